@@ -1,0 +1,219 @@
+// One rule per condition, worst first. What is an alarm and what is not: docs/membership.md.
+#include "membership/conditions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace rollcall::membership {
+namespace {
+
+std::string some_of(const std::vector<std::string>& names) {
+  const auto shown = std::min(names.size(), conditions::most_names);
+  auto text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+std::string shown(const member& m) {
+  return m.why == reason::none ? fmt::format("{} ({})", m.name.text(), to_string(m.state))
+                               : fmt::format("{} ({})", m.name.text(), to_string(m.why));
+}
+
+template <class Predicate>
+std::vector<std::string> names_where(const snapshot& s, Predicate&& holds) {
+  std::vector<std::string> names;
+  for (const auto& m : s.members) {
+    if (holds(m)) names.push_back(shown(m));
+  }
+  return names;
+}
+
+bool wanted(const member& m) {
+  return m.listed && m.state != member_state::up && m.state != member_state::leaving &&
+         m.state != member_state::left;
+}
+
+template <class Value>
+void differs(const snapshot& s, std::string_view what, Value&& value, std::vector<std::string>& found) {
+  std::map<std::string, std::size_t> counted;
+  for (const auto& m : s.members) {
+    if (m.state != member_state::up) continue;
+    if (const auto v = value(m)) ++counted[*v];
+  }
+  if (counted.size() < 2) return;
+  std::vector<std::string> parts;
+  parts.reserve(counted.size());
+  for (const auto& [v, count] : counted) parts.push_back(fmt::format("{} on {}", v, count));
+  found.push_back(fmt::format("{} is {}", what, some_of(parts)));
+}
+
+std::optional<std::string> yes_or_no(const std::optional<bool>& value) {
+  if (!value) return std::nullopt;
+  return *value ? "true" : "false";
+}
+
+}  // namespace
+
+void conditions::sources_told(const std::vector<source_report>& sources, moment now) {
+  for (const auto& source : sources) {
+    auto [at, fresh] =
+        watched_.try_emplace(source.source, source_watch{.last_success = {}, .succeeded = now.steady});
+    auto& watch = at->second;
+    if (source.last_success && source.last_success != watch.last_success) {
+      watch.last_success = source.last_success;
+      watch.succeeded = now.steady;
+      watch.ever = true;
+    } else if (source.asked && source.outcome == query_outcome::ok) {
+      watch.succeeded = now.steady;
+      watch.ever = true;
+    }
+  }
+}
+
+bool conditions::lasts(condition name, bool holds, milliseconds grace, moment now, deadline& wake) {
+  auto& since = since_[static_cast<std::size_t>(name)];
+  if (!holds) {
+    since.reset();
+    return false;
+  }
+  if (!since) since = now.steady;
+  wake.note(*since + grace);
+  return now.steady - *since >= grace;
+}
+
+std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, deadline& wake) {
+  std::vector<raised_condition> raised;
+  const auto error = [&](condition name, std::string text) {
+    raised.push_back({name, severity::error, std::move(text)});
+  };
+  const auto warning = [&](condition name, std::string text) {
+    raised.push_back({name, severity::warning, std::move(text)});
+  };
+  const auto grace = 2 * options_.interval;
+
+  if (!s.starting && s.listed == 0) {
+    error(condition::nothing_discovered,
+          "no source lists any node: see the sources' last answers, and the service's name");
+  }
+  if (s.isolated) {
+    error(condition::isolated,
+          fmt::format("none of {} listed members can be reached: Rollcall itself may be cut off", s.listed));
+  }
+  if (lasts(condition::netsplit, s.partitions.size() > 1, grace, now, wake)) {
+    std::vector<std::string> groups;
+    for (const auto& part : s.partitions) {
+      groups.push_back(part.size() == 1
+                           ? part.front().text()
+                           : fmt::format("{} with {} others", part.front().text(), part.size() - 1));
+    }
+    error(condition::netsplit, fmt::format("{} partitions: {}", s.partitions.size(), some_of(groups)));
+  }
+  // A dead zone and our own cut look alike, so this is said and not decided.
+  const auto silent = names_where(s, [](const member& m) {
+    return m.listed && (m.state == member_state::suspect || m.state == member_state::down) &&
+           (m.why == reason::timeout || m.why == reason::tick_timeout);
+  });
+  if (!s.isolated && silent.size() >= 2 && silent.size() * 3 >= s.expected) {
+    error(condition::possible_split,
+          fmt::format("{} of {} expected members fell silent and are still listed: {}", silent.size(),
+                      s.expected, some_of(silent)));
+  }
+
+  if (s.starting) warning(condition::starting, "not every listed node was dialled yet");
+  for (auto& [name, watch] : watched_) {
+    wake.note(watch.succeeded + options_.discovery_stale_after);
+  }
+  std::vector<std::string> stale;
+  for (const auto& source : s.sources) {
+    const auto found = watched_.find(source.source);
+    if (found == watched_.end() || !source.asked) continue;
+    const auto& watch = found->second;
+    if (!watch.ever) {
+      stale.push_back(fmt::format("{} has not answered yet ({})", source.source, to_string(source.outcome)));
+    } else if (now.steady - watch.succeeded >= options_.discovery_stale_after) {
+      stale.push_back(fmt::format("{} gave no good answer for {} s ({})", source.source,
+                                  (now.steady - watch.succeeded).count() / 1000, to_string(source.outcome)));
+    }
+  }
+  if (!stale.empty()) {
+    warning(condition::discovery_stale,
+            fmt::format("{}; the last good answer stays in force", some_of(stale)));
+  }
+
+  const auto absent = names_where(s, wanted);
+  std::size_t present = 0;
+  for (const auto& m : s.members)
+    present += m.state == member_state::up || m.state == member_state::leaving ? 1 : 0;
+  // --expect may know of more than discovery lists; unlisted members that are up make up for those.
+  const auto count =
+      std::max(absent.size(), options_.expect > present ? options_.expect - present : std::size_t{0});
+  if (lasts(condition::members_missing, !s.starting && count > 0, grace, now, wake)) {
+    const auto who = absent.empty() ? std::string("no source lists the others") : some_of(absent);
+    warning(condition::members_missing, fmt::format("{} of {} expected members {} missing: {}", count,
+                                                    s.expected, count == 1 ? "is" : "are", who));
+  }
+  if (lasts(condition::links_missing, s.links_missing > 0, grace, now, wake)) {
+    std::vector<std::string> ends;
+    for (const auto& m : s.members) {
+      if (m.links_missing > 0) ends.push_back(fmt::format("{} ({})", m.name.text(), m.links_missing));
+    }
+    warning(condition::links_missing,
+            fmt::format("{} {} of members not connected, by member: {}", s.links_missing,
+                        s.links_missing == 1 ? "pair" : "pairs", some_of(ends)));
+  }
+  const auto refusing = names_where(s, [](const member& m) {
+    return m.why == reason::cookie && m.state != member_state::up && m.state != member_state::left;
+  });
+  if (!refusing.empty()) {
+    warning(condition::cookie_refused,
+            fmt::format(
+                "refused for their cookie: {}; it is tried again when the cookie file changes, or in {} s",
+                some_of(refusing), options_.cookie_retry.count() / 1000));
+  }
+  std::vector<std::string> misnamed;
+  for (const auto& m : s.members) {
+    if (m.why != reason::name_mismatch || m.state == member_state::up || m.state == member_state::left)
+      continue;
+    misnamed.push_back(m.detail.empty() ? m.name.text() : fmt::format("{} ({})", m.name.text(), m.detail));
+  }
+  if (!misnamed.empty()) {
+    warning(condition::name_mismatch,
+            fmt::format("another name answers where discovery lists: {}", some_of(misnamed)));
+  }
+  std::vector<std::string> drift;
+  differs(
+      s, "prevent_overlapping_partitions",
+      [](const member& m) { return yes_or_no(m.prevent_overlapping_partitions); }, drift);
+  differs(
+      s, "connect_all", [](const member& m) { return yes_or_no(m.connect_all); }, drift);
+  differs(
+      s, "net_ticktime",
+      [](const member& m) -> std::optional<std::string> {
+        if (!m.net_ticktime) return std::nullopt;
+        return fmt::format("{} s", m.net_ticktime->count() / 1000);
+      },
+      drift);
+  differs(
+      s, "the kind of name",
+      [](const member& m) -> std::optional<std::string> {
+        return m.name.kind() == name_kind::long_name ? "-name" : "-sname";
+      },
+      drift);
+  if (!drift.empty()) {
+    warning(condition::config_drift,
+            fmt::format("members differ in their settings: {}", fmt::join(drift, "; ")));
+  }
+  if (!s.unlisted.empty()) {
+    std::vector<std::string> names;
+    names.reserve(s.unlisted.size());
+    for (const auto& name : s.unlisted) names.push_back(name.text());
+    warning(condition::unlisted_nodes,
+            fmt::format("linked to members, but listed by no source: {}", some_of(names)));
+  }
+  return raised;
+}
+
+}  // namespace rollcall::membership

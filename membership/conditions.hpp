@@ -1,0 +1,38 @@
+// What is wrong, as the closed set of conditions behind `health`, each with a sentence that names who.
+#pragma once
+
+#include <array>
+#include <map>
+
+#include "membership/cluster.hpp"
+#include "membership/deadline.hpp"
+
+namespace rollcall::membership {
+
+class conditions {
+ public:
+  static constexpr std::size_t most_names = 5;  // named in a sentence; the rest is a number
+
+  explicit conditions(const settings& options) : options_(options) {}
+
+  // When each source last succeeded, by our own clock: a wall clock may jump.
+  void sources_told(const std::vector<source_report>&, moment);
+
+  // `s` holds everything but `conditions` and `overall`. What must last before it counts is remembered here.
+  std::vector<raised_condition> judge(const snapshot& s, moment, deadline&);
+
+ private:
+  struct source_watch {
+    std::optional<milliseconds> last_success;  // wall, as reported
+    milliseconds succeeded{0};                 // steady
+    bool ever = false;
+  };
+  // True once `holds` was true without a break for `grace`.
+  bool lasts(condition, bool holds, milliseconds grace, moment, deadline&);
+
+  const settings& options_;
+  std::map<std::string, source_watch> watched_;
+  std::array<std::optional<milliseconds>, condition_count> since_{};
+};
+
+}  // namespace rollcall::membership

@@ -1,0 +1,173 @@
+// What membership is told, what it answers, and the moment at which: plain values, no I/O, no clock.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "node_name/node_name.hpp"
+
+namespace rollcall::membership {
+
+using std::chrono::milliseconds;
+
+// Time comes in: `steady` orders and measures, `wall` (since the epoch) is shown to people.
+struct moment {
+  milliseconds steady{0};
+  milliseconds wall{0};
+};
+
+// Why a member is not up. The label `reason` of metrics, and an atom in answers.
+enum class reason {
+  none,
+  dns,
+  epmd,
+  not_registered,
+  refused,
+  timeout,
+  handshake,
+  cookie,
+  name_mismatch,
+  incompatible,
+  closed,
+  tick_timeout,
+  stopping
+};
+enum class member_state { joining, up, suspect, leaving, down, left };
+enum class connect_outcome { connected, failed, ignored, timeout, error };
+enum class query_outcome { ok, empty, nxdomain, servfail, timeout, error };
+inline constexpr int reason_count = 13, member_state_count = 6, connect_outcome_count = 5,
+                     query_outcome_count = 6;
+
+std::string_view to_string(reason) noexcept;
+std::string_view to_string(member_state) noexcept;
+std::string_view to_string(connect_outcome) noexcept;
+std::string_view to_string(query_outcome) noexcept;
+
+using request_id = std::uint64_t;
+
+// A source and its last answer, shown to readers as it was reported.
+struct source_report {
+  std::string source;
+  query_outcome outcome = query_outcome::ok;
+  std::string detail;
+  bool asked = false;
+  std::size_t records = 0;
+  std::optional<milliseconds> last_success;  // wall
+  std::vector<node_name> nodes;
+};
+
+namespace fact {
+// Discovery's answer: every node listed, over all sources, after the last good answer of each was kept.
+struct listed {
+  std::vector<node_name> nodes;
+  std::vector<source_report> sources;
+};
+struct link_up {
+  node_name node;
+  std::uint32_t creation;
+  bool visible;
+};
+struct link_down {
+  node_name node;
+  membership::reason why;
+  std::string detail;
+};
+// A dial ended without a link. `answered_as`: the name another node gave there (name_mismatch, or an alias
+// when listed).
+struct dial_failed {
+  node_name node;
+  membership::reason why;
+  std::string detail;
+  std::optional<node_name> answered_as;
+};
+struct view {
+  node_name node;
+  std::vector<node_name> visible;
+  milliseconds round_trip;
+};
+struct view_failed {
+  node_name node;
+  membership::reason why;
+  std::string detail;
+};
+// Read once per creation. Absent: the node would not say.
+struct settings {
+  node_name node;
+  std::string otp_release;
+  std::optional<bool> prevent_overlapping_partitions, connect_all;
+  std::optional<std::string> dist_auto_connect;
+  std::optional<milliseconds> net_ticktime, net_setuptime;
+};
+struct stopping {
+  node_name node;
+};  // init:get_status/0 says so
+struct connect_result {
+  request_id id;
+  connect_outcome outcome;
+  milliseconds took;
+  std::string detail;
+};
+struct cookies_changed {};  // members refused for their cookie are dialled again at once
+struct round_requested {};  // reconnect/0
+}  // namespace fact
+
+using any_fact = std::variant<fact::listed, fact::link_up, fact::link_down, fact::dial_failed, fact::view,
+                              fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
+                              fact::cookies_changed, fact::round_requested>;
+
+namespace action {
+struct dial {
+  node_name node;
+};  // answered by link_up or dial_failed
+struct hang_up {
+  node_name node;
+};
+struct ask_view {
+  node_name node;
+};  // view, view_failed (or stopping)
+struct ask_settings {
+  node_name node;
+};  // settings, or nothing
+// net_kernel:connect_node(to) called on `on`; answered by exactly one connect_result within `limit`.
+struct connect {
+  request_id id;
+  node_name on, to;
+  milliseconds limit;
+};
+}  // namespace action
+
+using any_action =
+    std::variant<action::dial, action::hang_up, action::ask_view, action::ask_settings, action::connect>;
+
+enum class event_type {
+  member_joined,
+  member_up,
+  member_suspect,
+  member_leaving,
+  member_down,
+  member_left,
+  member_restarted,
+  netsplit_opened,
+  netsplit_changed,
+  netsplit_closed,
+  isolated,
+  discovery_changed,
+};
+std::string_view to_string(event_type) noexcept;
+
+// What changed, once, in the words of the log line.
+struct event {
+  std::uint64_t id = 0;  // 1, 2, 3, ... over the life of the process
+  milliseconds at{0};    // wall
+  event_type type{};
+  std::optional<node_name> node;
+  reason why = reason::none;
+  std::string text;  // a sentence
+};
+
+}  // namespace rollcall::membership

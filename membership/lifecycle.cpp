@@ -1,0 +1,407 @@
+// One function per question: what a fact says of a member, and where it stands once all facts of a step are
+// in.
+#include "membership/lifecycle.hpp"
+
+#include <fmt/format.h>
+
+namespace rollcall::membership {
+namespace {
+
+std::string because(reason why, const std::string& detail) {
+  if (!detail.empty()) return fmt::format(": {} ({})", to_string(why), detail);
+  return why == reason::none ? std::string() : fmt::format(": {}", to_string(why));
+}
+
+// A tick that failed tells more than the dials that time out after it.
+void keep_reason(member_record& m, reason why, const std::string& detail) {
+  if (m.why == reason::tick_timeout && why == reason::timeout) return;
+  m.why = why;
+  m.detail = detail;
+}
+
+bool heard_lately(const member_record& m, milliseconds now, milliseconds interval) {
+  return m.linked && now - (m.has_view ? m.view_at : m.link_since) <= 3 * interval;
+}
+
+}  // namespace
+
+evidence evidence_of(reason why) noexcept {
+  switch (why) {
+    case reason::refused:
+    case reason::not_registered:
+    case reason::epmd:
+    case reason::name_mismatch:
+      return evidence::gone;
+    case reason::cookie:
+    case reason::incompatible:
+      return evidence::alive;
+    case reason::dns:
+    case reason::timeout:
+    case reason::handshake:
+    case reason::closed:
+    case reason::tick_timeout:
+    case reason::stopping:
+      return evidence::silent;
+    case reason::none:
+      return evidence::none;
+  }
+  return evidence::none;
+}
+
+void lifecycle::enter(member_record& m, member_state state, reason why, moment now) {
+  m.state = state;
+  m.why = why;
+  m.since = now.wall;
+  m.entered = now.steady;
+  if (why == reason::none) m.detail.clear();
+}
+
+void lifecycle::discovery_answered(bool every_source, moment now) {
+  if (!first_listing_) first_listing_ = now.steady;
+  every_source_answered_ |= every_source;
+}
+
+void lifecycle::listed(member_record& m, moment now) {
+  if (m.listed) return;
+  m.listed = true;
+  m.next_dial = now.steady;
+  m.dials_failed = 0;
+  if (m.state != member_state::left) return;
+  m.creation = 0;
+  m.joined = m.failure_counted = m.failure_pending = false;
+  m.first_dial_ended = m.first_view_ended = false;
+  m.dial_failure = m.loss = reason::none;
+  m.otp_release.reset();
+  m.prevent_overlapping_partitions.reset();
+  m.connect_all.reset();
+  m.dist_auto_connect.reset();
+  m.net_ticktime.reset();
+  m.net_setuptime.reset();
+  enter(m, member_state::joining, reason::none, now);
+}
+
+void lifecycle::delisted(member_record& m, moment now) {
+  m.listed = false;
+  m.delisted_at = now.steady;
+}
+
+bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
+  const bool known = m.creation != 0;
+  const bool another = known && m.creation != creation;
+  if (m.linked && !another) return false;
+  m.linked = true;
+  m.creation = creation;
+  m.link_since = now.steady;
+  m.dialling = false;
+  m.first_dial_ended = true;
+  m.dials_failed = 0;
+  m.dial_failure = reason::none;
+  m.has_view = m.fresh = m.first_view_ended = m.asking_view = m.answers_unseen = false;
+  m.view_failure = reason::none;
+  m.view_wanted = true;
+  if (known && !another) return false;
+  m.settings_asked = false;
+  if (!another) return false;
+
+  m.entry = next_entry();
+  m.stopping = m.failure_pending = false;
+  if (!starting_) ++m.restarts;
+  events_.write(event_type::member_restarted, &m.name, reason::none,
+                fmt::format("{} was restarted: it answers with another creation", m.name.text()), now);
+  if (m.state == member_state::up) {
+    m.absent_since = now.steady;
+    enter(m, member_state::joining, reason::none, now);
+  } else if (m.state == member_state::leaving) {
+    enter(m, member_state::joining, reason::none, now);
+  }
+  return true;
+}
+
+void lifecycle::link_down(member_record& m, reason why, const std::string& detail, moment now) {
+  if (!m.linked) return;
+  m.linked = m.fresh = m.has_view = m.asking_view = m.answers_unseen = false;
+  m.view_wanted = false;
+  m.first_view_ended = true;
+  m.lost_at = now.steady;
+  m.loss = why;
+  m.dial_failure = reason::none;
+  // A link that did not last an interval is not dialled again at once: that would be a circle.
+  const bool lasted = now.steady - m.link_since >= options_.interval;
+  m.next_dial = lasted ? now.steady : now.steady + options_.interval;
+  if (m.state == member_state::up) {
+    m.absent_since = now.steady;
+    m.detail = detail;
+    suspect(m, why, now);
+  } else if (m.state == member_state::leaving) {
+    m.absent_since = now.steady;
+    m.detail = detail;
+  } else {
+    if (m.state == member_state::suspect && evidence_of(why) == evidence::silent && why == reason::closed) {
+      m.absent_since = now.steady;  // it answered meanwhile: the peer itself closed the link
+    }
+    keep_reason(m, why, detail);
+  }
+}
+
+void lifecycle::dial_failed(member_record& m, reason why, const std::string& detail, moment) {
+  m.first_dial_ended = true;
+  m.dial_failure = why;
+  ++m.dials_failed;
+  if (m.state == member_state::leaving || m.state == member_state::left) return;
+  keep_reason(m, why, detail);
+}
+
+void lifecycle::stopping(member_record& m, moment now) {
+  if (m.stopping || m.creation == 0 || m.state == member_state::left) return;
+  m.stopping = true;
+  if (m.state == member_state::leaving) return;
+  enter(m, member_state::leaving, reason::stopping, now);
+  if (!m.linked) m.absent_since = m.lost_at;
+  m.detail = "the node says that it is stopping";
+  events_.write(event_type::member_leaving, &m.name, reason::stopping,
+                fmt::format("{} is stopping", m.name.text()), now);
+}
+
+void lifecycle::suspect(member_record& m, reason why, moment now) {
+  enter(m, member_state::suspect, why, now);
+  events_.write(event_type::member_suspect, &m.name, why,
+                fmt::format("{} is suspect{}", m.name.text(), because(why, m.detail)), now);
+}
+
+void lifecycle::leave_cluster(member_record& m, moment now, std::string_view how) {
+  if (!starting_ && m.joined && !m.failure_counted) ++m.leaves;
+  const auto why = m.why;
+  enter(m, member_state::left, why, now);
+  m.joined = m.failure_pending = m.stopping = false;
+  events_.write(event_type::member_left, &m.name, why, fmt::format("{} left: {}", m.name.text(), how), now);
+}
+
+bool lifecycle::evaluate(const member_table& members, const view_matrix& views, moment now, deadline& wake,
+                         std::vector<member_record*>& gone) {
+  bool changed = false;
+  rank_set witnesses(members.size());
+  std::size_t left = 0;
+  for (const auto& owned : members.all()) {
+    auto& m = *owned;
+    const bool fresh = m.has_view && heard_lately(m, now.steady, options_.interval);
+    changed |= fresh != m.fresh;
+    m.fresh = fresh;
+    if (fresh) witnesses.insert(m.rank);
+    if (m.linked)
+      wake.note((m.has_view ? m.view_at : m.link_since) + 3 * options_.interval + milliseconds(1));
+    left += m.state == member_state::left ? 1 : 0;
+  }
+  changed |= evaluate_isolation(members, now);
+  for (const auto& owned : members.all()) {
+    bool seen = false;
+    const auto by = views.seen_by(owned->rank);
+    for (std::size_t i = 0; i < by.size() && !seen; ++i) seen = (by[i] & witnesses.words()[i]) != 0;
+    changed |= step(*owned, seen, now, wake, gone);
+  }
+  // After the members: what the first round found is not counted.
+  changed |= evaluate_starting(members, now, wake);
+  if (left > max_left) {
+    std::vector<member_record*> oldest;
+    for (const auto& m : members.all()) {
+      if (m->state == member_state::left) oldest.push_back(m.get());
+    }
+    std::ranges::sort(oldest, {}, [](const member_record* m) { return m->entered; });
+    oldest.resize(left - max_left);
+    for (auto* m : oldest) {
+      if (std::ranges::find(gone, m) == gone.end()) gone.push_back(m);
+    }
+  }
+  return changed;
+}
+
+bool lifecycle::evaluate_starting(const member_table& members, moment now, deadline& wake) {
+  if (!starting_ || !first_listing_) return false;
+  const auto patience = *first_listing_ + 2 * options_.interval;
+  if (!every_source_answered_ && now.steady < patience) {
+    wake.note(patience);
+    return false;
+  }
+  for (const auto& m : members.all()) {
+    if (m->listed && (!m->first_dial_ended || (m->linked && !m->first_view_ended))) return false;
+  }
+  starting_ = false;
+  return true;
+}
+
+// Nobody reached, and not because all are proven dead: we may be what is broken.
+bool lifecycle::evaluate_isolation(const member_table& members, moment now) {
+  bool reached = false, untried = false, silent = false, alive = false;
+  for (const auto& m : members.all()) {
+    if (heard_lately(*m, now.steady, options_.interval)) {
+      reached = true;
+      break;
+    }
+    if (!m->listed || m->state == member_state::left || (m->state == member_state::leaving && !m->linked))
+      continue;
+    if (m->linked) {
+      silent = true;
+    } else {
+      const auto said = evidence_of(m->dial_failure);
+      untried |= said == evidence::none;
+      // A handshake that failed was a handshake: somebody was there.
+      alive |= said == evidence::alive || m->dial_failure == reason::handshake;
+      silent |= said == evidence::silent && m->dial_failure != reason::handshake;
+    }
+  }
+  const bool before = isolated_;
+  if (reached || alive) {
+    isolated_ = false;
+  } else if (!untried) {
+    isolated_ = silent;
+  }
+  if (before) isolated_until_ = now.steady;
+  if (isolated_ && !before) {
+    events_.write(event_type::isolated, nullptr, reason::none,
+                  "no member can be reached: Rollcall itself may be cut off, nobody is called down for it",
+                  now);
+  }
+  return isolated_ != before;
+}
+
+bool lifecycle::step(member_record& m, bool seen, moment now, deadline& wake,
+                     std::vector<member_record*>& gone) {
+  const auto since = [&](milliseconds at) { return now.steady - at; };
+  // Due at `at`; if not yet, wake then.
+  const auto passed = [&](milliseconds at) {
+    wake.note(at);
+    return now.steady >= at;
+  };
+
+  if (m.state == member_state::left) {
+    if (since(m.entered) >= options_.reap_after) gone.push_back(&m);
+    wake.note(m.entered + options_.reap_after);
+    return false;
+  }
+
+  if (m.state == member_state::leaving) {
+    if (m.linked) return false;
+    if (!m.listed) {
+      if (!passed(m.lost_at + options_.left_within)) return false;
+      leave_cluster(m, now, "it stopped and is not listed any more");
+      return true;
+    }
+    if (!passed(m.lost_at + leaving_at_most) || seen) return false;
+    // It said goodbye: this is no failure, but nobody should wait for it any longer.
+    enter(m, member_state::down, reason::stopping, now);
+    m.stopping = false;
+    events_.write(event_type::member_down, &m.name, reason::stopping,
+                  fmt::format("{} stopped, has not come back, and is still listed", m.name.text()), now);
+    return true;
+  }
+
+  if (m.fresh) {
+    if (m.state == member_state::up) return false;
+    const bool first = !m.joined;
+    const auto before = m.state;
+    m.joined = true;
+    if (first && !starting_) ++m.joins;
+    if (m.failure_pending) {
+      m.failure_pending = false;
+      if (!starting_) ++m.failures;
+    }
+    m.failure_counted = false;
+    enter(m, member_state::up, reason::none, now);
+    if (first && !starting_) {
+      events_.write(event_type::member_joined, &m.name, reason::none, fmt::format("{} joined", m.name.text()),
+                    now);
+    } else {
+      events_.write(
+          event_type::member_up, &m.name, reason::none,
+          fmt::format("{} is up{}", m.name.text(),
+                      before == member_state::suspect || before == member_state::down ? " again" : ""),
+          now);
+    }
+    return true;
+  }
+
+  if (!m.joined) {  // joining, and never seen up
+    if (!m.listed && !m.linked && !m.dialling) {
+      gone.push_back(&m);
+      return true;
+    }
+    if (m.linked && !heard_lately(m, now.steady, options_.interval) && m.why == reason::none) {
+      m.why = m.view_failure != reason::none ? m.view_failure : reason::timeout;
+      m.detail = "linked, but it does not tell whom it sees";
+      return true;
+    }
+    return false;
+  }
+
+  // A member that was up and is not: stale, or without a link.
+  if (m.state == member_state::up ||
+      (m.state == member_state::joining && !heard_lately(m, now.steady, options_.interval))) {
+    m.absent_since = m.linked ? (m.has_view ? m.view_at : m.link_since) : m.lost_at;
+    if (m.linked) m.detail = "linked, but it does not answer";
+    suspect(m, m.linked ? (m.view_failure != reason::none ? m.view_failure : reason::timeout) : m.loss, now);
+    absent_step(m, seen, now, wake);
+    return true;
+  }
+  if (m.state == member_state::joining) return false;
+  return absent_step(m, seen, now, wake);
+}
+
+// Suspect or down, without a fresh view.
+bool lifecycle::absent_step(member_record& m, bool seen, moment now, deadline& wake) {
+  const auto passed = [&](milliseconds at) {
+    wake.note(at);
+    return now.steady >= at;
+  };
+  const auto apart =
+      m.delisted_at > m.absent_since ? m.delisted_at - m.absent_since : m.absent_since - m.delisted_at;
+  const bool withdrawn = !m.linked && !m.listed && m.loss == reason::closed &&
+                         apart <= options_.left_within && !m.failure_counted;
+  if (withdrawn) {
+    // The hold is what lets a pod come back under its name without having left.
+    if (!passed(m.absent_since + options_.left_within) || seen) return false;
+    leave_cluster(m, now, "its link closed and it is not listed any more");
+    return true;
+  }
+
+  const auto ticktime = m.net_ticktime.value_or(default_ticktime);
+  if (!m.linked && !m.listed && !seen && m.state == member_state::down) {
+    const bool counted = settle_failure(m, now, wake);
+    if (m.failure_pending || !passed(m.delisted_at + options_.left_within)) return counted;
+    leave_cluster(m, now, "it was down and is not listed any more");
+    return true;
+  }
+  if (m.state == member_state::down) return settle_failure(m, now, wake);
+
+  if (!passed(m.absent_since + options_.suspect_after_loss) || seen || isolated_) return false;
+  const auto said = evidence_of(m.dial_failure);
+  if (!m.linked && said == evidence::alive) {
+    if (m.listed || !passed(m.delisted_at + ticktime)) return false;
+    leave_cluster(m, now, "it refuses us and is not listed any more");
+    return true;
+  }
+  if (m.linked || said != evidence::gone) {
+    const auto silent_since =
+        std::max({m.absent_since, m.linked ? m.link_since : milliseconds{0}, isolated_until_});
+    if (!passed(silent_since + ticktime)) return false;
+  }
+  const auto why = said == evidence::gone || m.why == reason::tick_timeout ? m.why : reason::timeout;
+  enter(m, member_state::down, why, now);
+  m.failure_pending = true;
+  events_.write(event_type::member_down, &m.name, why,
+                fmt::format("{} is down: nobody sees it{}", m.name.text(), because(why, m.detail)), now);
+  settle_failure(m, now, wake);
+  return true;
+}
+
+// A member that is down becomes a failure once neither a restart nor its delisting explains it.
+bool lifecycle::settle_failure(member_record& m, moment now, deadline& wake) {
+  if (!m.failure_pending) return false;
+  const auto settles = m.absent_since + options_.left_within;
+  wake.note(settles + milliseconds(1));
+  if (now.steady <= settles) return false;
+  m.failure_pending = false;
+  m.failure_counted = true;
+  if (!starting_) ++m.failures;
+  return true;
+}
+
+}  // namespace rollcall::membership

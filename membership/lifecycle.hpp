@@ -1,0 +1,71 @@
+// The states of a member and what moves it from one to the next. The rules are written down in
+// docs/membership.md.
+#pragma once
+
+#include "membership/cluster.hpp"
+#include "membership/deadline.hpp"
+#include "membership/journal.hpp"
+#include "membership/member_table.hpp"
+#include "membership/view_matrix.hpp"
+
+namespace rollcall::membership {
+
+// What a failed dial says about the node behind it.
+enum class evidence {
+  none,    // nothing was tried yet
+  gone,    // something answered, and it was not this node
+  alive,   // this node answered, and will not talk to us
+  silent,  // nobody answered
+};
+evidence evidence_of(reason) noexcept;
+
+class lifecycle {
+ public:
+  static constexpr milliseconds default_ticktime{60'000};  // kernel's net_ticktime
+  static constexpr milliseconds leaving_at_most{
+      300'000};                                   // gone and still listed: no longer `leaving` after this
+  static constexpr std::size_t max_left = 1'000;  // the oldest `left` members give way before reap_after
+
+  lifecycle(const settings& options, journal& events) : options_(options), events_(events) {}
+
+  // A member is known by a listing. A relisted one that had left starts anew.
+  void listed(member_record&, moment);
+  void delisted(member_record&, moment);
+  // True: it is another creation than the one we knew.
+  bool link_up(member_record&, std::uint32_t creation, moment);
+  void link_down(member_record&, reason, const std::string& detail, moment);
+  void dial_failed(member_record&, reason, const std::string& detail, moment);
+  void stopping(member_record&, moment);
+
+  // Moves every member to the state that is right now; notes when that may change by time alone. Returns
+  // whether any did. Members to be removed (reaped, or joining and delisted) are appended to `gone`.
+  bool evaluate(const member_table&, const view_matrix&, moment, deadline&,
+                std::vector<member_record*>& gone);
+
+  bool starting() const noexcept { return starting_; }
+  bool isolated() const noexcept { return isolated_; }
+  // Sources were asked for the first time.
+  void discovery_answered(bool every_source, moment);
+  std::uint64_t next_entry() noexcept { return ++entries_; }
+
+ private:
+  void enter(member_record&, member_state, reason, moment);
+  bool step(member_record&, bool seen, moment, deadline&, std::vector<member_record*>& gone);
+  void leave_cluster(member_record&, moment, std::string_view how);
+  bool evaluate_isolation(const member_table&, moment);
+  bool evaluate_starting(const member_table&, moment, deadline&);
+  bool absent_step(member_record&, bool seen, moment, deadline&);
+  bool settle_failure(member_record&, moment, deadline&);
+  milliseconds absent_since(const member_record&) const;
+  void suspect(member_record&, reason, moment);
+
+  const settings& options_;
+  journal& events_;
+  bool starting_ = true, isolated_ = false;
+  bool every_source_answered_ = false;
+  std::optional<milliseconds> first_listing_;
+  milliseconds isolated_until_{-1'000'000'000};
+  std::uint64_t entries_ = 0;
+};
+
+}  // namespace rollcall::membership

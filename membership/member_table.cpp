@@ -1,0 +1,52 @@
+// The members in order of name, found by name or id.
+#include "membership/member_table.hpp"
+
+#include <algorithm>
+
+namespace rollcall::membership {
+
+member_record* member_table::find(const node_name& name) const {
+  const auto found = by_name_.find(name.text());
+  return found != by_name_.end() ? found->second : nullptr;
+}
+
+member_record* member_table::find(std::uint32_t id) const {
+  const auto found = by_id_.find(id);
+  return found != by_id_.end() ? found->second : nullptr;
+}
+
+member_record& member_table::add(node_name name) {
+  auto& record = *added_.emplace_back(std::make_unique<member_record>(std::move(name)));
+  record.id = next_id_++;
+  record.rank = none;
+  by_name_[record.name.text()] = &record;
+  by_id_[record.id] = &record;
+  return record;
+}
+
+void member_table::remove(member_record& record) {
+  const auto named = by_name_.find(record.name.text());
+  if (named != by_name_.end() && named->second == &record) by_name_.erase(named);
+  by_id_.erase(record.id);
+  removed_.push_back(record.id);
+}
+
+std::vector<std::size_t> member_table::settle() {
+  std::ranges::sort(removed_);
+  const auto gone = [this](const std::unique_ptr<member_record>& record) {
+    return std::ranges::binary_search(removed_, record->id);
+  };
+  std::ranges::move(added_, std::back_inserter(ordered_));
+  added_.clear();
+  std::erase_if(ordered_, gone);
+  removed_.clear();
+  std::ranges::sort(ordered_, [](const auto& a, const auto& b) { return a->name < b->name; });
+  std::vector<std::size_t> previous(ordered_.size());
+  for (std::size_t rank = 0; rank < ordered_.size(); ++rank) {
+    previous[rank] = ordered_[rank]->rank;
+    ordered_[rank]->rank = rank;
+  }
+  return previous;
+}
+
+}  // namespace rollcall::membership

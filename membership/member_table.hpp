@@ -1,0 +1,111 @@
+// Everything known of one member, and the members themselves in order of name (their rank is the index that
+// the view matrix and the snapshot use). Ranks change only when members come or go.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "membership/snapshot.hpp"
+
+namespace rollcall::membership {
+
+// Orders what happens without relying on the clock: one per call of cluster::step.
+using step_number = std::uint64_t;
+
+// Grouped by subject, not by size.
+struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
+  explicit member_record(node_name n) : name(std::move(n)), kind(name.kind()) {}
+
+  node_name name;
+  name_kind kind;
+  std::uint32_t id = 0;  // never used twice; 0 is nobody
+  std::size_t rank = 0;  // index in member_table::all()
+
+  member_state state = member_state::joining;
+  reason why = reason::none;
+  std::string detail;
+  milliseconds since{0};    // wall
+  milliseconds entered{0};  // steady
+
+  bool listed = false;
+  std::uint64_t entry = 0;  // order of entering discovery; a new creation enters again
+  milliseconds delisted_at{0};
+
+  bool linked = false;
+  bool visible_kind = true;
+  std::uint32_t creation = 0;
+  milliseconds link_since{0};
+  milliseconds lost_at{0};     // of the last link
+  reason loss = reason::none;  // why it was lost
+  bool stopping = false;       // until a new creation
+
+  bool dialling = false;  // a dial is outstanding
+  bool first_dial_ended = false;
+  milliseconds next_dial{0};
+  unsigned dials_failed = 0;           // in a row
+  reason dial_failure = reason::none;  // of the last dial since the loss; none: no dial ended since
+
+  bool has_view = false;  // of this link
+  bool first_view_ended = false;
+  milliseconds view_at{0};
+  step_number view_basis = 0;  // the step in which the view we hold was asked for
+  milliseconds round_trip{0};
+  bool asking_view = false;  // a question is outstanding
+  step_number asked_in = 0;
+  bool view_wanted = false;  // ask as soon as none is outstanding
+  reason view_failure = reason::none;
+  std::vector<node_name> strangers;  // in its view, but no members
+
+  bool settings_asked = false;
+  std::optional<std::string> otp_release;
+  std::optional<bool> prevent_overlapping_partitions, connect_all;
+  std::optional<std::string> dist_auto_connect;
+  std::optional<milliseconds> net_ticktime, net_setuptime;
+
+  std::uint64_t joins = 0, leaves = 0, failures = 0, restarts = 0;
+  milliseconds absent_since{0};  // when it was last heard of, once it is not up any more
+  bool joined = false;           // was up since it came (back) into the cluster
+  bool failure_pending =
+      false;  // down, but still within the time in which `left` or a restart may explain it
+  bool failure_counted = false;  // this absence was counted
+  bool fresh = false;  // linked, and its view is no older than three intervals; kept by the evaluation
+
+  // connect requests under way with this member at either end
+  std::size_t requests = 0;
+  bool answers_unseen = false;  // a request was answered since its view was last asked for
+  milliseconds first_unseen{0};
+
+  bool in_mesh() const noexcept { return state == member_state::up && fresh; }
+};
+
+class member_table {
+ public:
+  using records = std::vector<std::unique_ptr<member_record>>;
+
+  const records& all() const noexcept { return ordered_; }
+  std::size_t size() const noexcept { return ordered_.size(); }
+  member_record& operator[](std::size_t rank) const { return *ordered_[rank]; }
+
+  member_record* find(const node_name&) const;
+  member_record* find(std::uint32_t id) const;
+
+  // Both leave the ranks as they are until settle(), so that many changes cost one re-ordering. A pointer to
+  // a record stays valid until it is removed and settled.
+  member_record& add(node_name);
+  void remove(member_record&);
+  bool settled() const noexcept { return added_.empty() && removed_.empty(); }
+  // Applies what was added and removed. For each new rank the old one, `none` for new members.
+  std::vector<std::size_t> settle();
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+
+ private:
+  records ordered_, added_;
+  std::vector<std::uint32_t> removed_;
+  std::unordered_map<std::string, member_record*> by_name_;
+  std::unordered_map<std::uint32_t, member_record*> by_id_;
+  std::uint32_t next_id_ = 1;
+};
+
+}  // namespace rollcall::membership

@@ -1,0 +1,64 @@
+// Connected components by rows of bits: every word of every row is looked at once.
+#include "membership/partitions.hpp"
+
+#include <algorithm>
+
+namespace rollcall::membership {
+namespace {
+
+using group = std::vector<std::size_t>;
+
+void order(std::vector<group>& groups) {
+  std::ranges::sort(groups, [](const group& a, const group& b) {
+    return a.size() != b.size() ? a.size() > b.size() : a.front() < b.front();
+  });
+}
+
+std::vector<group> components(rank_set rest, const view_matrix& views) {
+  std::vector<group> groups;
+  std::vector<std::size_t> open;
+  for (std::size_t start = 0; start < views.size(); ++start) {
+    if (!rest.contains(start)) continue;
+    rest.erase(start);
+    open.assign(1, start);
+    group& found = groups.emplace_back();
+    while (!open.empty()) {
+      const auto at = open.back();
+      open.pop_back();
+      found.push_back(at);
+      const auto forth = views.sees(at);
+      const auto back = views.seen_by(at);
+      for (std::size_t i = 0; i < forth.size(); ++i) {
+        auto reached = (forth[i] | back[i]) & rest.words()[i];
+        rest.words()[i] &= ~reached;
+        for (; reached != 0; reached &= reached - 1) {
+          open.push_back(i * word_bits + static_cast<std::size_t>(std::countr_zero(reached)));
+        }
+      }
+    }
+    std::ranges::sort(found);
+  }
+  order(groups);
+  return groups;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::size_t>> find_partitions(const member_table& members, const view_matrix& views) {
+  rank_set longs(members.size()), shorts(members.size());
+  for (const auto& m : members.all()) {
+    if (m->in_mesh()) (m->kind == name_kind::long_name ? longs : shorts).insert(m->rank);
+  }
+  auto groups = components(std::move(longs), views);
+  auto others = components(std::move(shorts), views);
+  if (groups.empty()) return others;
+  if (others.empty()) return groups;
+  auto& whole = groups.front();
+  std::ranges::copy(others.front(), std::back_inserter(whole));
+  std::ranges::sort(whole);
+  std::move(others.begin() + 1, others.end(), std::back_inserter(groups));
+  order(groups);
+  return groups;
+}
+
+}  // namespace rollcall::membership

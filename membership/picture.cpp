@@ -1,0 +1,114 @@
+// Counting pairs a word at a time: see view_matrix.hpp.
+#include "membership/picture.hpp"
+
+#include <algorithm>
+
+#include "membership/partitions.hpp"
+
+namespace rollcall::membership {
+namespace {
+
+std::size_t bits_in(word w) {
+  return static_cast<std::size_t>(std::popcount(w));
+}
+
+member describe(const member_record& record, const view_matrix& views) {
+  member m{.name = record.name};
+  m.state = record.state;
+  m.why = record.state == member_state::up ? reason::none : record.why;
+  m.detail = record.detail;
+  m.since = record.since;
+  m.listed = record.listed;
+  m.visible_kind = record.visible_kind;
+  m.creation = record.creation;
+  for (const auto w : views.sees(record.rank)) m.visible_peers += bits_in(w);
+  if (record.has_view) m.round_trip = record.round_trip;
+  m.otp_release = record.otp_release;
+  m.prevent_overlapping_partitions = record.prevent_overlapping_partitions;
+  m.connect_all = record.connect_all;
+  m.net_ticktime = record.net_ticktime;
+  m.joins = record.joins;
+  m.leaves = record.leaves;
+  m.failures = record.failures;
+  m.restarts = record.restarts;
+  m.fresh_view = record.fresh;
+  return m;
+}
+
+}  // namespace
+
+snapshot draw(const member_table& members, const view_matrix& views) {
+  snapshot s;
+  const auto size = members.size();
+  s.members.reserve(size);
+  // Those whose view counts, by kind of name; all of them, and only the ones that are up.
+  std::array<rank_set, 2> telling{rank_set(size), rank_set(size)}, mesh = telling;
+  std::size_t present = 0;
+  std::vector<node_name> strangers;
+  for (const auto& record : members.all()) {
+    auto& m = s.members.emplace_back(describe(*record, views));
+    const auto kind = record->kind == name_kind::long_name ? 0U : 1U;
+    s.up += m.state == member_state::up ? 1 : 0;
+    s.listed += m.listed ? 1 : 0;
+    if (m.state != member_state::left) ++present;
+    if (record->fresh) telling[kind].insert(record->rank);
+    if (record->in_mesh()) mesh[kind].insert(record->rank);
+    if (record->fresh) std::ranges::copy(record->strangers, std::back_inserter(strangers));
+  }
+
+  std::size_t connected = 0, one_way = 0, missing = 0, links_missing = 0;
+  for (const auto& record : members.all()) {
+    const auto rank = record->rank;
+    const auto forth = views.sees(rank), back = views.seen_by(rank);
+    if (record->state == member_state::left) {
+      // Gone and delisted, yet somebody is linked to it.
+      for (std::size_t i = 0; i < back.size(); ++i) {
+        if ((back[i] & (telling[0].words()[i] | telling[1].words()[i])) == 0) continue;
+        strangers.push_back(record->name);
+        break;
+      }
+      continue;
+    }
+    if (!record->fresh) continue;
+    const auto kind = record->kind == name_kind::long_name ? 0U : 1U;
+    const bool in_mesh = record->in_mesh();
+    for (std::size_t i = 0; i < forth.size(); ++i) {
+      const auto any = telling[0].words()[i] | telling[1].words()[i];
+      const auto self = i == rank / word_bits ? word{1} << (rank % word_bits) : word{0};
+      connected += bits_in(forth[i] & back[i] & any);
+      one_way += bits_in((forth[i] ^ back[i]) & any);
+      missing += bits_in(~(forth[i] | back[i]) & telling[kind].words()[i] & ~self);
+      if (!in_mesh) continue;
+      s.members[rank].links_missing += bits_in(~(forth[i] | back[i]) & mesh[kind].words()[i] & ~self);
+    }
+    links_missing += s.members[rank].links_missing;
+  }
+  const auto pairs = present * (present - (present > 0 ? 1 : 0)) / 2;
+  const auto put = [&s](pair_state state, std::size_t count) {
+    s.links[static_cast<std::size_t>(state)] = count;
+  };
+  put(pair_state::connected, connected / 2);
+  put(pair_state::one_way, one_way / 2);
+  put(pair_state::missing, missing / 2);
+  put(pair_state::unknown, pairs - (connected + one_way + missing) / 2);
+  s.links_missing = links_missing / 2;
+
+  const auto groups = find_partitions(members, views);
+  for (std::size_t index = 0; index < groups.size(); ++index) {
+    auto& part = s.partitions.emplace_back();
+    part.reserve(groups[index].size());
+    for (const auto rank : groups[index]) {
+      part.push_back(members[rank].name);
+      s.members[rank].partition = index;
+    }
+  }
+
+  std::ranges::sort(strangers);
+  strangers.erase(std::unique(strangers.begin(), strangers.end()), strangers.end());
+  s.unlisted = std::move(strangers);
+  s.view_bits = views.bits();
+  s.row_words = views.row_words();
+  return s;
+}
+
+}  // namespace rollcall::membership

@@ -1,0 +1,188 @@
+// The answers of the interface as documents: one place decides on keys, order and what nil means.
+#include "membership/report.hpp"
+
+#include <algorithm>
+
+namespace rollcall::membership::report {
+namespace {
+
+document of(bool value) {
+  return {value};
+}
+document of(std::uint64_t value) {
+  return {static_cast<std::int64_t>(value)};
+}
+document of(milliseconds value) {
+  return {static_cast<std::int64_t>(value.count())};
+}
+document atom(std::string_view value) {
+  return {symbol{std::string(value)}};
+}
+document of(const node_name& value) {
+  return {symbol{value.text()}};
+}
+document words(const std::string& value) {
+  return {text{value}};
+}
+document reason_of(reason why) {
+  return why == reason::none ? document{nil{}} : atom(to_string(why));
+}
+
+template <class T>
+document optional(const std::optional<T>& value) {
+  return value ? of(*value) : document{nil{}};
+}
+
+document list_of(const std::vector<node_name>& names) {
+  array items;
+  items.reserve(names.size());
+  for (const auto& name : names) items.push_back(of(name));
+  return {std::move(items)};
+}
+
+document describe(const membership::member& m) {
+  return {object{
+      {"node", of(m.name)},
+      {"state", atom(to_string(m.state))},
+      {"reason", reason_of(m.why)},
+      {"since_at", of(m.since)},
+      {"listed", of(m.listed)},
+      {"visible", of(std::uint64_t{m.visible_peers})},
+      {"missing", of(std::uint64_t{m.links_missing})},
+      {"partition", m.partition ? of(std::uint64_t{*m.partition}) : document{nil{}}},
+      {"creation", m.creation != 0 ? of(std::uint64_t{m.creation}) : document{nil{}}},
+      {"otp_release", m.otp_release ? words(*m.otp_release) : document{nil{}}},
+  }};
+}
+
+bool raised(const snapshot& s, condition name) {
+  return std::ranges::any_of(s.conditions, [&](const raised_condition& c) { return c.name == name; });
+}
+
+}  // namespace
+
+document members(const snapshot& s, std::optional<member_state> only) {
+  array items;
+  for (const auto& m : s.members) {
+    if (!only || m.state == *only) items.push_back(describe(m));
+  }
+  return {std::move(items)};
+}
+
+document member(const snapshot& s, std::string_view name) {
+  const auto* found = s.find(name);
+  return found != nullptr ? describe(*found) : document{nil{}};
+}
+
+document nodes(const snapshot& s, member_state only) {
+  array items;
+  for (const auto& m : s.members) {
+    if (m.state == only) items.push_back(of(m.name));
+  }
+  return {std::move(items)};
+}
+
+document status(const snapshot& s) {
+  array details;
+  for (const auto& c : s.conditions) {
+    details.push_back({object{
+        {"name", atom(to_string(c.name))},
+        {"severity", atom(to_string(c.how_bad))},
+        {"text", words(c.text)},
+    }});
+  }
+  std::array<std::uint64_t, member_state_count> counted{};
+  for (const auto& m : s.members) ++counted[static_cast<std::size_t>(m.state)];
+  object by_state;
+  for (int i = 0; i < member_state_count; ++i) {
+    by_state.emplace_back(to_string(static_cast<member_state>(i)), of(counted[static_cast<std::size_t>(i)]));
+  }
+  return {object{
+      {"health", atom(to_string(s.overall))},
+      {"details", {std::move(details)}},
+      {"expected", of(std::uint64_t{s.expected})},
+      {"listed", of(std::uint64_t{s.listed})},
+      {"up", of(std::uint64_t{s.up})},
+      {"members", {std::move(by_state)}},
+      {"partitions", of(std::uint64_t{s.partitions.size()})},
+      {"links_missing", of(std::uint64_t{s.links_missing})},
+      {"netsplit", of(raised(s, condition::netsplit))},
+      {"isolated", of(s.isolated)},
+      {"starting", of(s.starting)},
+      {"unlisted", list_of(s.unlisted)},
+      {"at", of(s.at)},
+  }};
+}
+
+document partitions(const snapshot& s) {
+  array items;
+  for (const auto& part : s.partitions) items.push_back(list_of(part));
+  return {std::move(items)};
+}
+
+document links(const snapshot& s) {
+  array items;
+  for (std::size_t a = 0; a < s.members.size(); ++a) {
+    if (s.members[a].state == member_state::left) continue;
+    for (std::size_t b = a + 1; b < s.members.size(); ++b) {
+      if (s.members[b].state == member_state::left) continue;
+      items.push_back({object{
+          {"a", of(s.members[a].name)},
+          {"b", of(s.members[b].name)},
+          {"state", atom(to_string(s.pair(a, b)))},
+      }});
+    }
+  }
+  return {std::move(items)};
+}
+
+document missing_links(const snapshot& s) {
+  array items;
+  for (std::size_t a = 0; a < s.members.size(); ++a) {
+    if (s.members[a].links_missing == 0) continue;
+    for (std::size_t b = a + 1; b < s.members.size(); ++b) {
+      if (s.members[b].links_missing == 0) continue;
+      const auto state = s.pair(a, b);
+      if (state != pair_state::missing && state != pair_state::suspected &&
+          state != pair_state::quarantined) {
+        continue;
+      }
+      items.push_back({array{of(s.members[a].name), of(s.members[b].name)}});
+    }
+  }
+  return {std::move(items)};
+}
+
+document discovery(const snapshot& s) {
+  array items;
+  for (const auto& source : s.sources) {
+    items.push_back({object{
+        {"source", words(source.source)},
+        {"outcome", source.asked ? atom(to_string(source.outcome)) : document{nil{}}},
+        {"detail", source.detail.empty() ? document{nil{}} : words(source.detail)},
+        {"records", of(std::uint64_t{source.records})},
+        {"last_success_at", optional(source.last_success)},
+        {"nodes", list_of(source.nodes)},
+    }});
+  }
+  return {std::move(items)};
+}
+
+document events(const snapshot& s, std::size_t last) {
+  array items;
+  const auto skipped = s.events.size() > last ? s.events.size() - last : 0;
+  for (auto i = skipped; i < s.events.size(); ++i) {
+    const auto& e = s.events[i];
+    items.push_back({object{
+        {"id", of(e.id)},
+        {"at", of(e.at)},
+        {"type", atom(to_string(e.type))},
+        {"node", e.node ? of(*e.node) : document{nil{}}},
+        {"reason", reason_of(e.why)},
+        {"text", words(e.text)},
+    }});
+  }
+  return {std::move(items)};
+}
+
+}  // namespace rollcall::membership::report

@@ -1,0 +1,36 @@
+// Answers as neutral documents, built once and rendered as JSON (http) or as Erlang terms (app): the same
+// keys, the same values. Conventions of the interface: times *_at in ms since the epoch, durations *_ms,
+// absence nil.
+#pragma once
+
+#include <memory>
+
+#include "membership/snapshot.hpp"
+
+namespace rollcall::membership::report {
+
+struct nil {};
+struct symbol {
+  std::string text;
+};  // an atom in Erlang, a string in JSON: states, reasons, node names
+struct text {
+  std::string utf8;
+};  // a binary in Erlang, a string in JSON
+struct document;
+using array = std::vector<document>;
+using object = std::vector<std::pair<std::string, document>>;  // keys are atoms in Erlang
+struct document {
+  std::variant<nil, bool, std::int64_t, double, symbol, text, array, object> value;
+};
+
+document members(const snapshot&, std::optional<member_state> only = {});
+document member(const snapshot&, std::string_view name);  // nil when unknown
+document nodes(const snapshot&, member_state only = member_state::up);
+document status(const snapshot&);
+document partitions(const snapshot&);
+document links(const snapshot&);          // every pair of members: %{a:, b:, state:}
+document missing_links(const snapshot&);  // [[a, b]] pairs
+document discovery(const snapshot&);
+document events(const snapshot&, std::size_t last);
+
+}  // namespace rollcall::membership::report

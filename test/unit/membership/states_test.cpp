@@ -1,0 +1,545 @@
+// The states of a member, and the rows of "what is an alarm and what is not" that one member can play.
+#include "test/unit/membership/driver.hpp"
+
+namespace rollcall::membership::test {
+namespace {
+
+TEST(MemberStates, ListedIsJoiningWithTheReasonOfItsLastDial) {
+  driver d;
+  d.list({"a"});
+  EXPECT_EQ(d.of("a").state, member_state::joining);
+  EXPECT_EQ(d.of("a").why, reason::none);
+  EXPECT_EQ(d.dialled(), names{"a"});
+  d.fail("a", reason::refused);
+  EXPECT_EQ(d.of("a").state, member_state::joining);
+  EXPECT_EQ(d.of("a").why, reason::refused);
+}
+
+TEST(MemberStates, UpNeedsAViewAndNotOnlyALink) {
+  driver d;
+  d.list({"a"});
+  d.up("a");
+  EXPECT_EQ(d.of("a").state, member_state::joining);
+  EXPECT_EQ(d.take_views().size(), 1U);
+  d.view("a", {});
+  EXPECT_EQ(d.of("a").state, member_state::up);
+  EXPECT_EQ(d.of("a").why, reason::none);
+}
+
+TEST(MemberStates, ClosedAndRefusedIsSuspectFor15SecondsThenDown) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.down("b");
+  d.sees("a", {});
+  EXPECT_EQ(d.of("b").state, member_state::suspect);
+  EXPECT_EQ(d.of("b").why, reason::closed);
+  EXPECT_EQ(d.dialled(), names{"b"});
+  d.fail("b", reason::not_registered);
+  EXPECT_EQ(d.of("b").why, reason::not_registered);
+  d.pass(14'999ms);
+  EXPECT_EQ(d.of("b").state, member_state::suspect);
+  d.pass(2ms);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+  EXPECT_EQ(d.of("b").why, reason::not_registered);
+  EXPECT_EQ(d.count(event_type::member_down), 1U);
+}
+
+TEST(MemberStates, AFailureIsCountedOnceNeitherRestartNorDelistingExplainsIt) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.fail("b", reason::refused);
+  d.pass(20s);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+  EXPECT_EQ(d.of("b").failures, 0U);
+  d.pass(11s);
+  EXPECT_EQ(d.of("b").failures, 1U);
+  d.pass(10min);
+  EXPECT_EQ(d.of("b").failures, 1U);
+  EXPECT_EQ(d.of("b").leaves, 0U);
+}
+
+TEST(MemberStates, SomebodyWhoStillSeesItKeepsItSuspect) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.down("b");
+  d.fail("b", reason::refused);
+  d.pass(5min);
+  EXPECT_EQ(d.of("b").state, member_state::suspect);
+  d.sees("a", {});
+  d.pass(10s);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+}
+
+TEST(MemberStates, SilentIsDownAfterItsOwnNetTicktime) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::settings{n("b@host.example"), "25", true, true, std::nullopt, 20s, 7s}});
+  d.sees("a", {});
+  d.down("b", reason::tick_timeout);
+  d.fail("b", reason::timeout);
+  d.pass(19s);
+  EXPECT_EQ(d.of("b").state, member_state::suspect);
+  d.pass(2s);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+  EXPECT_EQ(d.of("b").why, reason::tick_timeout) << "a later dial that times out tells less";
+}
+
+TEST(MemberStates, ClosedAndThenSilentIsDownWithTimeoutAfter60Seconds) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.fail("b", reason::timeout);
+  d.pass(59s);
+  EXPECT_EQ(d.of("b").state, member_state::suspect);
+  d.pass(2s);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+  EXPECT_EQ(d.of("b").why, reason::timeout);
+}
+
+TEST(MemberStates, AFrozenNodeIsOneSuspectMemberAndRecovers) {
+  driver d;
+  d.mesh({"a", "b", "c"});
+  d.silent("b");
+  d.pass(16s);
+  EXPECT_EQ(d.of("b").state, member_state::suspect);
+  EXPECT_EQ(d.of("b").why, reason::timeout);
+  EXPECT_EQ(d.shown().links_missing, 0U);
+  EXPECT_EQ(d.shown().partitions.size(), 1U);
+  d.view("b", {"a", "c"});
+  EXPECT_EQ(d.of("b").state, member_state::up);
+  EXPECT_EQ(d.of("b").failures, 0U);
+  EXPECT_EQ(d.of("b").joins, 0U) << "it was found at the start";
+}
+
+TEST(MemberStates, ANewCreationIsARestartAndNothingElse) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.down("b");
+  d.sees("a", {});
+  d.fail("b", reason::refused);
+  d.pass(20s);
+  ASSERT_EQ(d.of("b").state, member_state::down) << "even when it was called down already";
+  d.up("b", 2);
+  d.view("b", {});
+  EXPECT_EQ(d.of("b").state, member_state::up);
+  EXPECT_EQ(d.of("b").restarts, 1U);
+  EXPECT_EQ(d.of("b").failures, 0U);
+  EXPECT_EQ(d.of("b").leaves, 0U);
+  EXPECT_EQ(d.of("b").joins, 0U);
+  EXPECT_EQ(d.count(event_type::member_restarted), 1U);
+  d.pass(2min);
+  EXPECT_EQ(d.of("b").failures, 0U);
+}
+
+TEST(MemberStates, TheSameCreationBackFromDownWasAFailure) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.down("b");
+  d.sees("a", {});
+  d.fail("b", reason::refused);
+  d.pass(20s);
+  d.up("b", 1);
+  d.view("b", {"a"});
+  EXPECT_EQ(d.of("b").failures, 1U);
+  EXPECT_EQ(d.of("b").restarts, 0U);
+}
+
+TEST(MemberStates, AStatefulSetPodRestartedIsRestartsPlusOneAndNothingElse) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::stopping{full("b")}});
+  EXPECT_EQ(d.of("b").state, member_state::leaving);
+  EXPECT_EQ(d.of("b").why, reason::stopping);
+  d.sees("a", {});
+  d.down("b");
+  d.list({"a"});
+  EXPECT_EQ(d.of("b").state, member_state::leaving);
+  d.pass(20s);
+  EXPECT_EQ(d.of("b").state, member_state::leaving);
+  d.list({"a", "b"});
+  d.up("b", 2);
+  d.view("b", {});
+  const auto& b = d.of("b");
+  EXPECT_EQ(b.state, member_state::up);
+  EXPECT_EQ(b.restarts, 1U);
+  EXPECT_EQ(b.joins + b.leaves + b.failures, 0U);
+  EXPECT_EQ(d.count(event_type::member_suspect) + d.count(event_type::member_down) +
+                d.count(event_type::member_left),
+            0U);
+}
+
+TEST(MemberStates, ScaleDownIsLeavesPlusOne) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::stopping{full("b")}});
+  d.sees("a", {});
+  d.down("b");
+  d.list({"a"});
+  d.pass(29s);
+  EXPECT_EQ(d.of("b").state, member_state::leaving);
+  d.pass(2s);
+  EXPECT_EQ(d.of("b").state, member_state::left);
+  EXPECT_EQ(d.of("b").leaves, 1U);
+  EXPECT_EQ(d.of("b").failures, 0U);
+  EXPECT_FALSE(d.raised(condition::members_missing));
+}
+
+struct withdrawal {
+  const char* name;
+  milliseconds closed, delisted;
+};
+class ClosedAndDelisted : public testing::TestWithParam<withdrawal> {};
+
+TEST_P(ClosedAndDelisted, Within30SecondsIsLeftAndNoFailure) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  const auto start = d.now;
+  for (auto second = 0ms; second <= 120s; second += 1s) {
+    if (second == GetParam().closed) d.down("b");
+    if (second == GetParam().delisted) d.list({"a"});
+    for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::refused);
+    d.pass(start + second + 1s - d.now);
+  }
+  EXPECT_EQ(d.of("b").state, member_state::left);
+  EXPECT_EQ(d.of("b").leaves, 1U);
+  EXPECT_EQ(d.of("b").failures, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Orders, ClosedAndDelisted,
+                         testing::Values(withdrawal{"together", 0s, 0s}, withdrawal{"closed_first", 0s, 10s},
+                                         withdrawal{"closed_long_before", 0s, 25s},
+                                         withdrawal{"delisted_first", 25s, 0s}),
+                         [](const auto& row) { return row.param.name; });
+
+TEST(MemberStates, DelistedLongAfterItsDeathWasAFailure) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.fail("b", reason::refused);
+  d.pass(60s);
+  d.list({"a"});
+  d.pass(60s);
+  EXPECT_EQ(d.of("b").state, member_state::left);
+  EXPECT_EQ(d.of("b").failures, 1U);
+  EXPECT_EQ(d.of("b").leaves, 0U) << "one departure is counted once";
+}
+
+TEST(MemberStates, UnlistedAndAliveStaysUp) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.list({"a"});
+  d.pass(10min);
+  EXPECT_EQ(d.of("b").state, member_state::up);
+  EXPECT_FALSE(d.of("b").listed);
+  EXPECT_EQ(d.shown().listed, 1U);
+  EXPECT_EQ(d.shown().overall, health::ok);
+  EXPECT_TRUE(d.take<action::hang_up>().empty());
+}
+
+TEST(MemberStates, JoiningAndDelistedIsForgotten) {
+  driver d;
+  d.mesh({"a"});
+  d.list({"a", "b"});
+  EXPECT_TRUE(d.known("b"));
+  d.list({"a"});
+  EXPECT_TRUE(d.known("b")) << "its dial is still under way";
+  d.fail("b", reason::timeout);
+  EXPECT_FALSE(d.known("b"));
+  EXPECT_EQ(d.count(event_type::member_left), 0U);
+}
+
+TEST(MemberStates, LeftIsReapedAndJoinsAnewWhenListedAgain) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.list({"a"});
+  d.pass(31s);
+  ASSERT_EQ(d.of("b").state, member_state::left);
+  d.list({"a", "b"});
+  EXPECT_EQ(d.of("b").state, member_state::joining);
+  d.up("b", 7);
+  d.view("b", {});
+  EXPECT_EQ(d.of("b").joins, 1U);
+  EXPECT_EQ(d.of("b").restarts, 0U);
+  d.down("b");
+  d.list({"a"});
+  d.pass(32s);
+  ASSERT_EQ(d.of("b").state, member_state::left);
+  d.pass(24h);
+  EXPECT_FALSE(d.known("b"));
+}
+
+TEST(MemberStates, ALeavingNodeThatIsGoneAndStaysListedIsDownAfterFiveMinutesButNoFailure) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::stopping{full("b")}});
+  d.sees("a", {});
+  d.down("b");
+  d.fail("b", reason::timeout);
+  d.pass(299s);
+  EXPECT_EQ(d.of("b").state, member_state::leaving);
+  d.pass(2s);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+  d.pass(10min);
+  EXPECT_EQ(d.of("b").failures, 0U);
+}
+
+TEST(MemberStates, ARefusedCookieIsSuspectNotDownAndTriedAgainInFiveMinutesOrWhenTheFileChanges) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.dialled();
+  d.fail("b", reason::cookie);
+  d.pass(299s);
+  EXPECT_EQ(d.of("b").state, member_state::suspect);
+  EXPECT_EQ(d.of("b").why, reason::cookie);
+  EXPECT_TRUE(d.raised(condition::cookie_refused));
+  EXPECT_EQ(d.dialled(), names{});
+  d.pass(2s);
+  EXPECT_EQ(d.dialled(), names{"b"});
+  d.fail("b", reason::cookie);
+  d.pass(10s);
+  EXPECT_EQ(d.dialled(), names{});
+  d.step({fact::cookies_changed{}});
+  EXPECT_EQ(d.dialled(), names{"b"});
+}
+
+TEST(Starting, NothingIsCountedUntilEveryListedNodeWasDialledOnce) {
+  driver d;
+  d.list({"a", "b", "c"});
+  EXPECT_TRUE(d.shown().starting);
+  d.up("a");
+  d.view("a", {});
+  EXPECT_EQ(d.of("a").state, member_state::up);
+  EXPECT_EQ(d.of("a").joins, 0U);
+  EXPECT_EQ(d.shown().overall, health::warning);
+  d.fail("b", reason::refused);
+  EXPECT_TRUE(d.shown().starting);
+  d.up("c", 3);
+  d.view("c", {"a"});
+  EXPECT_FALSE(d.shown().starting);
+  d.up("b", 9);
+  d.view("b", {"a"});
+  EXPECT_EQ(d.of("b").joins, 1U);
+  EXPECT_EQ(d.of("c").joins, 0U);
+  EXPECT_EQ(d.count(event_type::member_joined), 1U);
+}
+
+TEST(Starting, WaitsForDiscoveryAndGivesUpAfterTwoIntervals) {
+  driver d;
+  d.step();
+  EXPECT_TRUE(d.shown().starting);
+  d.list({}, {source("srv:a@b", query_outcome::timeout, {})});
+  EXPECT_TRUE(d.shown().starting);
+  EXPECT_FALSE(d.raised(condition::nothing_discovered));
+  d.pass(11s);
+  EXPECT_FALSE(d.shown().starting);
+  EXPECT_TRUE(d.raised(condition::nothing_discovered));
+  EXPECT_TRUE(d.raised(condition::discovery_stale));
+}
+
+TEST(Isolated, NobodyReachedIsSaidOnceAndNobodyGoesDown) {
+  driver d;
+  d.mesh({"a", "b", "c"});
+  for (const auto* node : {"a", "b", "c"}) d.down(node, reason::tick_timeout);
+  EXPECT_FALSE(d.shown().isolated) << "the redials are not over";
+  for (const auto* node : {"a", "b", "c"}) d.fail(node, reason::timeout);
+  EXPECT_TRUE(d.shown().isolated);
+  EXPECT_TRUE(d.shown().partitions.empty());
+  EXPECT_EQ(d.shown().overall, health::error);
+  for (int i = 0; i < 200; ++i) {
+    d.pass(5s);
+    for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::timeout);
+  }
+  EXPECT_EQ(d.count(event_type::isolated), 1U);
+  EXPECT_EQ(d.count(event_type::member_down), 0U);
+  d.up("a");
+  d.view("a", {"b", "c"});
+  EXPECT_FALSE(d.shown().isolated);
+  d.sees("a", {});
+  d.pass(50s);
+  EXPECT_EQ(d.of("b").state, member_state::suspect) << "its time begins when we are back";
+  d.pass(30s);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+}
+
+TEST(Isolated, AllRefusedIsTheirDeathNotOurs) {
+  driver d;
+  d.mesh({"a", "b"});
+  for (const auto* node : {"a", "b"}) {
+    d.down(node);
+    d.fail(node, reason::refused);
+  }
+  EXPECT_FALSE(d.shown().isolated);
+  d.pass(31s);
+  EXPECT_EQ(d.of("a").state, member_state::down);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+}
+
+TEST(Aliases, ANameAnsweredByAMemberIsNoMember) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.list({"a", "b", "other"});
+  d.fail("other", reason::name_mismatch, full("a"));
+  EXPECT_FALSE(d.known("other"));
+  EXPECT_EQ(d.shown().expected, 2U);
+  EXPECT_FALSE(d.raised(condition::name_mismatch));
+  d.dialled();
+  d.pass(59s);
+  EXPECT_EQ(d.dialled(), names{});
+  d.pass(2s);
+  EXPECT_EQ(d.dialled(), names{"other"}) << "DNS may have told a stale address";
+  d.up("other", 5);
+  d.view("other", {});
+  EXPECT_EQ(d.of("other").state, member_state::up);
+}
+
+TEST(Aliases, AnUnknownNameIsAMismatch) {
+  driver d;
+  d.mesh({"a"});
+  d.list({"a", "b"});
+  d.fail("b", reason::name_mismatch, full("x"));
+  EXPECT_EQ(d.of("b").state, member_state::joining);
+  EXPECT_EQ(d.of("b").why, reason::name_mismatch);
+  EXPECT_TRUE(d.raised(condition::name_mismatch));
+}
+
+TEST(HiddenNodes, AreNeverMembers) {
+  driver d;
+  d.mesh({"a"});
+  d.up("shell", 4, false);
+  EXPECT_FALSE(d.known("shell"));
+  d.list({"a", "shell", "late"});
+  EXPECT_FALSE(d.known("shell"));
+  d.up("late", 4, false);
+  EXPECT_FALSE(d.known("late"));
+  EXPECT_EQ(d.shown().expected, 1U);
+  EXPECT_TRUE(d.take<action::hang_up>().empty());
+}
+
+TEST(UnlistedNodes, AreReportedAndNeverDialled) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.dialled();
+  d.view("a", {"b", "shell"});
+  ASSERT_EQ(d.shown().unlisted.size(), 1U);
+  EXPECT_EQ(d.shown().unlisted[0].text(), "shell@host.example");
+  EXPECT_TRUE(d.raised(condition::unlisted_nodes));
+  EXPECT_EQ(d.dialled(), names{});
+  d.list({"a", "b", "shell"});
+  EXPECT_TRUE(d.shown().unlisted.empty());
+  const auto& s = d.shown();
+  EXPECT_EQ(s.sees(0, 2), true) << "what a's view said of it is not lost";
+}
+
+TEST(UnlistedNodes, ALinkThatWasThereBeforeTheListingIsUsed) {
+  driver d;
+  d.mesh({"a"});
+  d.up("b", 6);
+  EXPECT_FALSE(d.known("b"));
+  d.list({"a", "b"});
+  EXPECT_EQ(d.dialled(), names{});
+  EXPECT_EQ(d.take_views().size(), 1U);
+  d.view("b", {"a"});
+  EXPECT_EQ(d.of("b").state, member_state::up);
+}
+
+TEST(Dials, AreMadeEveryIntervalLaterForTheSilentAndNeverTwice) {
+  driver d;
+  d.mesh({"a"});
+  d.dialled();
+  d.list({"a", "refused", "silent", "stuck"});
+  std::map<std::string, int> dials;
+  for (int i = 0; i < 120; ++i) {
+    for (const auto& dial : d.take<action::dial>()) {
+      const auto name = std::string(dial.node.alive());
+      ++dials[name];
+      if (name == "refused") d.fail(name, reason::refused);
+      if (name == "silent") d.fail(name, reason::timeout);
+    }
+    d.pass(1s);
+  }
+  EXPECT_EQ(dials["refused"], 24);
+  EXPECT_GE(dials["silent"], 6);
+  EXPECT_LE(dials["silent"], 9);
+  EXPECT_EQ(dials["stuck"], 1);
+}
+
+TEST(Dials, ALostLinkIsDialledAtOnceUnlessItDidNotLast) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.pass(30s);
+  d.dialled();
+  d.down("b");
+  EXPECT_EQ(d.dialled(), names{"b"});
+  d.up("b");
+  d.down("b");
+  EXPECT_EQ(d.dialled(), names{});
+  d.pass(5s);
+  EXPECT_EQ(d.dialled(), names{"b"});
+}
+
+TEST(Dials, AFailureAfterTheNodeCameToUsChangesNothing) {
+  driver d;
+  d.mesh({"a"});
+  d.list({"a", "b"});
+  d.up("b");
+  d.view("b", {"a"});
+  d.fail("b", reason::timeout);
+  EXPECT_EQ(d.of("b").state, member_state::up);
+}
+
+TEST(Rounds, AskEveryLinkedMemberOnceAnIntervalAndNeverTwiceAtOnce) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.silent("b");
+  std::size_t asked = 0;
+  d.take_views();
+  for (int i = 0; i < 30; ++i) {
+    d.now += 1s;
+    d.step();
+    for (const auto& name : d.take_views()) {
+      ++asked;
+      if (name == full("a")) d.view("a", {"b"});
+    }
+  }
+  EXPECT_EQ(asked, 6U + 1U);
+}
+
+TEST(Rounds, ReconnectMakesEverythingDue) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.fail("b", reason::timeout);
+  d.pass(1s);
+  d.actions.clear();
+  d.step({fact::round_requested{}});
+  EXPECT_EQ(d.dialled(), names{"b"});
+  EXPECT_EQ(d.take_views().size(), 1U);
+}
+
+TEST(Settings, AreAskedOncePerCreation) {
+  driver d;
+  d.list({"a"});
+  d.up("a");
+  EXPECT_EQ(d.take<action::ask_settings>().size(), 1U);
+  d.sees("a", {});
+  d.pass(1min);
+  d.down("a");
+  d.up("a");
+  EXPECT_EQ(d.take<action::ask_settings>().size(), 0U);
+  d.down("a");
+  d.up("a", 2);
+  EXPECT_EQ(d.take<action::ask_settings>().size(), 1U);
+}
+
+}  // namespace
+}  // namespace rollcall::membership::test
