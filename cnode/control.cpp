@@ -1,0 +1,345 @@
+#include "cnode/control.hpp"
+
+#include "cnode/byte_reader.hpp"
+#include "cnode/checked_reader.hpp"
+#include "cnode/term_check.hpp"
+#include "cnode/term_tag.hpp"
+
+namespace rollcall::cnode {
+namespace {
+
+// Operation numbers, DOP_* in erts/emulator/beam/dist.h. The _tt forms carry a sequential trace token.
+enum operation : std::int64_t {
+  op_link = 1,
+  op_send = 2,
+  op_exit = 3,
+  op_unlink = 4,
+  op_reg_send = 6,
+  op_group_leader = 7,
+  op_exit2 = 8,
+  op_send_tt = 12,
+  op_exit_tt = 13,
+  op_reg_send_tt = 16,
+  op_exit2_tt = 18,
+  op_monitor_p = 19,
+  op_demonitor_p = 20,
+  op_monitor_p_exit = 21,
+  op_send_sender = 22,
+  op_send_sender_tt = 23,
+  op_spawn_request = 29,
+  op_spawn_request_tt = 30,
+  op_spawn_reply = 31,
+  op_spawn_reply_tt = 32,
+  op_alias_send = 33,
+  op_alias_send_tt = 34,
+  op_unlink_id = 35,
+  op_unlink_id_ack = 36,
+};
+
+process_id read_process(checked_reader& in) {
+  if (in.at_atom()) return in.atom();
+  return in.pid();
+}
+
+std::variant<pid, atom> read_outcome(checked_reader& in) {
+  if (in.at_atom()) return in.atom();
+  return in.pid();
+}
+
+class control_parser {
+ public:
+  explicit control_parser(byte_view checked) : in_(checked) {}
+
+  control_message parse() {
+    arity_ = in_.tuple_header();
+    if (arity_ == 0) throw boost::system::system_error(error::bad_control);
+    auto parsed = operation_and_fields(in_.integer());
+    if (!in_.at_end()) throw boost::system::system_error(error::bad_control);
+    return parsed;
+  }
+
+  bool carries_payload() const noexcept { return payload_; }
+
+ private:
+  // Fields stand in braces, which are read from left to right.
+  control_message operation_and_fields(std::int64_t number) {
+    switch (number) {
+      case op_link:
+        fields(2);
+        return control::link{in_.pid(), in_.pid()};
+      case op_send:
+        fields(2), with_payload(), in_.skip();
+        return control::send{in_.pid()};
+      case op_send_tt: {
+        fields(3), with_payload(), in_.skip();
+        control::send out{in_.pid()};
+        in_.skip();
+        return out;
+      }
+      case op_exit:
+        fields(3);
+        return control::exit{in_.pid(), in_.pid(), in_.term()};
+      case op_exit_tt:
+        fields(4);
+        return control::exit{in_.pid(), in_.pid(), after_token()};
+      case op_unlink:
+        fields(2);
+        return control::unlink{in_.pid(), in_.pid()};
+      case op_reg_send: {
+        fields(3), with_payload();
+        auto from = in_.pid();
+        in_.skip();
+        return control::reg_send{std::move(from), in_.atom()};
+      }
+      case op_reg_send_tt: {
+        fields(4), with_payload();
+        auto from = in_.pid();
+        in_.skip();
+        control::reg_send out{std::move(from), in_.atom()};
+        in_.skip();
+        return out;
+      }
+      case op_group_leader:
+        fields(2);
+        return control::group_leader{in_.pid(), in_.pid()};
+      case op_exit2:
+        fields(3);
+        return control::exit2{in_.pid(), in_.pid(), in_.term()};
+      case op_exit2_tt:
+        fields(4);
+        return control::exit2{in_.pid(), in_.pid(), after_token()};
+      case op_monitor_p:
+        fields(3);
+        return control::monitor{in_.pid(), read_process(in_), in_.reference()};
+      case op_demonitor_p:
+        fields(3);
+        return control::demonitor{in_.pid(), read_process(in_), in_.reference()};
+      case op_monitor_p_exit:
+        fields(4);
+        return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), in_.term()};
+      case op_send_sender:
+        fields(2), with_payload(), in_.pid();
+        return control::send{in_.pid()};
+      case op_send_sender_tt: {
+        fields(3), with_payload(), in_.pid();
+        control::send out{in_.pid()};
+        in_.skip();
+        return out;
+      }
+      case op_spawn_request:
+        fields(5), with_payload();
+        return spawn_request();
+      case op_spawn_request_tt: {
+        fields(6), with_payload();
+        auto out = spawn_request();
+        in_.skip();
+        return out;
+      }
+      case op_spawn_reply:
+        fields(4);
+        return spawn_reply();
+      case op_spawn_reply_tt: {
+        fields(5);
+        auto out = spawn_reply();
+        in_.skip();
+        return out;
+      }
+      case op_alias_send:
+        fields(2), with_payload();
+        return control::alias_send{in_.pid(), in_.reference()};
+      case op_alias_send_tt: {
+        fields(3), with_payload();
+        control::alias_send out{in_.pid(), in_.reference()};
+        in_.skip();
+        return out;
+      }
+      case op_unlink_id:
+        fields(3);
+        return control::unlink_id{link_id(), in_.pid(), in_.pid()};
+      case op_unlink_id_ack:
+        fields(3);
+        return control::unlink_id_ack{link_id(), in_.pid(), in_.pid()};
+      default:
+        throw boost::system::system_error(error::unknown_control);
+    }
+  }
+
+  // How many elements follow the operation's number.
+  void fields(std::size_t count) const {
+    if (arity_ != count + 1) throw boost::system::system_error(error::bad_control);
+  }
+
+  void with_payload() noexcept { payload_ = true; }
+
+  term after_token() {
+    in_.skip();
+    return in_.term();
+  }
+
+  std::uint64_t link_id() {
+    const auto id = in_.unsigned_integer();
+    if (id == 0) throw boost::system::system_error(error::bad_control);
+    return id;
+  }
+
+  control::spawn_request spawn_request() {
+    control::spawn_request out;
+    out.id = in_.reference();
+    out.from = in_.pid();
+    out.group_leader = in_.pid();
+    if (in_.tuple_header() != 3) throw boost::system::system_error(error::bad_control);
+    out.module = in_.atom();
+    out.function = in_.atom();
+    out.arity = in_.integer();
+    out.options = in_.term();
+    return out;
+  }
+
+  control::spawn_reply spawn_reply() {
+    return {in_.reference(), in_.pid(), in_.integer(), read_outcome(in_)};
+  }
+
+  checked_reader in_;
+  std::size_t arity_ = 0;
+  bool payload_ = false;
+};
+
+// A term with its version byte at the start of `bytes`; what comes back is the term without it.
+result<byte_view> versioned_term(byte_view bytes) {
+  if (bytes.empty()) return error::truncated;
+  if (bytes[0] != term_tag::version) return error::bad_version;
+  bytes.remove_prefix(1);
+  const auto length = check_term(bytes);
+  if (!length) return length.error();
+  return bytes.substr(0, *length);
+}
+
+void write_process(term_writer& out, const process_id& process) {
+  if (const auto* name = std::get_if<atom>(&process)) {
+    out.atom(name->text);
+  } else {
+    out.write(std::get<pid>(process));
+  }
+}
+
+// libei's signed encoder would make a negative number of the upper half.
+void write_unsigned(term_writer& out, std::uint64_t value) {
+  if (value <= INT64_MAX) {
+    out.integer(static_cast<std::int64_t>(value));
+    return;
+  }
+  byte_string big{static_cast<char>(term_tag::small_big), 8, 0};
+  for (int i = 0; i < 8; ++i) big.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
+  out.raw(big);
+}
+
+struct control_writer {
+  term_writer& out;
+
+  term_writer& head(std::size_t fields, operation number) const {
+    return out.tuple_header(fields + 1).integer(number);
+  }
+
+  void operator()(const control::link& m) const { head(2, op_link).write(m.from).write(m.to); }
+  void operator()(const control::send& m) const { head(2, op_send).atom("").write(m.to); }
+  void operator()(const control::exit& m) const {
+    head(3, op_exit).write(m.from).write(m.to).write(m.reason);
+  }
+  void operator()(const control::unlink& m) const { head(2, op_unlink).write(m.from).write(m.to); }
+  void operator()(const control::reg_send& m) const {
+    head(3, op_reg_send).write(m.from).atom("").atom(m.to.text);
+  }
+  void operator()(const control::group_leader& m) const {
+    head(2, op_group_leader).write(m.from).write(m.to);
+  }
+  void operator()(const control::exit2& m) const {
+    head(3, op_exit2).write(m.from).write(m.to).write(m.reason);
+  }
+  void operator()(const control::monitor& m) const {
+    head(3, op_monitor_p).write(m.from);
+    write_process(out, m.to);
+    out.write(m.ref);
+  }
+  void operator()(const control::demonitor& m) const {
+    head(3, op_demonitor_p).write(m.from);
+    write_process(out, m.to);
+    out.write(m.ref);
+  }
+  void operator()(const control::monitor_exit& m) const {
+    head(4, op_monitor_p_exit);
+    write_process(out, m.from);
+    out.write(m.to).write(m.ref).write(m.reason);
+  }
+  void operator()(const control::spawn_request& m) const {
+    head(5, op_spawn_request).write(m.id).write(m.from).write(m.group_leader);
+    out.tuple_header(3).atom(m.module.text).atom(m.function.text).integer(m.arity).write(m.options);
+  }
+  void operator()(const control::spawn_reply& m) const {
+    head(4, op_spawn_reply).write(m.id).write(m.to).integer(m.flags);
+    write_process(out, m.outcome);
+  }
+  void operator()(const control::alias_send& m) const { head(2, op_alias_send).write(m.from).write(m.alias); }
+  void operator()(const control::unlink_id& m) const {
+    write_unsigned(head(3, op_unlink_id), m.id);
+    out.write(m.from).write(m.to);
+  }
+  void operator()(const control::unlink_id_ack& m) const {
+    write_unsigned(head(3, op_unlink_id_ack), m.id);
+    out.write(m.from).write(m.to);
+  }
+};
+
+}  // namespace
+
+result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix) {
+  std::size_t length = 0;
+  for (const auto byte : prefix) length = length << 8 | byte;
+  if (length > max_frame_size) return error::frame_too_large;
+  return length;
+}
+
+result<message> parse_message(byte_view frame) {
+  if (frame.empty()) return error::truncated;
+  if (frame[0] != pass_through) return error::bad_control;
+  frame.remove_prefix(1);
+
+  const auto control = versioned_term(frame);
+  if (!control) return control.error();
+  frame.remove_prefix(1 + control->size());
+
+  byte_view payload;
+  if (!frame.empty()) {
+    const auto term = versioned_term(frame);
+    if (!term) return term.error();
+    if (frame.size() != 1 + term->size()) return error::trailing_bytes;
+    payload = *term;
+  }
+
+  try {
+    control_parser parser(*control);
+    auto parsed = parser.parse();
+    if (parser.carries_payload() == payload.empty()) return error::bad_control;
+    return message{std::move(parsed), payload};
+  } catch (const boost::system::system_error& failure) {
+    // A value of another kind than the operation has at that place.
+    if (failure.code() == error::bad_term) return error::bad_control;
+    return failure.code();
+  }
+}
+
+byte_string encode_message(const control_message& control, byte_view payload) {
+  term_writer out;
+  out.version();
+  std::visit(control_writer{out}, control);
+  if (!payload.empty()) out.version().raw(payload);
+
+  const auto body = out.view();
+  byte_string frame;
+  frame.reserve(4 + 1 + body.size());
+  put_number(frame, 1 + body.size(), 4);
+  frame.push_back(pass_through);
+  frame.append(body);
+  return frame;
+}
+
+}  // namespace rollcall::cnode

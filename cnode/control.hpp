@@ -1,0 +1,71 @@
+// Frames after the handshake and the control messages in them.
+//
+//   | length:4 | 112 ('p') | 131 control tuple | [131 payload] |     length 0 is a tick
+//
+// https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Protocol between Connected Nodes"); operation
+// numbers from erts/emulator/beam/dist.h. Order: frame_length -> read that many bytes -> parse_message.
+#pragma once
+
+#include <variant>
+
+#include "cnode/term.hpp"
+
+namespace rollcall::cnode {
+
+inline constexpr std::size_t max_frame_size = 8U << 20;
+inline constexpr char pass_through = 112;
+
+// What a process is addressed by in monitors.
+using process_id = std::variant<pid, atom>;
+
+namespace control {
+struct link { pid from, to; };                                          // 1
+struct send { pid to; };                                                // 2, 12, 22 (sender), 23
+struct exit { pid from, to; term reason; };                             // 3, 13
+struct unlink { pid from, to; };                                        // 4: before OTP 23's UNLINK_ID
+struct reg_send { pid from; atom to; };                                 // 6, 16
+struct group_leader { pid from, to; };                                  // 7
+struct exit2 { pid from, to; term reason; };                            // 8, 18
+struct monitor { pid from; process_id to; reference ref; };             // 19 MONITOR_P
+struct demonitor { pid from; process_id to; reference ref; };           // 20 DEMONITOR_P
+struct monitor_exit { process_id from; pid to; reference ref; term reason; };  // 21 MONITOR_P_EXIT
+struct spawn_request {                                                  // 29, 30
+  reference id;
+  pid from, group_leader;
+  atom module, function;
+  std::int64_t arity = 0;
+  term options;
+};
+struct spawn_reply {                                                    // 31, 32
+  static constexpr std::int64_t flag_link = 1, flag_monitor = 2;
+  reference id;
+  pid to;
+  std::int64_t flags = 0;
+  std::variant<pid, atom> outcome;  // the new process, or why there is none
+};
+struct alias_send { pid from; reference alias; };                       // 33, 34
+struct unlink_id { std::uint64_t id; pid from, to; };                   // 35
+struct unlink_id_ack { std::uint64_t id; pid from, to; };               // 36
+}  // namespace control
+
+using control_message =
+    std::variant<control::link, control::send, control::exit, control::unlink, control::reg_send, control::group_leader,
+                 control::exit2, control::monitor, control::demonitor, control::monitor_exit, control::spawn_request,
+                 control::spawn_reply, control::alias_send, control::unlink_id, control::unlink_id_ack>;
+
+struct message {
+  control_message control;
+  byte_view payload;  // one checked term without its version byte, or empty; looks into the frame
+};
+
+// The length of a frame from its first four bytes; frame_too_large above max_frame_size.
+result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix);
+
+// `frame` is what follows the length, and is not empty. Everything in it is checked before it is decoded.
+result<message> parse_message(byte_view frame);
+
+// A whole frame, length included. `payload` is one encoded term without version byte, or empty.
+byte_string encode_message(const control_message&, byte_view payload = {});
+inline constexpr std::string_view tick_frame{"\0\0\0\0", 4};
+
+}  // namespace rollcall::cnode

@@ -1,0 +1,243 @@
+#include "cnode/dialler.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+
+#include "cnode/port_mapper.hpp"
+
+namespace rollcall::cnode {
+namespace {
+
+constexpr std::chrono::milliseconds stagger{250};
+constexpr std::chrono::hours no_limit{1};  // the dial's own deadline ends it long before
+constexpr std::size_t max_addresses = 16;
+
+failure failed(const target& where, dial_step step, const tcp::endpoint& at, boost::system::error_code code) {
+  return {code, step, explain(where, step, at, code), {}};
+}
+
+asio::awaitable<outcome<reached>> reach_address(asio::ip::address address, target where,
+                                                std::uint16_t port_mapper_port,
+                                                std::shared_ptr<dial_progress> progress) {
+  tcp::endpoint at(address, port_mapper_port);
+  if (where.port) {
+    at.port(*where.port);
+  } else {
+    *progress = {dial_step::port_mapper, at};
+    const auto port = co_await ask_port(at, where.alive, no_limit);
+    if (!port) co_return failed(where, dial_step::port_mapper, at, port.error());
+    at.port(*port);
+  }
+  *progress = {dial_step::connect, at};
+  tcp::socket socket(co_await asio::this_coro::executor);
+  const auto [code] = co_await socket.async_connect(at, as_result);
+  if (code) co_return failed(where, dial_step::connect, at, network_error(code));
+  co_return reached{std::move(socket), at};
+}
+
+// Several addresses at once.
+struct race {
+  explicit race(const asio::any_io_executor& executor) : changed(executor) {}
+  asio::steady_timer changed;
+  std::deque<asio::cancellation_signal> running;
+  std::size_t unfinished = 0;
+  std::optional<reached> winner;
+  std::optional<failure> furthest;  // of those that failed, the one that got through the most steps
+
+  void cancel_all() {
+    for (auto& one : running) one.emit(asio::cancellation_type::terminal);
+  }
+  void finished(outcome<reached> one) {
+    if (one.has_value()) {
+      if (!winner) winner = std::move(one).value();
+    } else if (!furthest || one.error().step > furthest->step) {
+      furthest = std::move(one).error();
+    }
+  }
+};
+
+asio::awaitable<void> run_one(std::shared_ptr<race> all, asio::ip::address address, target where,
+                              std::uint16_t port_mapper_port, std::shared_ptr<dial_progress> progress) {
+  all->finished(co_await reach_address(address, std::move(where), port_mapper_port, std::move(progress)));
+}
+
+asio::awaitable<outcome<reached>> reach_any(std::vector<asio::ip::address> addresses, target where,
+                                            std::uint16_t port_mapper_port,
+                                            std::shared_ptr<dial_progress> progress) {
+  const auto executor = co_await asio::this_coro::executor;
+  const auto all = std::make_shared<race>(executor);
+  std::size_t started = 0;
+  bool due = true;
+  while (!all->winner) {
+    if (started < addresses.size() && (due || all->unfinished == 0)) {
+      auto& signal = all->running.emplace_back();
+      ++all->unfinished;
+      auto ended = [all](const std::exception_ptr&) {
+        --all->unfinished;
+        all->changed.cancel();
+      };
+      asio::co_spawn(executor, run_one(all, addresses[started++], where, port_mapper_port, progress),
+                     asio::bind_cancellation_slot(signal.slot(), std::move(ended)));
+    }
+    if (all->unfinished == 0 && started == addresses.size()) break;
+    if (started < addresses.size()) {
+      all->changed.expires_after(stagger);
+    } else {
+      all->changed.expires_after(no_limit);
+    }
+    const auto [code] = co_await all->changed.async_wait(as_result);
+    due = !code;
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      all->cancel_all();
+      co_return failed(where, progress->step, progress->at, asio::error::operation_aborted);
+    }
+  }
+  all->cancel_all();
+  if (all->winner) co_return *std::move(all->winner);
+  if (all->furthest) co_return *std::move(all->furthest);
+  co_return failed(where, dial_step::connect, progress->at, make_error_code(error::unreachable));
+}
+
+}  // namespace
+
+std::string name_of(const target& where) {
+  if (where.name) return where.name->text();
+  return fmt::format("{}@{}", where.alive.empty() ? "?" : where.alive, where.host);
+}
+
+std::string explain(const target& where, dial_step step, const tcp::endpoint& at,
+                    boost::system::error_code code) {
+  const auto name = name_of(where);
+  const auto place = to_string(at);
+  switch (step) {
+    case dial_step::resolve:
+      if (code == error::timed_out) {
+        return fmt::format("{}: its host {} was not resolved in time; check the name server", name,
+                           where.host);
+      }
+      return fmt::format("{}: its host {} has no address; check DNS and the node's name", name, where.host);
+    case dial_step::port_mapper:
+      if (code == error::refused) {
+        return fmt::format("{}: the port mapper at {} refuses connections; is a node or epmd running there?",
+                           name, place);
+      }
+      if (code == error::not_registered) {
+        return fmt::format(
+            "{}: the port mapper at {} does not know \"{}\"; is the node running, under that name?", name,
+            place, where.alive);
+      }
+      if (code == error::timed_out) {
+        return fmt::format(
+            "{}: no answer from the port mapper at {}; is the address right, is its port open?", name, place);
+      }
+      return fmt::format("{}: asking the port mapper at {} failed: {}", name, place, code.message());
+    case dial_step::connect:
+      if (code == error::refused) {
+        return fmt::format("{}: nothing listens at {}; the node has just stopped, or its port is wrong", name,
+                           place);
+      }
+      if (code == error::timed_out) {
+        return fmt::format("{}: no answer from {}; is the address right, is the distribution port open?",
+                           name, place);
+      }
+      return fmt::format("{}: connecting to {} failed: {}", name, place, code.message());
+    case dial_step::handshake:
+      break;
+  }
+  if (code == error::cookie_refused) {
+    return fmt::format("{} at {} refused our cookie; the cookies differ", name, place);
+  }
+  if (code == error::not_allowed) {
+    return fmt::format(
+        "{} at {} does not allow our name (net_kernel:allow/1, or it is a node of that name itself)", name,
+        place);
+  }
+  if (code == error::timed_out) {
+    return fmt::format(
+        "{} at {} connected but did not finish the handshake in time; is it a node, is it frozen?", name,
+        place);
+  }
+  if (code == error::closed) {
+    return fmt::format("{} at {} closed the connection during the handshake; its log says why", name, place);
+  }
+  if (code == error::lost_simultaneous) {
+    return fmt::format("{} at {} is dialling us at the same time, and its attempt goes first", name, place);
+  }
+  if (code == error::incompatible) {
+    return fmt::format("{} at {} lacks what every node since OTP 23 can; it is too old", name, place);
+  }
+  return fmt::format("{} at {}: the handshake failed: {}", name, place, code.message());
+}
+
+asio::awaitable<outcome<reached>> reach(target where, const resolve_function& resolve,
+                                        std::uint16_t port_mapper_port,
+                                        std::shared_ptr<dial_progress> progress) {
+  std::vector<asio::ip::address> addresses;
+  if (where.address) {
+    addresses.push_back(*where.address);
+  } else {
+    boost::system::error_code not_an_address;
+    const auto literal = asio::ip::make_address(where.host, not_an_address);
+    if (!not_an_address) {
+      addresses.push_back(literal);
+    } else {
+      *progress = {dial_step::resolve, {}};
+      auto found = co_await resolve(where.host);
+      if (found.addresses.empty()) {
+        const auto code = make_error_code(error::not_resolved);
+        auto text = found.why.empty() ? explain(where, dial_step::resolve, {}, code)
+                                      : fmt::format("{}: {}", name_of(where), found.why);
+        co_return failure{code, dial_step::resolve, std::move(text), {}};
+      }
+      addresses = std::move(found.addresses);
+    }
+  }
+  if (addresses.size() == 1) {
+    co_return co_await reach_address(addresses.front(), std::move(where), port_mapper_port,
+                                     std::move(progress));
+  }
+  addresses.resize(std::min(addresses.size(), max_addresses));
+  co_return co_await reach_any(std::move(addresses), std::move(where), port_mapper_port, std::move(progress));
+}
+
+asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remote, const target& where,
+                                         identity self, std::string cookie) {
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  initiating_handshake handshake(std::move(self), where.name, std::move(cookie), random_word());
+
+  const auto failed_with = [&](boost::system::error_code code) {
+    auto failure = failed(where, dial_step::handshake, remote, code);
+    if (handshake.peer()) failure.peer = handshake.peer()->name;
+    if (code == error::name_mismatch && handshake.peer()) {
+      failure.detail = fmt::format(
+          "{} was dialled at {}, but the node there calls itself {}; discovery and the node must use the "
+          "same name",
+          name_of(where), to_string(remote), handshake.peer()->name.text());
+    }
+    return failure;
+  };
+
+  std::vector<byte_string> frames{handshake.opening()};
+  while (true) {
+    const auto written = co_await write_handshake_frames(socket, frames);
+    if (!written) co_return failed_with(written.error());
+    const auto frame = co_await read_handshake_frame(socket);
+    if (!frame) {
+      const bool refused = handshake.awaiting_ack() && frame.error() == error::closed;
+      co_return failed_with(refused ? make_error_code(error::cookie_refused) : frame.error());
+    }
+    auto step = handshake.receive(*frame);
+    if (!step) co_return failed_with(step.error());
+    if (step->finished) co_return *handshake.peer();
+    frames = std::move(step->send);
+  }
+}
+
+}  // namespace rollcall::cnode

@@ -1,0 +1,165 @@
+#include "cnode/link.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+namespace rollcall::cnode {
+
+link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std::size_t max_queued_bytes)
+    : socket_(std::move(socket)),
+      peer_(std::move(peer)),
+      max_queued_bytes_(max_queued_bytes),
+      ticks_(net_ticktime, ticks::clock::now()),
+      written_to_(socket_.get_executor()),
+      clock_(socket_.get_executor()) {}
+
+asio::awaitable<link::closing> link::run(receive_function receive, unknown_function unknown) {
+  using namespace asio::experimental::awaitable_operators;
+  receive_ = std::move(receive);
+  unknown_ = std::move(unknown);
+  if (is_open()) co_await (read_loop() || write_loop() || clock_loop());
+  close(make_error_code(error::closed), "the link was given up");
+  co_return *closing_;
+}
+
+void link::send(byte_view frames) {
+  if (!is_open()) return;
+  if (queue_.size() + writing_.size() + frames.size() > max_queued_bytes_) {
+    close(make_error_code(error::queue_full),
+          fmt::format("{} does not read: more than {} bytes are waiting for it", peer_.name.text(),
+                      max_queued_bytes_));
+    return;
+  }
+  if (!unsent()) ticks_.last_progress = ticks::clock::now();
+  queue_.append(frames);
+  written_to_.cancel();
+}
+
+void link::close(boost::system::error_code code, std::string detail) {
+  if (closing_) return;
+  closing_ = closing{code, std::move(detail)};
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  written_to_.cancel();
+  clock_.cancel();
+}
+
+void link::peer_tick_time(milliseconds net_ticktime) {
+  ticks_.peer_tick_time(net_ticktime);
+  clock_.cancel();
+}
+
+asio::awaitable<void> link::read_loop() {
+  buffer_.resize(resting_buffer);
+  while (is_open()) {
+    const auto [code, size] = co_await socket_.async_read_some(
+        asio::buffer(buffer_.data() + used_, buffer_.size() - used_), as_result);
+    if (code) {
+      close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
+      co_return;
+    }
+    used_ += size;
+    ticks_.last_read = ticks::clock::now();
+    std::size_t needed = 0;
+    if (!take_frames(needed)) co_return;
+    // A length is only a claim: the buffer grows with what really came.
+    if (used_ == buffer_.size()) {
+      buffer_.resize(std::min(needed, 2 * buffer_.size()));
+    } else if (used_ < resting_buffer && buffer_.size() > largest_resting_buffer) {
+      buffer_.resize(resting_buffer);
+      buffer_.shrink_to_fit();
+    }
+  }
+}
+
+bool link::take_frames(std::size_t& needed) {
+  std::size_t at = 0;
+  while (used_ - at >= 4) {
+    std::array<std::uint8_t, 4> prefix{};
+    std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(at), 4, prefix.begin());
+    const auto length = frame_length(prefix);
+    if (!length) {
+      close(length.error(),
+            fmt::format("{} announced a frame of more than {} bytes", peer_.name.text(), max_frame_size));
+      return false;
+    }
+    if (used_ - at < 4 + *length) {
+      needed = 4 + *length;
+      break;
+    }
+    const byte_view frame(buffer_.data() + at + 4, *length);
+    at += 4 + *length;
+    if (frame.empty()) {
+      if (ticks_.answer_tick(ticks::clock::now(), unsent())) send(tick_frame);
+      continue;
+    }
+    const auto parsed = parse_message(frame);
+    if (parsed) {
+      receive_(*this, *parsed);
+      if (!is_open()) return false;
+    } else if (parsed.error() == error::unknown_control) {
+      // Well formed, but nothing that was agreed on: harmless, so the link stays.
+      if (!std::exchange(unknown_told_, true)) unknown_(*this);
+    } else {
+      close(parsed.error(), fmt::format("{} sent a message of {} bytes that cannot be read: {}",
+                                        peer_.name.text(), frame.size(), parsed.error().message()));
+      return false;
+    }
+  }
+  std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(at),
+            buffer_.begin() + static_cast<std::ptrdiff_t>(used_), buffer_.begin());
+  used_ -= at;
+  return true;
+}
+
+asio::awaitable<void> link::write_loop() {
+  while (is_open()) {
+    if (queue_.empty()) {
+      written_to_.expires_at(ticks::time_point::max());
+      co_await written_to_.async_wait(as_result);
+      continue;
+    }
+    writing_.swap(queue_);
+    for (std::size_t at = 0; at < writing_.size();) {
+      const auto [code, size] = co_await socket_.async_write_some(
+          asio::buffer(writing_.data() + at, writing_.size() - at), as_result);
+      if (code) {
+        close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
+        co_return;
+      }
+      at += size;
+      ticks_.last_write = ticks_.last_progress = ticks::clock::now();
+    }
+    if (writing_.capacity() > largest_resting_buffer) {
+      byte_string().swap(writing_);
+    } else {
+      writing_.clear();
+    }
+  }
+}
+
+asio::awaitable<void> link::clock_loop() {
+  while (is_open()) {
+    const auto [due, at] = ticks_.next(ticks::clock::now(), unsent());
+    switch (due) {
+      case ticks::action::wait:
+        break;
+      case ticks::action::send_tick:
+        send(tick_frame);
+        continue;
+      case ticks::action::peer_is_silent:
+        close(make_error_code(error::tick_timed_out),
+              fmt::format("nothing was heard from {} for its net_ticktime", peer_.name.text()));
+        co_return;
+      case ticks::action::peer_does_not_read:
+        close(make_error_code(error::tick_timed_out),
+              fmt::format("{} took nothing of what was sent to it for its net_ticktime", peer_.name.text()));
+        co_return;
+    }
+    clock_.expires_at(at);
+    co_await clock_.async_wait(as_result);
+  }
+}
+
+}  // namespace rollcall::cnode

@@ -1,0 +1,78 @@
+// One distribution link after its handshake: run() = read loop || write loop || clock, until one of them
+// ends. https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Protocol between Connected Nodes").
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+
+#include "cnode/connection.hpp"
+#include "cnode/control.hpp"
+#include "cnode/node.hpp"
+#include "cnode/processes.hpp"
+#include "cnode/ticks.hpp"
+
+namespace rollcall::cnode {
+
+// A call of ours that the peer has not answered. Lives in the coroutine that waits; the link's table points
+// to it.
+struct pending_call {
+  explicit pending_call(const asio::any_io_executor& executor) : wake(executor) {}
+  asio::steady_timer wake;
+  std::optional<pid> process;  // once the peer said who runs it
+  std::optional<call_result<term>> answer;
+};
+
+class link {
+ public:
+  struct closing {
+    boost::system::error_code code;
+    std::string detail;
+  };
+  // Gets every message. The message looks into the link's buffer: valid during the call only.
+  using receive_function = std::function<void(link&, const message&)>;
+  // A message this node cannot know: told once a link.
+  using unknown_function = std::function<void(link&)>;
+
+  link(tcp::socket, cnode::peer, milliseconds net_ticktime, std::size_t max_queued_bytes);
+
+  // Once. Gives why the link ended; the socket is closed then.
+  asio::awaitable<closing> run(receive_function, unknown_function);
+  // Whole frames. Queued; what does not fit into the bound closes the link with queue_full.
+  void send(byte_view frames);
+  // The first reason given is the one that counts. May be called from inside receive_function.
+  void close(boost::system::error_code, std::string detail);
+  bool is_open() const noexcept { return !closing_; }
+
+  const cnode::peer& peer() const noexcept { return peer_; }
+  void peer_tick_time(milliseconds);
+
+  processes::session session;
+  std::map<reference, pending_call*> calls;
+
+ private:
+  static constexpr std::size_t resting_buffer = 2048, largest_resting_buffer = 64U << 10;
+
+  asio::awaitable<void> read_loop();
+  asio::awaitable<void> write_loop();
+  asio::awaitable<void> clock_loop();
+  // Everything whole in the buffer; false when the link is closed. `needed`: the size of the frame that is
+  // not whole yet.
+  bool take_frames(std::size_t& needed);
+  bool unsent() const noexcept { return !queue_.empty() || !writing_.empty(); }
+
+  tcp::socket socket_;
+  cnode::peer peer_;
+  std::size_t max_queued_bytes_;
+  ticks ticks_;
+  asio::steady_timer written_to_, clock_;
+  receive_function receive_;
+  unknown_function unknown_;
+  bool unknown_told_ = false;
+  byte_string buffer_;
+  std::size_t used_ = 0;
+  byte_string queue_, writing_;
+  std::optional<closing> closing_;
+};
+
+}  // namespace rollcall::cnode

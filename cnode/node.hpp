@@ -1,0 +1,181 @@
+// A hidden Erlang node on one io_context: the room's front door.
+//
+//   node n(io, options, observer);  co_await n.start();  co_await n.dial(...);  co_await n.call(...);
+//   co_await n.stop();
+//
+// Everything runs on the io_context's one thread; nothing here may be called from another.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cnode/error.hpp"
+#include "cnode/term.hpp"
+#include "node_name/node_name.hpp"
+
+namespace rollcall::cnode {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+enum class direction { outgoing, incoming };
+
+// A linked node. `visible` is the PUBLISHED flag: false for a remote shell or another hidden node.
+struct peer {
+  node_name name;
+  std::uint32_t creation = 0;
+  std::uint64_t flags = 0;
+  bool visible = true;
+  cnode::direction direction = cnode::direction::outgoing;
+  asio::ip::tcp::endpoint remote;
+};
+
+// Where a dial got stuck. The order is the order of the steps.
+enum class dial_step { resolve, port_mapper, connect, handshake };
+
+struct failure {
+  boost::system::error_code code;  // of error_category(), or of the system for what has no value there
+  dial_step step = dial_step::handshake;
+  std::string detail;             // one sentence for an operator: node, address, port, what to do
+  std::optional<node_name> peer;  // the name the peer gave itself, when it got that far
+};
+
+template <class T>
+using outcome = boost::system::result<T, failure>;
+
+// Where and as whom a node is dialled.
+struct target {
+  std::optional<node_name> name;  // absent: whoever answers there (its name is learned from its challenge)
+  std::string alive;              // what the port mapper is asked for
+  std::string host;               // resolved when `address` is absent
+  std::optional<asio::ip::address> address;
+  std::optional<std::uint16_t> port;  // absent: the port mapper on that host is asked
+};
+
+enum class call_failure_kind { no_link, timed_out, link_lost, refused, raised, bad_answer };
+
+struct call_failure {
+  call_failure_kind kind = call_failure_kind::no_link;
+  std::string detail;  // e.g. the exception's class and reason in Erlang syntax
+};
+template <class T>
+using call_result = boost::system::result<T, call_failure>;
+
+// A call that came in, whichever way it was made (erpc, rpc, gen_call). Views are valid during the handler
+// only.
+struct request {
+  const pid& caller;
+  std::string_view module, function;
+  std::span<const term> arguments;
+};
+
+enum class answer_kind {
+  value,
+  undefined,  // no such function: undef, with the call in the stack trace
+  function_clause,
+  bad_argument,  // badarg
+  error,         // error:Reason; `encoded` is the reason
+};
+
+// What a handler answers. `encoded` is one term without version byte, shared so that an answer can be encoded
+// once.
+struct answer {
+  answer_kind kind = answer_kind::value;
+  std::shared_ptr<const byte_string> encoded;
+};
+
+enum class port_mapper_mode { automatic, register_only, serve, none };
+
+struct node_options {
+  node_name name;
+  std::vector<std::string> cookies;  // tried in order; never logged. Replaced by node::cookies()
+  std::uint16_t listen_port = 0;     // 0: any
+  port_mapper_mode port_mapper = port_mapper_mode::automatic;
+  std::uint16_t port_mapper_port = 4369;     // ERL_EPMD_PORT
+  milliseconds tick_time{60'000};            // our own net_ticktime, until a peer's is known
+  std::size_t max_queued_bytes = 16U << 20;  // per link; above it the link is closed with queue_full
+  milliseconds handshake_limit{7'000};       // for connections that come in (net_setuptime)
+  std::size_t max_incoming_handshakes = 256;
+};
+
+// Told of what happens. Called from the io_context, never from inside a call into `node`. Must not throw.
+class node_observer {
+ public:
+  virtual ~node_observer() = default;
+  virtual void link_up(const peer&) = 0;
+  // `code`: closed, tick_timed_out, queue_full, stopping, superseded (a new link under that name took over;
+  // its link_up follows), or what was wrong with a frame.
+  virtual void link_down(const peer&, boost::system::error_code code, const std::string& detail) = 0;
+  // Every handshake that ended, both directions. A default-constructed code is success.
+  virtual void handshake_ended(direction, const std::optional<node_name>& peer,
+                               const asio::ip::tcp::endpoint& remote, boost::system::error_code code,
+                               const std::string& detail) = 0;
+  // The port mapper: registered (empty code), lost, refused (name_taken), served by ourselves.
+  virtual void port_mapper_changed(boost::system::error_code, const std::string& detail) = 0;
+  // A process of ours got something nobody waits for; for the log at debug level.
+  virtual void unexpected(const node_name& from, const std::string& what) = 0;
+};
+
+// A host's addresses, best first; none is `not_resolved`, and `why` then says why, in a phrase for an operator.
+struct resolved {
+  std::vector<asio::ip::address> addresses;
+  std::string why;
+};
+using resolve_function = std::function<asio::awaitable<resolved>(std::string host)>;
+// All calls for `rollcall`/`Elixir.Rollcall` and for the registered process of that name come here.
+using call_handler = std::function<answer(const request&)>;
+
+class node {
+ public:
+  node(asio::io_context&, node_options, node_observer&, resolve_function, call_handler);
+  ~node();
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+
+  // Opens the listener (IPv6 dual-stack where the machine has it, else IPv4) and registers as the mode says.
+  // Fails only when it cannot listen; a port mapper that is away is told to the observer and retried.
+  asio::awaitable<result<void>> start();
+  // Links are closed, the registration is given back. Done within a second.
+  asio::awaitable<void> stop();
+
+  // One attempt, all steps within `limit`, every address of the host tried (staggered, IPv6 and IPv4). A link
+  // that is already there is success at once; a second dial to the same name while one is under way joins it.
+  // With several cookies a refused one is followed by the next, in the same call. Cancellable.
+  asio::awaitable<outcome<peer>> dial(target, milliseconds limit);
+  void hang_up(const node_name&);
+
+  // erpc:execute_call/4 on that node: SPAWN_REQUEST with a monitor. `arguments` is an encoded list without
+  // version byte (term_writer). The answer was bounds-checked and decoded. Ends at `limit` at the latest,
+  // with timed_out.
+  asio::awaitable<call_result<term>> call(node_name on, std::string module, std::string function,
+                                          byte_string arguments, milliseconds limit);
+
+  const node_name& name() const noexcept;
+  std::uint32_t creation() const noexcept;
+  std::uint16_t port() const noexcept;  // of the listener, once started
+  std::vector<peer> peers() const;
+  // A process of ours to be used as sender, group leader and subscriber's name; registered as `rollcall`.
+  const pid& self() const noexcept;
+
+  void cookies(std::vector<std::string>);                       // for handshakes from now on; links stay
+  void tick_time(const node_name&, milliseconds net_ticktime);  // once a peer's is known
+
+ private:
+  struct implementation;
+  std::unique_ptr<implementation> implementation_;
+};
+
+// result<T, E>::value() on a failure throws std::runtime_error with its detail (found by the error's
+// namespace).
+[[noreturn]] void throw_exception_from_error(const failure&, const boost::source_location&);
+[[noreturn]] void throw_exception_from_error(const call_failure&, const boost::source_location&);
+
+}  // namespace rollcall::cnode

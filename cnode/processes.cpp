@@ -1,0 +1,333 @@
+#include "cnode/processes.hpp"
+
+#include <fmt/format.h>
+
+#include "cnode/connection.hpp"
+
+namespace rollcall::cnode {
+namespace {
+
+// OTP 23 keeps 15 bits of a pid's number and 13 of its serial, and 18 of a reference's first word.
+constexpr std::uint32_t self_id = 1, first_spawned_id = 16, pid_ids = 1U << 15U, pid_serials = 1U << 13U;
+constexpr std::uint64_t reference_words = 1U << 18U;
+
+const std::vector<term>* items_of(const term& t, std::size_t arity) {
+  const auto* found = t.as<tuple>();
+  return found != nullptr && found->items.size() == arity ? &found->items : nullptr;
+}
+
+const std::vector<term>* proper_list(const term& t) {
+  const auto* found = t.as<list>();
+  return found != nullptr && !found->tail ? &found->items : nullptr;
+}
+
+void write_list(term_writer& out, std::span<const term> items) {
+  out.list_header(items.size());
+  for (const auto& item : items) out.write(item);
+  out.nil();
+}
+
+// [{M, F, A, []}] with A the arguments, as a function that does not exist or does not match has it; or their
+// number.
+void write_stack(term_writer& out, std::string_view module, std::string_view function,
+                 std::span<const term> arguments, bool only_arity) {
+  out.list_header(1).tuple_header(4).atom(module).atom(function);
+  if (only_arity) {
+    out.integer(static_cast<std::int64_t>(arguments.size()));
+  } else {
+    write_list(out, arguments);
+  }
+  out.nil().nil();
+}
+
+// The error's reason and stack trace, one after the other.
+void write_error(term_writer& out, const answer& failed, std::string_view module, std::string_view function,
+                 std::span<const term> arguments) {
+  switch (failed.kind) {
+    case answer_kind::undefined:
+      out.atom("undef");
+      break;
+    case answer_kind::function_clause:
+      out.atom("function_clause");
+      break;
+    case answer_kind::bad_argument:
+      out.atom("badarg");
+      break;
+    case answer_kind::value:
+    case answer_kind::error:
+      if (failed.encoded) {
+        out.raw(*failed.encoded);
+      } else {
+        out.atom("error");
+      }
+      break;
+  }
+  write_stack(out, module, function, arguments, failed.kind == answer_kind::error);
+}
+
+term written(const term_writer& out) {
+  return opaque{out.bytes()};
+}
+
+struct spawn_options {
+  bool monitor = false, link = false;
+};
+
+// `monitor`, `{monitor, Opts}` and `link`; what else there may be is a hint, or concerns the caller's side
+// only.
+spawn_options read_options(const term& options) {
+  spawn_options read;
+  const auto* items = proper_list(options);
+  if (items == nullptr) return read;
+  for (const auto& item : *items) {
+    const auto* pair = items_of(item, 2);
+    if (item.is_atom("monitor") || (pair != nullptr && pair->front().is_atom("monitor"))) read.monitor = true;
+    if (item.is_atom("link")) read.link = true;
+  }
+  return read;
+}
+
+// The reference in a gen call's tag: Ref, [alias | Ref] or [[alias | Ref] | _].
+struct call_tag {
+  const reference* ref = nullptr;
+  bool alias = false;
+};
+
+call_tag read_tag(const term& tag) {
+  if (const auto* ref = tag.as<reference>()) return {ref, false};
+  const auto* cell = tag.as<list>();
+  if (cell == nullptr || cell->items.empty()) return {};
+  if (cell->items.front().as<list>() != nullptr) return read_tag(cell->items.front());
+  if (cell->items.size() == 1 && cell->items.front().is_atom("alias") && cell->tail) {
+    return {cell->tail->as<reference>(), true};
+  }
+  return {};
+}
+
+byte_string refuse(const control::spawn_request& request, std::string_view why) {
+  return encode_message(control::spawn_reply{request.id, request.from, 0, atom{std::string(why)}});
+}
+
+}  // namespace
+
+processes::processes(const node_name& own, std::uint32_t creation, call_handler handler)
+    : node_(own.text()),
+      creation_(creation),
+      handler_(std::move(handler)),
+      self_{own.text(), self_id, 0, creation},
+      next_id_(first_spawned_id),
+      reference_salt_(random_word()) {}
+
+reference processes::next_reference() {
+  const auto number = next_reference_++;
+  reference made;
+  made.node = node_;
+  made.creation = creation_;
+  made.length = 3;
+  made.ids[0] = static_cast<std::uint32_t>(number % reference_words);
+  made.ids[1] = static_cast<std::uint32_t>(number / reference_words);
+  made.ids[2] = reference_salt_;
+  return made;
+}
+
+pid processes::next_process() {
+  const pid made{node_, next_id_, next_serial_, creation_};
+  if (++next_id_ == pid_ids) {
+    next_id_ = first_spawned_id;
+    next_serial_ = (next_serial_ + 1) % pid_serials;
+  }
+  return made;
+}
+
+bool processes::is_alive(const process_id& process) const {
+  if (const auto* name = std::get_if<atom>(&process)) {
+    return name->text == "rollcall" || name->text == "net_kernel";
+  }
+  return std::get<pid>(process) == self_;
+}
+
+reaction processes::receive(session& of, const message& received) {
+  return std::visit(
+      [&](const auto& control) -> reaction {
+        using kind = std::remove_cvref_t<decltype(control)>;
+        if constexpr (std::is_same_v<kind, control::spawn_request>) {
+          return spawn(control, received.payload);
+        } else if constexpr (std::is_same_v<kind, control::reg_send>) {
+          return deliver(of, control.to.text, received.payload);
+        } else if constexpr (std::is_same_v<kind, control::send>) {
+          if (control.to == self_) return deliver(of, "rollcall", received.payload);
+          return {};  // to a process that has ended
+        } else if constexpr (std::is_same_v<kind, control::monitor>) {
+          return monitor(of, control);
+        } else if constexpr (std::is_same_v<kind, control::demonitor>) {
+          of.monitors.erase(control.ref);
+          return {};
+        } else if constexpr (std::is_same_v<kind, control::link>) {
+          if (is_alive(control.to)) return {};
+          return {encode_message(control::exit{control.to, control.from, atom{"noproc"}}), {}};
+        } else if constexpr (std::is_same_v<kind, control::unlink_id>) {
+          return {encode_message(control::unlink_id_ack{control.id, control.to, control.from}), {}};
+        } else if constexpr (std::is_same_v<kind, control::alias_send>) {
+          return {{}, "a message to an alias nobody made"};
+        } else {
+          return {};  // exit, exit2, unlink, its acknowledgement, group_leader, late answers: nothing here
+                      // minds
+        }
+      },
+      received.control);
+}
+
+reaction processes::spawn(const control::spawn_request& request, byte_view payload) {
+  const bool call = request.function.text == "execute_call" && request.arity == 4;
+  const bool cast = request.function.text == "execute_cast" && request.arity == 3;
+  if (request.module.text != "erpc" || (!call && !cast)) {
+    return {refuse(request, "notsup"),
+            fmt::format("a request to spawn {}:{}/{}: refused, only erpc calls are served",
+                        request.module.text, request.function.text, request.arity)};
+  }
+  const auto payload_term = decode_term(payload);
+  if (!payload_term)
+    return {refuse(request, "system_limit"), "a call with more arguments than this node reads"};
+  const auto* given = proper_list(*payload_term);
+  if (given == nullptr || given->size() != static_cast<std::size_t>(request.arity)) {
+    return {refuse(request, "badarg"), "a call without the arguments of erpc:execute_call/4"};
+  }
+  const std::size_t first = call ? 1 : 0;
+  const auto* module = (*given)[first].as<atom>();
+  const auto* function = (*given)[first + 1].as<atom>();
+  const auto* arguments = proper_list((*given)[first + 2]);
+  if (module == nullptr || function == nullptr || arguments == nullptr) {
+    return {refuse(request, "badarg"), "a call whose module, function or arguments are none"};
+  }
+
+  const auto options = read_options(request.options);
+  const auto runner = next_process();
+  const auto answered = handler_({request.from, module->text, function->text, *arguments});
+
+  term_writer reason;
+  if (cast) {
+    if (answered.kind == answer_kind::value) {
+      reason.atom("normal");
+    } else {
+      reason.tuple_header(2).tuple_header(2).atom("exception").tuple_header(2);
+      write_error(reason, answered, module->text, function->text, *arguments);
+      reason.nil();
+    }
+  } else if (answered.kind == answer_kind::value) {
+    reason.tuple_header(3).write(given->front()).atom("return");
+    if (answered.encoded) {
+      reason.raw(*answered.encoded);
+    } else {
+      reason.atom("ok");
+    }
+  } else {
+    reason.tuple_header(4).write(given->front()).atom("error");
+    write_error(reason, answered, module->text, function->text, *arguments);
+  }
+
+  using control::spawn_reply;
+  const std::int64_t flags =
+      (options.monitor ? spawn_reply::flag_monitor : 0) | (options.link ? spawn_reply::flag_link : 0);
+  reaction made;
+  made.frames = encode_message(spawn_reply{request.id, request.from, flags, runner});
+  if (options.monitor) {
+    made.frames += encode_message(control::monitor_exit{runner, request.from, request.id, written(reason)});
+  }
+  if (options.link) made.frames += encode_message(control::exit{runner, request.from, written(reason)});
+  return made;
+}
+
+reaction processes::monitor(session& of, const control::monitor& asked) {
+  const auto down = [&](std::string_view why) {
+    return encode_message(control::monitor_exit{asked.to, asked.from, asked.ref, atom{std::string(why)}});
+  };
+  if (!is_alive(asked.to)) return {down("noproc"), {}};
+  if (of.monitors.size() >= max_monitors) {
+    return {down("system_limit"), fmt::format("more than {} monitors", max_monitors)};
+  }
+  of.monitors.insert_or_assign(asked.ref, session::monitor{asked.from, asked.to});
+  return {};
+}
+
+reaction processes::deliver(session& of, std::string_view name, byte_view payload) {
+  if (name != "rollcall" && name != "net_kernel") return {};  // the sender's monitor, if any, has said noproc
+  const auto decoded = decode_term(payload);
+  if (!decoded) return {{}, fmt::format("a message to {} with more terms than this node reads", name)};
+  if (const auto* call = items_of(*decoded, 3); call != nullptr && call->front().is_atom("$gen_call")) {
+    return gen_call(of, name, (*call)[1], (*call)[2]);
+  }
+  if (const auto* request = items_of(*decoded, 4);
+      request != nullptr && request->front().is_atom("io_request")) {
+    if (const auto* from = (*request)[1].as<pid>()) {
+      term_writer reply;
+      reply.tuple_header(3)
+          .atom("io_reply")
+          .write((*request)[2])
+          .tuple_header(2)
+          .atom("error")
+          .atom("enotsup");
+      return {encode_message(control::send{*from}, reply.view()), {}};
+    }
+  }
+  return {{}, fmt::format("a message to {} that nobody waits for: {}", name, to_string(*decoded, 200))};
+}
+
+reaction processes::gen_call(session& of, std::string_view name, const term& from_and_tag,
+                             const term& request) {
+  const auto* pair = items_of(from_and_tag, 2);
+  const auto* caller = pair == nullptr ? nullptr : pair->front().as<pid>();
+  if (caller == nullptr) return {{}, fmt::format("a call to {} from nobody", name)};
+  const auto& tag = pair->back();
+  const auto [ref, alias] = read_tag(tag);
+
+  const auto reply = [&](byte_view encoded) -> reaction {
+    term_writer out;
+    out.tuple_header(2).write(tag).raw(encoded);
+    if (alias && ref != nullptr) return {encode_message(control::alias_send{self_, *ref}, out.view()), {}};
+    return {encode_message(control::send{*caller}, out.view()), {}};
+  };
+  // A server that raises ends, and its callers' monitors say why. This one does not end: only this caller is
+  // told.
+  const auto fail = [&](const term_writer& reason) -> reaction {
+    const auto held = ref == nullptr ? of.monitors.end() : of.monitors.find(*ref);
+    if (held == of.monitors.end())
+      return {{}, fmt::format("a call to {} that fails, without a monitor", name)};
+    const control::monitor_exit down{held->second.to, held->second.from, *ref, written(reason)};
+    of.monitors.erase(held);
+    return {encode_message(down), {}};
+  };
+
+  if (name == "net_kernel") {
+    term_writer out;
+    if (const auto* is_auth = items_of(request, 2);
+        is_auth != nullptr && is_auth->front().is_atom("is_auth")) {
+      return reply(out.atom("yes").view());
+    }
+    auto made = fail(out.atom("notsup"));
+    made.unexpected = fmt::format("a call to net_kernel: {}", to_string(request, 200));
+    return made;
+  }
+
+  const atom* function = request.as<atom>();
+  std::span<const term> arguments;
+  if (const auto* call = request.as<tuple>(); call != nullptr && !call->items.empty()) {
+    function = call->items.front().as<atom>();
+    arguments = std::span(call->items).subspan(1);
+  }
+  const auto answered = function == nullptr ? answer{answer_kind::function_clause, {}}
+                                            : handler_({*caller, "rollcall", function->text, arguments});
+  term_writer out;
+  if (answered.kind == answer_kind::value) {
+    return answered.encoded ? reply(*answered.encoded) : reply(out.atom("ok").view());
+  }
+  out.tuple_header(2);
+  if (function == nullptr) {
+    const std::array<term, 1> whole{request};
+    write_error(out, answered, "rollcall", "handle_call", whole);
+  } else {
+    write_error(out, answered, "rollcall", function->text, arguments);
+  }
+  return fail(out);
+}
+
+}  // namespace rollcall::cnode

@@ -1,0 +1,62 @@
+// Our processes, as other nodes see them: a message in, frames out, no I/O.
+//   `rollcall`    the registered process behind self(): calls, monitors, links
+//   `net_kernel`  answers is_auth, which is what net_adm:ping asks
+//   and one short-lived process for each erpc:execute_call/4 and execute_cast/3 (SPAWN_REQUEST)
+// https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Protocol between Connected Nodes"); the
+// answers are those of kernel erpc.erl, gen.erl and net_kernel.erl.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "cnode/control.hpp"
+#include "cnode/node.hpp"
+
+namespace rollcall::cnode {
+
+inline constexpr std::size_t max_monitors = 16'384;  // of our processes, per link
+
+// What is to be sent back, in one write, and what is worth a line in the log.
+struct reaction {
+  byte_string frames;
+  std::string unexpected;
+};
+
+class processes {
+ public:
+  // What one link's node holds on our processes; gone with the link.
+  struct session {
+    struct monitor {
+      pid from;
+      process_id to;
+    };
+    std::map<reference, monitor> monitors;
+  };
+
+  processes(const node_name& own, std::uint32_t creation, call_handler);
+
+  const pid& self() const noexcept { return self_; }
+  reference next_reference();
+
+  // Every message but the answers to our own calls (spawn_reply and monitor_exit are for the caller to look
+  // at first).
+  reaction receive(session&, const message&);
+
+ private:
+  reaction spawn(const control::spawn_request&, byte_view payload);
+  reaction deliver(session&, std::string_view name, byte_view payload);
+  reaction gen_call(session&, std::string_view name, const term& from_and_tag, const term& request);
+  reaction monitor(session&, const control::monitor&);
+  bool is_alive(const process_id&) const;
+  pid next_process();
+
+  std::string node_;
+  std::uint32_t creation_;
+  call_handler handler_;
+  pid self_;
+  std::uint32_t next_id_, next_serial_ = 0;
+  std::uint64_t next_reference_ = 0;
+  std::uint32_t reference_salt_;
+};
+
+}  // namespace rollcall::cnode

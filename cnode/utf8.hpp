@@ -1,0 +1,49 @@
+// What the text of an atom must be: UTF-8 as Erlang accepts it (RFC 3629: no overlong forms, no surrogates).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace rollcall::cnode {
+
+// How many characters `text` has; nothing when it is not UTF-8.
+inline std::optional<std::size_t> utf8_characters(std::string_view text) noexcept {
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++characters) {
+    const auto first = static_cast<std::uint8_t>(text[i]);
+    if (first < 0x80) {
+      ++i;
+      continue;
+    }
+    // The range of the second byte is what excludes overlong forms, surrogates and values beyond 0x10FFFF.
+    std::size_t length = 0;
+    std::uint8_t low = 0x80;
+    std::uint8_t high = 0xbf;
+    if (first >= 0xc2 && first <= 0xdf) {
+      length = 2;
+    } else if (first >= 0xe0 && first <= 0xef) {
+      length = 3;
+      if (first == 0xe0) low = 0xa0;
+      if (first == 0xed) high = 0x9f;
+    } else if (first >= 0xf0 && first <= 0xf4) {
+      length = 4;
+      if (first == 0xf0) low = 0x90;
+      if (first == 0xf4) high = 0x8f;
+    } else {
+      return std::nullopt;
+    }
+    if (text.size() - i < length) return std::nullopt;
+    for (std::size_t k = 1; k < length; ++k) {
+      const auto next = static_cast<std::uint8_t>(text[i + k]);
+      if (next < low || next > high) return std::nullopt;
+      low = 0x80;
+      high = 0xbf;
+    }
+    i += length;
+  }
+  return characters;
+}
+
+}  // namespace rollcall::cnode

@@ -1,0 +1,455 @@
+// Nodes of ours against each other, and against peers that do the handshake and then send what they like.
+#include "cnode/node.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+
+#include "cnode/control.hpp"
+#include "cnode/dialler.hpp"
+#include "cnode/flags.hpp"
+#include "test/unit/cnode/node_under_test.hpp"
+
+namespace rollcall::test {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using cnode::error;
+
+class Node : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(ours.start()); }
+
+  // A peer that linked to us and whose bytes are the test's.
+  class peer {
+   public:
+    peer(io_thread& thread, const std::string& name, std::uint16_t port,
+         const std::string& cookie = "chocolate")
+        : thread_(thread), socket_(thread.io) {
+      thread_.run(link(name, port, cookie));
+    }
+    ~peer() { close(); }
+    peer(const peer&) = delete;
+    peer& operator=(const peer&) = delete;
+    bool linked() const { return linked_; }
+    void close() {
+      thread_.on([this] {
+        boost::system::error_code ignored;
+        socket_.close(ignored);
+      });
+    }
+    // False once the connection is gone; not to be called again then (Asio would wait for ever).
+    bool write(std::string bytes) { return thread_.run(write_all(std::move(bytes))); }
+    // The next message that is no tick; absent when the connection is closed.
+    std::optional<cnode::control_message> read() { return thread_.run(read_message()); }
+    bool closed() {
+      while (read()) {
+      }
+      return true;
+    }
+
+   private:
+    asio::awaitable<void> link(std::string name, std::uint16_t port, std::string cookie) {
+      const tcp::endpoint at(asio::ip::address_v4::loopback(), port);
+      co_await socket_.async_connect(at, cnode::as_result);
+      const auto where = node_under_test::at("ours@127.0.0.1", port);
+      // Named: GCC 12 copies a braced temporary of a co_await expression byte by byte.
+      const cnode::identity self{*node_name::parse(name), cnode::flags::ours, 99};
+      const auto other = co_await cnode::shake(socket_, at, where, self, cookie);
+      linked_ = other.has_value();
+    }
+    asio::awaitable<bool> write_all(std::string bytes) {
+      const auto [code, size] = co_await asio::async_write(socket_, asio::buffer(bytes), cnode::as_result);
+      co_return !code;
+    }
+    asio::awaitable<std::optional<cnode::control_message>> read_message() {
+      while (true) {
+        std::array<std::uint8_t, 4> prefix{};
+        const auto [code, size] = co_await asio::async_read(socket_, asio::buffer(prefix), cnode::as_result);
+        if (code) co_return std::nullopt;
+        const auto length = cnode::frame_length(prefix);
+        if (!length) co_return std::nullopt;
+        if (*length == 0) continue;
+        std::string frame(*length, '\0');
+        const auto [failed, got] = co_await asio::async_read(socket_, asio::buffer(frame), cnode::as_result);
+        if (failed) co_return std::nullopt;
+        const auto message = cnode::parse_message(frame);
+        if (!message) co_return std::nullopt;
+        co_return message->control;
+      }
+    }
+    io_thread& thread_;
+    tcp::socket socket_;
+    bool linked_ = false;
+  };
+
+  static std::string frame(std::string_view body) {
+    std::string out{0, 0, static_cast<char>(body.size() >> 8U), static_cast<char>(body.size() & 0xffU)};
+    return out.append(body);
+  }
+  static cnode::pid pid_of(const std::string& node) { return {node, 7, 0, 99}; }
+  static cnode::reference reference_of(const std::string& node) { return {node, 99, {1, 2, 3}, 3}; }
+
+  io_thread thread;
+  node_under_test ours{thread, "ours@127.0.0.1"};
+};
+
+TEST_F(Node, LinksCallsAndLeaves) {
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  const auto linked = ours.dial("other@127.0.0.1", other.port());
+  ASSERT_TRUE(linked) << linked.error().detail;
+  EXPECT_FALSE(linked->visible);
+  EXPECT_EQ(linked->creation, thread.on([&] { return (*other).creation(); }));
+  // Already linked: at once, from either side, and no second link.
+  EXPECT_TRUE(ours.dial("other@127.0.0.1", 1, 1ms));
+  ASSERT_TRUE(until([&] { return other.peers().size() == 1; }, 5s, "the other side's link"));
+  EXPECT_TRUE(other.dial("ours@127.0.0.1", 1, 1ms));
+
+  const auto value = ours.call("other@127.0.0.1", "rollcall", "members");
+  ASSERT_TRUE(value) << value.error().detail;
+  EXPECT_EQ(cnode::to_string(*value), "[one,two]");
+  const auto raised = other.call("ours@127.0.0.1", "rollcall", "clause", {std::int64_t{1}});
+  ASSERT_FALSE(raised);
+  EXPECT_EQ(raised.error().detail, "error:function_clause in [{rollcall,clause,[1],[]}]");
+
+  const auto before = std::chrono::steady_clock::now();
+  other.stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 1s);
+  EXPECT_TRUE(other.seen.has_down("ours@127.0.0.1", error::stopping));
+  EXPECT_TRUE(
+      until([&] { return ours.seen.has_down("other@127.0.0.1", error::closed); }, 5s, "our link_down"));
+  EXPECT_TRUE(ours.peers().empty());
+  EXPECT_FALSE(other.dial("ours@127.0.0.1", ours.port()));
+}
+
+TEST_F(Node, TwoDialsAtOnceGiveOneLink) {
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  for (int round = 0; round < 50; ++round) {
+    auto theirs = std::async(std::launch::async, [&] { return other.dial("ours@127.0.0.1", ours.port()); });
+    const auto mine = ours.dial("other@127.0.0.1", other.port());
+    EXPECT_TRUE(mine) << mine.error().detail;
+    const auto got = theirs.get();
+    EXPECT_TRUE(got) << got.error().detail;
+    ASSERT_TRUE(until([&] { return ours.peers().size() == 1 && other.peers().size() == 1; }, 5s, "one link"));
+    const auto value = ours.call("other@127.0.0.1", "rollcall", "members");
+    ASSERT_TRUE(value) << value.error().detail;
+    thread.on([&] { (*ours).hang_up(*node_name::parse("other@127.0.0.1")); });
+    ASSERT_TRUE(until([&] { return other.peers().empty(); }, 5s, "no link"));
+  }
+}
+
+TEST_F(Node, ItsOwnNameIsNotDialled) {
+  const auto itself = ours.dial("ours@127.0.0.1", ours.port());
+  ASSERT_FALSE(itself);
+  EXPECT_EQ(itself.error().code, error::not_allowed);
+  // Nor does it get in by whoever answers there.
+  auto nameless = node_under_test::at("ours@127.0.0.1", ours.port());
+  nameless.name.reset();
+  const auto looped = ours.dial(nameless);
+  ASSERT_FALSE(looped);
+  EXPECT_EQ(looped.error().code, error::not_allowed) << looped.error().detail;
+  EXPECT_TRUE(ours.peers().empty());
+}
+
+TEST_F(Node, OneDarkAddressDelaysNobody) {
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  // Accepts and never answers, as a frozen node does.
+  tcp::acceptor silent(thread.io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  const auto port = silent.local_endpoint().port();
+  std::vector<std::future<cnode::outcome<cnode::peer>>> dark;
+  for (int i = 0; i < 200; ++i) {
+    dark.push_back(std::async(std::launch::async, [&, i] {
+      return ours.dial("dark" + std::to_string(i) + "@127.0.0.1", port, 1'500ms);
+    }));
+  }
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_TRUE(ours.dial("other@127.0.0.1", other.port()));
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 1s);
+  for (auto& one : dark) {
+    const auto ended = one.get();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, error::timed_out);
+    EXPECT_EQ(ended.error().step, cnode::dial_step::handshake);
+  }
+}
+
+TEST_F(Node, TriesEveryAddressOfAHost) {
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  node_under_test resolving(thread, "resolving@127.0.0.1");
+  resolving.resolve =
+      [](std::string host) -> asio::awaitable<cnode::resolved> {
+    cnode::resolved answer;
+    if (host == "a.name") {
+      answer.addresses = {asio::ip::make_address("::1"), asio::ip::make_address("127.0.0.1")};
+    } else {
+      answer.why = "no such name " + host;
+    }
+    co_return answer;
+  };
+  ASSERT_TRUE(resolving.start());
+  auto where = node_under_test::at("other@127.0.0.1", other.port());
+  where.host = "a.name";
+  where.address.reset();
+  const auto linked = resolving.dial(where);
+  EXPECT_TRUE(linked) << linked.error().detail;
+
+  auto unresolved = node_under_test::at("absent@127.0.0.1", other.port());
+  unresolved.host = "no.such.name";
+  unresolved.address.reset();
+  const auto failed = resolving.dial(unresolved);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, error::not_resolved);
+  EXPECT_EQ(failed.error().detail, "absent@127.0.0.1: no such name no.such.name");
+  EXPECT_EQ(failed.error().step, cnode::dial_step::resolve);
+}
+
+TEST_F(Node, ANewerLinkTakesTheOlderOnesPlaceOnlyWithTheCookie) {
+  peer first(thread, "twin@127.0.0.1", ours.port());
+  ASSERT_TRUE(first.linked());
+  peer stranger(thread, "twin@127.0.0.1", ours.port(), "vanilla");
+  EXPECT_FALSE(stranger.linked());
+  EXPECT_TRUE(ours.seen.downs().empty());
+  peer second(thread, "twin@127.0.0.1", ours.port());
+  ASSERT_TRUE(second.linked());
+  EXPECT_TRUE(first.closed());
+  EXPECT_TRUE(
+      until([&] { return ours.seen.has_down("twin@127.0.0.1", error::superseded); }, 5s, "superseded"));
+  EXPECT_EQ(ours.peers().size(), 1U);
+}
+
+struct bad_bytes {
+  const char* name;
+  std::string bytes;
+  error expected;
+};
+void PrintTo(const bad_bytes& row, std::ostream* out) {
+  *out << row.name;
+}
+
+class NodeHears : public Node, public testing::WithParamInterface<bad_bytes> {};
+
+TEST_P(NodeHears, GarbageAndClosesThatLinkOnly) {
+  peer good(thread, "good@127.0.0.1", ours.port());
+  peer bad(thread, "bad@127.0.0.1", ours.port());
+  ASSERT_TRUE(good.linked() && bad.linked());
+  bad.write(GetParam().bytes);
+  EXPECT_TRUE(bad.closed());
+  EXPECT_TRUE(
+      until([&] { return ours.seen.has_down("bad@127.0.0.1", GetParam().expected); }, 5s, "the reason"))
+      << (ours.seen.downs().empty() ? "none" : ours.seen.downs().front().code.message());
+  EXPECT_EQ(ours.peers(), std::vector<std::string>{"good@127.0.0.1"});
+}
+
+std::string with_length(std::string body) {
+  std::string out{0, 0, static_cast<char>(body.size() >> 8U), static_cast<char>(body.size() & 0xffU)};
+  return out + body;
+}
+
+std::string deep_term() {
+  std::string nested = "p\x83";
+  for (int i = 0; i < 10'000; ++i) nested += "h\x01";
+  return with_length(nested + "j");
+}
+
+const bad_bytes all_bad_bytes[] = {
+    {"FourGibibytes", std::string("\xff\xff\xff\xff", 4), error::frame_too_large},
+    {"NotPassThrough", with_length("x"), error::bad_control},
+    {"OnlyPassThrough", with_length("p"), error::truncated},
+    {"TruncatedTerm", with_length(std::string("p\x83h\x04", 4)), error::truncated},
+    {"BinaryPastTheEnd", with_length(std::string("p\x83m\xff\xff\xff\xff", 7)), error::truncated},
+    {"DeepTerm", deep_term(), error::too_deep},
+    {"NoTuple", with_length("p\x83j"), error::bad_control},
+};
+INSTANTIATE_TEST_SUITE_P(All, NodeHears, testing::ValuesIn(all_bad_bytes),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(Node, IgnoresAnUnknownControlMessageAndTellsOnce) {
+  peer odd(thread, "odd@127.0.0.1", ours.port());
+  ASSERT_TRUE(odd.linked());
+  const auto unknown = frame(std::string("p\x83h\x02\x61\x63\x61\x00", 8));  // {99, 0}
+  odd.write(unknown + unknown + unknown);
+  // What follows is served as if nothing had been.
+  odd.write(cnode::encode_message(cnode::control::monitor{pid_of("odd@127.0.0.1"), cnode::atom{"nobody"},
+                                                          reference_of("odd@127.0.0.1")}));
+  const auto answered = odd.read();
+  ASSERT_TRUE(answered);
+  ASSERT_TRUE(std::holds_alternative<cnode::control::monitor_exit>(*answered));
+  EXPECT_TRUE(std::get<cnode::control::monitor_exit>(*answered).reason.is_atom("noproc"));
+  EXPECT_EQ(ours.seen.unexpecteds().size(), 1U);
+}
+
+TEST_F(Node, AFrameInSingleBytesIsAFrame) {
+  peer slow(thread, "slow@127.0.0.1", ours.port());
+  ASSERT_TRUE(slow.linked());
+  const auto message = cnode::encode_message(
+      cnode::control::unlink_id{77, pid_of("slow@127.0.0.1"), thread.on([&] { return (*ours).self(); })});
+  for (const char byte : message) slow.write(std::string(1, byte));
+  const auto answered = slow.read();
+  ASSERT_TRUE(answered);
+  ASSERT_TRUE(std::holds_alternative<cnode::control::unlink_id_ack>(*answered));
+  EXPECT_EQ(std::get<cnode::control::unlink_id_ack>(*answered).id, 77U);
+}
+
+TEST_F(Node, APeerThatNeverReadsIsBoundedAndClosed) {
+  node_under_test small(thread, "ours@127.0.0.1");
+  small.options.max_queued_bytes = 3U << 20U;
+  ASSERT_TRUE(small.start());
+  peer deaf(thread, "deaf@127.0.0.1", small.port());
+  ASSERT_TRUE(deaf.linked());
+  // Asks for a MiB again and again, and reads nothing.
+  cnode::term_writer arguments;
+  const auto me = pid_of("deaf@127.0.0.1");
+  const auto ref = reference_of("deaf@127.0.0.1");
+  arguments.list_header(4).write(ref).atom("rollcall").atom("large").nil().nil();
+  const cnode::control::spawn_request request{ref,
+                                              me,
+                                              me,
+                                              cnode::atom{"erpc"},
+                                              cnode::atom{"execute_call"},
+                                              4,
+                                              cnode::list{{cnode::atom{"monitor"}}, nullptr}};
+  const auto ask = cnode::encode_message(request, arguments.view());
+  for (int i = 0; i < 64 && deaf.write(ask); ++i) {
+  }
+  EXPECT_TRUE(
+      until([&] { return small.seen.has_down("deaf@127.0.0.1", error::queue_full); }, 10s, "queue_full"));
+}
+
+TEST_F(Node, ASilentPeerIsGivenUp) {
+  node_under_test quick(thread, "ours@127.0.0.1");
+  quick.options.tick_time = 400ms;
+  ASSERT_TRUE(quick.start());
+  peer silent(thread, "silent@127.0.0.1", quick.port());
+  ASSERT_TRUE(silent.linked());
+  EXPECT_TRUE(
+      until([&] { return quick.seen.has_down("silent@127.0.0.1", error::tick_timed_out); }, 5s, "given up"));
+}
+
+TEST_F(Node, TwoIdleNodesStayLinkedByTicks) {
+  node_under_test left(thread, "left@127.0.0.1"), right(thread, "right@127.0.0.1");
+  left.options.tick_time = right.options.tick_time = 1'600ms;
+  ASSERT_TRUE(left.start() && right.start());
+  ASSERT_TRUE(left.dial("right@127.0.0.1", right.port()));
+  thread.on([&] {
+    (*left).tick_time(*node_name::parse("right@127.0.0.1"), 800ms);
+    (*right).tick_time(*node_name::parse("left@127.0.0.1"), 800ms);
+  });
+  EXPECT_FALSE(
+      until([&] { return !left.seen.downs().empty() || !right.seen.downs().empty(); }, 2'500ms, "none"));
+}
+
+TEST_F(Node, HandshakesThatStandStillEnd) {
+  node_under_test strict(thread, "ours@127.0.0.1");
+  strict.options.handshake_limit = 200ms;
+  strict.options.max_incoming_handshakes = 2;
+  ASSERT_TRUE(strict.start());
+  const tcp::endpoint at(asio::ip::address_v4::loopback(), strict.port());
+  asio::io_context io;
+  std::vector<tcp::socket> slow;
+  for (int i = 0; i < 6; ++i) slow.emplace_back(io).connect(at);
+  for (auto& one : slow) {
+    boost::system::error_code code;
+    std::array<char, 1> byte{};
+    one.read_some(asio::buffer(byte), code);  // blocks until the other side closes
+    EXPECT_TRUE(code);
+  }
+  EXPECT_TRUE(until([&] { return strict.seen.has_handshake(cnode::direction::incoming, error::timed_out); },
+                    5s, "told"));
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  EXPECT_TRUE(other.dial("ours@127.0.0.1", strict.port()));
+}
+
+TEST_F(Node, MonitorsEndWithDemonitorAndFailingCallsEndTheirOwn) {
+  peer one(thread, "one@127.0.0.1", ours.port());
+  ASSERT_TRUE(one.linked());
+  const auto me = pid_of("one@127.0.0.1");
+  const auto ref = reference_of("one@127.0.0.1");
+  const cnode::atom rollcall{"rollcall"};
+  const auto failing_call = [&] {
+    cnode::term_writer out;
+    out.tuple_header(3).atom("$gen_call").tuple_header(2).write(me).list_header(1).atom("alias").write(ref);
+    out.atom("nonesuch");
+    return cnode::encode_message(cnode::control::reg_send{me, rollcall}, out.view());
+  };
+  one.write(cnode::encode_message(cnode::control::monitor{me, rollcall, ref}) + failing_call());
+  auto answered = one.read();
+  ASSERT_TRUE(answered);
+  ASSERT_TRUE(std::holds_alternative<cnode::control::monitor_exit>(*answered));
+  EXPECT_EQ(cnode::to_string(std::get<cnode::control::monitor_exit>(*answered).reason),
+            "{undef,[{rollcall,nonesuch,[],[]}]}");
+  // Without a monitor nobody is told; what comes next is the answer to what was asked next.
+  one.write(
+      cnode::encode_message(cnode::control::monitor{me, rollcall, ref}) +
+      cnode::encode_message(cnode::control::demonitor{me, rollcall, ref}) + failing_call() +
+      cnode::encode_message(cnode::control::unlink_id{5, me, thread.on([&] { return (*ours).self(); })}));
+  answered = one.read();
+  ASSERT_TRUE(answered);
+  EXPECT_TRUE(std::holds_alternative<cnode::control::unlink_id_ack>(*answered));
+}
+
+TEST_F(Node, CallsEndWithTheirLink) {
+  peer mute(thread, "mute@127.0.0.1", ours.port());
+  ASSERT_TRUE(mute.linked());
+  ASSERT_TRUE(until([&] { return ours.peers().size() == 1; }, 5s, "the link"));
+  auto waiting =
+      std::async(std::launch::async, [&] { return ours.call("mute@127.0.0.1", "erlang", "nodes", {}, 30s); });
+  const auto asked = mute.read();
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(std::holds_alternative<cnode::control::spawn_request>(*asked));
+  mute.close();
+  const auto ended = waiting.get();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, cnode::call_failure_kind::link_lost);
+}
+
+TEST_F(Node, ARefusedCallEndsAndSoDoesALateOne) {
+  peer poor(thread, "poor@127.0.0.1", ours.port());
+  ASSERT_TRUE(poor.linked());
+  ASSERT_TRUE(until([&] { return ours.peers().size() == 1; }, 5s, "the link"));
+  auto waiting =
+      std::async(std::launch::async, [&] { return ours.call("poor@127.0.0.1", "erlang", "nodes", {}, 30s); });
+  auto asked = poor.read();
+  ASSERT_TRUE(asked);
+  auto request = std::get<cnode::control::spawn_request>(*asked);
+  poor.write(cnode::encode_message(
+      cnode::control::spawn_reply{request.id, request.from, 0, cnode::atom{"system_limit"}}));
+  auto ended = waiting.get();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, cnode::call_failure_kind::refused);
+  EXPECT_EQ(ended.error().detail, "system_limit");
+
+  waiting = std::async(std::launch::async,
+                       [&] { return ours.call("poor@127.0.0.1", "erlang", "nodes", {}, 200ms); });
+  asked = poor.read();
+  ASSERT_TRUE(asked);
+  request = std::get<cnode::control::spawn_request>(*asked);
+  const auto runner = pid_of("poor@127.0.0.1");
+  poor.write(cnode::encode_message(cnode::control::spawn_reply{request.id, request.from, 2, runner}));
+  ended = waiting.get();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, cnode::call_failure_kind::timed_out);
+  const auto demonitor = poor.read();
+  ASSERT_TRUE(demonitor);
+  EXPECT_TRUE(std::holds_alternative<cnode::control::demonitor>(*demonitor));
+  poor.write(cnode::encode_message(
+      cnode::control::monitor_exit{runner, request.from, request.id, cnode::atom{"late"}}));
+  EXPECT_EQ(ours.peers().size(), 1U);
+}
+
+TEST_F(Node, MayGoWithoutHavingStopped) {
+  auto brief = std::make_unique<node_under_test>(thread, "brief@127.0.0.1");
+  ASSERT_TRUE(brief->start());
+  ASSERT_TRUE(brief->dial("ours@127.0.0.1", ours.port()));
+  brief.reset();
+  EXPECT_TRUE(until([&] { return ours.peers().empty(); }, 5s, "our side sees it"));
+}
+
+}  // namespace
+}  // namespace rollcall::test
