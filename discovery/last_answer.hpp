@@ -1,0 +1,51 @@
+// What one source said: the last good answer, how often it has said "nothing" since, and the sentences for
+// the log. Pure. An error never takes an entry away; "nothing" does only when it is said
+// empty_rounds_to_believe times in a row.
+#pragma once
+
+#include <set>
+
+#include "discovery/roster.hpp"
+
+namespace rollcall::discovery {
+
+struct heard {
+  query_outcome outcome = query_outcome::ok;
+  std::vector<entry> entries;        // sorted by name, one per node; empty unless `ok`
+  std::string detail;                // why, empty when `ok`
+  bool complete = true;              // false: part of the answer is missing, so nobody is gone yet
+  std::vector<std::string> remarks;  // what is wrong with single records; each is said once while it stays so
+};
+
+class last_answer {
+ public:
+  explicit last_answer(std::string label);
+
+  void hear(heard, std::chrono::system_clock::time_point now, std::vector<std::string>& changes);
+
+  const source_status& status() const noexcept { return status_; }
+  const std::vector<entry>& entries() const noexcept { return entries_; }
+  // True when "nothing" was said often enough to be the truth.
+  bool believed_empty() const noexcept { return empty_rounds_ >= roster::empty_rounds_to_believe; }
+
+ private:
+  void hear_answer(heard, std::vector<std::string>& changes);
+  void hear_nothing(const heard&, std::vector<std::string>& changes);
+  void hear_failure(const heard&, std::vector<std::string>& changes);
+  void keep(std::vector<entry>);
+
+  source_status status_;
+  std::vector<entry> entries_;
+  int empty_rounds_ = 0;
+  std::set<query_outcome> said_;  // what was logged since the last answer
+  std::set<std::string> remarks_;
+};
+
+// Every entry once per node, sorted by name. Names that differ in case of the host or a final dot are one
+// node; the first is kept, and of how to reach it the first that knows an address or a port.
+std::vector<entry> unite(std::vector<entry> all);
+
+// "3 nodes", "1 node", "no nodes".
+std::string count_of_nodes(std::size_t);
+
+}  // namespace rollcall::discovery

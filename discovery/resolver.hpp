@@ -1,0 +1,71 @@
+// c-ares on Asio: one channel, sockets watched by the io_context, a timer re-armed from ares_timeout.
+// Errors, empty answers and answers are told apart: that distinction is what the roster lives on.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/system/result.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rollcall::discovery {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+// The label `outcome` of rollcall_discovery_queries_total.
+enum class query_outcome { ok, empty, nxdomain, servfail, timeout, error };
+std::string_view to_string(query_outcome) noexcept;
+
+struct srv_record {
+  std::string target;  // lower case, without the trailing dot
+  std::uint16_t port = 0, priority = 0, weight = 0;
+  friend auto operator<=>(const srv_record&, const srv_record&) = default;
+};
+
+template <class T>
+struct query_answer {
+  query_outcome outcome = query_outcome::error;
+  T records{};                         // without duplicates, sorted; empty unless `ok`
+  std::string detail;                  // why, for an operator; empty when `ok`
+  std::vector<std::string> dropped{};  // targets that are no host name, as they were read
+  bool complete = true;                // addresses(): false when only one of A and AAAA was answered
+};
+
+class resolver {
+ public:
+  struct options {
+    std::optional<asio::ip::udp::endpoint> server;     // absent: resolv.conf's
+    milliseconds timeout{2'000};                       // of a whole lookup, retries included
+    std::optional<std::vector<std::string>> search{};  // absent: resolv.conf's
+    std::string resolv_conf = "/etc/resolv.conf";      // read again when it changes
+    std::uint16_t port = 53;                           // of the servers resolv.conf names
+  };
+  resolver(asio::io_context&, options);  // throws std::runtime_error when c-ares cannot start
+  ~resolver();  // lookups still running end with `error`; before the io_context, as any Asio object
+  resolver(const resolver&) = delete;
+  resolver& operator=(const resolver&) = delete;
+
+  // Both can be cancelled; a cancelled lookup ends at once, as `error`.
+  asio::awaitable<query_answer<std::vector<srv_record>>> srv(std::string domain);
+  // A and AAAA together: `ok` when either has addresses. Literals and the hosts file are honoured; a short
+  // name is completed as below, and the completion that worked is remembered.
+  asio::awaitable<query_answer<std::vector<asio::ip::address>>> addresses(std::string host);
+
+  // `service` or `service.namespace` (`service.namespace.svc` too) completed from resolv.conf's search list,
+  // most likely first; anything longer, or one that ends in a dot, as it stands. Labels such as `_dist._tcp.`
+  // in front do not count. Always ends in a dot (no search-list multiplication, see docs/protocol.md).
+  std::vector<std::string> candidates(std::string_view domain) const;
+
+ private:
+  struct implementation;
+  std::shared_ptr<implementation> implementation_;
+};
+
+}  // namespace rollcall::discovery

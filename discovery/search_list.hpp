@@ -1,0 +1,22 @@
+// Short names completed from a resolver's search list (resolv.conf(5)), and host names brought to one form.
+// Pure.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rollcall::discovery {
+
+// The absolute names `domain` may stand for, most likely first; never empty, each ends in a dot.
+// A search list with a `svc.` domain is Kubernetes' own: there a short name is a service before it is a name
+// of its own.
+std::vector<std::string> complete(std::string_view domain, std::span<const std::string> search);
+
+// Lower case, no final dot; nothing when it is no host name (RFC 1123, and underscores, which Erlang nodes
+// carry).
+std::optional<std::string> normal_host(std::string_view text);
+
+}  // namespace rollcall::discovery
