@@ -1,0 +1,298 @@
+#include "http/routes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <exception>
+
+#include "http/json.hpp"
+#include "http/page.hpp"
+#include "http/target.hpp"
+
+namespace rollcall::http {
+
+namespace {
+
+namespace report = membership::report;
+
+constexpr std::string_view json_type = "application/json";
+constexpr std::string_view text_type = "text/plain; charset=utf-8";
+constexpr std::string_view html_type = "text/html; charset=utf-8";
+
+answer json(const report::document& document, unsigned status = 200) {
+  auto body = render(document);
+  body += '\n';
+  return {.status = status, .content_type = json_type, .body = std::move(body), .fields = {}, .next = {}};
+}
+
+answer plain(std::string body, unsigned status = 200) {
+  return {.status = status, .content_type = text_type, .body = std::move(body), .fields = {}, .next = {}};
+}
+
+report::document text(std::string_view of) {
+  return {report::text{std::string(of)}};
+}
+
+answer wrong_parameter(std::string_view name, std::string_view value, std::string_view allowed) {
+  return json({report::object{{"error", text(fmt::format("{} must be {}", name, allowed))},
+                              {"parameter", text(name)},
+                              {"value", text(value)}}},
+              400);
+}
+
+// The value of an enumeration by its text; `allowed` lists them all.
+template <class Enum>
+std::optional<Enum> parse(std::string_view value, int count, std::string& allowed) {
+  allowed = "one of";
+  for (int each = 0; each < count; ++each) {
+    const auto name = to_string(static_cast<Enum>(each));
+    if (name == value) return static_cast<Enum>(each);
+    allowed += each == 0 ? " " : ", ";
+    allowed += name;
+  }
+  return {};
+}
+
+using membership::snapshot_ptr;
+
+answer show_page(const content& from, const target&) {
+  auto shown = render_page(fresh_nonce(), from.version);
+  answer made{
+      .status = 200, .content_type = html_type, .body = std::move(shown.html), .fields = {}, .next = {}};
+  made.fields.emplace_back("Content-Security-Policy", std::move(shown.content_security_policy));
+  return made;
+}
+
+answer show_metrics(const content& from, const target&) {
+  return {.status = 200,
+          .content_type = metrics::exporter::content_type,
+          .body = from.metrics(),
+          .fields = {},
+          .next = {}};
+}
+
+answer show_health(const content&, const target&) {
+  return plain("alive\n");
+}
+
+answer show_readiness(const content& from, const target&) {
+  auto [ready, why] = from.ready();
+  return plain(std::move(why) + "\n", ready ? 200 : 503);
+}
+
+answer show_version(const content& from, const target&) {
+  return json(text(from.version));
+}
+
+answer show_status(const content& from, const target&) {
+  return json(report::status(*from.snapshot()));
+}
+
+answer show_members(const content& from, const target& asked) {
+  std::optional<membership::member_state> only;
+  if (const auto state = asked.parameter("state")) {
+    std::string allowed;
+    only = parse<membership::member_state>(*state, membership::member_state_count, allowed);
+    if (!only) return wrong_parameter("state", *state, allowed);
+  }
+  return json(report::members(*from.snapshot(), only));
+}
+
+answer show_member(const content& from, const target& asked) {
+  const auto& name = asked.segments.back();
+  const auto now = from.snapshot();
+  if (!now->find(name)) {
+    return json({report::object{{"error", text("no such member")}, {"node", text(name)}}}, 404);
+  }
+  return json(report::member(*now, name));
+}
+
+answer show_nodes(const content& from, const target& asked) {
+  auto state = membership::member_state::up;
+  if (const auto given = asked.parameter("state")) {
+    std::string allowed;
+    const auto known = parse<membership::member_state>(*given, membership::member_state_count, allowed);
+    if (!known) return wrong_parameter("state", *given, allowed);
+    state = *known;
+  }
+  return json(report::nodes(*from.snapshot(), state));
+}
+
+answer show_partitions(const content& from, const target&) {
+  return json(report::partitions(*from.snapshot()));
+}
+
+// Half a million pairs in a cluster of a thousand: written a row at a time, the same elements as
+// report::links.
+answer show_links(const content& from, const target& asked) {
+  std::optional<membership::pair_state> only;
+  if (const auto state = asked.parameter("state")) {
+    std::string allowed;
+    only = parse<membership::pair_state>(*state, membership::pair_state_count, allowed);
+    if (!only) return wrong_parameter("state", *state, allowed);
+  }
+  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
+  made.next = [of = from.snapshot(), only, row = std::size_t{0}, first = true](std::string& out) mutable {
+    const auto& members = of->members;
+    const auto gone = [&](std::size_t at) { return members[at].state == membership::member_state::left; };
+    if (row == 0) out += '[';
+    if (row < members.size() && !gone(row)) {
+      for (auto other = row + 1; other < members.size(); ++other) {
+        if (gone(other)) continue;
+        const auto state = of->pair(row, other);
+        if (only && state != *only) continue;
+        out += first ? "{\"a\":" : ",{\"a\":";
+        first = false;
+        append_string(out, members[row].name.text());
+        out += ",\"b\":";
+        append_string(out, members[other].name.text());
+        out += ",\"state\":";
+        append_string(out, to_string(state));
+        out += '}';
+      }
+    }
+    ++row;
+    if (row < members.size()) return true;
+    out += "]\n";
+    return false;
+  };
+  return made;
+}
+
+answer show_missing_links(const content& from, const target&) {
+  return json(report::missing_links(*from.snapshot()));
+}
+
+// Each member's own view: whom it sees, null while that view is stale or there is none.
+answer show_views(const content& from, const target&) {
+  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
+  made.next = [of = from.snapshot(), row = std::size_t{0}, first = true](std::string& out) mutable {
+    const auto& members = of->members;
+    if (row == 0) out += '[';
+    if (row < members.size() && members[row].state != membership::member_state::left) {
+      out += first ? "{\"node\":" : ",{\"node\":";
+      first = false;
+      append_string(out, members[row].name.text());
+      out += ",\"sees\":";
+      bool known = false, first_seen = true;
+      for (std::size_t other = 0; other < members.size(); ++other) {
+        if (other == row) continue;
+        const auto seen = of->sees(row, other);
+        if (!seen) continue;
+        if (!known) out += '[';
+        known = true;
+        if (!*seen) continue;
+        if (!first_seen) out += ',';
+        first_seen = false;
+        append_string(out, members[other].name.text());
+      }
+      // A member all by itself has nobody to see: its view is known when it is fresh.
+      if (!known && members[row].fresh_view) {
+        out += '[';
+        known = true;
+      }
+      out += known ? "]}" : "null}";
+    }
+    ++row;
+    if (row < members.size()) return true;
+    out += "]\n";
+    return false;
+  };
+  return made;
+}
+
+answer show_discovery(const content& from, const target&) {
+  return json(report::discovery(*from.snapshot()));
+}
+
+answer show_events(const content& from, const target& asked) {
+  std::size_t last = SIZE_MAX;
+  if (const auto given = asked.parameter("last")) {
+    const auto* end = given->data() + given->size();
+    const auto [stopped, error] = std::from_chars(given->data(), end, last);
+    if (error != std::errc() || stopped != end) return wrong_parameter("last", *given, "a number, 0 or more");
+  }
+  const auto now = from.snapshot();
+  return json(report::events(*now, std::min(last, now->events.size())));
+}
+
+struct route {
+  std::string_view path;  // a segment in braces stands for any
+  answer (*show)(const content&, const target&);
+};
+
+// Readiness gates (/api/v1/ready/{node}), /api/v1/netsplits and /api/v1/events/stream belong into this table.
+constexpr std::array routes{
+    route{"/", show_page},
+    route{"/metrics", show_metrics},
+    route{"/healthz", show_health},
+    route{"/readyz", show_readiness},
+    route{"/api/v1/status", show_status},
+    route{"/api/v1/members", show_members},
+    route{"/api/v1/members/{node}", show_member},
+    route{"/api/v1/nodes", show_nodes},
+    route{"/api/v1/partitions", show_partitions},
+    route{"/api/v1/links", show_links},
+    route{"/api/v1/missing_links", show_missing_links},
+    route{"/api/v1/views", show_views},
+    route{"/api/v1/discovery", show_discovery},
+    route{"/api/v1/events", show_events},
+    route{"/api/v1/version", show_version},
+};
+
+bool matches(std::string_view path, const std::vector<std::string>& segments) {
+  path.remove_prefix(1);
+  for (const auto& segment : segments) {
+    const auto end = std::min(path.find('/'), path.size());
+    const auto expected = path.substr(0, end);
+    if (expected.empty()) return false;
+    if (expected.front() == '{' ? segment.empty() : expected != segment) return false;
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return path.empty();
+}
+
+answer no_such_path(std::string_view asked) {
+  report::array known;
+  for (const auto& one : routes) known.push_back(text(one.path));
+  return json({report::object{{"error", text("no such path")}, {"path", text(asked)}, {"paths", {known}}}},
+              404);
+}
+
+answer find_and_show(const content& from, std::string_view method, std::string_view asked) {
+  if (method != "GET" && method != "HEAD") {
+    auto refused = problem(405,
+                           "only GET and HEAD are answered here: whatever changes the cluster is asked for "
+                           "from an Erlang shell");
+    refused.fields.emplace_back("Allow", "GET, HEAD");
+    return refused;
+  }
+  const auto parsed = target::parse(asked);
+  if (!parsed) return problem(400, "the target of the request cannot be read");
+  for (const auto& one : routes) {
+    if (matches(one.path, parsed->segments)) return one.show(from, *parsed);
+  }
+  return no_such_path(asked.substr(0, asked.find('?')));
+}
+
+}  // namespace
+
+answer problem(unsigned status, std::string_view sentence) {
+  return json({report::object{{"error", text(sentence)}}}, status);
+}
+
+answer respond(const content& from, std::string_view method, std::string_view asked) noexcept {
+  std::string what = "unknown";
+  try {
+    return find_and_show(from, method, asked);
+  } catch (const std::exception& thrown) {
+    what = thrown.what();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): told below
+  }
+  if (from.failed) from.failed(fmt::format("{} {}: {}", method, asked, what));
+  return problem(500, "the answer could not be made");
+}
+
+}  // namespace rollcall::http

@@ -1,0 +1,56 @@
+// The read-only HTTP side: /metrics, /healthz, /readyz, /api/v1/..., the page. Boost.Beast, one coroutine a
+// connection.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/result.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "membership/snapshot.hpp"
+#include "metrics/exporter.hpp"
+
+namespace rollcall::http {
+
+namespace asio = boost::asio;
+
+struct readiness {
+  bool ready = false;
+  std::string why;  // one sentence, in the body
+};
+
+// Where answers come from; called on the io_context's thread.
+struct content {
+  std::function<membership::snapshot_ptr()> snapshot;
+  std::function<std::string()> metrics;
+  std::function<readiness()> ready;
+  std::string version;
+  std::function<void(std::string)> failed{};  // optional: told what went wrong where nobody else hears of it
+};
+
+struct options {
+  asio::ip::tcp::endpoint listen;
+  std::size_t max_connections = 256;                // the oldest idle one makes room; see docs
+  std::chrono::milliseconds request_limit{10'000};  // to read a request, to write an answer
+  std::chrono::milliseconds idle_limit{120'000};    // between two requests of a connection kept alive
+  std::size_t max_request_bytes = 16U << 10;
+};
+
+class server {
+ public:
+  server(asio::io_context&, options, content);
+  ~server();
+  boost::system::result<void> start();  // the bind error, told with the address by the caller
+  void stop();
+  asio::ip::tcp::endpoint endpoint() const;  // once started; the port when 0 was asked for
+
+ private:
+  struct implementation;
+  std::shared_ptr<implementation> implementation_;
+};
+
+}  // namespace rollcall::http
