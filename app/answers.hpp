@@ -1,0 +1,41 @@
+// What a shell may ask (docs/iex.md): a table of functions over the snapshot, rendered as Erlang terms. An
+// answer is encoded once per snapshot, however many callers ask for it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "cnode/node.hpp"
+#include "membership/report.hpp"
+#include "membership/snapshot.hpp"
+
+namespace rollcall::app {
+
+// The neutral document as one term without version byte: keys and symbols are atoms, texts are binaries.
+void encode(cnode::term_writer&, const membership::report::document&);
+
+class answers {
+ public:
+  struct actions {
+    std::function<membership::snapshot_ptr()> snapshot;
+    std::function<void()> start_round;
+  };
+  answers(std::string version, actions);
+
+  // For cnode::node: `rollcall` and `Elixir.Rollcall` are this program; every other module is undefined.
+  cnode::answer operator()(const cnode::request&);
+
+ private:
+  using encoded = std::shared_ptr<const cnode::byte_string>;
+  using builder = std::function<membership::report::document(const membership::snapshot&)>;
+  cnode::answer cached(const std::string& key, const builder&);
+
+  std::string version_;
+  actions actions_;
+  std::uint64_t cached_version_ = 0;
+  std::map<std::string, encoded> cache_;  // answers about snapshot `cached_version_`
+};
+
+}  // namespace rollcall::app

@@ -1,0 +1,117 @@
+// `rollcall check`: one round under a name of its own, a table of members, and what is wrong.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <iostream>
+
+#include "app/commands.hpp"
+#include "app/engine.hpp"
+#include "app/passer_by.hpp"
+#include "app/table.hpp"
+#include "http/json.hpp"
+#include "membership/report.hpp"
+
+namespace rollcall::app {
+namespace {
+
+namespace report = membership::report;
+
+constexpr milliseconds look_again{50};
+
+void print_members(const membership::snapshot& s) {
+  table members({"NODE", "STATE", "REASON", "SEES", "MISSING", "PARTITION", "OTP"});
+  for (const auto& m : s.members) {
+    members.row({m.name.text(), std::string(to_string(m.state)),
+                 m.why == membership::reason::none ? "" : std::string(to_string(m.why)),
+                 m.fresh_view ? std::to_string(m.visible_peers) : "",
+                 m.fresh_view ? std::to_string(m.links_missing) : "",
+                 m.partition ? std::to_string(*m.partition) : "", m.otp_release.value_or("")});
+  }
+  std::cout << members;
+}
+
+void print_troubles(const membership::snapshot& s) {
+  for (const auto& c : s.conditions)
+    std::cout << to_string(c.how_bad) << "  " << to_string(c.name) << ": " << c.text << '\n';
+  for (const auto& m : s.members) {
+    if (m.why != membership::reason::none && !m.detail.empty())
+      std::cout << m.name.text() << ": " << m.detail << '\n';
+  }
+  for (const auto& source : s.sources) {
+    if (source.outcome != membership::query_outcome::ok && !source.detail.empty()) {
+      std::cout << source.source << ": " << source.detail << '\n';
+    }
+  }
+}
+
+// Conditions that need more than one look (a grace of rounds) are judged here from the one picture there is.
+bool whole(const membership::snapshot& s) {
+  return s.up == s.expected && s.up > 0 && s.partitions.size() == 1 && s.links_missing == 0;
+}
+
+std::pair<int, std::string> verdict(const membership::snapshot& s) {
+  if (s.starting) return {exit_could_not_tell, "could not tell: not every node answered or refused in time"};
+  if (s.members.empty()) return {exit_could_not_tell, "could not tell: no source lists a node"};
+  if (s.isolated || s.up == 0) {
+    return {exit_could_not_tell,
+            fmt::format("could not tell: none of {} members was reached from here", s.expected)};
+  }
+  if (whole(s)) return {exit_ok, fmt::format("whole: {} members, all connected", s.up)};
+  return {exit_not_whole, fmt::format("not whole: {} of {} members up, partitions: {}, missing links: {}",
+                                      s.up, s.expected, s.partitions.size(), s.links_missing)};
+}
+
+asio::awaitable<void> until_settled(asio::io_context& io, engine& cluster, milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  asio::steady_timer timer(io);
+  const auto seen = [&] {
+    const auto s = cluster.snapshot();
+    return cluster.settled() && std::ranges::all_of(s->members, [](const auto& m) {
+             return m.fresh_view || m.why != membership::reason::none;
+           });
+  };
+  while (!seen() && std::chrono::steady_clock::now() < deadline) {
+    timer.expires_after(look_again);
+    boost::system::error_code ignored;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+}  // namespace
+
+int check(const configuration& asked, const environment& env) {
+  const auto c = passer_by(asked);
+  log lines(std::max(asked.level, log_level::error), asked.format);
+  asio::io_context io(1);
+  metrics::exporter exporter({.version = ROLLCALL_VERSION, .revision = {}, .sources = source_labels(c)});
+  engine cluster(io, c, env, cookie_jar(asked, env), lines, exporter);
+  std::exception_ptr failure;
+  membership::snapshot_ptr seen;
+  const auto look = [&]() -> asio::awaitable<void> {
+    co_await cluster.start();
+    co_await until_settled(io, cluster, c.dns_timeout + c.connect_timeout * 2);
+    seen = cluster.snapshot();
+    co_await cluster.stop();
+  };
+  asio::co_spawn(io, look(), [&](std::exception_ptr e) {
+    failure = e;
+    io.stop();
+  });
+  io.run();
+  if (failure) std::rethrow_exception(failure);
+  const auto [code, sentence] = verdict(*seen);
+  if (asked.json) {
+    std::cout << http::render(report::members(*seen)) << '\n';
+    return code;
+  }
+  print_members(*seen);
+  print_troubles(*seen);
+  std::cout << sentence << '\n';
+  return code;
+}
+
+}  // namespace rollcall::app

@@ -1,0 +1,43 @@
+// What keeps a node out, step by step: DNS, port mapper, TCP, handshake, cookie, name, call, view.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <string>
+#include <vector>
+
+#include "app/configuration.hpp"
+#include "cnode/node.hpp"
+#include "discovery/roster.hpp"
+
+namespace rollcall::app {
+
+namespace asio = boost::asio;
+
+enum class step_name { dns, port_mapper, tcp, handshake, cookie, name, call, view };
+inline constexpr int step_count = 8;
+std::string_view to_string(step_name) noexcept;
+
+struct diagnosis_step {
+  step_name name;
+  bool passed = false;
+  std::string text;  // what was found, or what is wrong and what to do
+};
+
+struct diagnosis {
+  node_name node;
+  std::vector<diagnosis_step> steps;  // up to and including the first that failed
+  std::vector<node_name> visible;     // its view, when the last step was reached
+  bool passed() const { return steps.size() == step_count && steps.back().passed; }
+};
+
+struct diagnosis_limits {
+  milliseconds connect{5'000};
+  milliseconds call{5'000};
+};
+
+// Every step once, each within its limit. `peer_port` as --peer-port gives it: absent asks the port mapper.
+asio::awaitable<diagnosis> diagnose(cnode::node&, discovery::resolver&, discovery::entry,
+                                    std::uint16_t port_mapper_port, std::optional<std::uint16_t> peer_port,
+                                    diagnosis_limits);
+
+}  // namespace rollcall::app

@@ -1,0 +1,129 @@
+// `rollcall doctor`: for each node, step by step, what keeps it out.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <iostream>
+#include <set>
+
+#include "app/commands.hpp"
+#include "app/diagnosis.hpp"
+#include "app/engine.hpp"
+#include "app/network.hpp"
+#include "app/passer_by.hpp"
+#include "app/table.hpp"
+
+namespace rollcall::app {
+namespace {
+
+// What links say is told by the diagnosis itself.
+struct silent_observer final : cnode::node_observer {
+  void link_up(const cnode::peer&) override {}
+  void link_down(const cnode::peer&, boost::system::error_code, const std::string&) override {}
+  void handshake_ended(cnode::direction, const std::optional<node_name>&, const asio::ip::tcp::endpoint&,
+                       boost::system::error_code, const std::string&) override {}
+  void port_mapper_changed(boost::system::error_code, const std::string&) override {}
+  void unexpected(const node_name&, const std::string&) override {}
+};
+
+struct examination {
+  examination(const configuration& c, const environment& env)
+      : asked(c),
+        mapper_port(port_mapper_port(env)),
+        resolver(io, resolver_options(c)),
+        roster(io, roster_options(c), resolver,
+               [this] { return local_names(mapper_port, std::string(asked.name->alive())); }),
+        node(
+            io, node_options(c, cookie_jar(c, env).cookies(), mapper_port), observer,
+            [this](std::string host) { return addresses_of(resolver, std::move(host)); },
+            [](const cnode::request&) {
+              return cnode::answer{cnode::answer_kind::undefined, nullptr};
+            }) {}
+
+  asio::awaitable<void> run() {
+    if (const auto started = co_await node.start(); !started) throw startup_error(started.error().message());
+    auto round = co_await roster.refresh();
+    sources = std::move(round.sources);
+    auto pending = round.entries.size();
+    asio::steady_timer all(io, asio::steady_timer::time_point::max());
+    for (const auto& entry : round.entries) {
+      asio::co_spawn(io, examine(entry), [&](std::exception_ptr failure) {
+        if (failure) std::rethrow_exception(failure);
+        if (--pending == 0) all.cancel();
+      });
+    }
+    boost::system::error_code ignored;
+    if (pending > 0) co_await all.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await node.stop();
+  }
+
+  asio::awaitable<void> examine(discovery::entry entry) {
+    const auto peer_port =
+        asked.peer_port == peer_port_mode::fixed ? std::optional(asked.fixed_peer_port) : std::nullopt;
+    found.push_back(co_await diagnose(node, resolver, std::move(entry), mapper_port, peer_port,
+                                      {.connect = asked.connect_timeout, .call = asked.connect_timeout}));
+  }
+
+  const configuration& asked;
+  std::uint16_t mapper_port;
+  asio::io_context io{1};
+  silent_observer observer;
+  discovery::resolver resolver;
+  discovery::roster roster;
+  cnode::node node;
+  std::vector<discovery::source_status> sources;
+  std::vector<diagnosis> found;
+};
+
+// The nodes that answered and do not see each other.
+std::string missing_in_view(const diagnosis& of, const std::vector<diagnosis>& all) {
+  const std::set<node_name> visible(of.visible.begin(), of.visible.end());
+  std::string missing;
+  for (const auto& other : all) {
+    if (other.node == of.node || !other.passed() || other.node.kind() != of.node.kind()) continue;
+    if (!visible.contains(other.node)) missing += (missing.empty() ? "" : ", ") + other.node.text();
+  }
+  return missing;
+}
+
+}  // namespace
+
+int doctor(const configuration& asked, const environment& env) {
+  const auto c = passer_by(asked);
+  examination e(c, env);
+  std::exception_ptr failure;
+  asio::co_spawn(e.io, e.run(), [&](std::exception_ptr f) {
+    failure = f;
+    e.io.stop();
+  });
+  e.io.run();
+  if (failure) std::rethrow_exception(failure);
+
+  bool well = true, answered = false;
+  for (const auto& source : e.sources) {
+    std::cout << source.source << ": " << discovery::to_string(source.outcome) << ", " << source.nodes.size()
+              << (source.nodes.size() == 1 ? " node" : " nodes")
+              << (source.detail.empty() ? "" : "; " + source.detail) << '\n';
+  }
+  std::ranges::sort(e.found, {}, &diagnosis::node);
+  for (const auto& d : e.found) {
+    std::cout << '\n' << d.node.text() << '\n';
+    table steps(std::vector<std::string>{});
+    for (const auto& s : d.steps)
+      steps.row({"  " + std::string(to_string(s.name)), s.passed ? "ok" : "FAILED", s.text});
+    if (const auto missing = d.passed() ? missing_in_view(d, e.found) : std::string(); !missing.empty()) {
+      steps.row({"  links", "MISSING", "it does not see " + missing});
+      well = false;
+    }
+    std::cout << steps;
+    well = well && d.passed();
+    answered = answered || d.passed();
+  }
+  if (e.found.empty()) {
+    std::cout << "\nno source lists a node: nothing to examine\n";
+    return exit_could_not_tell;
+  }
+  return well ? exit_ok : answered ? exit_not_whole : exit_could_not_tell;
+}
+
+}  // namespace rollcall::app

@@ -1,0 +1,634 @@
+#include "app/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <map>
+#include <random>
+#include <set>
+
+#include "app/answers.hpp"
+#include "app/network.hpp"
+#include "app/reason.hpp"
+#include "app/settings.hpp"
+#include "discovery/roster.hpp"
+#include "membership/cluster.hpp"
+
+#ifndef ROLLCALL_VERSION
+#error "the build says which version this is"
+#endif
+
+namespace rollcall::app {
+
+using namespace std::chrono_literals;
+namespace fact = membership::fact;
+namespace action = membership::action;
+
+namespace {
+
+// A view that takes longer than this is not asked for again sooner, and counts as failed.
+constexpr milliseconds longest_view_wait = 5'000ms;
+constexpr milliseconds shortest_view_wait = 1'000ms;
+constexpr milliseconds settings_wait = 10'000ms;
+// Handshakes of strangers that failed are logged once per address and cause; this many are remembered.
+constexpr std::size_t max_remembered_strangers = 256;
+// Rounds are working while the last ended within this many intervals, and never less than the floor.
+constexpr int rounds_late = 3;
+constexpr milliseconds rounds_late_floor = 30'000ms;
+
+membership::settings core_settings(const configuration& c) {
+  membership::settings s;
+  s.interval = c.interval;
+  s.expect = c.expect;
+  s.reap_after = c.reap_after;
+  switch (c.heal) {
+    case heal_mode::automatic:
+      s.heal = membership::heal_mode::automatic;
+      break;
+    case heal_mode::off:
+      s.heal = membership::heal_mode::off;
+      break;
+    case heal_mode::all:
+      s.heal = membership::heal_mode::all;
+      break;
+  }
+  s.seed = std::random_device{}();
+  return s;
+}
+
+membership::query_outcome outcome_of(discovery::query_outcome outcome) {
+  switch (outcome) {
+    case discovery::query_outcome::ok:
+      return membership::query_outcome::ok;
+    case discovery::query_outcome::empty:
+      return membership::query_outcome::empty;
+    case discovery::query_outcome::nxdomain:
+      return membership::query_outcome::nxdomain;
+    case discovery::query_outcome::servfail:
+      return membership::query_outcome::servfail;
+    case discovery::query_outcome::timeout:
+      return membership::query_outcome::timeout;
+    case discovery::query_outcome::error:
+      return membership::query_outcome::error;
+  }
+  return membership::query_outcome::error;
+}
+
+bool failed(discovery::query_outcome outcome) {
+  return outcome != discovery::query_outcome::ok && outcome != discovery::query_outcome::empty;
+}
+
+cnode::byte_string one_atom(std::string_view text) {
+  return cnode::term_writer().list_header(1).atom(text).nil().bytes();
+}
+
+cnode::byte_string no_arguments() {
+  return cnode::term_writer().nil().bytes();
+}
+
+metrics::seconds in_seconds(std::chrono::steady_clock::duration d) {
+  return std::chrono::duration_cast<metrics::seconds>(d);
+}
+
+}  // namespace
+
+std::vector<std::string> source_labels(const configuration& c) {
+  std::vector<std::string> labels;
+  for (const auto& source : roster_options(c).sources) labels.push_back(discovery::label(source));
+  return labels;
+}
+
+struct engine::implementation final : cnode::node_observer, std::enable_shared_from_this<implementation> {
+  implementation(asio::io_context& io, const configuration& c, const environment& env, cookie_jar jar, log& l,
+                 metrics::exporter& e)
+      : io_(io),
+        configuration_(c),
+        log_(l),
+        exporter_(e),
+        cookies_(std::move(jar)),
+        port_mapper_port_(port_mapper_port(env)),
+        resolver_(io, resolver_options(c)),
+        roster_(io, roster_options(c), resolver_,
+                [this] { return local_names(port_mapper_port_, std::string(configuration_.name->alive())); }),
+        answers_(ROLLCALL_VERSION,
+                 {.snapshot = [this] { return snapshot_; }, .start_round = [this] { start_round(); }}),
+        node_(
+            io, node_options(c, cookies_.cookies(), port_mapper_port_), *this,
+            [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
+            [this](const cnode::request& r) { return answers_(r); }),
+        core_(core_settings(c)),
+        snapshot_(core_.snapshot()),
+        wake_(io),
+        next_round_(io),
+        views_answered_(io) {}
+
+  // ---- time
+
+  membership::moment now() const {
+    using namespace std::chrono;
+    return {duration_cast<milliseconds>(steady_clock::now() - started_),
+            duration_cast<milliseconds>(system_clock::now().time_since_epoch())};
+  }
+
+  // ---- facts in, actions out
+
+  void tell(membership::any_fact f) {
+    facts_.push_back(std::move(f));
+    if (step_posted_ || stopping_) return;
+    step_posted_ = true;
+    asio::post(io_, [self = shared_from_this()] {
+      self->step_posted_ = false;
+      self->step();
+    });
+  }
+
+  void step() {
+    if (stopping_) return;
+    const auto facts = std::exchange(facts_, {});
+    auto result = core_.step(facts, now());
+    for (const auto& e : result.events) log_event(e);
+    if (result.changed) {
+      const auto before = std::exchange(snapshot_, core_.snapshot());
+      log_new_reasons(*before, *snapshot_, result.events);
+    }
+    for (auto& a : result.actions) {
+      std::visit([this](auto& what) { carry_out(what); }, a);
+    }
+    wait_until(result.wake.steady);
+  }
+
+  void wait_until(milliseconds steady) {
+    const auto at = started_ + steady;
+    wake_.expires_at(at);
+    wake_.async_wait([self = shared_from_this()](boost::system::error_code code) {
+      if (!code) self->step();
+    });
+  }
+
+  template <class Task>
+  void spawn(std::string_view what, Task task) {
+    asio::co_spawn(io_, std::move(task), [self = shared_from_this(), what](std::exception_ptr failure) {
+      if (!failure) return;
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& e) {
+        // A broken invariant of ours: told with all that is known; the other tasks go on.
+        self->log_.error("a task ended unexpectedly; please report this",
+                         {{"task", std::string(what)}, {"error", e.what()}});
+      }
+    });
+  }
+
+  void carry_out(const action::dial& a) { spawn("dial", dial(a.node)); }
+  void carry_out(const action::hang_up& a) { node_.hang_up(a.node); }
+  void carry_out(const action::ask_settings& a) { spawn("ask settings", ask_settings(a.node)); }
+  void carry_out(const action::ask_view& a) {
+    ++views_awaited_;
+    spawn("ask view", ask_view(a.node));
+    spawn("ask status", ask_status(a.node));
+  }
+  void carry_out(const action::connect& a) { spawn("connect", connect(a)); }
+
+  // ---- dialling
+
+  cnode::target target_for(const node_name& name) const {
+    const auto found = entries_.find(name);
+    // Not listed any more, and still a member: by its name alone.
+    return target_of(found != entries_.end()
+                         ? found->second
+                         : discovery::entry{.name = name, .host = {}, .address = {}, .port = {}},
+                     configuration_);
+  }
+
+  asio::awaitable<void> dial(node_name name) {
+    auto self = shared_from_this();
+    auto linked = co_await node_.dial(target_for(name), configuration_.connect_timeout);
+    if (stopping_) co_return;
+    if (linked) {
+      if (linked->name != name) roster_.learned(name, linked->name);
+      co_return;  // the observer is told of the link
+    }
+    auto failure = linked.error();
+    if (failure.peer && *failure.peer == *configuration_.name)
+      failure.detail += "; that is this rollcall's own name";
+    log_.debug("dial failed", {{"node", name.text()}, {"why", failure.detail}});
+    tell(fact::dial_failed{name, reason_of(failure), failure.detail, failure.peer});
+  }
+
+  // A node of this machine's port mapper is known by the first half of its name only: its handshake tells the
+  // rest.
+  asio::awaitable<void> learn_name(discovery::entry guessed) {
+    auto self = shared_from_this();
+    auto linked = co_await node_.dial(target_of(guessed, configuration_), configuration_.connect_timeout);
+    std::optional<node_name> real;
+    if (linked) {
+      real = linked->name;
+    } else {
+      real = linked.error().peer;
+    }
+    if (real) roster_.learned(guessed.name, *real);
+  }
+
+  // ---- questions to nodes
+
+  milliseconds view_wait() const {
+    return std::clamp(configuration_.interval, shortest_view_wait, longest_view_wait);
+  }
+
+  asio::awaitable<cnode::call_result<cnode::term>> call(node_name on, std::string module,
+                                                        std::string function, cnode::byte_string arguments,
+                                                        milliseconds limit) {
+    const auto begun = std::chrono::steady_clock::now();
+    auto answer =
+        co_await node_.call(on, std::move(module), std::move(function), std::move(arguments), limit);
+    if (answer) {
+      exporter_.call(in_seconds(std::chrono::steady_clock::now() - begun));
+    } else {
+      exporter_.call_failed(rpc_error_of(answer.error()));
+    }
+    co_return answer;
+  }
+
+  asio::awaitable<void> ask_view(node_name on) {
+    auto self = shared_from_this();
+    const auto begun = std::chrono::steady_clock::now();
+    const auto answer = co_await call(on, "erlang", "nodes", no_arguments(), view_wait());
+    const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
+    if (--views_awaited_ == 0) views_answered_.cancel();
+    if (stopping_) co_return;
+    if (!answer) {
+      tell(fact::view_failed{on, reason_of(answer.error()), answer.error().detail});
+      co_return;
+    }
+    auto names = names_in(*answer);
+    if (!names) {
+      tell(fact::view_failed{
+          on, membership::reason::incompatible,
+          "erlang:nodes/0 answered " + to_string(*answer, 200) + ", which is not a list of nodes"});
+      co_return;
+    }
+    std::erase(*names, *configuration_.name);
+    tell(fact::view{on, std::move(*names), took});
+  }
+
+  asio::awaitable<void> ask_status(node_name on) {
+    auto self = shared_from_this();
+    const auto answer = co_await call(on, "init", "get_status", no_arguments(), view_wait());
+    if (!stopping_ && answer && says_stopping(*answer)) tell(fact::stopping{on});
+  }
+
+  asio::awaitable<void> ask_settings(node_name on) {
+    using namespace asio::experimental::awaitable_operators;
+    auto self = shared_from_this();
+    auto [kernel, release, tick, flag] =
+        co_await (call(on, "application", "get_all_env", one_atom("kernel"), settings_wait) &&
+                  call(on, "erlang", "system_info", one_atom("otp_release"), settings_wait) &&
+                  call(on, "net_kernel", "get_net_ticktime", no_arguments(), settings_wait) &&
+                  call(on, "init", "get_argument", one_atom("connect_all"), settings_wait));
+    if (stopping_) co_return;
+    fact::settings settings{on, {}, {}, {}, {}, {}, {}};
+    if (release) read_otp_release(settings, *release);
+    if (kernel) read_kernel_environment(settings, *kernel);
+    if (tick) read_net_ticktime(settings, *tick);
+    if (flag) read_connect_all_flag(settings, *flag);
+    if (release || kernel) fill_defaults(settings);
+    if (settings.net_ticktime) node_.tick_time(on, *settings.net_ticktime);
+    tell(std::move(settings));
+  }
+
+  asio::awaitable<void> connect(action::connect a) {
+    auto self = shared_from_this();
+    const auto begun = std::chrono::steady_clock::now();
+    const auto answer = co_await call(a.on, "net_kernel", "connect_node", one_atom(a.to.text()), a.limit);
+    const auto took = std::chrono::steady_clock::now() - begun;
+    auto outcome = membership::connect_outcome::error;
+    std::string detail;
+    if (answer) {
+      if (answer->is_atom("true")) {
+        outcome = membership::connect_outcome::connected;
+      } else if (answer->is_atom("false")) {
+        outcome = membership::connect_outcome::failed;
+      } else if (answer->is_atom("ignored")) {
+        outcome = membership::connect_outcome::ignored;
+      } else {
+        detail = to_string(*answer, 200);
+      }
+    } else {
+      if (answer.error().kind == cnode::call_failure_kind::timed_out)
+        outcome = membership::connect_outcome::timeout;
+      detail = answer.error().detail;
+    }
+    if (stopping_) co_return;
+    exporter_.connect_request(outcome, in_seconds(took));
+    if (log_.enabled(log_level::debug)) {
+      log_.debug("asked a node to connect to another", {{"on", a.on.text()},
+                                                        {"to", a.to.text()},
+                                                        {"outcome", std::string(to_string(outcome))},
+                                                        {"detail", detail}});
+    }
+    tell(fact::connect_result{a.id, outcome, std::chrono::duration_cast<milliseconds>(took),
+                              std::move(detail)});
+  }
+
+  // ---- rounds
+
+  asio::awaitable<void> rounds() {
+    auto self = shared_from_this();
+    auto due = std::chrono::steady_clock::now();
+    while (!stopping_) {
+      const auto begun = std::chrono::steady_clock::now();
+      refresh_cookies();
+      co_await list(co_await roster_.refresh());
+      if (stopping_) co_return;
+      step();
+      while (views_awaited_ > 0 && !stopping_) {
+        views_answered_.expires_after(view_wait());
+        boost::system::error_code ignored;
+        co_await views_answered_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      }
+      if (stopping_) co_return;
+      const auto ended = std::chrono::steady_clock::now();
+      last_round_ = ended;
+      exporter_.round(in_seconds(ended - begun), now().wall);
+      due = std::max(due + configuration_.interval, ended);
+      next_round_.expires_at(std::exchange(round_requested_, false) ? ended : due);
+      boost::system::error_code woken;
+      co_await next_round_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+      if (woken) due = std::chrono::steady_clock::now();
+      round_requested_ = false;
+    }
+  }
+
+  void start_round() {
+    if (stopping_) return;
+    round_requested_ = true;
+    tell(fact::round_requested{});
+    next_round_.cancel();
+  }
+
+  void refresh_cookies() {
+    std::string problem;
+    if (cookies_.refresh(problem)) {
+      node_.cookies(cookies_.cookies());
+      log_.info("the cookie file changed; handshakes from now on use it",
+                {{"file", configuration_.cookie_file}});
+      tell(fact::cookies_changed{});
+    }
+    if (!problem.empty()) log_.warning(problem);
+  }
+
+  asio::awaitable<void> list(discovery::round round) {
+    for (const auto i : round.queried)
+      exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));
+    log_changes(round);
+
+    std::vector<discovery::entry> nameless;
+    for (const auto& entry : round.entries) {
+      if (entry.host_is_guess && entry.name.alive() != configuration_.name->alive())
+        nameless.push_back(entry);
+    }
+    if (!nameless.empty()) {
+      co_await learn_names(nameless);
+      // The roster knows their names now, and asking the port mapper of this machine again costs a
+      // millisecond.
+      round = co_await roster_.refresh();
+      log_changes(round);
+    }
+
+    std::map<node_name, discovery::entry> entries;
+    fact::listed listed;
+    for (auto& entry : round.entries) {
+      const bool ourselves = entry.name == *configuration_.name ||
+                             (entry.host_is_guess && entry.name.alive() == configuration_.name->alive());
+      if (ourselves) continue;
+      listed.nodes.push_back(entry.name);
+      entries.emplace(entry.name, std::move(entry));
+    }
+    for (auto& source : round.sources) listed.sources.push_back(report(std::move(source)));
+    entries_ = std::move(entries);
+    tell(std::move(listed));
+  }
+
+  asio::awaitable<void> learn_names(const std::vector<discovery::entry>& nameless) {
+    auto self = shared_from_this();
+    auto pending = std::make_shared<std::size_t>(nameless.size());
+    asio::steady_timer all(io_);
+    all.expires_at(std::chrono::steady_clock::time_point::max());
+    for (const auto& entry : nameless) {
+      asio::co_spawn(io_, learn_name(entry), [pending, &all](std::exception_ptr) {
+        if (--*pending == 0) all.cancel();
+      });
+    }
+    boost::system::error_code ignored;
+    co_await all.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+
+  static membership::source_report report(discovery::source_status&& s) {
+    membership::source_report r{.source = std::move(s.source),
+                                .outcome = outcome_of(s.outcome),
+                                .detail = std::move(s.detail),
+                                .asked = s.asked,
+                                .records = s.records,
+                                .last_success = {},
+                                .nodes = std::move(s.nodes)};
+    if (s.last_success)
+      r.last_success = std::chrono::duration_cast<milliseconds>(s.last_success->time_since_epoch());
+    return r;
+  }
+
+  // ---- what links say
+
+  void link_up(const cnode::peer& peer) override {
+    exporter_.links(node_.peers().size());
+    log_.debug("link up",
+               {{"node", peer.name.text()},
+                {"direction", peer.direction == cnode::direction::incoming ? "incoming" : "outgoing"},
+                {"creation", std::to_string(peer.creation)},
+                {"visible", peer.visible ? "true" : "false"}});
+    tell(fact::link_up{peer.name, peer.creation, peer.visible});
+  }
+
+  void link_down(const cnode::peer& peer, boost::system::error_code code,
+                 const std::string& detail) override {
+    exporter_.links(node_.peers().size());
+    log_.debug("link down", {{"node", peer.name.text()}, {"why", code.message()}, {"detail", detail}});
+    tell(fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail});
+  }
+
+  void handshake_ended(cnode::direction direction, const std::optional<node_name>& peer,
+                       const asio::ip::tcp::endpoint& remote, boost::system::error_code code,
+                       const std::string& detail) override {
+    exporter_.handshake(
+        direction == cnode::direction::incoming ? metrics::direction::incoming : metrics::direction::outgoing,
+        code && reason_of(code) == membership::reason::closed ? membership::reason::handshake
+                                                              : reason_of(code));
+    if (direction == cnode::direction::outgoing) return;  // its dial tells
+    const auto from = remote.address().to_string();
+    if (!code) {
+      std::erase_if(strangers_, [&](const auto& seen) { return seen.first == from; });
+      return;
+    }
+    if (strangers_.size() >= max_remembered_strangers) strangers_.clear();
+    if (!strangers_.emplace(from, code.value()).second) return;
+    log_.warning("a node that dialled us was turned away",
+                 {{"from", from},
+                  {"node", peer ? peer->text() : std::string("unknown")},
+                  {"why", detail.empty() ? code.message() : detail}});
+  }
+
+  void port_mapper_changed(boost::system::error_code code, const std::string& detail) override {
+    port_mapper_problem_ = code ? detail : std::string();
+    name_taken_ = code == cnode::make_error_code(cnode::error::name_taken);
+    if (code) {
+      log_.warning("port mapper: " + detail);
+    } else {
+      log_.info("port mapper: " + detail);
+    }
+  }
+
+  void unexpected(const node_name& from, const std::string& what) override {
+    log_.debug("nobody waits for this message", {{"from", from.text()}, {"what", what}});
+  }
+
+  // ---- the log
+
+  void log_event(const membership::event& e) {
+    using membership::event_type;
+    const bool bad = e.type == event_type::member_suspect || e.type == event_type::member_down ||
+                     e.type == event_type::isolated || e.type == event_type::netsplit_opened;
+    std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
+    if (e.node) fields.emplace_back("node", e.node->text());
+    if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
+    log_.line(bad ? log_level::warning : log_level::info, e.text, fields);
+  }
+
+  // A member that is not up for another reason than before, without a change of state: no event tells.
+  void log_new_reasons(const membership::snapshot& before, const membership::snapshot& after,
+                       const std::vector<membership::event>& events) {
+    for (const auto& m : after.members) {
+      if (m.why == membership::reason::none || m.state == membership::member_state::down ||
+          m.state == membership::member_state::left) {
+        continue;  // nobody waits for it: an event has told why it went
+      }
+      const auto* old = before.find(m.name.text());
+      if (old != nullptr && old->why == m.why) continue;
+      const bool told =
+          std::ranges::any_of(events, [&](const auto& e) { return e.node == m.name && e.why == m.why; });
+      if (told) continue;
+      log_.warning(m.detail.empty() ? fmt::format("{} is {}", m.name.text(), to_string(m.state)) : m.detail,
+                   {{"node", m.name.text()},
+                    {"state", std::string(to_string(m.state))},
+                    {"reason", std::string(to_string(m.why))}});
+    }
+  }
+
+  void log_changes(const discovery::round& round) {
+    for (const auto& change : round.changes) {
+      const bool bad = std::ranges::any_of(round.sources, [&](const auto& s) {
+        return failed(s.outcome) && std::string_view(change).starts_with(s.source);
+      });
+      if (bad) {
+        log_.warning(change);
+      } else {
+        log_.info(change);
+      }
+    }
+  }
+
+  // ---- for others
+
+  http::readiness ready() const {
+    if (name_taken_) return {false, port_mapper_problem_};
+    if (!last_round_) return {false, "no round has ended yet"};
+    const auto age = std::chrono::steady_clock::now() - *last_round_;
+    if (age > std::max<milliseconds>(configuration_.interval * rounds_late, rounds_late_floor)) {
+      return {false, fmt::format("the last round ended {} s ago",
+                                 std::chrono::duration_cast<std::chrono::seconds>(age).count())};
+    }
+    return {true, "rounds are working"};
+  }
+
+  asio::awaitable<void> start() {
+    const auto started = co_await node_.start();
+    if (!started) {
+      throw startup_error(
+          fmt::format("cannot listen for distribution on port {}: {}; choose another with --dist-port",
+                      configuration_.dist_port, started.error().message()));
+    }
+    log_.info(fmt::format("rollcall {} is {}", ROLLCALL_VERSION, configuration_.name->text()),
+              {{"dist_port", std::to_string(node_.port())}});
+    spawn("rounds", rounds());
+  }
+
+  asio::awaitable<void> stop() {
+    stopping_ = true;
+    wake_.cancel();
+    next_round_.cancel();
+    views_answered_.cancel();
+    co_await node_.stop();
+  }
+
+  asio::io_context& io_;
+  const configuration& configuration_;
+  log& log_;
+  metrics::exporter& exporter_;
+  cookie_jar cookies_;
+  std::uint16_t port_mapper_port_;
+  discovery::resolver resolver_;
+  discovery::roster roster_;
+  answers answers_;
+  cnode::node node_;
+  membership::cluster core_;
+  membership::snapshot_ptr snapshot_;
+
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::optional<std::chrono::steady_clock::time_point> last_round_;
+  asio::steady_timer wake_, next_round_, views_answered_;
+  std::vector<membership::any_fact> facts_;
+  std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
+  std::set<std::pair<std::string, int>> strangers_;
+  std::string port_mapper_problem_;
+  std::size_t views_awaited_ = 0;
+  bool name_taken_ = false;
+  bool step_posted_ = false;
+  bool round_requested_ = false;
+  bool stopping_ = false;
+};
+
+engine::engine(asio::io_context& io, const configuration& c, const environment& env, cookie_jar jar, log& l,
+               metrics::exporter& e)
+    : implementation_(std::make_shared<implementation>(io, c, env, std::move(jar), l, e)) {}
+
+engine::~engine() = default;
+
+asio::awaitable<void> engine::start() {
+  return implementation_->start();
+}
+asio::awaitable<void> engine::stop() {
+  return implementation_->stop();
+}
+void engine::start_round() {
+  implementation_->start_round();
+}
+membership::snapshot_ptr engine::snapshot() const {
+  return implementation_->snapshot_;
+}
+http::readiness engine::ready() const {
+  return implementation_->ready();
+}
+const cnode::node& engine::node() const {
+  return implementation_->node_;
+}
+bool engine::settled() const {
+  return !implementation_->snapshot_->starting && implementation_->views_awaited_ == 0;
+}
+
+}  // namespace rollcall::app

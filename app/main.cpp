@@ -1,0 +1,72 @@
+// rollcall: calls the roll of a BEAM cluster. See README.md.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+
+#include "app/client.hpp"
+#include "app/commands.hpp"
+#include "app/engine.hpp"
+
+namespace {
+
+rollcall::app::environment environment_of(char** variables) {
+  rollcall::app::environment env;
+  for (; variables != nullptr && *variables != nullptr; ++variables) {
+    const std::string_view entry(*variables);
+    const auto equals = entry.find('=');
+    if (equals == std::string_view::npos || equals == 0) continue;
+    env.emplace(entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  return env;
+}
+
+int start(std::span<const std::string> arguments, const rollcall::app::environment& env) {
+  using namespace rollcall::app;
+  auto loaded = load(arguments, env);
+  if (const auto* exit = std::get_if<early_exit>(&loaded)) {
+    std::cout << exit->output << std::flush;
+    return exit_ok;
+  }
+  const auto& c = std::get<configuration>(loaded);
+  if (c.check_config) {
+    std::cout << to_toml(c) << std::flush;
+    return exit_ok;
+  }
+  switch (c.command) {
+    case command::run:
+      return run(c, env);
+    case command::check:
+      return check(c, env);
+    case command::doctor:
+      return doctor(c, env);
+    case command::members:
+    case command::status:
+    case command::partitions:
+    case command::netsplits:
+    case command::events:
+      return ask(c);
+  }
+  return exit_usage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  try {
+    return start(arguments, environment_of(environ));
+  } catch (const rollcall::app::configuration_error& e) {
+    std::cerr << "rollcall: " << e.what() << '\n';
+    return rollcall::app::exit_usage;
+  } catch (const rollcall::app::startup_error& e) {
+    std::cerr << "rollcall: " << e.what() << '\n';
+    return rollcall::app::exit_cannot_start;
+  } catch (const std::exception& e) {
+    std::cerr << "rollcall: unexpected error: " << e.what() << "; please report this\n";
+    return 70;  // EX_SOFTWARE, sysexits.h
+  }
+}

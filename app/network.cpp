@@ -1,0 +1,120 @@
+#include "app/network.hpp"
+
+#include <boost/asio/error.hpp>
+#include <charconv>
+
+#include "cnode/port_mapper.hpp"
+
+namespace rollcall::app {
+namespace {
+
+constexpr milliseconds local_port_mapper_wait{1'000};
+
+std::vector<discovery::source> sources_of(const configuration& c) {
+  std::vector<discovery::source> sources;
+  for (const auto& s : c.srv) sources.emplace_back(discovery::srv_source{s.alive, s.domain});
+  for (const auto& s : c.dns) sources.emplace_back(discovery::dns_source{s.alive, s.domain});
+  if (!c.nodes.empty()) sources.emplace_back(discovery::static_source{c.nodes});
+  if (c.local) sources.emplace_back(discovery::local_source{});
+  return sources;
+}
+
+cnode::port_mapper_mode mode_of(epmd_mode mode) {
+  switch (mode) {
+    case epmd_mode::automatic:
+      return cnode::port_mapper_mode::automatic;
+    case epmd_mode::register_only:
+      return cnode::port_mapper_mode::register_only;
+    case epmd_mode::serve:
+      return cnode::port_mapper_mode::serve;
+    case epmd_mode::none:
+      return cnode::port_mapper_mode::none;
+  }
+  return cnode::port_mapper_mode::automatic;
+}
+
+// No port mapper and a silent one are two facts to discovery, which knows nothing of cnode's errors.
+boost::system::error_code as_the_roster_knows_it(boost::system::error_code code) {
+  if (code == cnode::make_error_code(cnode::error::refused)) return asio::error::connection_refused;
+  if (code == cnode::make_error_code(cnode::error::timed_out)) return asio::error::timed_out;
+  return code;
+}
+
+}  // namespace
+
+std::uint16_t port_mapper_port(const environment& env) {
+  const auto found = env.find("ERL_EPMD_PORT");
+  if (found == env.end() || found->second.empty()) return cnode::epmd::default_port;
+  const auto& text = found->second;
+  unsigned value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc{} || end != text.data() + text.size() || value == 0 || value > 65'535) {
+    throw configuration_error("ERL_EPMD_PORT is \"" + text + "\": a port is a number from 1 to 65535");
+  }
+  return static_cast<std::uint16_t>(value);
+}
+
+discovery::resolver::options resolver_options(const configuration& c) {
+  discovery::resolver::options options;
+  options.timeout = c.dns_timeout;
+  if (!c.dns_server) return options;
+  boost::system::error_code code;
+  const auto address = asio::ip::make_address(c.dns_server->host, code);
+  if (code) {
+    throw configuration_error("--dns-server is \"" + c.dns_server->host +
+                              "\": an IP address with a port is needed");
+  }
+  options.server = asio::ip::udp::endpoint(address, c.dns_server->port);
+  return options;
+}
+
+discovery::roster::options roster_options(const configuration& c) {
+  auto ignore = c.ignore;
+  ignore.push_back(c.name->text());  // we are nobody's member, also where our own service is asked
+  return {.sources = sources_of(c),
+          .ignore = std::move(ignore),
+          .srv_port = c.peer_port == peer_port_mode::srv,
+          .local_host = std::string(c.name->host())};
+}
+
+cnode::node_options node_options(const configuration& c, std::vector<std::string> cookies,
+                                 std::uint16_t mapper_port) {
+  cnode::node_options options{.name = *c.name, .cookies = std::move(cookies)};
+  options.listen_port = c.dist_port;
+  options.port_mapper = mode_of(c.epmd);
+  options.port_mapper_port = mapper_port;
+  return options;
+}
+
+asio::awaitable<boost::system::result<std::vector<discovery::local_entry>>> local_names(
+    std::uint16_t mapper_port, std::string own) {
+  const auto names =
+      co_await cnode::ask_names({asio::ip::address_v4::loopback(), mapper_port}, local_port_mapper_wait);
+  if (!names) co_return as_the_roster_knows_it(names.error());
+  std::vector<discovery::local_entry> entries;
+  for (const auto& entry : *names) {
+    if (entry.alive != own) entries.push_back({entry.alive, entry.port});
+  }
+  co_return entries;
+}
+
+asio::awaitable<cnode::resolved> addresses_of(discovery::resolver& resolver, std::string host) {
+  auto answer = co_await resolver.addresses(std::move(host));
+  cnode::resolved found;
+  found.addresses = std::move(answer.records);
+  found.why = std::move(answer.detail);
+  co_return found;
+}
+
+cnode::target target_of(const discovery::entry& entry, const configuration& c) {
+  cnode::target target{.name = entry.name,
+                       .alive = std::string(entry.name.alive()),
+                       .host = entry.host.empty() ? std::string(entry.name.host()) : entry.host,
+                       .address = entry.address,
+                       .port = entry.port};
+  if (entry.host_is_guess) target.name.reset();
+  if (c.peer_port == peer_port_mode::fixed) target.port = c.fixed_peer_port;
+  return target;
+}
+
+}  // namespace rollcall::app

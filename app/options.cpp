@@ -1,0 +1,414 @@
+#include "app/options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/options_values.hpp"
+
+namespace rollcall::app {
+namespace {
+
+using values = std::vector<std::string>;
+using namespace std::chrono_literals;
+using group = option_group;
+
+// Members of these kinds are most of the table; each function makes the row for one of them.
+template <class T>
+option list_option(std::string_view flag, group where, const std::string& placeholder,
+                   std::string_view meaning, std::vector<T> configuration::*member,
+                   T (*parse)(std::string_view), std::string (*write)(const T&)) {
+  return {flag,
+          where,
+          value_kind::list,
+          placeholder,
+          meaning,
+          "",
+          "none",
+          [member, parse](configuration& c, const values& given) {
+            std::vector<std::string> seen;
+            (c.*member).clear();
+            for (const auto& text : given) {
+              auto value = parse(text);
+              if (std::ranges::find(seen, text) != seen.end()) continue;
+              seen.push_back(text);
+              (c.*member).push_back(std::move(value));
+            }
+          },
+          [member, write](const configuration& c) {
+            values shown;
+            for (const auto& value : c.*member) shown.push_back(write(value));
+            return shown;
+          }};
+}
+
+option toggle_option(std::string_view flag, group where, std::string_view meaning, std::string_view standard,
+                     bool configuration::*member) {
+  return {flag,
+          where,
+          value_kind::toggle,
+          "",
+          meaning,
+          "",
+          standard,
+          [member](configuration& c, const values& given) { c.*member = parse_toggle(given.front()); },
+          [member](const configuration& c) { return values{c.*member ? "true" : "false"}; }};
+}
+
+option duration_option(std::string_view flag, group where, std::string_view meaning,
+                       std::string_view standard, milliseconds configuration::*member, milliseconds least,
+                       milliseconds most) {
+  return {
+      flag,
+      where,
+      value_kind::text,
+      "TIME",
+      meaning,
+      fmt::format("{} to {}", format_duration(least), format_duration(most)),
+      standard,
+      [=](configuration& c, const values& given) { c.*member = parse_duration(given.front(), least, most); },
+      [member](const configuration& c) { return values{format_duration(c.*member)}; }};
+}
+
+template <class T>
+option number_option(std::string_view flag, group where, const std::string& placeholder,
+                     std::string_view meaning, T configuration::*member, std::uint64_t least,
+                     std::uint64_t most) {
+  return {flag,
+          where,
+          value_kind::number,
+          placeholder,
+          meaning,
+          fmt::format("{} to {}", least, most),
+          "",
+          [=](configuration& c, const values& given) {
+            c.*member = static_cast<T>(parse_number(given.front(), least, most));
+          },
+          [member](const configuration& c) { return values{std::to_string(c.*member)}; }};
+}
+
+template <class T>
+using choices = std::vector<std::pair<std::string_view, T>>;
+
+template <class T>
+option choice_option(std::string_view flag, group where, std::string_view meaning, T configuration::*member,
+                     choices<T> names) {
+  std::string placeholder, allowed;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    placeholder += fmt::format("{}{}", i == 0 ? "" : "|", names[i].first);
+    allowed += fmt::format("{}{}", i == 0 ? "" : i + 1 == names.size() ? " or " : ", ", names[i].first);
+  }
+  auto assign = [member, names, allowed](configuration& c, const values& given) {
+    for (const auto& [name, value] : names) {
+      if (name == given.front()) {
+        c.*member = value;
+        return;
+      }
+    }
+    throw bad_value(given.front(), fmt::format("is not known: {} is allowed", allowed));
+  };
+  auto show = [member, names](const configuration& c) {
+    const auto found = std::ranges::find(names, c.*member, &std::pair<std::string_view, T>::second);
+    return values{std::string(found->first)};
+  };
+  return {flag, where, value_kind::text, placeholder, meaning, "", "", std::move(assign), std::move(show)};
+}
+
+option path_option(std::string_view flag, group where, const std::string& placeholder,
+                   std::string_view meaning, std::string_view standard, std::string configuration::*member) {
+  return {flag,
+          where,
+          value_kind::text,
+          placeholder,
+          meaning,
+          "",
+          standard,
+          [member](configuration& c, const values& given) {
+            if (given.front().empty() || given.front().find('\0') != std::string::npos) {
+              throw bad_value(given.front(), "is not a path");
+            }
+            c.*member = given.front();
+          },
+          [member](const configuration& c) { return (c.*member).empty() ? values{} : values{c.*member}; }};
+}
+
+std::string write_alive_at_domain(const alive_at_domain& value) {
+  return fmt::format("{}@{}", value.alive, value.domain);
+}
+std::string write_node(const node_name& value) {
+  return value.text();
+}
+std::string write_glob(const std::string& value) {
+  return value;
+}
+
+option peer_port_option() {
+  return {
+      "peer-port",
+      group::discovery,
+      value_kind::number,
+      "HOW",
+      "how the port of a node is found: asked of its epmd, taken from its SRV record, or always this number",
+      "epmd, srv or 1 to 65535",
+      "",
+      [](configuration& c, const values& given) {
+        const auto& text = given.front();
+        c.fixed_peer_port = 0;
+        if (text == "epmd") {
+          c.peer_port = peer_port_mode::epmd;
+        } else if (text == "srv") {
+          c.peer_port = peer_port_mode::srv;
+        } else {
+          try {
+            c.fixed_peer_port = static_cast<std::uint16_t>(parse_number(text, 1, 65'535));
+          } catch (const bad_value&) {
+            throw bad_value(text, "is not known: epmd, srv or a port from 1 to 65535 is allowed");
+          }
+          c.peer_port = peer_port_mode::fixed;
+        }
+      },
+      [](const configuration& c) {
+        if (c.peer_port == peer_port_mode::epmd) return values{"epmd"};
+        if (c.peer_port == peer_port_mode::srv) return values{"srv"};
+        return values{std::to_string(c.fixed_peer_port)};
+      }};
+}
+
+option name_option() {
+  return {
+      "name", group::identity, value_kind::text, "NAME[@HOST]",
+      "own node name; NAME alone is completed with the default's host", "",
+      "rollcall@$POD_IP, else rollcall@ the host's name; rollcall@127.0.0.1 when --local is the only source",
+      // The host it may need is known only at the end: load() sees to this one.
+      [](configuration&, const values&) {},
+      [](const configuration& c) { return c.name ? values{c.name->text()} : values{}; }};
+}
+
+option prune_after_option() {
+  constexpr milliseconds least = 1s, most = 720h;
+  return {
+      "prune-after",
+      group::healing,
+      value_kind::text,
+      "TIME",
+      "take nodes out of the mesh that discovery has not listed for this long and that are not healthy",
+      fmt::format("off, or {} to {}", format_duration(least), format_duration(most)),
+      "off",
+      [=](configuration& c, const values& given) {
+        c.prune_after.reset();
+        if (given.front() != "off") c.prune_after = parse_duration(given.front(), least, most);
+      },
+      [](const configuration& c) { return values{c.prune_after ? format_duration(*c.prune_after) : "off"}; }};
+}
+
+option dns_server_option() {
+  return {"dns-server",
+          group::discovery,
+          value_kind::text,
+          "ADDRESS[:PORT]",
+          "name server to ask instead of resolv.conf's",
+          "port 53 when none is given",
+          "resolv.conf's",
+          [](configuration& c, const values& given) { c.dns_server = parse_host_port(given.front(), 53); },
+          [](const configuration& c) {
+            return c.dns_server ? values{format_host_port(*c.dns_server)} : values{};
+          }};
+}
+
+option http_option() {
+  return {"http",
+          group::serving,
+          value_kind::text,
+          "ADDRESS:PORT",
+          "where metrics, API and page are served; 0.0.0.0 or [::] for all addresses, port 0 for any",
+          "",
+          "",
+          [](configuration& c, const values& given) { c.http = parse_host_port(given.front(), 0); },
+          [](const configuration& c) { return values{format_host_port(c.http)}; }};
+}
+
+option url_option() {
+  return {"url",
+          group::asking,
+          value_kind::text,
+          "URL",
+          "the rollcall to ask",
+          "http://HOST[:PORT][/PREFIX]",
+          "where --http of this configuration is reached: http://127.0.0.1:14369",
+          [](configuration& c, const values& given) {
+            parse_url(given.front());
+            c.url = given.front();
+          },
+          [](const configuration& c) { return values{c.url}; }};
+}
+
+std::vector<option> make_options() {
+  using c = configuration;
+  return {
+      list_option<alive_at_domain>(
+          "srv", group::discovery, "BASE@DOMAIN",
+          "SRV lookup of a headless service: each target T is the node BASE@T. A DOMAIN of one "
+          "or two labels (service, service.namespace) is completed from resolv.conf",
+          &c::srv, parse_alive_at_domain, write_alive_at_domain),
+      list_option<alive_at_domain>("dns", group::discovery, "BASE@DOMAIN",
+                                   "A and AAAA lookup: each address is the node BASE@ADDRESS", &c::dns,
+                                   parse_alive_at_domain, write_alive_at_domain),
+      list_option<node_name>("node", group::discovery, "NAME@HOST", "a node known by name", &c::nodes,
+                             parse_node, write_node),
+      toggle_option("local", group::discovery, "every node registered with this machine's epmd",
+                    "true when no other source is given outside Kubernetes", &c::local),
+      list_option<std::string>("ignore", group::discovery, "PATTERN",
+                               "node names that are never members; * and ? match anything", &c::ignore,
+                               parse_glob, write_glob),
+      number_option("expect", group::discovery, "N",
+                    "how many members there should be, when discovery cannot know", &c::expect, 0, 10'000),
+      peer_port_option(),
+      dns_server_option(),
+      duration_option("dns-timeout", group::discovery, "limit for one lookup, retries included", "",
+                      &c::dns_timeout, 100ms, 1min),
+      name_option(),
+      path_option(
+          "cookie-file", group::identity, "FILE",
+          "file with the cookie, read again when it changes; several lines are tried in order. It wins over "
+          "the variable ROLLCALL_COOKIE. There is no flag for the cookie itself",
+          "~/.erlang.cookie, created as erl does when it is missing", &c::cookie_file),
+      number_option("dist-port", group::identity, "PORT", "own distribution port, 0 for any", &c::dist_port,
+                    0, 65'535),
+      choice_option<epmd_mode>("epmd", group::identity,
+                               "how others find us: registered with this machine's port mapper, or being it; "
+                               "auto registers, or is it when none runs",
+                               &c::epmd,
+                               {{"auto", epmd_mode::automatic},
+                                {"register", epmd_mode::register_only},
+                                {"serve", epmd_mode::serve},
+                                {"none", epmd_mode::none}}),
+      duration_option("interval", group::rounds, "time between rounds", "", &c::interval, 100ms, 1h),
+      duration_option("connect-timeout", group::rounds, "limit for one dial, handshake included", "",
+                      &c::connect_timeout, 100ms, 10min),
+      duration_option("probe-timeout", group::rounds,
+                      "limit for one link or path probe, at most the interval",
+                      "the smaller of 1s and a quarter of the interval", &c::probe_timeout, 10ms, 1min),
+      choice_option<view_mode>(
+          "views", group::rounds,
+          "how changes are seen: the nodes report them at once, or are asked every round", &c::views,
+          {{"push", view_mode::push}, {"poll", view_mode::poll}}),
+      choice_option<heal_mode>(
+          "heal", group::healing,
+          "what is done about missing links: what is safe; nothing (observe only); every missing pair is "
+          "asked for",
+          &c::heal, {{"auto", heal_mode::automatic}, {"off", heal_mode::off}, {"all", heal_mode::all}}),
+      duration_option("introduce-timeout", group::healing,
+                      "how long a new node waits for every member to be able to reach it", "",
+                      &c::introduce_timeout, 0ms, 1h),
+      prune_after_option(),
+      toggle_option("prune-live", group::healing, "with --prune-after: healthy nodes, too", "",
+                    &c::prune_live),
+      duration_option("reap-after", group::healing, "forget members that left after", "", &c::reap_after, 1s,
+                      8760h),
+      path_option("state-dir", group::healing, "DIRECTORY", "where incidents outlive a restart", "none",
+                  &c::state_dir),
+      http_option(),
+      number_option("max-link-series", group::serving, "N", "most series of the metric link_up",
+                    &c::max_link_series, 0, 1'000'000),
+      choice_option<log_level>("log-level", group::logging, "least level that is logged", &c::level,
+                               {{"debug", log_level::debug},
+                                {"info", log_level::info},
+                                {"warning", log_level::warning},
+                                {"error", log_level::error}}),
+      choice_option<log_format>("log-format", group::logging, "lines for people or for collectors",
+                                &c::format, {{"text", log_format::text}, {"json", log_format::json}}),
+      url_option(),
+      toggle_option("json", group::asking, "print the answer as JSON instead of a table", "", &c::json),
+      number_option("last", group::asking, "N", "how many events `events` prints", &c::last, 1, 100'000),
+  };
+}
+
+constexpr std::array<command_name, 8> all_commands{{
+    {command::run, "run", "the service (the default)"},
+    {command::check, "check", "one round, a table of members and what is wrong"},
+    {command::doctor, "doctor", "each node, step by step, from DNS to its view"},
+    {command::members, "members", "ask a running rollcall: members and their states"},
+    {command::status, "status", "ask a running rollcall: health and what is wrong"},
+    {command::partitions, "partitions", "ask a running rollcall: who sees whom, as groups"},
+    {command::netsplits, "netsplits", "ask a running rollcall: incidents, newest first"},
+    {command::events, "events", "ask a running rollcall: the last events"},
+}};
+
+constexpr std::array<action, 4> all_actions{{
+    {"config", "c", "FILE", "file with options (TOML); the variable is ROLLCALL_CONFIG"},
+    {"check-config", "", "", "print the effective configuration, never the cookie, and stop"},
+    {"help", "h", "", "print this and stop"},
+    {"version", "V", "", "print the version and stop"},
+}};
+
+}  // namespace
+
+std::span<const command_name> commands() {
+  return all_commands;
+}
+
+std::string_view to_string(command what) {
+  return std::ranges::find(all_commands, what, &command_name::command)->name;
+}
+
+bool asks_a_running_rollcall(command what) {
+  return what != command::run && what != command::check && what != command::doctor;
+}
+
+std::string_view title(option_group where) {
+  switch (where) {
+    case group::discovery:
+      return "Who should be here";
+    case group::identity:
+      return "Own name, cookie and port";
+    case group::rounds:
+      return "Rounds and limits";
+    case group::healing:
+      return "Healing and forgetting";
+    case group::serving:
+      return "Metrics, API and page";
+    case group::logging:
+      return "Log";
+    case group::asking:
+      return "Asking a running rollcall";
+    case group::file:
+      return "Configuration";
+  }
+  return {};
+}
+
+std::string option::variable() const {
+  std::string text = "ROLLCALL_";
+  for (const char c : flag)
+    text += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return text;
+}
+
+bool option::of(command what) const {
+  const bool asks = asks_a_running_rollcall(what);
+  if (flag == "json") return what != command::run;
+  if (flag == "last") return what == command::events;
+  return (group == option_group::asking) == asks;
+}
+
+std::span<const option> options() {
+  static const std::vector<option> table = make_options();
+  return table;
+}
+
+const option* find_option(std::string_view flag) {
+  const auto found = std::ranges::find(options(), flag, &option::flag);
+  return found == options().end() ? nullptr : &*found;
+}
+
+std::span<const action> actions() {
+  return all_actions;
+}
+
+std::string default_text(const option& what) {
+  if (!what.standard.empty()) return std::string(what.standard);
+  const auto shown = what.show(configuration{});
+  return shown.empty() ? "none" : shown.front();
+}
+
+}  // namespace rollcall::app

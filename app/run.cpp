@@ -1,0 +1,121 @@
+// `rollcall run`: the service, from the first listener to a clean leave at SIGTERM.
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/lexical_cast.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "app/commands.hpp"
+#include "app/engine.hpp"
+
+namespace rollcall::app {
+namespace {
+
+// SIGTERM leaves within a second, whatever the network does.
+constexpr std::chrono::milliseconds leave_limit{900};
+
+asio::ip::tcp::endpoint http_endpoint(const configuration& c) {
+  boost::system::error_code code;
+  const auto host = c.http.host == "localhost" ? std::string("127.0.0.1") : c.http.host;
+  const auto address = asio::ip::make_address(host, code);
+  if (code) {
+    throw configuration_error(
+        "--http is \"" + c.http.host + ":" + std::to_string(c.http.port) +
+        "\": an IP address to listen on is needed, such as 127.0.0.1:14369 or [::]:14369");
+  }
+  return {address, c.http.port};
+}
+
+struct service {
+  service(const configuration& c, const environment& env)
+      : configuration(c),
+        lines(c.level, c.format),
+        exporter({.version = ROLLCALL_VERSION,
+                  .revision = ROLLCALL_REVISION,
+                  .sources = source_labels(c),
+                  .interval = c.interval,
+                  .max_link_series = c.max_link_series,
+                  .otp_ei = ROLLCALL_OTP_EI}),
+        cluster(io, c, env, cookie_jar(c, env), lines, exporter),
+        web(io, {.listen = http_endpoint(c)},
+            {.snapshot = [this] { return cluster.snapshot(); },
+             .metrics = [this] { return exporter.render(*cluster.snapshot()); },
+             .ready = [this] { return cluster.ready(); },
+             .version = ROLLCALL_VERSION,
+             .failed = [this](std::string what) { lines.error("http: " + what); }}),
+        signals(io, SIGTERM, SIGINT, SIGHUP) {}
+
+  asio::awaitable<void> start() {
+    for (const auto& warning : configuration.warnings) lines.warning(warning);
+    if (const auto bound = web.start(); !bound) {
+      throw startup_error(
+          fmt::format("cannot listen for HTTP on {}:{}: {}; choose another address with --http",
+                      configuration.http.host, configuration.http.port, bound.error().message()));
+    }
+    co_await cluster.start();
+    const auto at = web.endpoint();
+    lines.info("metrics, API and page are served", {{"http", boost::lexical_cast<std::string>(at)}});
+  }
+
+  asio::awaitable<void> until_told_to_stop() {
+    for (;;) {
+      const int signal = co_await signals.async_wait(asio::use_awaitable);
+      if (signal == SIGHUP) {
+        lines.info("SIGHUP: a round is started now");
+        cluster.start_round();
+        continue;
+      }
+      lines.info("leaving", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      co_return;
+    }
+  }
+
+  asio::awaitable<void> leave() {
+    using namespace asio::experimental::awaitable_operators;
+    web.stop();
+    asio::steady_timer limit(io, leave_limit);
+    boost::system::error_code ignored;
+    co_await (cluster.stop() || limit.async_wait(asio::redirect_error(asio::use_awaitable, ignored)));
+  }
+
+  asio::awaitable<void> live() {
+    co_await start();
+    co_await until_told_to_stop();
+    co_await leave();
+  }
+
+  const app::configuration& configuration;
+  asio::io_context io{1};
+  log lines;
+  metrics::exporter exporter;
+  engine cluster;
+  http::server web;
+  asio::signal_set signals;
+};
+
+}  // namespace
+
+int run(const configuration& c, const environment& env) {
+  service s(c, env);
+  std::exception_ptr failure;
+  asio::co_spawn(s.io, s.live(), [&](std::exception_ptr e) {
+    failure = e;
+    s.io.stop();
+  });
+  s.io.run();
+  if (!failure) return exit_ok;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const startup_error& e) {
+    s.lines.error(e.what());
+    return exit_cannot_start;
+  }
+}
+
+}  // namespace rollcall::app

@@ -1,0 +1,118 @@
+// The functions a shell may ask, called as cnode calls them.
+#include "app/answers.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rollcall::app {
+namespace {
+
+using cnode::answer_kind;
+using cnode::atom;
+using cnode::term;
+
+struct Answers : testing::Test {
+  Answers() {
+    membership::snapshot s;
+    s.version = 1;
+    membership::member m{.name = node_name::parse("a@h").value()};
+    m.state = membership::member_state::up;
+    s.members.push_back(m);
+    m.name = node_name::parse("b@h").value();
+    m.state = membership::member_state::suspect;
+    m.why = membership::reason::timeout;
+    s.members.push_back(m);
+    current = std::make_shared<const membership::snapshot>(std::move(s));
+  }
+
+  cnode::answer ask(std::string_view function, std::vector<term> arguments = {},
+                    std::string_view module = "rollcall") {
+    return functions(cnode::request{caller, module, function, arguments});
+  }
+  term value(std::string_view function, std::vector<term> arguments = {}) {
+    const auto a = ask(function, std::move(arguments));
+    EXPECT_EQ(a.kind, answer_kind::value) << function;
+    return a.encoded ? cnode::decode_term(*a.encoded).value() : term(atom{"no_answer"});
+  }
+
+  const cnode::pid caller{"a@h", 1, 0, 1};
+  membership::snapshot_ptr current;
+  int rounds = 0;
+  answers functions{"1.2.3", {[this] { return current; }, [this] { ++rounds; }}};
+};
+
+TEST_F(Answers, NodesAreTheNamesThatAreUp) {
+  EXPECT_EQ(value("nodes"), term(cnode::list{{atom{"a@h"}}, nullptr}));
+}
+
+TEST_F(Answers, NodesInAState) {
+  EXPECT_EQ(value("nodes", {atom{"suspect"}}), term(cnode::list{{atom{"b@h"}}, nullptr}));
+}
+
+TEST_F(Answers, MembersAreMaps) {
+  const auto all = value("members");
+  const auto* items = all.as<cnode::list>();
+  ASSERT_NE(items, nullptr);
+  ASSERT_EQ(items->items.size(), 2U);
+  EXPECT_NE(items->items[0].as<cnode::map>(), nullptr);
+}
+
+TEST_F(Answers, ElixirModuleNameIsTheSame) {
+  EXPECT_EQ(ask("nodes", {}, "Elixir.Rollcall").kind, answer_kind::value);
+}
+
+TEST_F(Answers, AnotherModuleOrFunctionOrArityIsUndefined) {
+  EXPECT_EQ(ask("nodes", {}, "lists").kind, answer_kind::undefined);
+  EXPECT_EQ(ask("nodez").kind, answer_kind::undefined);
+  EXPECT_EQ(ask("status", {atom{"x"}}).kind, answer_kind::undefined);
+}
+
+TEST_F(Answers, WrongArgumentIsAFunctionClause) {
+  EXPECT_EQ(ask("nodes", {atom{"sideways"}}).kind, answer_kind::function_clause);
+  EXPECT_EQ(ask("members", {std::int64_t{3}}).kind, answer_kind::function_clause);
+  EXPECT_EQ(ask("events", {std::int64_t{-1}}).kind, answer_kind::function_clause);
+  EXPECT_EQ(ask("member", {cnode::tuple{}}).kind, answer_kind::function_clause);
+}
+
+TEST_F(Answers, UnknownMemberIsNil) {
+  EXPECT_TRUE(value("member", {atom{"z@h"}}).is_atom("nil"));
+}
+
+TEST_F(Answers, MemberByAtomBinaryAndCharlist) {
+  cnode::list chars;
+  for (const char c : std::string_view("a@h")) chars.items.emplace_back(std::int64_t{c});
+  EXPECT_EQ(value("member", {atom{"a@h"}}), value("member", {cnode::binary{"a@h"}}));
+  EXPECT_EQ(value("member", {atom{"a@h"}}), value("member", {chars}));
+}
+
+TEST_F(Answers, EncodedOncePerSnapshot) {
+  const auto first = ask("members").encoded;
+  EXPECT_EQ(ask("members").encoded, first);
+  auto next = *current;
+  next.version = 2;
+  current = std::make_shared<const membership::snapshot>(std::move(next));
+  EXPECT_NE(ask("members").encoded, first);
+}
+
+TEST_F(Answers, ManyDifferentQuestionsDoNotGrowTheCache) {
+  for (int i = 0; i < 2'000; ++i) ask("member", {cnode::binary{"x" + std::to_string(i) + "@h"}});
+  const auto last = ask("member", {cnode::binary{"x1999@h"}}).encoded;
+  EXPECT_NE(ask("member", {cnode::binary{"x1999@h"}}).encoded, last) << "beyond the bound nothing is kept";
+}
+
+TEST_F(Answers, ReconnectStartsARound) {
+  EXPECT_TRUE(value("reconnect").is_atom("ok"));
+  EXPECT_EQ(rounds, 1);
+}
+
+TEST_F(Answers, VersionAndHelpAreBinaries) {
+  EXPECT_EQ(value("version"), term(cnode::binary{"1.2.3"}));
+  const auto help = value("help");
+  ASSERT_NE(help.as<cnode::binary>(), nullptr);
+  for (const auto* function :
+       {"members", "nodes", "status", "partitions", "events", "reconnect", "version"}) {
+    EXPECT_NE(help.as<cnode::binary>()->data.find(function), std::string::npos) << function;
+  }
+}
+
+}  // namespace
+}  // namespace rollcall::app

@@ -1,0 +1,244 @@
+// The commands that ask: tables from answers, exit codes, and every way in which nobody answers. The server
+// is a scripted one on loopback: it sends given bytes to the first connection.
+#include "app/client.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/parse.hpp>
+#include <sstream>
+#include <thread>
+
+namespace rollcall::app {
+namespace {
+
+using namespace std::chrono_literals;
+using boost::asio::ip::tcp;
+using testing::HasSubstr;
+namespace json = boost::json;
+
+class scripted_server {
+ public:
+  explicit scripted_server(std::string answer, const std::string& address = "127.0.0.1")
+      : acceptor_(context_, tcp::endpoint(boost::asio::ip::make_address(address), 0)),
+        answer_(std::move(answer)) {
+    thread_ = std::thread([this] { serve(); });
+  }
+  scripted_server(const scripted_server&) = delete;
+  scripted_server& operator=(const scripted_server&) = delete;
+  ~scripted_server() { join(); }
+  std::string url() const {
+    const auto e = acceptor_.local_endpoint();
+    const auto host = e.address().is_v6() ? "[" + e.address().to_string() + "]" : e.address().to_string();
+    return "http://" + host + ":" + std::to_string(e.port());
+  }
+  std::string request() {
+    join();
+    return request_;
+  }
+
+ private:
+  void serve() {
+    boost::system::error_code ignored;
+    tcp::socket peer(context_);
+    acceptor_.accept(peer, ignored);
+    boost::asio::read_until(peer, boost::asio::dynamic_buffer(request_), "\r\n\r\n", ignored);
+    if (answer_.empty()) {
+      // Silence until the client gives up.
+      char byte = 0;
+      peer.read_some(boost::asio::buffer(&byte, 1), ignored);
+    } else {
+      boost::asio::write(peer, boost::asio::buffer(answer_), ignored);
+    }
+  }
+  void join() {
+    if (!thread_.joinable()) return;
+    // Wakes an accept that nobody will satisfy.
+    boost::system::error_code ignored;
+    tcp::socket waker(context_);
+    waker.connect(acceptor_.local_endpoint(), ignored);
+    waker.close(ignored);
+    thread_.join();
+  }
+  boost::asio::io_context context_;
+  tcp::acceptor acceptor_;
+  std::string answer_, request_;
+  std::thread thread_;
+};
+
+std::string ok(const std::string& body) {
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+struct asked {
+  int code = -1;
+  std::string out, complaints;
+};
+asked ask_for(command what, const std::string& url, bool as_json = false) {
+  configuration c;
+  c.command = what;
+  c.url = url;
+  c.json = as_json;
+  std::ostringstream out, complaints;
+  asked result;
+  result.code = ask(c, out, complaints);
+  result.out = out.str();
+  result.complaints = complaints.str();
+  return result;
+}
+
+std::string shown(command what, const char* text, int expected_code = answered) {
+  std::ostringstream out;
+  EXPECT_EQ(show(what, json::parse(text), 1'000'000'000ms, out), expected_code);
+  return out.str();
+}
+
+TEST(Client, MembersAreATable) {
+  EXPECT_EQ(shown(command::members,
+                  R"([{"node":"a@h","state":"up","reason":null,"since_at":999880000,"listed":true,"visible":1,
+                       "missing":0,"partition":0,"creation":7,"otp_release":"25"},
+                      {"node":"long-name@h","state":"suspect","reason":"timeout","since_at":999999500,"listed":false,
+                       "visible":0,"missing":0,"partition":null,"creation":null,"otp_release":null}])"),
+            "NODE         STATE    REASON   SINCE   LISTED  SEES  MISSING  PARTITION  OTP\n"
+            "a@h          up                2m ago  yes     1     0        0          25\n"
+            "long-name@h  suspect  timeout  now     no      0     0\n");
+  EXPECT_EQ(shown(command::members, "[]"), "no members\n");
+}
+
+TEST(Client, StatusNamesHealthAndDetailsAndIsAnExitCode) {
+  EXPECT_EQ(shown(command::status,
+                  R"({"health":"warning","details":[{"name":"members_missing","severity":"warning",
+                       "text":"1 of 3 members is not up: b@h"}],"expected":3,"up":2,
+                       "members":{"up":2,"down":1},"unlisted":[],"netsplit":false,"at":999999000})",
+                  not_well),
+            "health    warning\n"
+            "expected  3\n"
+            "up        2\n"
+            "members   up=2 down=1\n"
+            "unlisted\n"
+            "netsplit  no\n"
+            "changed   1s ago\n"
+            "\ndetails\n"
+            "  warning  members_missing  1 of 3 members is not up: b@h\n");
+  EXPECT_EQ(shown(command::status, R"({"health":"ok","details":[]})"), "health  ok\n");
+  EXPECT_EQ(shown(command::status, R"({"health":"error"})", not_well), "health  error\n");
+}
+
+TEST(Client, PartitionsNetsplitsAndEventsAreTables) {
+  EXPECT_EQ(shown(command::partitions, R"([["a@h","b@h"],["c@h"]])"),
+            "PARTITION  SIZE  NODES\n"
+            "0          2     a@h, b@h\n"
+            "1          1     c@h\n");
+  EXPECT_EQ(shown(command::partitions, "[]"), "no partitions: no member is up\n");
+  EXPECT_EQ(shown(command::netsplits, R"([{"id":2,"type":"full","opened_at":999940000,"closed_at":null,
+                                          "groups":[["a@h"],["b@h","c@h"]],"cause":null},
+                                         {"id":1,"type":"partial","opened_at":999000000,"closed_at":999012000,
+                                          "groups":[],"cause":{"from":"a@h","to":"b@h"}}])"),
+            "ID  TYPE     OPENED   LASTED      GROUPS          CAUSE\n"
+            "2   full     1m ago   still open  a@h | b@h, c@h\n"
+            "1   partial  16m ago  12s                         from=a@h to=b@h\n");
+  EXPECT_EQ(shown(command::netsplits, "[]"), "no netsplits\n");
+  EXPECT_EQ(
+      shown(command::events,
+            R"([{"id":1,"at":999990000,"type":"member_up","node":"a@h","reason":null,"from":"joining"}])"),
+      "ID  WHEN     TYPE       NODE  DETAIL\n"
+      "1   10s ago  member_up  a@h   from=joining\n");
+  EXPECT_EQ(shown(command::events, "[]"), "no events\n");
+}
+
+TEST(Client, WhatIsAskedForFollowsTheCommand) {
+  configuration c;
+  c.command = command::members;
+  EXPECT_EQ(api_path(c), "/api/v1/members");
+  c.command = command::events;
+  c.last = 7;
+  EXPECT_EQ(api_path(c), "/api/v1/events?last=7");
+}
+
+TEST(Client, AsksOverHttpAndPrintsTheAnswer) {
+  scripted_server server(ok(R"([["a@h"]])"));
+  const auto result = ask_for(command::partitions, server.url() + "/prefix");
+  EXPECT_EQ(result.code, answered);
+  EXPECT_EQ(result.out, "PARTITION  SIZE  NODES\n0          1     a@h\n");
+  EXPECT_EQ(result.complaints, "");
+  const auto request = server.request();
+  EXPECT_THAT(request, testing::StartsWith("GET /prefix/api/v1/partitions HTTP/1.1\r\n"));
+  EXPECT_THAT(request, HasSubstr("\r\nHost: 127.0.0.1:"));
+}
+
+TEST(Client, AsksOverIpv6) {
+  scripted_server server(ok("[]"), "::1");
+  EXPECT_EQ(ask_for(command::members, server.url()).out, "no members\n");
+  EXPECT_THAT(server.request(), HasSubstr("\r\nHost: [::1]:"));
+}
+
+TEST(Client, JsonIsWhatTheServerSentAndStatusKeepsItsExitCode) {
+  scripted_server whole(ok(R"({"health": "ok"})"));
+  const auto good = ask_for(command::status, whole.url(), true);
+  EXPECT_EQ(good.code, answered);
+  EXPECT_EQ(good.out, "{\"health\":\"ok\"}\n");
+  scripted_server broken(ok(R"({"health": "error"})"));
+  EXPECT_EQ(ask_for(command::status, broken.url(), true).code, not_well);
+}
+
+TEST(Client, NobodyListeningIsASentence) {
+  std::string url;
+  {
+    scripted_server gone("x");
+    url = gone.url();
+  }
+  const auto result = ask_for(command::members, url);
+  EXPECT_EQ(result.code, could_not_ask);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.complaints,
+            "rollcall: cannot ask " + url +
+                ": Connection refused (is rollcall running there? --url says whom to ask)\n");
+}
+
+TEST(Client, SilenceEndsAtTheLimit) {
+  scripted_server silent("");
+  EXPECT_THAT([&] { http_get(silent.url(), "/", 50ms); },
+              testing::ThrowsMessage<std::runtime_error>("no answer within 50ms"));
+}
+
+struct answer_row {
+  std::string name, bytes, complaint;
+};
+std::ostream& operator<<(std::ostream& out, const answer_row& row) {
+  return out << row.name;
+}
+struct BadAnswer : testing::TestWithParam<answer_row> {};
+
+TEST_P(BadAnswer, IsASentenceAndCodeTwo) {
+  scripted_server server(GetParam().bytes);
+  const auto result = ask_for(command::members, server.url());
+  EXPECT_EQ(result.code, could_not_ask);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.complaints, testing::StartsWith("rollcall: "));
+  EXPECT_THAT(result.complaints, HasSubstr(GetParam().complaint));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Answers, BadAnswer,
+    testing::Values(
+        answer_row{"not_found", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+                   "does not know /api/v1/members: it is an older rollcall, or no rollcall"},
+        answer_row{"unavailable", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\nsor\x1by",
+                   "answered /api/v1/members with HTTP status 503: sor\\u001by"},
+        answer_row{"not_json", ok("<html>"), "is not rollcall's"},
+        answer_row{"other_json", ok("{}"), "is not rollcall's: the answer is not a list"},
+        answer_row{"other_elements", ok("[1]"),
+                   "is not rollcall's: an element of the answer is not an object"},
+        answer_row{"deep_json", ok(std::string(100'000, '[')), "is not rollcall's"},
+        answer_row{"not_http", "SSH-2.0-OpenSSH_9\r\n\r\n", "cannot ask"},
+        answer_row{"cut_short", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[", "cannot ask"},
+        answer_row{"too_large", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "cannot ask"}),
+    [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace rollcall::app
