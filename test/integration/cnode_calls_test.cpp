@@ -1,0 +1,239 @@
+// Our node among real Erlang nodes: links both ways, calls out, and everything a shell sends in.
+#include <gtest/gtest.h>
+
+#include "test/support/beam.hpp"
+#include "test/support/epmd.hpp"
+#include "test/unit/cnode/node_under_test.hpp"
+
+namespace rollcall::test {
+namespace {
+
+beam_options erlang_node(std::string name, std::uint16_t epmd_port) {
+  beam_options made;
+  made.name = std::move(name);
+  made.epmd_port = epmd_port;
+  return made;
+}
+
+class CnodeCalls : public testing::Test {
+ protected:
+  // One Erlang node for all of them: booting one takes longer than a test.
+  static void SetUpTestSuite() {
+    mapper = new epmd();
+    erlang = new beam(erlang_node("one@127.0.0.1", mapper->port()));
+  }
+  static void TearDownTestSuite() {
+    delete erlang;
+    delete mapper;
+  }
+  void SetUp() override {
+    ours.options.port_mapper = cnode::port_mapper_mode::register_only;
+    ours.options.port_mapper_port = mapper->port();
+    ASSERT_TRUE(ours.start());
+    ASSERT_TRUE(until([] { return mapper->knows("roll"); }, 10s, "our registration"));
+  }
+  void TearDown() override {
+    ours.stop();
+    ASSERT_TRUE(until([] { return !mapper->knows("roll"); }, 10s, "our name is free again"));
+    // A call that goes out over the link that is just closing would fail.
+    ASSERT_TRUE(until([] { return eval("nodes(hidden)") == "[]"; }, 10s, "the node saw us leave"));
+  }
+  cnode::target erlang_target() { return {*node_name::parse("one@127.0.0.1"), "one", "127.0.0.1", {}, {}}; }
+  static std::string eval(const std::string& text) { return erlang->eval(text); }
+
+  static inline epmd* mapper = nullptr;
+  static inline beam* erlang = nullptr;
+  io_thread thread;
+  node_under_test ours{thread, "roll@127.0.0.1"};
+};
+
+TEST_F(CnodeCalls, DialsThroughThePortMapperAndCallsOut) {
+  const auto linked = ours.dial(erlang_target());
+  ASSERT_TRUE(linked) << linked.error().detail;
+  EXPECT_EQ(linked->name.text(), "one@127.0.0.1");
+  EXPECT_TRUE(linked->visible);
+  EXPECT_GT(linked->creation, 3U);
+  EXPECT_EQ(eval("erlang:nodes(hidden)"), "['roll@127.0.0.1']");
+  EXPECT_EQ(eval("erlang:nodes()"), "[]");
+
+  const auto nodes = ours.call("one@127.0.0.1", "erlang", "nodes", {cnode::atom{"known"}});
+  ASSERT_TRUE(nodes) << nodes.error().detail;
+  EXPECT_NE(cnode::to_string(*nodes).find("'roll@127.0.0.1'"), std::string::npos) << cnode::to_string(*nodes);
+
+  const auto undefined = ours.call("one@127.0.0.1", "erlang", "nowhere");
+  ASSERT_FALSE(undefined);
+  EXPECT_EQ(undefined.error().kind, cnode::call_failure_kind::raised);
+  EXPECT_EQ(undefined.error().detail, "error:undef in [{erlang,nowhere,[],[]}]");
+
+  const auto exits = ours.call("one@127.0.0.1", "erlang", "exit", {cnode::atom{"why"}});
+  ASSERT_FALSE(exits);
+  EXPECT_EQ(exits.error().detail, "exit:why");
+
+  const auto late = ours.call("one@127.0.0.1", "timer", "sleep", {std::int64_t{60'000}}, 50ms);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, cnode::call_failure_kind::timed_out);
+
+  const auto nobody = ours.call("two@127.0.0.1", "erlang", "nodes");
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, cnode::call_failure_kind::no_link);
+}
+
+struct evaluation {
+  const char* name;
+  const char* expression;
+  const char* expected;
+};
+
+void PrintTo(const evaluation& row, std::ostream* out) {
+  *out << row.expression;
+}
+
+class CnodeShell : public CnodeCalls, public testing::WithParamInterface<evaluation> {};
+
+// The Erlang node dials us for each of these: no dial of ours comes first.
+TEST_P(CnodeShell, Sees) {
+  EXPECT_EQ(eval(GetParam().expression), GetParam().expected);
+}
+
+const evaluation evaluations[] = {
+    {"Ping", "net_adm:ping('roll@127.0.0.1')", "pong"},
+    {"RpcCall", "rpc:call('roll@127.0.0.1', rollcall, members, [])", "[one,two]"},
+    {"RpcCallElixirModule", "rpc:call('roll@127.0.0.1', 'Elixir.Rollcall', members, [])", "[one,two]"},
+    {"RpcCallWithTimeout", "rpc:call('roll@127.0.0.1', rollcall, members, [], 5000)", "[one,two]"},
+    {"RpcCallUndefined", "rpc:call('roll@127.0.0.1', rollcall, nonesuch, [1])",
+     "{badrpc,{'EXIT',{undef,[{rollcall,nonesuch,[1],[]}]}}}"},
+    {"RpcCallOtherModule", "rpc:call('roll@127.0.0.1', lists, reverse, [[1,2]])",
+     "{badrpc,{'EXIT',{undef,[{lists,reverse,[[1,2]],[]}]}}}"},
+    {"ErpcCall",
+     "erpc:call('roll@127.0.0.1', rollcall, echo, [{a, \"text\", <<1>>, #{k => 1.5}, [], self() =:= "
+     "self()}])",
+     "{a,\"text\",<<1>>,#{k => 1.5},[],true}"},
+    {"ErpcCallBigArgument",
+     "byte_size(erpc:call('roll@127.0.0.1', rollcall, echo, [binary:copy(<<7>>, 300000)]))", "300000"},
+    {"ErpcCallLargeAnswer", "byte_size(erpc:call('roll@127.0.0.1', rollcall, large, []))", "1048576"},
+    {"ErpcCallPidAndFun",
+     "P = self(), F = fun(X) -> X end, {P, F, fun lists:map/2} =:= "
+     "erpc:call('roll@127.0.0.1', rollcall, echo, [{P, F, fun lists:map/2}])",
+     "true"},
+    {"ErpcFunctionClause", "try erpc:call('roll@127.0.0.1', rollcall, clause, [x]) catch C:R -> {C, R} end",
+     "{error,{exception,function_clause,[{rollcall,clause,[x],[]}]}}"},
+    {"ErpcBadArgument", "try erpc:call('roll@127.0.0.1', rollcall, bad, []) catch C:R -> {C, R} end",
+     "{error,{exception,badarg,[{rollcall,bad,[],[]}]}}"},
+    {"ErpcError", "try erpc:call('roll@127.0.0.1', rollcall, wrong, [1, 2]) catch C:R -> {C, R} end",
+     "{error,{exception,wrong,[{rollcall,wrong,2,[]}]}}"},
+    {"ErpcFun", "try erpc:call('roll@127.0.0.1', fun() -> 1 end) catch C:{exception, R, _} -> {C, R} end",
+     "{error,undef}"},
+    {"RpcMulticall", "rpc:multicall(['roll@127.0.0.1', node()], erlang, nodes, [])",
+     "{[{badrpc,{'EXIT',{undef,[{erlang,nodes,[],[]}]}}},[]],[]}"},
+    {"ErpcMulticall", "erpc:multicall(['roll@127.0.0.1'], rollcall, members, [], 5000)", "[{ok,[one,two]}]"},
+    {"ErpcSendRequest",
+     "erpc:receive_response(erpc:send_request('roll@127.0.0.1', rollcall, members, []), 5000)", "[one,two]"},
+    {"RpcAsyncCall", "rpc:yield(rpc:async_call('roll@127.0.0.1', rollcall, members, []))", "[one,two]"},
+    {"ErpcCast", "erpc:cast('roll@127.0.0.1', rollcall, members, [])", "ok"},
+    {"RpcCast", "rpc:cast('roll@127.0.0.1', rollcall, members, [])", "true"},
+    {"SpawnMonitorOfACall",
+     "{P, M} = erlang:spawn_opt('roll@127.0.0.1', erpc, execute_call, [r, rollcall, members, []], "
+     "[monitor]), "
+     "receive {'DOWN', M, process, P, R} -> R after 5000 -> late end",
+     "{r,return,[one,two]}"},
+    {"SpawnLinkOfACall",
+     "process_flag(trap_exit, true), "
+     "P = spawn_link('roll@127.0.0.1', erpc, execute_call, [r, rollcall, members, []]), "
+     "receive {'EXIT', P, R} -> R after 5000 -> late end",
+     "{r,return,[one,two]}"},
+    {"SpawnOfAnythingElseEnds",
+     "{_, M} = spawn_monitor(fun() -> spawn('roll@127.0.0.1', lists, seq, [1, 2]), exit(done) end), "
+     "receive {'DOWN', M, _, _, R} -> R after 5000 -> hangs end",
+     "done"},
+    {"SpawnRequestOfAnythingElse",
+     "R = spawn_request('roll@127.0.0.1', lists, seq, [1, 2], [monitor]), "
+     "receive {spawn_reply, R, error, E} -> E after 5000 -> late end",
+     "notsup"},
+    {"GenServerCall", "gen_server:call({rollcall, 'roll@127.0.0.1'}, members)", "[one,two]"},
+    {"GenServerCallTuple", "gen_server:call({rollcall, 'roll@127.0.0.1'}, {echo, hello})", "hello"},
+    {"GenServerCallInfinity", "gen_server:call({rollcall, 'roll@127.0.0.1'}, members, infinity)",
+     "[one,two]"},
+    {"GenServerSendRequest",
+     "gen_server:receive_response(gen_server:send_request({rollcall, 'roll@127.0.0.1'}, members), 5000)",
+     "{reply,[one,two]}"},
+    {"GenServerCallUndefined",
+     "try gen_server:call({rollcall, 'roll@127.0.0.1'}, nonesuch, infinity) catch C:R -> {C, R} end",
+     "{exit,{{undef,[{rollcall,nonesuch,[],[]}]},{gen_server,call,[{rollcall,'roll@127.0.0.1'},nonesuch,"
+     "infinity]}}}"},
+    {"GenServerCallNoFunction",
+     "try gen_server:call({rollcall, 'roll@127.0.0.1'}, 17, infinity) catch C:R -> {C, R} end",
+     "{exit,{{function_clause,[{rollcall,handle_call,[17],[]}]},{gen_server,call,[{rollcall,'roll@127.0.0.1'}"
+     ",17,infinity]}"
+     "}}"},
+    {"GenServerCallUnknownName",
+     "try gen_server:call({nobody, 'roll@127.0.0.1'}, x, infinity) catch C:{R, _} -> {C, R} end",
+     "{exit,noproc}"},
+    {"GenServerCast", "gen_server:cast({rollcall, 'roll@127.0.0.1'}, anything)", "ok"},
+    {"NetKernelCallOfAnotherKind",
+     "try gen_server:call({net_kernel, 'roll@127.0.0.1'}, longnames, infinity) catch C:{R, _} -> {C, R} end",
+     "{exit,notsup}"},
+    {"MonitorOfRollcallStays",
+     "M = erlang:monitor(process, {rollcall, 'roll@127.0.0.1'}), pong = net_adm:ping('roll@127.0.0.1'), "
+     "receive {'DOWN', M, _, _, R} -> R after 0 -> erlang:demonitor(M, [flush, info]) end",
+     "true"},
+    {"MonitorOfNobody",
+     "M = erlang:monitor(process, {nobody, 'roll@127.0.0.1'}), "
+     "receive {'DOWN', M, _, _, R} -> R after 5000 -> late end",
+     "noproc"},
+    {"MonitorSurvivesAFailingCall",
+     "M = erlang:monitor(process, {rollcall, 'roll@127.0.0.1'}), "
+     "catch gen_server:call({rollcall, 'roll@127.0.0.1'}, nonesuch), pong = net_adm:ping('roll@127.0.0.1'), "
+     "receive {'DOWN', M, _, _, R} -> R after 0 -> alive end",
+     "alive"},
+    {"HiddenOnly", "pong = net_adm:ping('roll@127.0.0.1'), {nodes(), nodes(hidden)}",
+     "{[],['roll@127.0.0.1']}"},
+};
+INSTANTIATE_TEST_SUITE_P(All, CnodeShell, testing::ValuesIn(evaluations),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(CnodeCalls, IsAGroupLeaderThatRefusesInsteadOfHanging) {
+  ASSERT_TRUE(ours.dial(erlang_target()));
+  const auto written =
+      ours.call("one@127.0.0.1", "io", "format", {cnode::list{{std::int64_t{'x'}}, nullptr}}, 5s);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, cnode::call_failure_kind::raised) << written.error().detail;
+}
+
+TEST_F(CnodeCalls, LinksToOurProcessesAndUnlinks) {
+  ASSERT_TRUE(ours.dial(erlang_target()));
+  const auto self = thread.on([&] { return (*ours).self(); });
+  // link/1 to the process behind `rollcall`, then unlink: acknowledged, or the node would keep it for ever.
+  const auto source = ours.call("one@127.0.0.1", "erlang", "put", {cnode::atom{"x"}, self});
+  ASSERT_TRUE(source) << source.error().detail;
+  const auto linked = ours.call("one@127.0.0.1", "erlang", "link", {self});
+  ASSERT_TRUE(linked) << linked.error().detail;
+  auto nobody = self;
+  nobody.id = 9'999;
+  // The process that runs the call gets our noproc; it may have returned already.
+  const auto dangling = ours.call("one@127.0.0.1", "erlang", "link", {nobody});
+  if (!dangling) {
+    EXPECT_EQ(dangling.error().kind, cnode::call_failure_kind::raised);
+  }
+  EXPECT_EQ(ours.peers(), std::vector<std::string>{"one@127.0.0.1"});
+}
+
+TEST_F(CnodeCalls, MonitorNodeSeesUsLeave) {
+  EXPECT_EQ(eval("pong = net_adm:ping('roll@127.0.0.1'), monitor_node('roll@127.0.0.1', true)"), "true");
+  ours.stop();
+  EXPECT_EQ(eval("receive {nodedown, N} -> N after 10000 -> late end"), "'roll@127.0.0.1'");
+  EXPECT_TRUE(
+      until([&] { return ours.seen.has_down("one@127.0.0.1", cnode::error::stopping); }, 5s, "link_down"));
+}
+
+TEST_F(CnodeCalls, AShellThatWantsANameGetsOne) {
+  beam nameless(erlang_node("undefined@127.0.0.1", mapper->port()), false);
+  EXPECT_EQ(nameless.eval("net_kernel:connect_node('roll@127.0.0.1')"), "true");
+  EXPECT_EQ(nameless.eval("rpc:call('roll@127.0.0.1', rollcall, members, [])"), "[one,two]");
+  const auto names = ours.seen.ups();
+  ASSERT_EQ(names.size(), 1U);
+  EXPECT_TRUE(names.front().ends_with("@127.0.0.1")) << names.front();
+  EXPECT_EQ(nameless.eval("atom_to_binary(node())"), "<<\"" + names.front() + "\">>");
+}
+
+}  // namespace
+}  // namespace rollcall::test

@@ -1,0 +1,115 @@
+// The program as its operator meets it: bad flags, SIGTERM, ports that are taken.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "test/support/loopback.hpp"
+#include "test/support/wait.hpp"
+
+namespace rollcall::test {
+namespace {
+
+using testing::HasSubstr;
+
+struct flag_row {
+  std::string name;
+  std::vector<std::string> arguments;
+  std::map<std::string, std::string> environment;
+  std::vector<std::string> words;  // all in what it says
+};
+void PrintTo(const flag_row& row, std::ostream* out) {
+  *out << row.name;
+}
+
+class BadFlag : public testing::TestWithParam<flag_row> {};
+
+TEST_P(BadFlag, ExitsTwoAndNamesItself) {
+  const auto ended = run_rollcall(GetParam().arguments, GetParam().environment);
+  EXPECT_EQ(ended.exit_code, 2) << ended.errors;
+  for (const auto& word : GetParam().words) EXPECT_THAT(ended.errors, HasSubstr(word));
+  EXPECT_EQ(ended.output, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadFlag,
+    testing::Values(
+        flag_row{"UnknownFlag", {"run", "--no-such-flag"}, {}, {"--no-such-flag"}},
+        flag_row{"BadInterval", {"run", "--interval", "soon"}, {}, {"--interval", "soon"}},
+        flag_row{"BadHeal", {"run", "--heal", "maybe"}, {}, {"--heal", "maybe", "auto", "off", "all"}},
+        flag_row{"BadNode", {"run", "--node", "nohost"}, {}, {"--node", "nohost"}},
+        flag_row{"BadSource", {"run", "--srv", "app"}, {}, {"--srv", "app"}},
+        flag_row{"BadHttp", {"run", "--http", "127.0.0.1:99999"}, {}, {"--http", "99999"}},
+        flag_row{"BadVariable", {"run"}, {{"ROLLCALL_INTERVAL", "soon"}}, {"ROLLCALL_INTERVAL", "soon"}},
+        flag_row{"NoCookieFile",
+                 {"run", "--node", "a@127.0.0.1", "--cookie-file", "/nonexistent/cookie"},
+                 {},
+                 {"--cookie-file", "/nonexistent/cookie"}},
+        flag_row{"KubernetesWithoutSource", {"run"}, {{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}}, {"--srv"}}),
+    [](const auto& one) { return one.param.name; });
+
+TEST(Program, LeavesWithinASecondOfSigterm) {
+  loopback cluster({"a", "b"});
+  auto rollcall = cluster.rollcall();
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return cluster.mapper().knows("rollcall"); }, 30s, "registered"));
+  ASSERT_EQ(cluster.node(0).eval("length(nodes(hidden))"), "1");
+  cluster.node(0).watch();
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(rollcall.terminate(), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, patient(1s));
+  EXPECT_TRUE(eventually([&] { return !cluster.mapper().knows("rollcall"); }, 10s, "unregistered"));
+  EXPECT_TRUE(
+      eventually([&] { return cluster.node(0).eval("nodes(hidden)") == "[]"; }, 10s, "links are closed"));
+  EXPECT_TRUE(cluster.meshed());
+  EXPECT_EQ(cluster.node(0).downs(), 0);
+}
+
+TEST(Program, LeavesWithinASecondOfSigtermWhileDialling) {
+  const auto listener = listen_tcp("127.0.0.1", 0);  // accepts in the kernel, never says a word
+  const rollcall_options options{
+      .arguments = {"--node", "dark@127.0.0.1", "--peer-port", std::to_string(local_port(listener)),
+                    "--connect-timeout", "300s", "--epmd", "none"},
+      .environment = {},
+      .network_namespace = {},
+      .name = "rollcall@127.0.0.1"};
+  rollcall_program rollcall(options);
+  ASSERT_TRUE(accept_from(listener, patient(30s)).open());
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(rollcall.terminate(), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, patient(1s));
+}
+
+TEST(Program, SaysWhichAddressIsTaken) {
+  const auto listener = listen_tcp("127.0.0.1", 0);
+  const auto address = "127.0.0.1:" + std::to_string(local_port(listener));
+  temporary_directory files;
+  const auto ended =
+      run_rollcall({"run", "--node", "a@127.0.0.1", "--name", "rollcall@127.0.0.1", "--epmd", "none",
+                    "--http", address, "--cookie-file", files.write("cookie", "chocolate", 0400)});
+  EXPECT_NE(ended.exit_code, 0);
+  EXPECT_THAT(ended.errors, HasSubstr(address));
+}
+
+TEST(Program, CheckConfigNeverShowsTheCookie) {
+  const auto ended =
+      run_rollcall({"run", "--check-config", "--node", "a@127.0.0.1", "--name", "rollcall@127.0.0.1"},
+                   {{"ROLLCALL_COOKIE", "secretcookie"}});
+  EXPECT_EQ(ended.exit_code, 0) << ended.errors;
+  EXPECT_THAT(ended.output, HasSubstr("a@127.0.0.1"));
+  EXPECT_THAT(ended.output + ended.errors, testing::Not(HasSubstr("secretcookie")));
+}
+
+TEST(Program, SpeaksOfItselfOverHttp) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = cluster.rollcall();
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  EXPECT_EQ(rollcall.get("/healthz").status, 200);
+  EXPECT_TRUE(eventually([&] { return rollcall.get("/readyz").status == 200; }, 30s, "ready"));
+  EXPECT_EQ(rollcall.json("/api/v1/members/a@127.0.0.1").at("state").as_string(), "up");
+  EXPECT_EQ(rollcall.get("/api/v1/members/nobody@127.0.0.1").status, 404);
+  EXPECT_EQ(rollcall.json("/api/v1/links").as_array().size(), 1U);
+  EXPECT_TRUE(rollcall.json("/api/v1/discovery").is_array());
+  EXPECT_EQ(rollcall.get("/no/such/page").status, 404);
+}
+
+}  // namespace
+}  // namespace rollcall::test

@@ -1,0 +1,68 @@
+// A network of its own: hosts as network namespaces on one bridge (in a namespace too), with real addresses,
+// cut and healed by packet filters. Nothing of it is seen from the machine's own network; all of it goes with
+// the object.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "test/support/files.hpp"
+
+namespace rollcall::test {
+
+struct host {
+  std::string name;               // as given to network::add
+  std::string network_namespace;  // for process_options, `ip netns exec`
+  std::string address;            // 10.77.0.N, and ::1 on loopback
+};
+
+class network {
+ public:
+  // Absent when namespaces can be made here; otherwise why not, in a sentence.
+  static std::optional<std::string> unavailable();
+
+  network();
+  ~network();
+  network(const network&) = delete;
+  network& operator=(const network&) = delete;
+
+  // A new host with the next free address; the reference stays valid.
+  const host& add(const std::string& name);
+  const host& at(const std::string& name) const;
+  // Another address for the host, as a pod that was scheduled again; the old one answers no more.
+  const host& renumber(const std::string& name);
+  // Laid over /etc/resolv.conf of every host, present and future.
+  void resolv_conf(std::string content);
+
+  void cut(const std::string& a, const std::string& b);  // packets are dropped, both ways, without a word
+  void heal(const std::string& a, const std::string& b);
+  // To and from everybody: a machine that lost power, as others see it (its processes go on).
+  void darken(const std::string& name);
+  void lighten(const std::string& name);
+
+ private:
+  void apply(const host&);
+  std::string next_address();
+  std::string prefix_;
+  int last_ = 1;
+  int interfaces_ = 0;
+  std::deque<host> hosts_;
+  std::set<std::pair<std::string, std::string>> cuts_;
+  std::set<std::string> dark_;
+  std::string resolv_conf_;
+};
+
+}  // namespace rollcall::test
+
+// Where namespaces are not allowed the test is skipped and says so; where they must be (CI=true) it fails.
+#define ROLLCALL_NEEDS_NETWORK()                                                                \
+  if (const auto why = ::rollcall::test::network::unavailable(); why) {                         \
+    const char* in_ci = std::getenv("CI");                                                      \
+    if (in_ci != nullptr && std::string_view(in_ci) == "true") FAIL() << "in CI, and " << *why; \
+    GTEST_SKIP() << *why;                                                                       \
+  }                                                                                             \
+  static_assert(true)

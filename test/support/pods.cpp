@@ -1,0 +1,73 @@
+// Pods of a headless service, made of network namespaces.
+#include "test/support/pods.hpp"
+
+namespace rollcall::test {
+
+pods::pods(pods_options options) : options_(std::move(options)) {
+  const auto& names = network_.add("dns");
+  network_.resolv_conf("nameserver " + names.address +
+                       "\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 "
+                       "timeout:1 attempts:2\n");
+  dns_ = std::make_unique<dns_server>(
+      dns_server_options{.address = names.address, .port = 53, .network_namespace = names.network_namespace});
+  network_.add("rollcall");
+  for (std::size_t i = 0; i < options_.count; ++i) add();
+  for (auto& one : pods_) one.node->ready();
+  publish();
+}
+
+std::string pods::name(std::size_t index) const {
+  return "app@" + dns_->host("app.default", "web-" + std::to_string(index));
+}
+
+std::size_t pods::add() {
+  const auto index = pods_.size();
+  const auto& where = network_.add(hostname(index));
+  auto& one = pods_.emplace_back();
+  one.mapper = std::make_unique<epmd>(std::uint16_t{4369}, where.network_namespace);
+  one.node = std::make_unique<beam>(beam_options{.name = name(index),
+                                                 .cookie = options_.cookie,
+                                                 .network_namespace = where.network_namespace,
+                                                 .arguments = options_.arguments,
+                                                 .environment = {},
+                                                 .elixir = options_.elixir},
+                                    false);
+  return index;
+}
+
+void pods::publish() {
+  std::vector<endpoint> endpoints;
+  for (std::size_t i = 0; i < pods_.size(); ++i) {
+    if (pods_[i].listed) endpoints.push_back({.hostname = hostname(i), .address = host_of(i).address});
+  }
+  dns_->publish("app.default", std::move(endpoints));
+}
+
+void pods::list(std::size_t index, bool listed) {
+  pods_.at(index).listed = listed;
+  publish();
+}
+
+void pods::bring_back(std::size_t index) {
+  auto& one = pods_.at(index);
+  one.node->kill();
+  one.mapper->stop();
+  network_.renumber(hostname(index));
+  one.mapper->start();
+  publish();
+  one.node->restart();
+}
+
+rollcall_program pods::rollcall(std::vector<std::string> more, std::string interval) {
+  std::vector<std::string> arguments{"--srv", srv_source()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  const auto& where = network_.at("rollcall");
+  return rollcall_program({.arguments = std::move(arguments),
+                           .cookie = options_.cookie,
+                           .environment = {{"POD_IP", where.address}},
+                           .network_namespace = where.network_namespace,
+                           .name = {},
+                           .interval = std::move(interval)});
+}
+
+}  // namespace rollcall::test
