@@ -30,6 +30,7 @@ class checked_reader {
   std::uint8_t tag() const;
   bool fits_64_bits() const;
   void spend(std::size_t terms);
+  cnode::term spent_term();
   void elements(std::vector<cnode::term>& out, std::size_t count);
   cnode::term list();
   cnode::term big();

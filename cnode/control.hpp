@@ -19,39 +19,79 @@ inline constexpr char pass_through = 112;
 using process_id = std::variant<pid, atom>;
 
 namespace control {
-struct link { pid from, to; };                                          // 1
-struct send { pid to; };                                                // 2, 12, 22 (sender), 23
-struct exit { pid from, to; term reason; };                             // 3, 13
-struct unlink { pid from, to; };                                        // 4: before OTP 23's UNLINK_ID
-struct reg_send { pid from; atom to; };                                 // 6, 16
-struct group_leader { pid from, to; };                                  // 7
-struct exit2 { pid from, to; term reason; };                            // 8, 18
-struct monitor { pid from; process_id to; reference ref; };             // 19 MONITOR_P
-struct demonitor { pid from; process_id to; reference ref; };           // 20 DEMONITOR_P
-struct monitor_exit { process_id from; pid to; reference ref; term reason; };  // 21 MONITOR_P_EXIT
-struct spawn_request {                                                  // 29, 30
+struct link {
+  pid from, to;
+};  // 1
+struct send {
+  pid to;
+};  // 2, 12, 22 (sender), 23
+struct exit {
+  pid from, to;
+  term reason;
+};  // 3, 13
+struct unlink {
+  pid from, to;
+};  // 4: before OTP 23's UNLINK_ID
+struct reg_send {
+  pid from;
+  atom to;
+};  // 6, 16
+struct group_leader {
+  pid from, to;
+};  // 7
+struct exit2 {
+  pid from, to;
+  term reason;
+};  // 8, 18
+struct monitor {
+  pid from;
+  process_id to;
+  reference ref;
+};  // 19 MONITOR_P
+struct demonitor {
+  pid from;
+  process_id to;
+  reference ref;
+};  // 20 DEMONITOR_P
+struct monitor_exit {
+  process_id from;
+  pid to;
+  reference ref;
+  term reason;
+};                      // 21 MONITOR_P_EXIT
+struct spawn_request {  // 29, 30
   reference id;
   pid from, group_leader;
   atom module, function;
   std::int64_t arity = 0;
   term options;
 };
-struct spawn_reply {                                                    // 31, 32
+struct spawn_reply {  // 31, 32
   static constexpr std::int64_t flag_link = 1, flag_monitor = 2;
   reference id;
   pid to;
   std::int64_t flags = 0;
   std::variant<pid, atom> outcome;  // the new process, or why there is none
 };
-struct alias_send { pid from; reference alias; };                       // 33, 34
-struct unlink_id { std::uint64_t id; pid from, to; };                   // 35
-struct unlink_id_ack { std::uint64_t id; pid from, to; };               // 36
+struct alias_send {
+  pid from;
+  reference alias;
+};  // 33, 34
+struct unlink_id {
+  std::uint64_t id;
+  pid from, to;
+};  // 35
+struct unlink_id_ack {
+  std::uint64_t id;
+  pid from, to;
+};  // 36
 }  // namespace control
 
 using control_message =
-    std::variant<control::link, control::send, control::exit, control::unlink, control::reg_send, control::group_leader,
-                 control::exit2, control::monitor, control::demonitor, control::monitor_exit, control::spawn_request,
-                 control::spawn_reply, control::alias_send, control::unlink_id, control::unlink_id_ack>;
+    std::variant<control::link, control::send, control::exit, control::unlink, control::reg_send,
+                 control::group_leader, control::exit2, control::monitor, control::demonitor,
+                 control::monitor_exit, control::spawn_request, control::spawn_reply, control::alias_send,
+                 control::unlink_id, control::unlink_id_ack>;
 
 struct message {
   control_message control;

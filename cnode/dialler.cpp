@@ -9,11 +9,13 @@
 #include <deque>
 
 #include "cnode/port_mapper.hpp"
+#include "cnode/timed_socket.hpp"
 
 namespace rollcall::cnode {
 namespace {
 
 constexpr std::chrono::milliseconds stagger{250};
+constexpr std::chrono::milliseconds accept_limit{1'000};
 constexpr std::chrono::hours no_limit{1};  // the dial's own deadline ends it long before
 constexpr std::size_t max_addresses = 16;
 
@@ -38,6 +40,13 @@ asio::awaitable<outcome<reached>> reach_address(asio::ip::address address, targe
   const auto [code] = co_await socket.async_connect(at, as_result);
   if (code) co_return failed(where, dial_step::connect, at, network_error(code));
   co_return reached{std::move(socket), at};
+}
+
+// Whether anything takes connections there. A node does not log one that ends without a word.
+asio::awaitable<bool> takes_connections(tcp::endpoint at) {
+  const auto connection = timed_socket::make(co_await asio::this_coro::executor, accept_limit);
+  const auto [code] = co_await connection->socket.async_connect(at, as_result);
+  co_return !code;
 }
 
 // Several addresses at once.
@@ -230,7 +239,10 @@ asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remo
     if (!written) co_return failed_with(written.error());
     const auto frame = co_await read_handshake_frame(socket);
     if (!frame) {
-      const bool refused = handshake.awaiting_ack() && frame.error() == error::closed;
+      // Closing is how a node refuses our digest; but one that dies just then closes as well.
+      const bool closed = handshake.awaiting_ack() && frame.error() == error::closed;
+      bool refused = false;
+      if (closed) refused = co_await takes_connections(remote);
       co_return failed_with(refused ? make_error_code(error::cookie_refused) : frame.error());
     }
     auto step = handshake.receive(*frame);

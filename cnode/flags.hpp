@@ -1,4 +1,5 @@
-// Capability flags, DFLAG_* in erts/emulator/beam/dist.h of OTP 25..29 (the protocol document has one of them wrong).
+// Capability flags, DFLAG_* in erts/emulator/beam/dist.h of OTP 25..29 (the protocol document has one of them
+// wrong).
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ inline constexpr std::uint64_t alias = 1ULL << 35;
 
 // What every OTP from 23 on insists on (DFLAG_DIST_MANDATORY).
 inline constexpr std::uint64_t mandatory = extended_references | fun_tags | extended_pids_ports | utf8_atoms |
-                                           new_fun_tags | big_creation | new_floats | map_tag | export_ptr_tag |
-                                           bit_binaries | handshake_23;
+                                           new_fun_tags | big_creation | new_floats | map_tag |
+                                           export_ptr_tag | bit_binaries | handshake_23;
 
 // What we announce. Not `published`: that is what makes this a hidden node. Not fragments, the atom cache,
 // exit payloads or send-sender: none is implemented.

@@ -151,6 +151,7 @@ result<handshake_step> initiating_handshake::challenge_message(byte_view frame) 
     return error::unexpected_message;
   }
   if (expected_ && (!peer_ || peer_->name != *expected_)) return error::name_mismatch;
+  if (!expected_ && peer_->name == self_.name) return error::not_allowed;
   if (!has_mandatory(flags)) return error::incompatible;
 
   byte_string reply(1, reply_tag);

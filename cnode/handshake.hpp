@@ -1,8 +1,10 @@
 // The distribution handshake, version 6, without I/O: frames in, frames out.
-// https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Distribution Handshake"); kernel dist_util.erl.
+// https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Distribution Handshake"); kernel
+// dist_util.erl.
 //
-//   initiating: opening() -> send;  receive(status) ; receive(challenge) -> send reply ; receive(ack) -> finished
-//   accepting:  receive(name) -> the caller looks for a link of that name and calls answer_name(...) -> send status
+//   initiating: opening() -> send;  receive(status) ; receive(challenge) -> send reply ; receive(ack) ->
+//   finished accepting:  receive(name) -> the caller looks for a link of that name and calls answer_name(...)
+//   -> send status
 //               and challenge ; [receive(alive answer)] ; receive(reply) -> send ack, finished
 //
 // Frames here carry no length; the caller puts it before them (2 bytes on TCP).
@@ -34,13 +36,16 @@ std::array<char, 16> challenge_digest(std::string_view cookie, std::uint32_t cha
 
 class initiating_handshake {
  public:
-  // `challenge` is a fresh random number; `expected` absent: whoever answers is welcome (its name is in peer()).
-  initiating_handshake(identity self, std::optional<node_name> expected, std::string cookie, std::uint32_t challenge);
+  // `challenge` is a fresh random number; `expected` absent: whoever answers is welcome (its name is in
+  // peer()).
+  initiating_handshake(identity self, std::optional<node_name> expected, std::string cookie,
+                       std::uint32_t challenge);
 
   byte_string opening() const;
-  // Errors: unexpected_message, not_allowed, lost_simultaneous, incompatible, name_mismatch, cookie_refused (the
-  // ack's digest is wrong), truncated, trailing_bytes, frame_too_large. After an error nothing more is accepted. A peer that closes the connection after our reply did not like the cookie:
-  // awaiting_ack() tells the caller that this is where it happened.
+  // Errors: unexpected_message, not_allowed, lost_simultaneous, incompatible, name_mismatch, cookie_refused
+  // (the ack's digest is wrong), truncated, trailing_bytes, frame_too_large. After an error nothing more is
+  // accepted. A peer that closes the connection after our reply did not like the cookie: awaiting_ack() tells
+  // the caller that this is where it happened.
   result<handshake_step> receive(byte_view frame);
   bool awaiting_ack() const noexcept { return state_ == state::awaiting_ack; }
   // Known from the challenge on, also when the handshake then fails.
@@ -72,10 +77,10 @@ class accepting_handshake {
   // Any of `cookies` opens (they may be under rotation); tried in order.
   accepting_handshake(identity self, std::vector<std::string> cookies, std::uint32_t challenge);
 
-  // After the name frame the step is empty and peer() is set: call answer_name(). A peer that asked for a name
-  // (NAME_ME, `-sname undefined`) has wants_name() and gets one by answer_name(ok, given); peer() is set from then on.
-  // Errors: unexpected_message, truncated, trailing_bytes, frame_too_large, incompatible, alive_refused (the peer keeps
-  // the old link), cookie_refused.
+  // After the name frame the step is empty and peer() is set: call answer_name(). A peer that asked for a
+  // name (NAME_ME, `-sname undefined`) has wants_name() and gets one by answer_name(ok, given); peer() is set
+  // from then on. Errors: unexpected_message, truncated, trailing_bytes, frame_too_large, incompatible,
+  // alive_refused (the peer keeps the old link), cookie_refused.
   result<handshake_step> receive(byte_view frame);
   handshake_step answer_name(verdict, std::optional<node_name> given = {});
   bool wants_name() const noexcept { return wants_name_; }
@@ -90,7 +95,15 @@ class accepting_handshake {
   handshake_step challenge_message();
   result<handshake_step> reply_message(byte_view frame);
 
-  enum class state { awaiting_name, awaiting_decision, awaiting_alive, awaiting_complement, awaiting_reply, finished, failed };
+  enum class state {
+    awaiting_name,
+    awaiting_decision,
+    awaiting_alive,
+    awaiting_complement,
+    awaiting_reply,
+    finished,
+    failed
+  };
   identity self_;
   std::vector<std::string> cookies_;
   std::uint32_t challenge_;

@@ -53,8 +53,9 @@ void link::peer_tick_time(milliseconds net_ticktime) {
 asio::awaitable<void> link::read_loop() {
   buffer_.resize(resting_buffer);
   while (is_open()) {
-    const auto [code, size] = co_await socket_.async_read_some(
-        asio::buffer(buffer_.data() + used_, buffer_.size() - used_), as_result);
+    const auto room = std::min(buffer_.size() - used_, largest_read);
+    const auto [code, size] =
+        co_await socket_.async_read_some(asio::buffer(buffer_.data() + used_, room), as_result);
     if (code) {
       close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
       co_return;
@@ -107,6 +108,7 @@ bool link::take_frames(std::size_t& needed) {
       return false;
     }
   }
+  if (at == 0) return true;
   std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(at),
             buffer_.begin() + static_cast<std::ptrdiff_t>(used_), buffer_.begin());
   used_ -= at;

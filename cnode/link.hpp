@@ -52,6 +52,8 @@ class link {
 
  private:
   static constexpr std::size_t resting_buffer = 2048, largest_resting_buffer = 64U << 10;
+  // What one turn takes, however much has come: everybody else's turn is next.
+  static constexpr std::size_t largest_read = 64U << 10;
 
   asio::awaitable<void> read_loop();
   asio::awaitable<void> write_loop();

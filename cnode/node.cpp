@@ -9,8 +9,8 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <list>
 #include <map>
-#include <set>
 #include <stdexcept>
 
 #include "cnode/dialler.hpp"
@@ -75,6 +75,8 @@ struct dialling {
   // The coroutine that does it; gone and started again when it had to give way.
   asio::cancellation_signal abort;
   bool running = false, giving_way = false;
+  // Once each: who comes in may be a stranger that claims the name and stands still.
+  bool waited = false, gave_way = false;
   asio::steady_timer pause;
   struct established {
     tcp::socket socket;
@@ -87,8 +89,7 @@ struct dialling {
 
 struct incoming {
   std::shared_ptr<timed_socket> connection;
-  std::optional<node_name> name;
-  bool replaced = false;  // the same node has come in anew
+  std::optional<node_name> name;  // a claim, until the cookie is shown
 };
 
 }  // namespace
@@ -460,15 +461,14 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
 
   bool is_coming_in(const target& where) const {
     if (!where.name) return false;
-    return std::any_of(incoming_.begin(), incoming_.end(), [&](const incoming_pointer& one) {
-      return one->name == where.name && !one->replaced;
-    });
+    return std::any_of(incoming_.begin(), incoming_.end(),
+                       [&](const incoming_pointer& one) { return one->name == where.name; });
   }
 
   static asio::awaitable<void> attempt(self node, dial_pointer state) {
     while (true) {
       // The node itself is on its way to us: its attempt and ours would only get into each other's way.
-      while (node->is_coming_in(state->where)) {
+      if (node->is_coming_in(state->where) && !std::exchange(state->waited, true)) {
         state->pause.expires_after(give_way);
         co_await state->pause.async_wait(as_result);
       }
@@ -525,10 +525,14 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
         co_await pause.async_wait(as_result);
         continue;
       }
-      if (node->incoming_.size() >= node->options_.max_incoming_handshakes) continue;
+      // None of them has shown the cookie: nobody keeps others out by standing still.
+      if (node->incoming_.size() >= node->options_.max_incoming_handshakes) {
+        node->incoming_.front()->connection->expire();
+        node->incoming_.pop_front();
+      }
       const auto one = std::make_shared<incoming>();
       one->connection = timed_socket::make(std::move(socket), node->options_.handshake_limit);
-      node->incoming_.insert(one);
+      node->incoming_.push_back(one);
       node->spawn("a connection that came in", answer(node, one));
     }
   }
@@ -552,7 +556,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
       node->install(std::move(socket), *other, direction::incoming, remote);
     }
     one->connection->close();
-    node->incoming_.erase(one);
+    std::erase(node->incoming_, one);
     if (!name) co_return;
     for (auto [at, end] = node->dials_.equal_range(name->text()); at != end; ++at) at->second->pause.cancel();
   }
@@ -563,7 +567,6 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     auto& connection = *one->connection;
     const auto ended_by = [&](boost::system::error_code code) {
       if (node->stopping_) return make_error_code(error::stopping);
-      if (one->replaced) return make_error_code(error::superseded);
       return connection.failure(code);
     };
     bool named = false;
@@ -594,11 +597,6 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
   accepting_handshake::verdict decide(const incoming_pointer& one, const node_name& name) {
     using verdict = accepting_handshake::verdict;
     if (name == options_.name) return verdict::not_allowed;
-    for (const auto& other : incoming_) {
-      if (other == one || other->name != name) continue;
-      other->replaced = true;  // it has started over: the older connection leads nowhere
-      other->connection->close();
-    }
     one->name = name;
     if (links_.contains(name)) return verdict::alive;
     const auto found = dials_.find(name.text());
@@ -610,7 +608,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
       return verdict::nok;
     }
     // Its attempt is further than ours, or goes first.
-    if (state->running) {
+    if (state->running && !std::exchange(state->gave_way, true)) {
       if (shaking) {
         const auto code = make_error_code(error::lost_simultaneous);
         tell_handshake(direction::outgoing, name, state->progress->at, code,
@@ -642,7 +640,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
   std::shared_ptr<registration_keeper> registration_;
   std::map<node_name, link_pointer> links_;
   std::multimap<std::string, dial_pointer> dials_;  // by name; several under no name
-  std::set<incoming_pointer> incoming_;
+  std::list<incoming_pointer> incoming_;            // the oldest first
   std::size_t tasks_ = 0;
   asio::steady_timer idle_;  // cancelled when the last task has ended
   bool stopping_ = false;

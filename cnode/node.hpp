@@ -124,7 +124,8 @@ class node_observer {
   virtual void unexpected(const node_name& from, const std::string& what) = 0;
 };
 
-// A host's addresses, best first; none is `not_resolved`, and `why` then says why, in a phrase for an operator.
+// A host's addresses, best first; none is `not_resolved`, and `why` then says why, in a phrase for an
+// operator.
 struct resolved {
   std::vector<asio::ip::address> addresses;
   std::string why;

@@ -5,6 +5,7 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <list>
 #include <map>
 #include <set>
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::size_t largest_port_reply = 1024;
 constexpr std::chrono::milliseconds request_limit{5'000};
-constexpr std::size_t max_connections = 1024, max_registrations = 512;
+constexpr std::size_t max_asking = 512, max_registrations = 512;
 
 // Connects and writes one request; the answer is for the caller to read.
 asio::awaitable<result<void>> put_question(timed_socket& connection, tcp::endpoint mapper,
@@ -91,7 +92,8 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
     stopped_ = true;
     boost::system::error_code ignored;
     acceptor_.close(ignored);
-    for (const auto& connection : connections_) connection->close();
+    for (const auto& connection : asking_) connection->close();
+    for (const auto& connection : keeping_) connection->close();
   }
 
   void put(epmd::registration entry) {
@@ -114,12 +116,17 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
         co_await pause.async_wait(as_result);
         continue;
       }
-      if (server->connections_.size() >= max_connections) continue;
+      // An answer takes a moment: nobody keeps a node that starts from registering by standing still.
+      if (server->asking_.size() >= max_asking) {
+        server->asking_.front()->expire();
+        server->asking_.pop_front();
+      }
       const auto connection = timed_socket::make(std::move(socket), request_limit);
-      server->connections_.insert(connection);
+      server->asking_.push_back(connection);
       asio::co_spawn(server->io_, serve(server, connection), [server, connection](const std::exception_ptr&) {
         connection->close();
-        server->connections_.erase(connection);
+        std::erase(server->asking_, connection);
+        server->keeping_.erase(connection);
       });
     }
   }
@@ -174,6 +181,8 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
     }
     if (!welcome) co_return;
     connection->forever();
+    std::erase(server->asking_, connection);
+    server->keeping_.insert(connection);
     // Nothing more is said on it; its end is the end of the registration.
     std::array<char, 64> rest{};
     while (true) {
@@ -195,7 +204,8 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
   std::uint32_t creation_;
   bool stopped_ = false;
   std::map<std::string, epmd::registration> registered_;
-  std::set<std::shared_ptr<timed_socket>> connections_;
+  std::list<std::shared_ptr<timed_socket>> asking_;  // the oldest first
+  std::set<std::shared_ptr<timed_socket>> keeping_;  // of what is registered
 };
 
 port_mapper::port_mapper(asio::io_context& io, std::uint16_t port)

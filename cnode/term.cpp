@@ -159,9 +159,13 @@ void checked_reader::spend(std::size_t terms) {
   budget_ -= terms;
 }
 
-// The recursion is bounded by check_term's max_depth.
+// The recursion is bounded by check_term's max_depth. Whoever reserves room for a term has spent it.
 term checked_reader::term() {
   spend(1);
+  return spent_term();
+}
+
+term checked_reader::spent_term() {
   switch (tag()) {
     case term_tag::small_integer:
     case term_tag::integer:
@@ -204,10 +208,11 @@ term checked_reader::term() {
       int arity = 0;
       require(ei_decode_map_header(bytes_.data(), &index_, &arity) == 0);
       cnode::map out;
-      out.items.reserve(std::min<std::size_t>(static_cast<std::size_t>(arity), budget_ / 2));
+      spend(2 * static_cast<std::size_t>(arity));
+      out.items.reserve(static_cast<std::size_t>(arity));
       for (int i = 0; i < arity; ++i) {
-        auto key = term();
-        auto value = term();
+        auto key = spent_term();
+        auto value = spent_term();
         out.items.emplace_back(std::move(key), std::move(value));
       }
       return out;
@@ -218,36 +223,32 @@ term checked_reader::term() {
 }
 
 void checked_reader::elements(std::vector<cnode::term>& out, std::size_t count) {
-  if (count > budget_) throw boost::system::system_error(error::too_many_terms);
-  out.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) out.push_back(term());
+  spend(count);
+  if (out.empty()) out.reserve(count);  // a list's further parts grow it as push_back does, not one by one
+  for (std::size_t i = 0; i < count; ++i) out.push_back(spent_term());
 }
 
+// A list may be the tail of a list, and that one's tail again: all of them are one list.
 term checked_reader::list() {
   cnode::list out;
-  if (tag() == term_tag::string) {
-    const auto bytes = skip().substr(3);
-    spend(bytes.size());
-    out.items.reserve(bytes.size());
-    for (const char c : bytes) out.items.emplace_back(std::int64_t{static_cast<std::uint8_t>(c)});
-    return out;
+  while (tag() == term_tag::list) {
+    int arity = 0;
+    require(ei_decode_list_header(bytes_.data(), &index_, &arity) == 0);
+    elements(out.items, static_cast<std::size_t>(arity));
   }
-  int arity = 0;
-  const bool empty = tag() == term_tag::nil;
-  require(ei_decode_list_header(bytes_.data(), &index_, &arity) == 0);
-  if (empty) return out;
-  elements(out.items, static_cast<std::size_t>(arity));
   if (tag() == term_tag::nil) {
     ++index_;
     return out;
   }
-  auto tail = term();
-  if (out.items.empty()) return tail;  // no element before it: the tail is all there is
-  if (const auto* more = tail.as<cnode::list>()) {
-    out.items.insert(out.items.end(), more->items.begin(), more->items.end());
-    out.tail = more->tail;
+  if (tag() == term_tag::string) {
+    const auto bytes = skip().substr(3);
+    spend(bytes.size());
+    if (out.items.empty()) out.items.reserve(bytes.size());
+    for (const char c : bytes) out.items.emplace_back(std::int64_t{static_cast<std::uint8_t>(c)});
     return out;
   }
+  auto tail = term();
+  if (out.items.empty()) return tail;  // no element before it: the tail is all there is
   out.tail = std::make_shared<const cnode::term>(std::move(tail));
   return out;
 }

@@ -1,6 +1,7 @@
 // Erlang terms: a value tree for what is read, a writer for what is sent.
 // External Term Format: https://www.erlang.org/doc/apps/erts/erl_ext_dist.html; encoding and decoding are
-// erl_interface's (ei.h). Order of use for anything from the network: check_term (term_check.hpp) first, decode after.
+// erl_interface's (ei.h). Order of use for anything from the network: check_term (term_check.hpp) first,
+// decode after.
 #pragma once
 
 #include <array>
@@ -76,16 +77,20 @@ struct map {
 
 class term {
  public:
-  using value_type = std::variant<std::int64_t, double, atom, binary, pid, reference, tuple, list, map, opaque>;
+  using value_type =
+      std::variant<std::int64_t, double, atom, binary, pid, reference, tuple, list, map, opaque>;
 
   term() : value_(list{}) {}
   template <class T>
-    requires(std::is_constructible_v<value_type, T> && !std::is_same_v<std::remove_cvref_t<T>, term>)
-  term(T&& value) : value_(std::forward<T>(value)) {}  // NOLINT(google-explicit-constructor)
+  requires(std::is_constructible_v<value_type, T> && !std::is_same_v<std::remove_cvref_t<T>, term>)
+      term(T&& value)
+      : value_(std::forward<T>(value)) {}  // NOLINT(google-explicit-constructor)
 
   const value_type& value() const noexcept { return value_; }
   template <class T>
-  const T* as() const noexcept { return std::get_if<T>(&value_); }
+  const T* as() const noexcept {
+    return std::get_if<T>(&value_);
+  }
   bool is_atom(std::string_view text) const noexcept {
     const auto* a = as<atom>();
     return a != nullptr && a->text == text;
@@ -105,8 +110,8 @@ inline constexpr std::size_t max_decoded_terms = 1U << 18;
 result<term> decode_term(byte_view checked, std::size_t max_terms = max_decoded_terms);
 
 // Appends terms to a buffer it owns (an ei_x_buff). Headers are followed by exactly that many elements;
-// a list is closed with nil(). Throws std::bad_alloc, and std::invalid_argument for what Erlang has no term for:
-// an atom that is not UTF-8 or longer than 255 characters, a float that is not finite.
+// a list is closed with nil(). Throws std::bad_alloc, and std::invalid_argument for what Erlang has no term
+// for: an atom that is not UTF-8 or longer than 255 characters, a float that is not finite.
 class term_writer {
  public:
   term_writer();

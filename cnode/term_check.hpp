@@ -11,8 +11,8 @@ inline constexpr std::size_t max_terms = 1U << 20;
 inline constexpr std::size_t max_atom_characters = 255;  // MAXATOMLEN, ei.h
 
 // Walks one term at the start of `bytes` (no version byte) without recursion and without allocating more than
-// max_depth counters. Gives the length of the term, or truncated, unknown_tag, too_deep, too_many_terms, atom_too_long,
-// bad_term. The bytes of a STRING_EXT are not counted as terms here; decode_term counts them.
+// max_depth counters. Gives the length of the term, or truncated, unknown_tag, too_deep, too_many_terms,
+// atom_too_long, bad_term. The bytes of a STRING_EXT are not counted as terms here; decode_term counts them.
 // Accepts every tag OTP 23..29 sends to a peer with our flags; compressed terms (80), ATOM_CACHE_REF (82) and
 // LOCAL_EXT (121) are unknown_tag, since we never announce what allows them, or they never leave a node.
 result<std::size_t> check_term(byte_view bytes);

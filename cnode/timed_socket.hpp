@@ -20,8 +20,7 @@ class timed_socket : public std::enable_shared_from_this<timed_socket> {
     made->deadline_.async_wait([weak = std::weak_ptr(made)](boost::system::error_code code) {
       const auto self = weak.lock();
       if (code || !self || self->timeless_) return;
-      self->expired_ = true;
-      self->close();
+      self->expire();
     });
     return made;
   }
@@ -33,6 +32,11 @@ class timed_socket : public std::enable_shared_from_this<timed_socket> {
     return expired_ ? make_error_code(error::timed_out) : network_error(code);
   }
   bool expired() const noexcept { return expired_; }
+  // As if its time were up.
+  void expire() {
+    expired_ = true;
+    close();
+  }
   void forever() {
     timeless_ = true;
     deadline_.cancel();

@@ -235,7 +235,9 @@ TEST_F(CnodeFaults, IsThePortMapperForRealNodes) {
             "[\"one\",\"roll\",\"two\"]");
   EXPECT_TRUE(ours.dial(by_name("two@127.0.0.1")));
   // OTP's own tool reads our answer.
-  const auto listed = run({.arguments = {"epmd", "-port", std::to_string(port_), "-names"}});
+  const auto listed = run({.arguments = {"epmd", "-port", std::to_string(port_), "-names"},
+                           .environment = {},
+                           .network_namespace = {}});
   EXPECT_NE(listed.output.find("name roll at port " + std::to_string(ours.port())), std::string::npos)
       << listed.output;
   EXPECT_NE(listed.output.find("name one at port"), std::string::npos) << listed.output;

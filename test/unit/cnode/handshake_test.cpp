@@ -119,6 +119,11 @@ TEST(InitiatingHandshake, TellsAnotherNameFromAnotherCookie) {
   ASSERT_TRUE(anyone.receive(their_challenge).has_value());
   EXPECT_EQ(anyone.peer()->name.text(), "g@127.0.0.1");
 
+  const identity twin{*node_name::parse("g@127.0.0.1"), flags::ours, 7};
+  initiating_handshake of_our_name(twin, std::nullopt, "chocolate", 1);
+  ASSERT_TRUE(of_our_name.receive("sok").has_value());
+  EXPECT_EQ(of_our_name.receive(their_challenge).error(), error::not_allowed);
+
   auto other_cookie = dialling(named("g@127.0.0.1"), "wrong");
   ASSERT_TRUE(other_cookie.receive("sok").has_value());
   ASSERT_TRUE(other_cookie.receive(their_challenge).has_value());

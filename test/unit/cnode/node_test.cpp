@@ -5,6 +5,7 @@
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <deque>
 
 #include "cnode/control.hpp"
 #include "cnode/dialler.hpp"
@@ -222,6 +223,104 @@ TEST_F(Node, ANewerLinkTakesTheOlderOnesPlaceOnlyWithTheCookie) {
       until([&] { return ours.seen.has_down("twin@127.0.0.1", error::superseded); }, 5s, "superseded"));
   EXPECT_EQ(ours.peers().size(), 1U);
 }
+
+// Somebody on a plain socket, who may know the cookie or not.
+class stranger {
+ public:
+  explicit stranger(std::uint16_t port) : socket_(io_) {
+    socket_.connect({asio::ip::address_v4::loopback(), port});
+  }
+  explicit stranger(tcp::acceptor& from) : socket_(from.accept()) {}
+  void send(const std::string& frame) {
+    const std::string length{static_cast<char>(frame.size() >> 8U), static_cast<char>(frame.size() & 0xffU)};
+    boost::system::error_code ignored;
+    asio::write(socket_, asio::buffer(length + frame), ignored);
+  }
+  // Empty once the connection is closed.
+  std::string receive() {
+    boost::system::error_code code;
+    std::array<std::uint8_t, 2> length{};
+    asio::read(socket_, asio::buffer(length), code);
+    std::string frame(code ? 0U : static_cast<std::size_t>(length[0] << 8U | length[1]), '\0');
+    asio::read(socket_, asio::buffer(frame), code);
+    return frame;
+  }
+  static cnode::initiating_handshake as(const std::string& name) {
+    const cnode::identity self{*node_name::parse(name), cnode::flags::ours, 99};
+    return {self, {}, "chocolate", 5};
+  }
+
+ private:
+  asio::io_context io_;
+  tcp::socket socket_;
+};
+
+TEST_F(Node, AStrangerThatClaimsANameKeepsNobodyFromDiallingIt) {
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  stranger claims(ours.port());
+  claims.send(stranger::as("other@127.0.0.1").opening());
+  ASSERT_EQ(claims.receive(), "sok");
+  // It stands still, for longer than this dial may take.
+  const auto linked = ours.dial("other@127.0.0.1", other.port(), 3s);
+  EXPECT_TRUE(linked) << linked.error().detail;
+}
+
+TEST_F(Node, AStrangerDoesNotEndTheHandshakeOfWhomItClaimsToBe) {
+  stranger real(ours.port());
+  auto handshake = stranger::as("real@127.0.0.1");
+  real.send(handshake.opening());
+  ASSERT_TRUE(handshake.receive(real.receive()));
+  stranger claims(ours.port());
+  claims.send(handshake.opening());
+  ASSERT_EQ(claims.receive(), "sok");
+  const auto reply = handshake.receive(real.receive());
+  ASSERT_TRUE(reply);
+  real.send(reply->send.front());
+  EXPECT_TRUE(handshake.receive(real.receive()));
+  EXPECT_TRUE(until([&] { return ours.peers().size() == 1; }, 5s, "linked"));
+}
+
+TEST_F(Node, HandshakesThatStandStillMakeRoomForOthers) {
+  node_under_test strict(thread, "strict@127.0.0.1");
+  strict.options.max_incoming_handshakes = 2;
+  strict.options.handshake_limit = 60s;
+  ASSERT_TRUE(strict.start());
+  std::deque<stranger> slow;
+  for (int i = 0; i < 5; ++i) slow.emplace_back(strict.port());
+  const auto linked = ours.dial("strict@127.0.0.1", strict.port());
+  EXPECT_TRUE(linked) << linked.error().detail;
+  EXPECT_EQ(slow.front().receive(), "");
+}
+
+// Goes as far as our digest and closes the connection; then, or a moment before, the listener as well.
+class NodeDials : public Node, public testing::WithParamInterface<bool> {};
+
+TEST_P(NodeDials, APeerThatClosesBeforeItsAckRefusedOurCookieOnlyIfItLives) {
+  const bool dies = GetParam();
+  asio::io_context io;
+  tcp::acceptor listener(io, {asio::ip::address_v4::loopback(), 0});
+  const auto port = listener.local_endpoint().port();
+  auto dialled = std::async(std::launch::async, [&] { return ours.dial("shy@127.0.0.1", port); });
+  {
+    stranger shy(listener);
+    shy.receive();
+    const cnode::identity self{*node_name::parse("shy@127.0.0.1"), cnode::flags::ours, 99};
+    cnode::accepting_handshake handshake(self, {"vanilla"}, 5);
+    ASSERT_TRUE(handshake.receive(stranger::as("ours@127.0.0.1").opening()));
+    for (const auto& frame : handshake.answer_name(cnode::accepting_handshake::verdict::ok).send)
+      shy.send(frame);
+    EXPECT_EQ(shy.receive().size(), 21U);
+    if (dies) listener.close();
+  }
+  const auto ended = dialled.get();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, dies ? error::closed : error::cookie_refused) << ended.error().detail;
+  EXPECT_EQ(ended.error().step, cnode::dial_step::handshake);
+}
+INSTANTIATE_TEST_SUITE_P(All, NodeDials, testing::Bool(), [](const auto& row) {
+  return std::string(row.param ? "AndIsGone" : "AndIsStillThere");
+});
 
 struct bad_bytes {
   const char* name;

@@ -2,6 +2,7 @@
 #include "cnode/port_mapper.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <boost/asio/write.hpp>
 
@@ -92,6 +93,30 @@ TEST_F(PortMapperServer, ClosesOnRubbishAndServesTheNext) {
     EXPECT_EQ(talk(rude, bytes, 1), "");
   }
   EXPECT_EQ(port_of("one").error(), error::not_registered);
+}
+
+TEST_F(PortMapperServer, ConnectionsThatStandStillKeepNobodyOut) {
+  rlimit files{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+  files.rlim_cur = files.rlim_max;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+  std::vector<tcp::socket> still;
+  for (int i = 0; i < 600; ++i) still.emplace_back(blocking).connect(at);
+  cnode::epmd::registration entry;
+  entry.alive = "late";
+  entry.port = 4711;
+  tcp::socket late(blocking);
+  late.connect(at);
+  const auto reply = cnode::epmd::decode_alive_reply(talk(late, cnode::epmd::encode_alive(entry), 6));
+  EXPECT_TRUE(reply && *reply);
+  // Who is registered stays so.
+  for (int i = 0; i < 600; ++i) {
+    boost::system::error_code ignored;
+    auto& one = still[static_cast<std::size_t>(i)];
+    one.close(ignored);
+    one.connect(at);
+  }
+  EXPECT_TRUE(port_of("late"));
 }
 
 TEST_F(PortMapperServer, ASecondOneOnThePortIsRefused) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <limits>
 #include <stdexcept>
 
@@ -137,6 +138,32 @@ TEST(Term, InequalityIsSeen) {
   EXPECT_NE(term(list{{atom{"a"}}, tail}), term(list{{atom{"a"}}, other_tail}));
   EXPECT_NE(term(atom{"a"}), term(binary{"a"}));
   EXPECT_NE(term(tuple{}), term(list{}));
+}
+
+// A list that is the tail of a list that is the tail of a list: one list, and the work of one.
+TEST(TermReader, ListsThatAreTailsOfListsAreNotCopiedAtEachLevel) {
+  constexpr std::size_t levels = 250, many = 200'000;
+  const auto element = hex("61 01");
+  const auto list_of = [](std::size_t length) {
+    std::string header = "l";
+    for (int shift = 24; shift >= 0; shift -= 8) header += static_cast<char>(length >> shift);
+    return header;
+  };
+  std::string elements;
+  for (std::size_t i = 0; i < many; ++i) elements += element;
+  std::string one_by_one;
+  for (std::size_t i = 0; i < levels; ++i) one_by_one += list_of(1) + element;
+
+  const auto timed = [](const std::string& bytes, std::size_t length) {
+    const auto before = std::chrono::steady_clock::now();
+    EXPECT_TRUE(check_term(bytes));
+    const auto read = decode_term(bytes);
+    EXPECT_TRUE(read && read->as<list>() != nullptr && read->as<list>()->items.size() == length);
+    return std::chrono::steady_clock::now() - before;
+  };
+  const auto flat = timed(list_of(many) + elements + "j", many);
+  EXPECT_LT(timed(one_by_one + list_of(many) + elements + "j", many + levels), 20 * flat);
+  EXPECT_LT(timed(list_of(many) + elements + one_by_one + "j", many + levels), 20 * flat);
 }
 
 TEST(TermWriter, BuildsATermPieceByPiece) {
