@@ -139,7 +139,7 @@ class server::implementation::session : public std::enable_shared_from_this<sess
     close();
   }
 
-  // 0: busy. Otherwise the smaller, the longer idle.
+  // 0: being answered. Otherwise the smaller, the longer idle or sending its request.
   std::uint64_t idle_since() const noexcept { return idle_since_; }
 
   void close() {
@@ -195,7 +195,6 @@ class server::implementation::session : public std::enable_shared_from_this<sess
 
   // False: the connection is to be closed.
   asio::awaitable<bool> serve_one() {
-    idle_since_ = 0;
     set_deadline(limit());
     const auto max_bytes = server_->options_.max_request_bytes;
     request_parser parser;
@@ -216,10 +215,16 @@ class server::implementation::session : public std::enable_shared_from_this<sess
         co_await send(std::move(refused), false, true, false);
         co_return false;
       }
+      // What is not a field and not the body (extensions and trailers of chunks) has no limit of its own.
+      if (buffer_.size() > max_bytes + read_size) {
+        co_await refuse(413, fmt::format("the body of a request may have at most {} bytes", max_bytes));
+        co_return false;
+      }
       // Whoever asks before sending a body gets the answer instead: none is wanted here.
       if (parser.is_header_done() && parser.get().count(beast::http::field::expect) > 0) break;
     }
     if (closed_ || server_->stopped_) co_return false;
+    idle_since_ = 0;
 
     const auto& request = parser.get();
     if (request.version() == 11 && request.count(beast::http::field::host) == 0) {

@@ -34,7 +34,7 @@ struct content {
 
 struct options {
   asio::ip::tcp::endpoint listen;
-  std::size_t max_connections = 256;                // the oldest idle one makes room; see docs
+  std::size_t max_connections = 256;                // the oldest that is not being answered makes room
   std::chrono::milliseconds request_limit{10'000};  // to read a request, to write an answer
   std::chrono::milliseconds idle_limit{120'000};    // between two requests of a connection kept alive
   std::size_t max_request_bytes = 16U << 10;

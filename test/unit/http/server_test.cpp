@@ -339,10 +339,10 @@ TEST_F(Server, ClosesTheOldestIdleConnectionForANewOne) {
 }
 
 TEST_F(Server, TurnsAwayWhomItHasNoRoomFor) {
-  serve({.listen = {}, .max_connections = 1});
+  serve({.listen = {}, .max_connections = 1}, std::string(64U << 20, 'x'));
   client busy(at_);
-  busy.send("GET /healthz HTTP/1.1\r\n");
-  // The first byte makes it busy, as soon as it was read: until then it is the newcomer who gets the room.
+  busy.get("/metrics");
+  // Until its request was read it is the newcomer who gets the room.
   const auto until = std::chrono::steady_clock::now() + 5s;
   std::string answer;
   while (!answer.starts_with("HTTP/1.1 503") && std::chrono::steady_clock::now() < until) {
@@ -350,6 +350,29 @@ TEST_F(Server, TurnsAwayWhomItHasNoRoomFor) {
     answer = next.rest();
   }
   EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("too many connections")));
+}
+
+TEST_F(Server, ARequestThatDoesNotEndKeepsNobodyOut) {
+  serve({.listen = {}, .max_connections = 1});
+  client slow(at_);
+  slow.send("GET /healthz HTTP/1.1\r\n");
+  client next(at_);
+  next.get("/healthz");
+  EXPECT_THAT(next.answer(), HasSubstr("alive\n"));
+  EXPECT_EQ(slow.rest(), "");
+}
+
+TEST_F(Server, RefusesChunkExtensionsAndTrailersWithoutEnd) {
+  serve();
+  const std::string_view head = "GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string_view endless : {"1;", "0\r\nX: "}) {
+    client greedy(at_);
+    greedy.send(head);
+    greedy.send(endless);
+    greedy.send(std::string(64U << 10, 'a'));
+    EXPECT_THAT(greedy.answer(), StartsWith("HTTP/1.1 413")) << endless;
+    EXPECT_EQ(greedy.rest(), "");
+  }
 }
 
 TEST_F(Server, OutlivesClientsThatGoAwayAtAnyPoint) {
