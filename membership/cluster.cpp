@@ -281,8 +281,10 @@ void cluster::implementation::apply(const fact::dial_failed& failed) {
   if (m->linked) return;  // it came to us meanwhile
   if (failed.why == reason::name_mismatch && failed.answered_as && *failed.answered_as != m->name &&
       m->creation == 0) {
-    const auto* real = members.find(*failed.answered_as);
+    auto* real = members.find(*failed.answered_as);
     if (real != nullptr && real->state != member_state::left) {
+      // Two handshakes of ours met there, and the node ended one: it was not refused.
+      if (!real->linked && real->dial_failure == reason::handshake) real->next_dial = now.steady;
       events.write(event_type::discovery_changed, &m->name, reason::name_mismatch,
                    fmt::format("{} is another name of {}: it is not a member of its own", m->name.text(),
                                real->name.text()),

@@ -152,8 +152,10 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
       std::max(absent.size(), options_.expect > present ? options_.expect - present : std::size_t{0});
   if (lasts(condition::members_missing, !s.starting && count > 0, grace, now, wake)) {
     const auto who = absent.empty() ? std::string("no source lists the others") : some_of(absent);
-    warning(condition::members_missing, fmt::format("{} of {} expected members {} missing: {}", count,
-                                                    s.expected, count == 1 ? "is" : "are", who));
+    // Some are missing in every deploy; all of them, in none.
+    raised.push_back({condition::members_missing, s.up == 0 ? severity::error : severity::warning,
+                      fmt::format("{} of {} expected members {} missing: {}", count, s.expected,
+                                  count == 1 ? "is" : "are", who)});
   }
   if (lasts(condition::links_missing, s.links_missing > 0, grace, now, wake)) {
     std::vector<std::string> ends;
@@ -164,14 +166,16 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
             fmt::format("{} {} of members not connected, by member: {}", s.links_missing,
                         s.links_missing == 1 ? "pair" : "pairs", some_of(ends)));
   }
-  const auto refusing = names_where(s, [](const member& m) {
-    return m.why == reason::cookie && m.state != member_state::up && m.state != member_state::left;
-  });
+  std::vector<std::string> refusing;
+  for (const auto& m : s.members) {
+    if (m.why == reason::cookie && m.state != member_state::up && m.state != member_state::left)
+      refusing.push_back(m.name.text());
+  }
   if (!refusing.empty()) {
     warning(condition::cookie_refused,
-            fmt::format(
-                "refused for their cookie: {}; it is tried again when the cookie file changes, or in {} s",
-                some_of(refusing), options_.cookie_retry.count() / 1000));
+            fmt::format("our cookie is refused by {}; it is tried again when the cookie file changes, and "
+                        "every {} s",
+                        some_of(refusing), options_.cookie_retry.count() / 1000));
   }
   std::vector<std::string> misnamed;
   for (const auto& m : s.members) {
@@ -213,6 +217,7 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     warning(condition::unlisted_nodes,
             fmt::format("linked to members, but listed by no source: {}", some_of(names)));
   }
+  std::ranges::stable_sort(raised, std::ranges::greater{}, &raised_condition::how_bad);
   return raised;
 }
 

@@ -12,9 +12,10 @@ std::string because(reason why, const std::string& detail) {
   return why == reason::none ? std::string() : fmt::format(": {}", to_string(why));
 }
 
-// A tick that failed tells more than the dials that time out after it.
+// A tick that failed tells more than the dials that time out after it, a goodbye more than any dial.
 void keep_reason(member_record& m, reason why, const std::string& detail) {
   if (m.why == reason::tick_timeout && why == reason::timeout) return;
+  if (m.why == reason::stopping && m.state == member_state::down) return;
   m.why = why;
   m.detail = detail;
 }

@@ -127,6 +127,27 @@ TEST(Conditions, MembersMissingAfterTwoIntervalsNamesWho) {
   EXPECT_EQ(d.shown().overall, health::warning);
 }
 
+TEST(Conditions, EverybodyDeadIsAnErrorAndNotAWarning) {
+  driver d;
+  d.mesh({"a", "b"});
+  for (const auto* node : {"a", "b"}) {
+    d.down(node);
+    d.fail(node, reason::refused);
+  }
+  d.pass(11s);
+  EXPECT_TRUE(d.raised(condition::members_missing));
+  EXPECT_EQ(d.shown().overall, health::error);
+}
+
+TEST(Conditions, ARefusedCookieNamesWhoAndWhenItIsTriedAgain) {
+  driver d;
+  d.list({"a"});
+  d.fail("a", reason::cookie);
+  EXPECT_EQ(d.text_of(condition::cookie_refused),
+            "our cookie is refused by a@host.example; it is tried again when the cookie file changes, and "
+            "every 300 s");
+}
+
 TEST(Conditions, ExpectKnowsOfMoreThanDiscovery) {
   driver d(settings{.expect = 4});
   d.mesh({"a", "b"});

@@ -60,6 +60,19 @@ TEST(MemberStates, AFailureIsCountedOnceNeitherRestartNorDelistingExplainsIt) {
   EXPECT_EQ(d.of("b").leaves, 0U);
 }
 
+TEST(MemberStates, AGoodbyeIsNotReplacedByWhatDialsFindLater) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.step({fact::stopping{full("b")}});
+  d.down("b");
+  d.pass(6min);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+  d.fail("b", reason::not_registered);
+  EXPECT_EQ(d.of("b").why, reason::stopping);
+  EXPECT_EQ(d.of("b").failures, 0U);
+}
+
 TEST(MemberStates, SomebodyWhoStillSeesItKeepsItSuspect) {
   driver d;
   d.mesh({"a", "b"});
@@ -399,6 +412,16 @@ TEST(Aliases, ANameAnsweredByAMemberIsNoMember) {
   d.up("other", 5);
   d.view("other", {});
   EXPECT_EQ(d.of("other").state, member_state::up);
+}
+
+TEST(Aliases, AMemberWhoseHandshakeWasEndedByItsAliasIsDialledAgainAtOnce) {
+  driver d;
+  d.list({"a", "alias"});
+  d.dialled();
+  d.fail("a", reason::handshake);
+  EXPECT_EQ(d.dialled(), names{});
+  d.fail("alias", reason::name_mismatch, full("a"));
+  EXPECT_EQ(d.dialled(), names{"a"});
 }
 
 TEST(Aliases, AnUnknownNameIsAMismatch) {
