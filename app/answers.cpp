@@ -26,7 +26,9 @@ std::optional<member_state> state_named(const cnode::term& argument) {
 // A node's name as a shell may write it: an atom, a binary, a charlist.
 std::optional<std::string> name_in(const cnode::term& argument) {
   if (const auto* a = argument.as<cnode::atom>()) return a->text;
-  if (const auto* b = argument.as<cnode::binary>()) return b->data;
+  if (const auto* b = argument.as<cnode::binary>(); b != nullptr && b->data.size() <= node_name::max_length) {
+    return b->data;
+  }
   if (const auto* l = argument.as<cnode::list>();
       l != nullptr && !l->tail && l->items.size() <= node_name::max_length) {
     std::string text;

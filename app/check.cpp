@@ -31,7 +31,7 @@ void print_members(const membership::snapshot& s) {
                  m.fresh_view ? std::to_string(m.links_missing) : "",
                  m.partition ? std::to_string(*m.partition) : "", m.otp_release.value_or("")});
   }
-  std::cout << members;
+  if (!members.empty()) std::cout << members;
 }
 
 void print_troubles(const membership::snapshot& s) {

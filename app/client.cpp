@@ -209,12 +209,16 @@ void show_events(const json::value& answer, milliseconds now, std::ostream& out)
   table events({"ID", "WHEN", "TYPE", "NODE", "DETAIL"});
   for (const auto& element : list(answer)) {
     const auto& event = object(element);
+    // The sentence names the reason where it matters.
+    const auto sentence = cell(event, "text");
     json::object rest;
     for (const auto& [key, value] : event) {
-      if (key != "id" && key != "at" && key != "type" && key != "node") rest[key] = value;
+      if (key == "id" || key == "at" || key == "type" || key == "node" || key == "text") continue;
+      if (key != "reason" || sentence.empty()) rest[key] = value;
     }
+    const auto more = cell(json::value(rest));
     events.row({cell(event, "id"), age(now, time_of(event, "at")), cell(event, "type"), cell(event, "node"),
-                cell(json::value(rest))});
+                sentence + (sentence.empty() || more.empty() ? "" : " ") + more});
   }
   if (events.empty()) {
     out << "no events\n";

@@ -23,6 +23,7 @@ struct recorder {
 
 std::string joined(const std::vector<asio::ip::address>& addresses) {
   std::vector<std::string> texts;
+  texts.reserve(addresses.size());
   for (const auto& a : addresses) texts.push_back(a.to_string());
   return fmt::format("{}", fmt::join(texts, ", "));
 }
@@ -30,7 +31,7 @@ std::string joined(const std::vector<asio::ip::address>& addresses) {
 // The handshake fails in one of three ways that ask for three different cures.
 void record_handshake_failure(recorder& record, const cnode::failure& failure) {
   const auto is = [&](cnode::error e) { return failure.code == cnode::make_error_code(e); };
-  if (failure.step == cnode::dial_step::connect) {
+  if (failure.step != cnode::dial_step::handshake) {
     record.fail(step_name::tcp, failure.detail);
     return;
   }
@@ -74,7 +75,7 @@ std::string_view to_string(step_name name) noexcept {
 asio::awaitable<diagnosis> diagnose(cnode::node& node, discovery::resolver& resolver, discovery::entry entry,
                                     std::uint16_t port_mapper_port, std::optional<std::uint16_t> peer_port,
                                     diagnosis_limits limits) {
-  diagnosis found{entry.name, {}, {}};
+  diagnosis found{.node = entry.name, .steps = {}, .visible = {}, .hidden = false, .answered_as = {}};
   recorder record{found};
   const auto host = entry.host.empty() ? std::string(entry.name.host()) : entry.host;
 
@@ -129,6 +130,7 @@ asio::awaitable<diagnosis> diagnose(cnode::node& node, discovery::resolver& reso
   auto linked = co_await node.dial(std::move(target), limits.connect);
   if (!linked) {
     record_handshake_failure(record, linked.error());
+    found.answered_as = linked.error().peer;
     co_return found;
   }
   const auto& peer = *linked;
@@ -136,6 +138,12 @@ asio::awaitable<diagnosis> diagnose(cnode::node& node, discovery::resolver& reso
   record.pass(step_name::tcp, fmt::format("{}:{}", peer.remote.address().to_string(), peer.remote.port()));
   record.pass(step_name::handshake, fmt::format("version 6, creation {}", peer.creation));
   record.pass(step_name::cookie, "accepted");
+  if (!peer.visible) {
+    record.pass(step_name::name,
+                peer.name.text() + ", a hidden node (a remote shell, another rollcall): no member");
+    found.hidden = true;
+    co_return found;
+  }
   record.pass(step_name::name, peer.name.text());
 
   const auto begun = std::chrono::steady_clock::now();

@@ -27,6 +27,8 @@ struct diagnosis {
   node_name node;
   std::vector<diagnosis_step> steps;  // up to and including the first that failed
   std::vector<node_name> visible;     // its view, when the last step was reached
+  bool hidden = false;                // a remote shell or another Rollcall: no member, has no view to ask for
+  std::optional<node_name> answered_as;  // another name than was dialled
   bool passed() const { return steps.size() == step_count && steps.back().passed; }
 };
 

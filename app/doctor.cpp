@@ -1,4 +1,5 @@
 // `rollcall doctor`: for each node, step by step, what keeps it out.
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -54,6 +55,9 @@ struct examination {
     }
     boost::system::error_code ignored;
     if (pending > 0) co_await all.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    for (const auto& entry : round.entries) {
+      if (disturbed(entry.name)) co_await examine(entry);
+    }
     co_await node.stop();
   }
 
@@ -62,6 +66,16 @@ struct examination {
         asked.peer_port == peer_port_mode::fixed ? std::optional(asked.fixed_peer_port) : std::nullopt;
     found.push_back(co_await diagnose(node, resolver, std::move(entry), mapper_port, peer_port,
                                       {.connect = asked.connect_timeout, .call = asked.connect_timeout}));
+  }
+
+  // Our handshakes for two names of one node met there, and it ended this one. Forgets that diagnosis.
+  bool disturbed(const node_name& name) {
+    const auto other = std::ranges::find(found, std::optional(name), &diagnosis::answered_as);
+    return other != found.end() && std::erase_if(found, [&](const diagnosis& d) {
+                                     return d.node == name && !d.answered_as && !d.steps.empty() &&
+                                            d.steps.back().name == step_name::handshake &&
+                                            !d.steps.back().passed;
+                                   }) > 0;
   }
 
   const configuration& asked;
@@ -86,6 +100,13 @@ std::string missing_in_view(const diagnosis& of, const std::vector<diagnosis>& a
   return missing;
 }
 
+// The node that answered is itself listed, under the name it gave.
+bool is_other_name(const diagnosis& of, const std::vector<diagnosis>& all) {
+  return of.answered_as && !of.steps.empty() && of.steps.back().name == step_name::name &&
+         std::ranges::any_of(
+             all, [&](const diagnosis& other) { return other.node == *of.answered_as && &other != &of; });
+}
+
 }  // namespace
 
 int doctor(const configuration& asked, const environment& env) {
@@ -106,7 +127,13 @@ int doctor(const configuration& asked, const environment& env) {
               << (source.detail.empty() ? "" : "; " + source.detail) << '\n';
   }
   std::ranges::sort(e.found, {}, &diagnosis::node);
-  for (const auto& d : e.found) {
+  for (auto& d : e.found) {
+    const bool no_member = d.hidden || is_other_name(d, e.found);
+    if (no_member && !d.hidden) {
+      d.steps.back() = {
+          step_name::name, true,
+          "another name of " + d.answered_as->text() + ", which is listed as well: no member of its own"};
+    }
     std::cout << '\n' << d.node.text() << '\n';
     table steps(std::vector<std::string>{});
     for (const auto& s : d.steps)
@@ -116,11 +143,16 @@ int doctor(const configuration& asked, const environment& env) {
       well = false;
     }
     std::cout << steps;
+    if (no_member) continue;
     well = well && d.passed();
     answered = answered || d.passed();
   }
   if (e.found.empty()) {
     std::cout << "\nno source lists a node: nothing to examine\n";
+    return exit_could_not_tell;
+  }
+  if (well && !answered) {
+    std::cout << "\nno member among them\n";
     return exit_could_not_tell;
   }
   return well ? exit_ok : answered ? exit_not_whole : exit_could_not_tell;

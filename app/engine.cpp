@@ -38,6 +38,8 @@ namespace {
 constexpr milliseconds longest_view_wait = 5'000ms;
 constexpr milliseconds shortest_view_wait = 1'000ms;
 constexpr milliseconds settings_wait = 10'000ms;
+// A round waits this long for the names of new local nodes.
+constexpr milliseconds names_wait = 500ms;
 // Handshakes of strangers that failed are logged once per address and cause; this many are remembered.
 constexpr std::size_t max_remembered_strangers = 256;
 // Rounds are working while the last ended within this many intervals, and never less than the floor.
@@ -121,7 +123,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         answers_(ROLLCALL_VERSION,
                  {.snapshot = [this] { return snapshot_; }, .start_round = [this] { start_round(); }}),
         node_(
-            io, node_options(c, cookies_.cookies(), port_mapper_port_), *this,
+            std::in_place, io, node_options(c, cookies_.cookies(), port_mapper_port_), *this,
             [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
             [this](const cnode::request& r) { return answers_(r); }),
         core_(core_settings(c)),
@@ -158,6 +160,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     if (result.changed) {
       const auto before = std::exchange(snapshot_, core_.snapshot());
       log_new_reasons(*before, *snapshot_, result.events);
+      log_conditions(*before, *snapshot_);
     }
     for (auto& a : result.actions) {
       std::visit([this](auto& what) { carry_out(what); }, a);
@@ -175,20 +178,21 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   template <class Task>
   void spawn(std::string_view what, Task task) {
-    asio::co_spawn(io_, std::move(task), [self = shared_from_this(), what](std::exception_ptr failure) {
-      if (!failure) return;
-      try {
-        std::rethrow_exception(failure);
-      } catch (const std::exception& e) {
-        // A broken invariant of ours: told with all that is known; the other tasks go on.
-        self->log_.error("a task ended unexpectedly; please report this",
-                         {{"task", std::string(what)}, {"error", e.what()}});
-      }
-    });
+    asio::co_spawn(io_, std::move(task),
+                   [self = shared_from_this(), what](const std::exception_ptr& failure) {
+                     if (!failure) return;
+                     try {
+                       std::rethrow_exception(failure);
+                     } catch (const std::exception& e) {
+                       // A broken invariant of ours: told with all that is known; the other tasks go on.
+                       self->log_.error("a task ended unexpectedly; please report this",
+                                        {{"task", std::string(what)}, {"error", e.what()}});
+                     }
+                   });
   }
 
   void carry_out(const action::dial& a) { spawn("dial", dial(a.node)); }
-  void carry_out(const action::hang_up& a) { node_.hang_up(a.node); }
+  void carry_out(const action::hang_up& a) { node_->hang_up(a.node); }
   void carry_out(const action::ask_settings& a) { spawn("ask settings", ask_settings(a.node)); }
   void carry_out(const action::ask_view& a) {
     ++views_awaited_;
@@ -210,11 +214,15 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   asio::awaitable<void> dial(node_name name) {
     auto self = shared_from_this();
-    auto linked = co_await node_.dial(target_for(name), configuration_.connect_timeout);
+    auto linked = co_await node_->dial(target_for(name), configuration_.connect_timeout);
     if (stopping_) co_return;
     if (linked) {
-      if (linked->name != name) roster_.learned(name, linked->name);
-      co_return;  // the observer is told of the link
+      if (linked->name == name) co_return;  // the observer is told of the link
+      roster_.learned(name, linked->name);
+      tell(fact::dial_failed{name, membership::reason::name_mismatch,
+                             fmt::format("{} calls itself {}", name.text(), linked->name.text()),
+                             linked->name});
+      co_return;
     }
     auto failure = linked.error();
     if (failure.peer && *failure.peer == *configuration_.name)
@@ -224,17 +232,29 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   }
 
   // A node of this machine's port mapper is known by the first half of its name only: its handshake tells the
-  // rest.
+  // rest. A link that is there or being made says it, too: another handshake would take that link over.
   asio::awaitable<void> learn_name(discovery::entry guessed) {
     auto self = shared_from_this();
-    auto linked = co_await node_.dial(target_of(guessed, configuration_), configuration_.connect_timeout);
-    std::optional<node_name> real;
+    auto target = target_of(guessed, configuration_);
+    target.name = linked_or_member(guessed);
+    auto linked = co_await node_->dial(std::move(target), configuration_.connect_timeout);
     if (linked) {
-      real = linked->name;
-    } else {
-      real = linked.error().peer;
+      roster_.learned(guessed.name, linked->name);
+      co_return;
     }
-    if (real) roster_.learned(guessed.name, *real);
+    auto failure = linked.error();
+    const auto name = failure.peer.value_or(guessed.name);
+    if (failure.peer) roster_.learned(guessed.name, name);
+    if (reason_of(failure) == membership::reason::name_mismatch) co_return;  // it is dialled by its real name
+    first_dials_.push_back({name, reason_of(failure), failure.detail, failure.peer});
+  }
+
+  std::optional<node_name> linked_or_member(const discovery::entry& local) const {
+    for (const auto& peer : node_->peers()) {
+      if (peer.name.alive() == local.name.alive() && peer.remote.address().is_loopback()) return peer.name;
+    }
+    const auto* known = snapshot_->find(local.name.text());
+    return known != nullptr && known->creation != 0 ? std::optional(known->name) : std::nullopt;
   }
 
   // ---- questions to nodes
@@ -248,7 +268,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                                                         milliseconds limit) {
     const auto begun = std::chrono::steady_clock::now();
     auto answer =
-        co_await node_.call(on, std::move(module), std::move(function), std::move(arguments), limit);
+        co_await node_->call(on, std::move(module), std::move(function), std::move(arguments), limit);
     if (answer) {
       exporter_.call(in_seconds(std::chrono::steady_clock::now() - begun));
     } else {
@@ -300,7 +320,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     if (tick) read_net_ticktime(settings, *tick);
     if (flag) read_connect_all_flag(settings, *flag);
     if (release || kernel) fill_defaults(settings);
-    if (settings.net_ticktime) node_.tick_time(on, *settings.net_ticktime);
+    if (settings.net_ticktime) node_->tick_time(on, *settings.net_ticktime);
     tell(std::move(settings));
   }
 
@@ -349,8 +369,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       co_await list(co_await roster_.refresh());
       if (stopping_) co_return;
       step();
-      while (views_awaited_ > 0 && !stopping_) {
-        views_answered_.expires_after(view_wait());
+      // Members that are mute, each from another moment on, would leave no moment without a view to wait for.
+      const auto latest = due + configuration_.interval;
+      while (views_awaited_ > 0 && !stopping_ && std::chrono::steady_clock::now() < latest) {
+        views_answered_.expires_at(latest);
         boost::system::error_code ignored;
         co_await views_answered_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
       }
@@ -377,7 +399,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void refresh_cookies() {
     std::string problem;
     if (cookies_.refresh(problem)) {
-      node_.cookies(cookies_.cookies());
+      node_->cookies(cookies_.cookies());
       log_.info("the cookie file changed; handshakes from now on use it",
                 {{"file", configuration_.cookie_file}});
       tell(fact::cookies_changed{});
@@ -386,15 +408,21 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   }
 
   asio::awaitable<void> list(discovery::round round) {
+    if (stopping_) co_return;
     for (const auto i : round.queried)
       exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));
     log_changes(round);
 
+    // Once for each start of a node; the dials of one that does not tell its name go on with the guess.
     std::vector<discovery::entry> nameless;
+    std::set<local_start> guesses;
     for (const auto& entry : round.entries) {
-      if (entry.host_is_guess && entry.name.alive() != configuration_.name->alive())
-        nameless.push_back(entry);
+      if (!entry.host_is_guess || entry.name.alive() == configuration_.name->alive()) continue;
+      const auto start = start_of(entry);
+      if (!names_asked_.contains(start)) nameless.push_back(entry);
+      guesses.insert(start);
     }
+    names_asked_ = std::move(guesses);
     if (!nameless.empty()) {
       co_await learn_names(nameless);
       // The roster knows their names now, and asking the port mapper of this machine again costs a
@@ -408,27 +436,37 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     for (auto& entry : round.entries) {
       const bool ourselves = entry.name == *configuration_.name ||
                              (entry.host_is_guess && entry.name.alive() == configuration_.name->alive());
-      if (ourselves) continue;
+      if (ourselves || (entry.host_is_guess && names_awaited_.contains(start_of(entry)))) continue;
       listed.nodes.push_back(entry.name);
       entries.emplace(entry.name, std::move(entry));
     }
     for (auto& source : round.sources) listed.sources.push_back(report(std::move(source)));
     entries_ = std::move(entries);
     tell(std::move(listed));
+    for (auto& failed : std::exchange(first_dials_, {})) tell(std::move(failed));
   }
 
+  // Waits for those that answer at once; a frozen one must not hold up the others.
   asio::awaitable<void> learn_names(const std::vector<discovery::entry>& nameless) {
     auto self = shared_from_this();
     auto pending = std::make_shared<std::size_t>(nameless.size());
-    asio::steady_timer all(io_);
-    all.expires_at(std::chrono::steady_clock::time_point::max());
+    auto all = std::make_shared<asio::steady_timer>(io_, names_wait);
     for (const auto& entry : nameless) {
-      asio::co_spawn(io_, learn_name(entry), [pending, &all](std::exception_ptr) {
-        if (--*pending == 0) all.cancel();
+      const auto start = start_of(entry);
+      names_awaited_.insert(start);
+      asio::co_spawn(io_, learn_name(entry), [self, start, pending, all](std::exception_ptr) {
+        self->names_awaited_.erase(start);
+        if (--*pending == 0) all->cancel();
       });
     }
     boost::system::error_code ignored;
-    co_await all.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await all->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+
+  // One start of a local node: its name in the port mapper, and its port.
+  using local_start = std::pair<std::string, std::uint16_t>;
+  static local_start start_of(const discovery::entry& entry) {
+    return {std::string(entry.name.alive()), entry.port.value_or(0)};
   }
 
   static membership::source_report report(discovery::source_status&& s) {
@@ -447,7 +485,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // ---- what links say
 
   void link_up(const cnode::peer& peer) override {
-    exporter_.links(node_.peers().size());
+    exporter_.links(node_->peers().size());
     log_.debug("link up",
                {{"node", peer.name.text()},
                 {"direction", peer.direction == cnode::direction::incoming ? "incoming" : "outgoing"},
@@ -458,7 +496,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void link_down(const cnode::peer& peer, boost::system::error_code code,
                  const std::string& detail) override {
-    exporter_.links(node_.peers().size());
+    exporter_.links(node_->peers().size());
     log_.debug("link down", {{"node", peer.name.text()}, {"why", code.message()}, {"detail", detail}});
     tell(fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail});
   }
@@ -471,7 +509,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         code && reason_of(code) == membership::reason::closed ? membership::reason::handshake
                                                               : reason_of(code));
     if (direction == cnode::direction::outgoing) return;  // its dial tells
-    const auto from = remote.address().to_string();
+    const auto address = remote.address();
+    const bool mapped = address.is_v6() && address.to_v6().is_v4_mapped();  // the listener is dual-stack
+    const auto from = mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
+                             : address.to_string();
     if (!code) {
       std::erase_if(strangers_, [&](const auto& seen) { return seen.first == from; });
       return;
@@ -502,12 +543,21 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void log_event(const membership::event& e) {
     using membership::event_type;
+    // What the sources list is told by the sources themselves: see log_changes.
+    if (e.type == event_type::discovery_changed && !e.node) return;
     const bool bad = e.type == event_type::member_suspect || e.type == event_type::member_down ||
                      e.type == event_type::isolated || e.type == event_type::netsplit_opened;
     std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
     if (e.node) fields.emplace_back("node", e.node->text());
     if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
     log_.line(bad ? log_level::warning : log_level::info, e.text, fields);
+  }
+
+  // What a dial finds after a loss: the next change of state will tell it.
+  static bool to_be_expected(membership::reason why) {
+    using membership::reason;
+    return why == reason::refused || why == reason::not_registered || why == reason::timeout ||
+           why == reason::closed || why == reason::handshake;
   }
 
   // A member that is not up for another reason than before, without a change of state: no event tells.
@@ -518,6 +568,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
           m.state == membership::member_state::left) {
         continue;  // nobody waits for it: an event has told why it went
       }
+      if (m.state == membership::member_state::suspect && to_be_expected(m.why)) continue;
       const auto* old = before.find(m.name.text());
       if (old != nullptr && old->why == m.why) continue;
       const bool told =
@@ -530,16 +581,32 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
   }
 
+  // Conditions that no event of a member tells: once when they begin, once when they end.
+  void log_conditions(const membership::snapshot& before, const membership::snapshot& after) {
+    using membership::condition;
+    for (const auto name : {condition::links_missing, condition::netsplit, condition::possible_split,
+                            condition::config_drift, condition::unlisted_nodes}) {
+      const auto was = std::ranges::find(before.conditions, name, &membership::raised_condition::name);
+      const auto is = std::ranges::find(after.conditions, name, &membership::raised_condition::name);
+      const bool held = was != before.conditions.end(), holds = is != after.conditions.end();
+      const std::string label(to_string(name));
+      // It lies in the members' own configuration, and seems over whenever one of them is away: said once.
+      if (name == condition::config_drift && (!holds || std::exchange(drift_told_, true))) continue;
+      if (holds && !held) log_.warning(is->text, {{"condition", label}});
+      if (held && !holds) log_.info("over: " + was->text, {{"condition", label}});
+    }
+  }
+
   void log_changes(const discovery::round& round) {
     for (const auto& change : round.changes) {
-      const bool bad = std::ranges::any_of(round.sources, [&](const auto& s) {
-        return failed(s.outcome) && std::string_view(change).starts_with(s.source);
+      const auto source = std::ranges::find_if(round.sources, [&](const auto& s) {
+        return std::string_view(change).starts_with(s.source + ": ");
       });
-      if (bad) {
-        log_.warning(change);
-      } else {
-        log_.info(change);
-      }
+      const bool bad = source != round.sources.end() && failed(source->outcome);
+      std::vector<log::field> fields{
+          {"event", std::string(to_string(membership::event_type::discovery_changed))}};
+      if (source != round.sources.end()) fields.emplace_back("source", source->source);
+      log_.line(bad ? log_level::warning : log_level::info, change, fields);
     }
   }
 
@@ -557,14 +624,14 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   }
 
   asio::awaitable<void> start() {
-    const auto started = co_await node_.start();
+    const auto started = co_await node_->start();
     if (!started) {
       throw startup_error(
           fmt::format("cannot listen for distribution on port {}: {}; choose another with --dist-port",
                       configuration_.dist_port, started.error().message()));
     }
     log_.info(fmt::format("rollcall {} is {}", ROLLCALL_VERSION, configuration_.name->text()),
-              {{"dist_port", std::to_string(node_.port())}});
+              {{"dist_port", std::to_string(node_->port())}});
     spawn("rounds", rounds());
   }
 
@@ -573,7 +640,14 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     wake_.cancel();
     next_round_.cancel();
     views_answered_.cancel();
-    co_await node_.stop();
+    co_await node_->stop();
+  }
+
+  // Tasks that still wait go with the io_context, later than the engine: by then there is no node that could
+  // tell half of them that the links of the other half are lost.
+  void abandon() {
+    stopping_ = true;
+    node_.reset();
   }
 
   asio::io_context& io_;
@@ -585,7 +659,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   discovery::resolver resolver_;
   discovery::roster roster_;
   answers answers_;
-  cnode::node node_;
+  std::optional<cnode::node> node_;
   membership::cluster core_;
   membership::snapshot_ptr snapshot_;
 
@@ -594,10 +668,14 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   asio::steady_timer wake_, next_round_, views_answered_;
   std::vector<membership::any_fact> facts_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
+  std::set<local_start> names_asked_;              // --local: still guessed in the last round
+  std::set<local_start> names_awaited_;            // being asked right now: not listed yet
+  std::vector<fact::dial_failed> first_dials_;     // of nodes whose names were asked for
   std::set<std::pair<std::string, int>> strangers_;
   std::string port_mapper_problem_;
   std::size_t views_awaited_ = 0;
   bool name_taken_ = false;
+  bool drift_told_ = false;
   bool step_posted_ = false;
   bool round_requested_ = false;
   bool stopping_ = false;
@@ -607,7 +685,9 @@ engine::engine(asio::io_context& io, const configuration& c, const environment& 
                metrics::exporter& e)
     : implementation_(std::make_shared<implementation>(io, c, env, std::move(jar), l, e)) {}
 
-engine::~engine() = default;
+engine::~engine() {
+  implementation_->abandon();
+}
 
 asio::awaitable<void> engine::start() {
   return implementation_->start();
@@ -625,7 +705,7 @@ http::readiness engine::ready() const {
   return implementation_->ready();
 }
 const cnode::node& engine::node() const {
-  return implementation_->node_;
+  return *implementation_->node_;
 }
 bool engine::settled() const {
   return !implementation_->snapshot_->starting && implementation_->views_awaited_ == 0;

@@ -1,4 +1,5 @@
 // rollcall: calls the roll of a BEAM cluster. See README.md.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -52,9 +53,18 @@ int start(std::span<const std::string> arguments, const rollcall::app::environme
   return exit_usage;
 }
 
+// A descriptor that was closed before us would be given to the next socket, and the log written into it.
+void open_standard_streams() {
+  int opened = 0;
+  do opened = ::open("/dev/null", O_RDWR);
+  while (opened >= 0 && opened <= STDERR_FILENO);
+  if (opened > STDERR_FILENO) ::close(opened);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {

@@ -201,8 +201,8 @@ TEST_P(BadPeer, HarmsNobodyElse) {
   fake.reset();
   ASSERT_TRUE(eventually([&] { return !cluster.mapper().knows("fake"); }, 10s, "the name is free"));
   cluster.add({.name = name});
-  // A refused cookie is tried again only when the file changes; a peer that goes away after our reply looks
-  // like one.
+  // A refused cookie is tried again only when the file changes. A listening peer that closes after our reply,
+  // as the silent one does in the end, is a node that refuses it for all that can be seen.
   if (GetParam().what == misbehaviour::wrong_digest ||
       GetParam().what == misbehaviour::silent_after_challenge) {
     rollcall.cookie("chocolate\nvanilla");

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <filesystem>
+
 #include "test/support/loopback.hpp"
 #include "test/support/wait.hpp"
 
@@ -96,6 +99,106 @@ TEST(Program, CheckConfigNeverShowsTheCookie) {
   EXPECT_EQ(ended.exit_code, 0) << ended.errors;
   EXPECT_THAT(ended.output, HasSubstr("a@127.0.0.1"));
   EXPECT_THAT(ended.output + ended.errors, testing::Not(HasSubstr("secretcookie")));
+}
+
+// Nodes that --local finds, as it starts when it is told nothing.
+rollcall_program local_rollcall(loopback& cluster, std::vector<std::string> more = {}) {
+  more.insert(more.begin(), "--local");
+  return rollcall_program({.arguments = std::move(more),
+                           .environment = {},
+                           .epmd_port = cluster.mapper().port(),
+                           .network_namespace = {}});
+}
+
+TEST(Program, DoctorFindsNothingWrongWithARunningRollcall) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = local_rollcall(cluster);
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return cluster.mapper().knows("rollcall"); }, 30s, "registered"));
+  temporary_directory files;
+  const auto cookie = files.write("cookie", "chocolate", 0400);
+  const std::map<std::string, std::string> environment{
+      {"ERL_EPMD_PORT", std::to_string(cluster.mapper().port())}};
+  const auto doctor = run_rollcall({"doctor", "--local", "--cookie-file", cookie}, environment);
+  EXPECT_EQ(doctor.exit_code, 0) << doctor.output << doctor.errors;
+  EXPECT_THAT(doctor.output, HasSubstr("rollcall@127.0.0.1, a hidden node"));
+  EXPECT_THAT(doctor.output, testing::Not(HasSubstr("FAILED")));
+  const auto check = run_rollcall({"check", "--local", "--cookie-file", cookie}, environment);
+  EXPECT_EQ(check.exit_code, 0) << check.output << check.errors;
+  EXPECT_THAT(check.output, testing::Not(HasSubstr("rollcall@127.0.0.1")));
+}
+
+TEST(Program, DoctorKnowsTwoNamesOfOneNode) {
+  loopback cluster({"a"});
+  temporary_directory files;
+  const auto ended =
+      run_rollcall({"doctor", "--node", "a@127.0.0.1", "--node", "a@127.0.0.2", "--name",
+                    "rollcall@127.0.0.1", "--cookie-file", files.write("cookie", "chocolate", 0400)},
+                   {{"ERL_EPMD_PORT", std::to_string(cluster.mapper().port())}});
+  EXPECT_EQ(ended.exit_code, 0) << ended.output << ended.errors;
+  EXPECT_THAT(ended.output, HasSubstr("another name of a@127.0.0.1"));
+}
+
+TEST(Program, ALocalNodeThatComesBackIsLinkedOnce) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = local_rollcall(cluster);
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  const auto name = cluster.node(1).name();
+  cluster.node(1).kill();
+  ASSERT_TRUE(eventually([&] { return rollcall.log_with({"no longer listed: " + name}).size() == 1; }, 30s,
+                         "its name is gone"));
+  cluster.node(1).restart();
+  ASSERT_TRUE(eventually([&] { return rollcall.log_with({"new: " + name}).size() == 1; }, 60s, "it is back"));
+  EXPECT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "whole again"));
+  EXPECT_THAT(rollcall.log_with({name, "event=member_suspect"}), testing::SizeIs(1))
+      << testing::PrintToString(rollcall.log());
+  EXPECT_THAT(rollcall.log_with({name, "event=discovery_changed"}), testing::SizeIs(3))  // listed, gone, new
+      << testing::PrintToString(rollcall.log());
+  EXPECT_EQ(rollcall.metric("erlang_cluster_member_restarts_total", {{"member", name}}), 1);
+}
+
+TEST(Program, ALocalNodeThatRefusesTheCookieIsAskedOnce) {
+  loopback cluster({"a"});
+  const auto& bad = cluster.add({.name = "bad@127.0.0.1", .cookie = "vanilla"});
+  const auto rollcall = local_rollcall(cluster);
+  ASSERT_TRUE(
+      eventually([&] { return rollcall.is(bad.name(), "joining", "cookie"); }, 60s, "the reason is told"));
+  EXPECT_EQ(rollcall.metric("rollcall_handshakes_total", {{"direction", "outgoing"}, {"outcome", "cookie"}}),
+            1);
+}
+
+TEST(Program, AFrozenLocalNodeDelaysNobody) {
+  loopback cluster({"a", "b", "frozen"});
+  cluster.node(2).freeze();
+  // Longer than the test waits for the others: they cannot have waited for it.
+  const auto rollcall = local_rollcall(cluster, {"--connect-timeout", "300s"});
+  EXPECT_TRUE(eventually([&] { return rollcall.up() == 2 && rollcall.links_missing() == 0; }, 60s,
+                         "the others are one"));
+  cluster.node(2).thaw();
+  EXPECT_TRUE(eventually([&] { return rollcall.whole(3); }, 60s, "whole once it moves again"));
+}
+
+TEST(Program, AClosedStandardErrorIsNobodysSocket) {
+  temporary_directory files;
+  const auto cookie = files.write("cookie", "chocolate", 0400);
+  process program({.arguments = {"sh", "-c",
+                                 "exec " ROLLCALL_PROGRAM " --node a@127.0.0.1 --name rollcall@127.0.0.1 "
+                                 "--epmd none --http 127.0.0.1:0 --cookie-file " +
+                                     cookie + " <&- 2>&-"},
+                   .environment = {},
+                   .network_namespace = {}});
+  const auto standard_error = "/proc/" + std::to_string(program.id()) + "/fd/2";
+  std::string target;
+  EXPECT_TRUE(eventually(
+      [&] {
+        std::error_code ignored;
+        target = std::filesystem::read_symlink(standard_error, ignored);
+        return target == "/dev/null";
+      },
+      30s, "it is open"))
+      << target;
+  program.signal(SIGTERM);
+  EXPECT_TRUE(program.wait(10s));
 }
 
 TEST(Program, SpeaksOfItselfOverHttp) {

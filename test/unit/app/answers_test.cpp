@@ -114,5 +114,11 @@ TEST_F(Answers, VersionAndHelpAreBinaries) {
   }
 }
 
+// An answer is kept under its question: what cannot be a name must not be kept.
+TEST_F(Answers, ATextThatIsTooLongForANameIsNone) {
+  EXPECT_EQ(ask("member", {cnode::binary{std::string(255, 'a')}}).kind, answer_kind::value);
+  EXPECT_EQ(ask("member", {cnode::binary{std::string(256, 'a')}}).kind, answer_kind::function_clause);
+}
+
 }  // namespace
 }  // namespace rollcall::app

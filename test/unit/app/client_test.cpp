@@ -148,6 +148,12 @@ TEST(Client, PartitionsNetsplitsAndEventsAreTables) {
             R"([{"id":1,"at":999990000,"type":"member_up","node":"a@h","reason":null,"from":"joining"}])"),
       "ID  WHEN     TYPE       NODE  DETAIL\n"
       "1   10s ago  member_up  a@h   from=joining\n");
+  const auto* suspect =
+      "[{\"id\":2,\"at\":999990000,\"type\":\"member_suspect\",\"node\":\"a@h\",\"reason\":\"closed\","
+      "\"text\":\"a@h is suspect: closed (a@h closed the connection)\"}]";
+  EXPECT_EQ(shown(command::events, suspect),
+            "ID  WHEN     TYPE            NODE  DETAIL\n"
+            "2   10s ago  member_suspect  a@h   a@h is suspect: closed (a@h closed the connection)\n");
   EXPECT_EQ(shown(command::events, "[]"), "no events\n");
 }
 

@@ -1,0 +1,203 @@
+// `rollcall check` and `rollcall doctor` on real nodes: what they find, the exit code, and that nobody
+// notices.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "test/support/dns_server.hpp"
+#include "test/support/loopback.hpp"
+#include "test/support/scripted_peer.hpp"
+#include "test/support/wait.hpp"
+
+namespace rollcall::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+finished look(const std::string& command, std::uint16_t epmd_port, const std::vector<std::string>& more,
+              const std::string& cookie = "chocolate") {
+  temporary_directory files;
+  std::vector<std::string> arguments{command,
+                                     "--name",
+                                     "rollcall@127.0.0.1",
+                                     "--connect-timeout",
+                                     "2s",
+                                     "--cookie-file",
+                                     files.write("cookie", cookie, 0400)};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_rollcall(std::move(arguments), {{"ERL_EPMD_PORT", std::to_string(epmd_port)}});
+}
+
+std::vector<std::string> as_flags(const std::vector<std::string>& names) {
+  std::vector<std::string> flags;
+  for (const auto& name : names) flags.insert(flags.end(), {"--node", name});
+  return flags;
+}
+
+std::string told(const finished& ended) {
+  return ended.output + ended.errors;
+}
+
+void connect(loopback& cluster) {
+  ASSERT_EQ(cluster.node(0).eval("net_kernel:connect_node('" + cluster.node(1).name() + "')"), "true");
+  ASSERT_TRUE(eventually([&] { return cluster.meshed(); }, 30s, "the two see each other"));
+}
+
+TEST(Check, WholeIsZero) {
+  loopback cluster({"a", "b"});
+  connect(cluster);
+  const auto ended = look("check", cluster.mapper().port(), as_flags(cluster.names()));
+  EXPECT_EQ(ended.exit_code, 0) << told(ended);
+  EXPECT_THAT(ended.output, AllOf(HasSubstr("a@127.0.0.1"), HasSubstr("whole: 2 members")));
+}
+
+TEST(Check, NotWholeIsOneAndStaysSo) {
+  loopback cluster({"a", "b"});
+  const auto ended = look("check", cluster.mapper().port(), as_flags(cluster.names()));
+  EXPECT_EQ(ended.exit_code, 1) << told(ended);
+  EXPECT_THAT(ended.output, HasSubstr("not whole: 2 of 2 members up, partitions: 2, missing links: 1"));
+  EXPECT_TRUE(cluster.node(0).nodes().empty()) << "check asked the nodes to connect";
+}
+
+TEST(Check, AMemberThatIsNotThereIsOneAndNamed) {
+  loopback cluster({"a"});
+  const auto ended = look("check", cluster.mapper().port(), as_flags({"a@127.0.0.1", "ghost@127.0.0.1"}));
+  EXPECT_EQ(ended.exit_code, 1) << told(ended);
+  EXPECT_THAT(ended.output, AllOf(HasSubstr("ghost@127.0.0.1"), HasSubstr("not_registered")));
+}
+
+TEST(Check, NobodyReachedIsTwo) {
+  const epmd mapper;
+  const auto ended = look("check", mapper.port(), as_flags({"ghost@127.0.0.1"}));
+  EXPECT_EQ(ended.exit_code, 2) << told(ended);
+  EXPECT_THAT(ended.output, HasSubstr("could not tell"));
+}
+
+// With --local both look at every name the port mapper has, and a running Rollcall is one of them.
+class BesideARunningRollcall : public testing::TestWithParam<std::string> {};
+
+TEST_P(BesideARunningRollcall, CountsOnlyMembersAndLeavesItsLinksAlone) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = cluster.rollcall();
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return cluster.mapper().knows("rollcall"); }, 30s, "registered"));
+  cluster.node(0).watch();
+  const auto lines = rollcall.log_size();
+  temporary_directory files;
+  const auto ended = run_rollcall({GetParam(), "--local", "--name", "other@127.0.0.1", "--connect-timeout",
+                                   "2s", "--cookie-file", files.write("cookie", "chocolate", 0400)},
+                                  {{"ERL_EPMD_PORT", std::to_string(cluster.mapper().port())}});
+  EXPECT_EQ(ended.exit_code, 0) << told(ended);
+  EXPECT_THAT(ended.output,
+              AllOf(HasSubstr("a@127.0.0.1"), HasSubstr("b@127.0.0.1"), Not(HasSubstr("FAILED"))));
+  EXPECT_TRUE(
+      eventually([&] { return rollcall.metric("rollcall_links") == 2; }, 30s, "its links are its own"));
+  EXPECT_TRUE(rollcall.whole(2));
+  EXPECT_EQ(cluster.node(0).downs(), 0);
+  EXPECT_EQ(rollcall.log_size(), lines) << testing::PrintToString(rollcall.log());
+}
+
+INSTANTIATE_TEST_SUITE_P(Commands, BesideARunningRollcall, testing::Values("check", "doctor"),
+                         [](const auto& one) { return one.param; });
+
+// The line of `step` in what doctor says of `node`; empty when that step was not reached.
+std::string step_of(const std::string& output, const std::string& node, const std::string& step) {
+  std::istringstream lines(output);
+  bool here = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(' ')) here = line == node;
+    if (here && line.starts_with("  " + step + " ")) return line;
+  }
+  return {};
+}
+
+TEST(Doctor, NothingWrongIsZero) {
+  loopback cluster({"a", "b"});
+  connect(cluster);
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags(cluster.names()));
+  EXPECT_EQ(ended.exit_code, 0) << told(ended);
+  for (const auto* step : {"dns", "port mapper", "tcp", "handshake", "cookie", "name", "call", "view"})
+    EXPECT_THAT(step_of(ended.output, "a@127.0.0.1", step), HasSubstr(" ok ")) << ended.output;
+}
+
+TEST(Doctor, TwoThatDoNotSeeEachOtherAreOne) {
+  loopback cluster({"a", "b"});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags(cluster.names()));
+  EXPECT_EQ(ended.exit_code, 1) << told(ended);
+  EXPECT_THAT(step_of(ended.output, "a@127.0.0.1", "links"), HasSubstr("b@127.0.0.1")) << ended.output;
+  EXPECT_TRUE(cluster.node(0).nodes().empty());
+}
+
+// One bad node beside a good one: the step that failed, what it says, and no step after it.
+void expect_stuck(const finished& ended, const std::string& node, const std::string& step,
+                  const std::string& words) {
+  EXPECT_EQ(ended.exit_code, 1) << told(ended);
+  EXPECT_THAT(step_of(ended.output, node, step), AllOf(HasSubstr("FAILED"), HasSubstr(words)))
+      << ended.output;
+  EXPECT_EQ(step_of(ended.output, node, "view"), "") << ended.output;
+  EXPECT_THAT(step_of(ended.output, "a@127.0.0.1", "view"), HasSubstr(" ok ")) << ended.output;
+}
+
+TEST(Doctor, NamesDns) {
+  loopback cluster({"a"});
+  const faulty_dns_server names(nullptr, dns_fault::nxdomain);
+  const std::string lost = "lost@no-such-host.example.org";
+  const auto ended = look("doctor", cluster.mapper().port(),
+                          {"--node", "a@127.0.0.1", "--node", lost, "--dns-server", names.endpoint_text()});
+  expect_stuck(ended, lost, "dns", "NXDOMAIN");
+}
+
+TEST(Doctor, NamesThePortMapper) {
+  loopback cluster({"a"});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "ghost@127.0.0.1"}));
+  expect_stuck(ended, "ghost@127.0.0.1", "port mapper", "no node named \"ghost\"");
+}
+
+TEST(Doctor, NamesTcp) {
+  loopback cluster({"a"});
+  const registration registered(cluster.mapper().port(), "closed", free_port());
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "closed@127.0.0.1"}));
+  expect_stuck(ended, "closed@127.0.0.1", "tcp", "nothing listens");
+}
+
+TEST(Doctor, NamesTheHandshake) {
+  loopback cluster({"a"});
+  const fake_node silent("fake@127.0.0.1", "chocolate", misbehaviour::silent);
+  const registration registered(cluster.mapper().port(), "fake", silent.port());
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "fake@127.0.0.1"}));
+  expect_stuck(ended, "fake@127.0.0.1", "handshake", "fake@127.0.0.1");
+}
+
+TEST(Doctor, NamesTheCookie) {
+  loopback cluster({"a"});
+  const auto& bad = cluster.add({.name = "bad@127.0.0.1", .cookie = "vanilla"});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags(cluster.names()));
+  expect_stuck(ended, bad.name(), "cookie", "cookie");
+  EXPECT_THAT(told(ended), Not(HasSubstr("chocolate")));
+}
+
+TEST(Doctor, NamesTheName) {
+  loopback cluster({"a"});
+  const beam odd({.name = "odd@127.0.0.1", .epmd_port = cluster.mapper().port()});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "odd@127.0.0.2"}));
+  expect_stuck(ended, "odd@127.0.0.2", "name", odd.name());
+}
+
+TEST(Doctor, NobodyAnswersIsTwo) {
+  const epmd mapper;
+  const auto ended = look("doctor", mapper.port(), as_flags({"ghost@127.0.0.1"}));
+  EXPECT_EQ(ended.exit_code, 2) << told(ended);
+}
+
+TEST(Doctor, RefusesAPortMapperPortThatIsNone) {
+  const auto ended = run_rollcall({"doctor", "--node", "a@127.0.0.1"},
+                                  {{"ERL_EPMD_PORT", "4369x"}, {"ROLLCALL_COOKIE", "chocolate"}});
+  EXPECT_EQ(ended.exit_code, 2) << told(ended);
+  EXPECT_THAT(ended.errors, AllOf(HasSubstr("ERL_EPMD_PORT"), HasSubstr("4369x"), HasSubstr("1 to 65535")));
+}
+
+}  // namespace
+}  // namespace rollcall::test
