@@ -11,14 +11,20 @@ class category final : public boost::system::error_category {
   const char* name() const noexcept override { return "node_name"; }
   std::string message(int value) const override {
     switch (static_cast<node_name_error>(value)) {
-      case node_name_error::empty: return "a node name is empty";
-      case node_name_error::no_at_sign: return "a node name has the form NAME@HOST, and this has no '@'";
-      case node_name_error::empty_alive: return "nothing stands before the '@' of the node name";
-      case node_name_error::empty_host: return "nothing stands after the '@' of the node name";
-      case node_name_error::second_at_sign: return "a node name has one '@', and this has more";
+      case node_name_error::empty:
+        return "a node name is empty";
+      case node_name_error::no_at_sign:
+        return "a node name has the form NAME@HOST, and this has no '@'";
+      case node_name_error::empty_alive:
+        return "nothing stands before the '@' of the node name";
+      case node_name_error::empty_host:
+        return "nothing stands after the '@' of the node name";
+      case node_name_error::second_at_sign:
+        return "a node name has one '@', and this has more";
       case node_name_error::bad_character:
         return "a node name holds letters, digits and _ - . : [ ] % only";
-      case node_name_error::too_long: return "a node name is at most 255 characters long";
+      case node_name_error::too_long:
+        return "a node name is at most 255 characters long";
     }
     return "unknown node name error";
   }
@@ -67,6 +73,8 @@ name_kind node_name::kind() const noexcept {
   return host().find_first_of(".:") == std::string_view::npos ? name_kind::short_name : name_kind::long_name;
 }
 
-std::ostream& operator<<(std::ostream& out, const node_name& name) { return out << name.text_; }
+std::ostream& operator<<(std::ostream& out, const node_name& name) {
+  return out << name.text_;
+}
 
 }  // namespace rollcall

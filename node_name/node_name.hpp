@@ -35,8 +35,8 @@ class node_name {
   // An atom holds at most 255 characters; a name is never longer than that in bytes here.
   static constexpr std::size_t max_length = 255;
 
-  // Letters, digits and `_ - . : [ ] %` are allowed in both parts (what epmd and DNS can carry); everything else,
-  // white space and control characters above all, is `bad_character`.
+  // Letters, digits and `_ - . : [ ] %` are allowed in both parts (what epmd and DNS can carry); everything
+  // else, white space and control characters above all, is `bad_character`.
   static boost::system::result<node_name> parse(std::string_view text);
   static boost::system::result<node_name> make(std::string_view alive, std::string_view host);
 
