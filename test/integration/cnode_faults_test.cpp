@@ -61,7 +61,9 @@ TEST_F(CnodeFaults, OtherCookieInwards) {
   start();
   ASSERT_TRUE(until([&] { return mapper.knows("roll"); }, 10s, "our registration"));
   EXPECT_EQ(erlang.eval("net_adm:ping('roll@127.0.0.1')"), "pang");
-  EXPECT_TRUE(ours.seen.has_handshake(cnode::direction::incoming, error::cookie_refused));
+  EXPECT_TRUE(
+      until([&] { return ours.seen.has_handshake(cnode::direction::incoming, error::cookie_refused); }, 10s,
+            "the refusal is told"));
   EXPECT_TRUE(ours.peers().empty());
 }
 
