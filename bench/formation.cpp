@@ -124,12 +124,17 @@ struct quiet_cost {
   std::size_t resident_kib = 0, peak_kib = 0;
 };
 
-// Questions as they leave Rollcall's host, counted by the packet filter.
+// Questions as they leave Rollcall's host, counted by the packet filter: a datagram each, or a connection
+// each.
 double questions_sent(const std::string& space) {
   const auto listed = rollcall::test::run_or_throw(
       {"ip", "netns", "exec", space, "nft", "list", "chain", "inet", "bench", "out"});
-  const auto at = listed.find("packets ");
-  return at == std::string::npos ? 0 : number(listed.substr(at + 8));
+  constexpr std::string_view word = "packets ";
+  double sent = 0;
+  for (auto at = listed.find(word); at != std::string::npos; at = listed.find(word, at + 1)) {
+    sent += number(listed.substr(at + word.size()));
+  }
+  return sent;
 }
 
 sample by_rollcall(pods& cluster, std::chrono::seconds quiet, quiet_cost* cost) {
@@ -148,8 +153,9 @@ sample by_rollcall(pods& cluster, std::chrono::seconds quiet, quiet_cost* cost) 
     };
     nft({"add", "table", "inet", "bench"});
     nft({"add", "chain", "inet", "bench", "out", "{ type filter hook output priority 0; }"});
-    nft({"add", "rule", "inet", "bench", "out", "meta", "l4proto", "{tcp, udp}", "th", "dport", "53",
-         "counter"});
+    nft({"add", "rule", "inet", "bench", "out", "udp", "dport", "53", "counter"});
+    nft({"add", "rule", "inet", "bench", "out", "tcp", "dport", "53", "tcp", "flags", "&", "(syn|ack)",
+         "==", "syn", "counter"});
     const auto cpu = cpu_seconds(id);
     const auto sent = questions_sent(space);
     std::this_thread::sleep_for(quiet);
