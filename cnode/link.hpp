@@ -19,7 +19,8 @@ namespace rollcall::cnode {
 struct pending_call {
   explicit pending_call(const asio::any_io_executor& executor) : wake(executor) {}
   asio::steady_timer wake;
-  std::optional<pid> process;  // once the peer said who runs it
+  std::optional<pid> process;     // once the peer said who runs it
+  bool ends_with_reason = false;  // a process of its own: what it ended with is the answer as it stands
   std::optional<call_result<term>> answer;
 };
 

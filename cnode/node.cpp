@@ -102,12 +102,13 @@ struct node::implementation {
 class node::implementation::core : public std::enable_shared_from_this<core> {
  public:
   core(asio::io_context& io, node_options options, node_observer& observer, resolve_function resolve,
-       call_handler handler)
+       call_handler handler, message_handler messages)
       : io_(io),
         options_(std::move(options)),
         observer_(&observer),
         resolve_(std::move(resolve)),
         handler_(std::move(handler)),
+        messages_(std::move(messages)),
         processes_(options_.name, random_creation(), handler_),
         acceptor_(io),
         idle_(io) {}
@@ -134,6 +135,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     observer_ = nullptr;
     shut_down();
     handler_ = nullptr;
+    messages_ = nullptr;
   }
 
   static asio::awaitable<outcome<peer>> dial(self node, target where, milliseconds limit) {
@@ -191,8 +193,8 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
         id, caller, caller, atom{"erpc"}, atom{"execute_call"}, 4, list{{atom{"monitor"}}, nullptr}};
 
     pending_call waiting(node->io_.get_executor());
-    link->calls.emplace(id, &waiting);
     waiting.wake.expires_after(limit);
+    link->calls.emplace(id, &waiting);
     link->send(encode_message(request, payload.view()));
     co_await waiting.wake.async_wait(as_result);
     link->calls.erase(id);
@@ -202,6 +204,43 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     co_return call_failure{
         call_failure_kind::timed_out,
         fmt::format("{}:{} on {} was not answered within {} ms", module, function, on.text(), limit.count())};
+  }
+
+  static asio::awaitable<call_result<term>> run_process(self node, node_name on, std::string module,
+                                                        std::string function, std::uint8_t arity,
+                                                        byte_string arguments) {
+    const auto found = node->links_.find(on);
+    if (found == node->links_.end()) {
+      co_return call_failure{call_failure_kind::no_link, fmt::format("there is no link to {}", on.text())};
+    }
+    const auto link = found->second;
+    const auto id = node->processes_.next_reference();
+    const auto& caller = node->processes_.self();
+    control::spawn_request request{
+        id, caller, caller, atom{module}, atom{function}, arity, list{{atom{"monitor"}}, nullptr}};
+    pending_call waiting(node->io_.get_executor());
+    waiting.ends_with_reason = true;
+    waiting.wake.expires_at(asio::steady_timer::time_point::max());
+    link->calls.emplace(id, &waiting);
+    link->send(encode_message(request, arguments));
+    co_await waiting.wake.async_wait(as_result);
+    link->calls.erase(id);
+    if (waiting.answer) co_return *std::move(waiting.answer);
+    co_return call_failure{call_failure_kind::link_lost, "given up"};
+  }
+
+  bool send(const node_name& on, std::string_view process, byte_view message) {
+    const auto found = links_.find(on);
+    if (found == links_.end()) return false;
+    found->second->send(
+        encode_message(control::reg_send{processes_.self(), atom{std::string(process)}}, message));
+    return true;
+  }
+  reference new_reference() { return processes_.next_reference(); }
+  std::optional<peer> linked(const node_name& name) const {
+    const auto found = links_.find(name);
+    if (found == links_.end()) return std::nullopt;
+    return found->second->peer();
   }
 
   const node_name& name() const noexcept { return options_.name; }
@@ -318,7 +357,8 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
            fmt::format("{} has linked anew; the old link is given up", other.name.text()));
     }
     const bool visible = (other.flags & flags::published) != 0;
-    peer linked{other.name, other.creation, other.flags, visible, which, remote};
+    peer linked{other.name, other.creation, other.flags, visible, which, remote, {}};
+    if (which == direction::outgoing) linked.distribution_port = remote.port();
     const auto made =
         std::make_shared<link>(std::move(socket), linked, options_.tick_time, options_.max_queued_bytes);
     links_.emplace(other.name, made);
@@ -377,11 +417,19 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     }
     if (const auto* down = std::get_if<control::monitor_exit>(&received.control)) {
       const auto found = from.calls.find(down->ref);
-      if (found != from.calls.end()) answer_call(from, found, read_answer(found->first, down->reason));
+      if (found != from.calls.end()) {
+        answer_call(from, found,
+                    found->second->ends_with_reason ? call_result<term>(down->reason)
+                                                    : read_answer(found->first, down->reason));
+      }
       return;
     }
     auto reaction = processes_.receive(from.session, received);
     if (!reaction.frames.empty()) from.send(reaction.frames);
+    if (reaction.told && !(messages_ && messages_(from.peer().name, *reaction.told))) {
+      reaction.unexpected =
+          fmt::format("a message that nobody waits for: {}", to_string(*reaction.told, 200));
+    }
     if (!reaction.unexpected.empty()) tell_unexpected(from.peer().name, std::move(reaction.unexpected));
   }
 
@@ -427,9 +475,9 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     }
     if (state->made) {
       auto [socket, remote, other] = *std::move(state->made);
-      const peer linked{other.name,          other.creation,
-                        other.flags,         (other.flags & flags::published) != 0,
-                        direction::outgoing, remote};
+      const peer linked{
+          other.name,          other.creation, other.flags,  (other.flags & flags::published) != 0,
+          direction::outgoing, remote,         remote.port()};
       install(std::move(socket), other, direction::outgoing, remote);
       complete(state, linked);
       return;
@@ -634,6 +682,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
   node_observer* observer_;
   resolve_function resolve_;
   call_handler handler_;
+  message_handler messages_;
   processes processes_;
   tcp::acceptor acceptor_;
   std::uint16_t port_ = 0;
@@ -647,10 +696,10 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
 };
 
 node::node(asio::io_context& io, node_options options, node_observer& observer, resolve_function resolve,
-           call_handler handler)
+           call_handler handler, message_handler messages)
     : implementation_(std::make_unique<implementation>()) {
-  implementation_->running = std::make_shared<implementation::core>(io, std::move(options), observer,
-                                                                    std::move(resolve), std::move(handler));
+  implementation_->running = std::make_shared<implementation::core>(
+      io, std::move(options), observer, std::move(resolve), std::move(handler), std::move(messages));
 }
 
 node::~node() {
@@ -673,6 +722,20 @@ asio::awaitable<call_result<term>> node::call(node_name on, std::string module, 
                                               byte_string arguments, milliseconds limit) {
   return implementation::core::call(implementation_->running, std::move(on), std::move(module),
                                     std::move(function), std::move(arguments), limit);
+}
+asio::awaitable<call_result<term>> node::run(node_name on, std::string module, std::string function,
+                                             std::uint8_t arity, byte_string arguments) {
+  return implementation::core::run_process(implementation_->running, std::move(on), std::move(module),
+                                           std::move(function), arity, std::move(arguments));
+}
+bool node::send(const node_name& on, std::string_view process, byte_view message) {
+  return implementation_->running->send(on, process, message);
+}
+reference node::new_reference() {
+  return implementation_->running->new_reference();
+}
+std::optional<peer> node::linked(const node_name& name) const {
+  return implementation_->running->linked(name);
 }
 const node_name& node::name() const noexcept {
   return implementation_->running->name();

@@ -36,6 +36,8 @@ struct peer {
   bool visible = true;
   cnode::direction direction = cnode::direction::outgoing;
   asio::ip::tcp::endpoint remote;
+  // Where it listens: known when we dialled it.
+  std::optional<std::uint16_t> distribution_port{};
 };
 
 // Where a dial got stuck. The order is the order of the steps.
@@ -133,10 +135,12 @@ struct resolved {
 using resolve_function = std::function<asio::awaitable<resolved>(std::string host)>;
 // All calls for `rollcall`/`Elixir.Rollcall` and for the registered process of that name come here.
 using call_handler = std::function<answer(const request&)>;
+// A message to self() that is no call. True: somebody waited for it.
+using message_handler = std::function<bool(const node_name& from, const term& message)>;
 
 class node {
  public:
-  node(asio::io_context&, node_options, node_observer&, resolve_function, call_handler);
+  node(asio::io_context&, node_options, node_observer&, resolve_function, call_handler, message_handler = {});
   ~node();
   node(const node&) = delete;
   node& operator=(const node&) = delete;
@@ -159,10 +163,22 @@ class node {
   asio::awaitable<call_result<term>> call(node_name on, std::string module, std::string function,
                                           byte_string arguments, milliseconds limit);
 
+  // Module:Function/Arity as a process of its own on that node, monitored; `arguments` has `arity` elements.
+  // Ends with the process, with the reason it ended for, or with the link; a node that will not start it:
+  // refused.
+  asio::awaitable<call_result<term>> run(node_name on, std::string module, std::string function,
+                                         std::uint8_t arity, byte_string arguments);
+
+  // `message` (one encoded term) to the process registered as `process` there. False: no link to it.
+  bool send(const node_name& on, std::string_view process, byte_view message);
+  // One that nobody else has; what comes back with it comes to the message_handler.
+  reference new_reference();
+
   const node_name& name() const noexcept;
   std::uint32_t creation() const noexcept;
   std::uint16_t port() const noexcept;  // of the listener, once started
   std::vector<peer> peers() const;
+  std::optional<peer> linked(const node_name&) const;
   // A process of ours to be used as sender, group leader and subscriber's name; registered as `rollcall`.
   const pid& self() const noexcept;
 

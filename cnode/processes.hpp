@@ -20,6 +20,8 @@ inline constexpr std::size_t max_monitors = 16'384;  // of our processes, per li
 struct reaction {
   byte_string frames;
   std::string unexpected;
+  std::optional<term>
+      told{};  // a plain message to `rollcall`: whoever made a reference or a watcher waits for it
 };
 
 class processes {

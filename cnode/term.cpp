@@ -416,6 +416,18 @@ term_writer& term_writer::write(const cnode::term& value) {
   return *this;
 }
 
+// EXPORT_EXT: 113, two atoms, and the arity as SMALL_INTEGER_EXT.
+term_writer& term_writer::external_fun(std::string_view module, std::string_view function,
+                                       std::uint8_t arity) {
+  return raw("q").atom(module).atom(function).integer(arity);
+}
+
+term_writer& term_writer::text(std::string_view latin1) {
+  list_header(latin1.size());
+  for (const auto c : latin1) integer(static_cast<std::uint8_t>(c));
+  return nil();
+}
+
 term_writer& term_writer::raw(byte_view encoded) {
   buffer::appended(ei_x_append_buf(&buffer_->x, encoded.data(), static_cast<int>(encoded.size())));
   return *this;

@@ -132,7 +132,10 @@ class term_writer {
   term_writer& write(const cnode::pid&);
   term_writer& write(const cnode::reference&);
   term_writer& write(const cnode::term&);
-  term_writer& raw(byte_view encoded);  // already encoded terms, without their version byte
+  // fun Module:Function/Arity; the arity is at most 255.
+  term_writer& external_fun(std::string_view module, std::string_view function, std::uint8_t arity);
+  term_writer& text(std::string_view latin1);  // a charlist
+  term_writer& raw(byte_view encoded);         // already encoded terms, without their version byte
 
   byte_view view() const noexcept;
   byte_string bytes() const { return byte_string(view()); }

@@ -183,8 +183,7 @@ TEST_F(Node, TriesEveryAddressOfAHost) {
   node_under_test other(thread, "other@127.0.0.1");
   ASSERT_TRUE(other.start());
   node_under_test resolving(thread, "resolving@127.0.0.1");
-  resolving.resolve =
-      [](std::string host) -> asio::awaitable<cnode::resolved> {
+  resolving.resolve = [](std::string host) -> asio::awaitable<cnode::resolved> {
     cnode::resolved answer;
     if (host == "a.name") {
       answer.addresses = {asio::ip::make_address("::1"), asio::ip::make_address("127.0.0.1")};

@@ -216,5 +216,30 @@ TEST(TermText, EscapesWhatWouldBreakALogLine) {
   EXPECT_EQ(to_string(binary{"h\xc3\xb6"}), "<<\"h\xc3\xb6\"/utf8>>");
 }
 
+// EXPORT_EXT: https://www.erlang.org/doc/apps/erts/erl_ext_dist.html#export_ext
+TEST(TermWriter, WritesAFunOfAnotherModule) {
+  term_writer out;
+  out.external_fun("erlang", "send", 3);
+  const auto bytes = out.bytes();
+  EXPECT_EQ(bytes.front(), 'q');
+  EXPECT_NE(bytes.find("erlang"), std::string::npos);
+  EXPECT_EQ(bytes.substr(bytes.size() - 2), std::string("a\x03", 2)) << "SMALL_INTEGER_EXT 3";
+  ASSERT_TRUE(check_term(bytes));
+  const auto decoded = decode_term(bytes);
+  ASSERT_TRUE(decoded);
+  EXPECT_TRUE(decoded->as<opaque>() != nullptr) << "kept as it is";
+}
+
+TEST(TermWriter, WritesACharlist) {
+  term_writer out;
+  out.text("ab");
+  const auto decoded = decode_term(out.bytes());
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(*decoded, term(list{{std::int64_t{'a'}, std::int64_t{'b'}}, nullptr}));
+  term_writer none;
+  none.text("");
+  EXPECT_EQ(*decode_term(none.bytes()), term(list{}));
+}
+
 }  // namespace
 }  // namespace rollcall::cnode
