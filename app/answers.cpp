@@ -56,6 +56,8 @@ constexpr std::string_view help_text =
     "  partitions()       lists of nodes that are connected to each other, largest first\n"
     "  links()            every pair of members with its state\n"
     "  missing_links()    the pairs that should be connected and are not\n"
+    "  netsplits()          what split, between whom, why, and how it ended; netsplit(Id): one\n"
+    "  leave(Node)          keep a node out of the mesh from now on; rejoin(Node): let it in again\n"
     "  discovery()        the sources of nodes with their last answers\n"
     "  events()           what changed lately; events(N): the last N\n"
     "  reconnect()        start a round now\n"
@@ -137,6 +139,27 @@ cnode::answer answers::operator()(const cnode::request& request) {
   if (is("partitions", 0)) return cached("partitions", report::partitions);
   if (is("links", 0)) return cached("links", report::links);
   if (is("missing_links", 0)) return cached("missing_links", report::missing_links);
+  if (is("netsplits", 0)) return cached("netsplits", report::netsplits);
+  if (is("netsplit", 1)) {
+    const auto* id = arguments[0].as<std::int64_t>();
+    if (id == nullptr || *id < 0) return failed(kind::function_clause);
+    const auto number = static_cast<std::uint64_t>(*id);
+    return cached("netsplit " + std::to_string(number),
+                  [&](const snapshot& s) { return report::netsplit(s, number); });
+  }
+  if (is("leave", 1) || is("rejoin", 1)) {
+    const auto name = name_in(arguments[0]);
+    if (!name) return failed(kind::function_clause);
+    const auto node = node_name::parse(*name);
+    if (!node) return failed(kind::bad_argument);
+    if (actions_.snapshot()->find(*name) == nullptr) {
+      cnode::term_writer refusal;
+      refusal.tuple_header(2).atom("error").atom("unknown_node");
+      return value(std::make_shared<const cnode::byte_string>(refusal.bytes()));
+    }
+    (request.function == "leave" ? actions_.leave : actions_.rejoin)(*node);
+    return value(report::document{report::symbol{"ok"}});
+  }
   if (is("discovery", 0)) return cached("discovery", report::discovery);
   if (is("events", 0)) {
     return cached("events", [](const snapshot& s) { return report::events(s, s.events.size()); });

@@ -21,6 +21,7 @@ class answers {
   struct actions {
     std::function<membership::snapshot_ptr()> snapshot;
     std::function<void()> start_round;
+    std::function<void(const node_name&)> leave{}, rejoin{};
   };
   answers(std::string version, actions);
 

@@ -183,20 +183,37 @@ void show_partitions(const json::value& answer, std::ostream& out) {
   }
 }
 
+// A group by its size, its first names, and how many more there are.
+std::string short_group(const json::value& group) {
+  constexpr std::size_t most = 3;
+  const auto& nodes = list(group);
+  std::string names;
+  for (std::size_t i = 0; i < nodes.size() && i < most; ++i) names += (i == 0 ? "" : " ") + cell(nodes[i]);
+  if (nodes.size() > most) names += fmt::format(" +{}", nodes.size() - most);
+  return fmt::format("{}: {}", nodes.size(), names);
+}
+
 void show_netsplits(const json::value& answer, milliseconds now, std::ostream& out) {
-  table incidents({"ID", "TYPE", "OPENED", "LASTED", "GROUPS", "CAUSE"});
+  table incidents({"ID", "TYPE", "OPENED", "LASTED", "ENDED", "GROUPS", "FIRST BROKEN PAIR"});
   for (const auto& element : list(answer)) {
     const auto& incident = object(element);
     const auto opened = time_of(incident, "opened_at"), closed = time_of(incident, "closed_at");
     std::string groups;
     if (const auto* all = member_of(incident, "groups"); all != nullptr && all->is_array()) {
       for (const auto& group : all->get_array()) {
-        groups += fmt::format("{}{}", groups.empty() ? "" : " | ", cell(group));
+        groups += fmt::format("{}{}", groups.empty() ? "" : " | ", short_group(group));
       }
     }
+    std::string first;
+    if (const auto* cause = member_of(incident, "cause"); cause != nullptr && cause->is_object()) {
+      const auto& c = cause->get_object();
+      first = fmt::format("{} - {} ({}", cell(c, "from"), cell(c, "to"), cell(c, "reason"));
+      const auto path = cell(c, "path");
+      first += path.empty() ? ")" : fmt::format(", path: {})", path);
+    }
     incidents.row({cell(incident, "id"), cell(incident, "type"), age(now, opened),
-                   closed.count() == 0 ? "still open" : span(closed - opened), groups,
-                   cell(incident, "cause")});
+                   closed.count() == 0 ? "still open" : span(closed - opened), cell(incident, "ended"),
+                   groups, first});
   }
   if (incidents.empty()) {
     out << "no netsplits\n";

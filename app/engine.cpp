@@ -1,6 +1,7 @@
 #include "app/engine.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -17,8 +18,12 @@
 
 #include "app/answers.hpp"
 #include "app/network.hpp"
+#include "app/probes.hpp"
 #include "app/reason.hpp"
 #include "app/settings.hpp"
+#include "app/state_file.hpp"
+#include "app/watcher.hpp"
+#include "cnode/port_mapper.hpp"
 #include "discovery/roster.hpp"
 #include "membership/cluster.hpp"
 
@@ -38,6 +43,12 @@ namespace {
 constexpr milliseconds longest_view_wait = 5'000ms;
 constexpr milliseconds shortest_view_wait = 1'000ms;
 constexpr milliseconds settings_wait = 10'000ms;
+// global:disconnect/0 waits for each of the node's links.
+constexpr milliseconds leave_wait = 10'000ms;
+constexpr milliseconds port_wait = 1'000ms;
+constexpr milliseconds memory_kept = 10'000ms;
+// The state file is written this long after a change, with all that changed meanwhile.
+constexpr milliseconds state_delay = 1'000ms;
 // A round waits this long for the names of new local nodes.
 constexpr milliseconds names_wait = 500ms;
 // Handshakes of strangers that failed are logged once per address and cause; this many are remembered.
@@ -63,6 +74,13 @@ membership::settings core_settings(const configuration& c) {
       break;
   }
   s.seed = std::random_device{}();
+  // Who passes by looks once, and asks nothing of the nodes that takes time.
+  s.probe = c.command == command::run;
+  s.watch = s.probe && c.views == view_mode::push;
+  s.probe_limit = c.probe_timeout;
+  s.introduce_timeout = c.introduce_timeout;
+  s.prune_after = c.prune_after;
+  s.prune_live = c.prune_live;
   return s;
 }
 
@@ -120,17 +138,44 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         resolver_(io, resolver_options(c)),
         roster_(io, roster_options(c), resolver_,
                 [this] { return local_names(port_mapper_port_, std::string(configuration_.name->alive())); }),
-        answers_(ROLLCALL_VERSION,
-                 {.snapshot = [this] { return snapshot_; }, .start_round = [this] { start_round(); }}),
+        answers_(ROLLCALL_VERSION, {.snapshot = [this] { return snapshot_; },
+                                    .start_round = [this] { start_round(); },
+                                    .leave = [this](const node_name& node) { tell(fact::leave{node}); },
+                                    .rejoin = [this](const node_name& node) { tell(fact::rejoin{node}); }}),
         node_(
             std::in_place, io, node_options(c, cookies_.cookies(), port_mapper_port_), *this,
             [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
-            [this](const cnode::request& r) { return answers_(r); }),
+            [this](const cnode::request& r) { return answers_(r); },
+            [this](const node_name& from, const cnode::term& message) {
+              return probes_.answered(message) || watchers_.receive(from, message);
+            }),
+        probes_(io, own_node(), counted_call()),
+        watchers_(own_node(), counted_call(),
+                  {.watching = [this](const node_name& on, bool runs,
+                                      const std::string& why) { watching(on, runs, why); },
+                   .changed =
+                       [this](const node_name& on, node_name peer, bool up, std::string why) {
+                         log_.debug(up ? "a node gained a peer" : "a node lost a peer",
+                                    {{"node", on.text()}, {"peer", peer.text()}, {"why", why}});
+                         tell(fact::peer_changed{on, std::move(peer), up, std::move(why)});
+                       }}),
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
         wake_(io),
         next_round_(io),
+        state_due_(io),
         views_answered_(io) {}
+
+  // Both outlive what they are made from, in tasks that wait: see abandon().
+  node_function own_node() {
+    return [this] { return node_ ? &*node_ : nullptr; };
+  }
+  call_function counted_call() {
+    return [this](node_name on, std::string module, std::string function, cnode::byte_string arguments,
+                  milliseconds limit) {
+      return call(std::move(on), std::move(module), std::move(function), std::move(arguments), limit);
+    };
+  }
 
   // ---- time
 
@@ -161,6 +206,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       const auto before = std::exchange(snapshot_, core_.snapshot());
       log_new_reasons(*before, *snapshot_, result.events);
       log_conditions(*before, *snapshot_);
+      remember(*before, *snapshot_);
     }
     for (auto& a : result.actions) {
       std::visit([this](auto& what) { carry_out(what); }, a);
@@ -197,8 +243,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void carry_out(const action::ask_view& a) {
     ++views_awaited_;
     spawn("ask view", ask_view(a.node));
-    spawn("ask status", ask_status(a.node));
   }
+  void carry_out(const action::ask_status& a) { spawn("ask status", ask_status(a.node)); }
+  void carry_out(const action::watch& a) { spawn("watch", watch(a.node)); }
+  void carry_out(const action::probe_links& a) { spawn("probe links", probe_links(a)); }
+  void carry_out(const action::probe_path& a) { spawn("probe path", probe_path(a)); }
+  void carry_out(const action::leave_mesh& a) { spawn("leave the mesh", leave_mesh(a)); }
   void carry_out(const action::connect& a) { spawn("connect", connect(a)); }
 
   // ---- dialling
@@ -266,6 +316,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   asio::awaitable<cnode::call_result<cnode::term>> call(node_name on, std::string module,
                                                         std::string function, cnode::byte_string arguments,
                                                         milliseconds limit) {
+    auto self = shared_from_this();
     const auto begun = std::chrono::steady_clock::now();
     auto answer =
         co_await node_->call(on, std::move(module), std::move(function), std::move(arguments), limit);
@@ -301,8 +352,84 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   asio::awaitable<void> ask_status(node_name on) {
     auto self = shared_from_this();
+    const auto begun = std::chrono::steady_clock::now();
     const auto answer = co_await call(on, "init", "get_status", no_arguments(), view_wait());
-    if (!stopping_ && answer && says_stopping(*answer)) tell(fact::stopping{on});
+    if (stopping_ || !answer) co_return;
+    if (says_stopping(*answer)) {
+      tell(fact::stopping{on});
+    } else {
+      const auto took = std::chrono::steady_clock::now() - begun;
+      tell(fact::heard{on, std::chrono::duration_cast<milliseconds>(took)});
+    }
+  }
+
+  asio::awaitable<void> watch(node_name on) {
+    auto self = shared_from_this();
+    co_await watchers_.run(on);
+  }
+
+  void watching(const node_name& on, bool runs, const std::string& why) {
+    if (!runs) {
+      log_.debug("its view is asked for every round", {{"node", on.text()}, {"why", why}});
+    }
+    tell(fact::watching{on, runs});
+  }
+
+  asio::awaitable<void> probe_links(action::probe_links a) {
+    auto self = shared_from_this();
+    auto results = co_await probes_.ask(a.on, a.to, a.limit, a.confirm);
+    if (!stopping_) tell(fact::links_probed{a.id, std::move(results)});
+  }
+
+  asio::awaitable<void> probe_path(action::probe_path a) {
+    auto self = shared_from_this();
+    auto result = membership::path_probe::no_word;
+    const auto port = co_await distribution_port(a.to);
+    if (stopping_) co_return;
+    if (port) {
+      const auto linked = node_->linked(a.to);
+      const auto at = linked ? linked->remote.address() : asio::ip::address();
+      const bool ipv6 = at.is_v6() && !at.to_v6().is_v4_mapped();
+      const auto call = counted_call();
+      result = co_await app::probe_path(call, a.on, a.to, *port, ipv6, a.limit);
+    }
+    if (!stopping_) tell(fact::path_probed{a.id, result});
+  }
+
+  // As others find it: from our own dial, from the configuration, else from its port mapper.
+  asio::awaitable<std::optional<std::uint16_t>> distribution_port(node_name of) {
+    const auto linked = node_->linked(of);
+    if (linked && linked->distribution_port) co_return linked->distribution_port;
+    const auto target = target_for(of);
+    if (target.port) co_return target.port;
+    if (!linked) co_return std::nullopt;
+    const asio::ip::tcp::endpoint mapper(linked->remote.address(), port_mapper_port_);
+    const auto port = co_await cnode::ask_port(mapper, std::string(of.alive()), port_wait);
+    if (!port) co_return std::nullopt;
+    co_return *port;
+  }
+
+  asio::awaitable<void> leave_mesh(action::leave_mesh a) {
+    auto self = shared_from_this();
+    const auto answer = co_await call(a.node, "global", "disconnect", no_arguments(), leave_wait);
+    if (stopping_) co_return;
+    if (answer) {
+      log_.info("left the mesh", {{"node", a.node.text()}, {"from", to_string(*answer, 400)}});
+      co_return;
+    }
+    const bool unknown = answer.error().kind == cnode::call_failure_kind::raised &&
+                         answer.error().detail.starts_with("error:undef");
+    if (!unknown || a.peers.empty()) {
+      log_.warning("could not take it out of the mesh; it is not asked to connect any more",
+                   {{"node", a.node.text()}, {"why", answer.error().detail}});
+      co_return;
+    }
+    // A release without that function, where nobody tears other links down for a lost one.
+    for (const auto& peer : a.peers) {
+      co_await call(a.node, "erlang", "disconnect_node", one_atom(peer.text()), leave_wait);
+      if (stopping_) co_return;
+    }
+    log_.info("left the mesh, link by link", {{"node", a.node.text()}});
   }
 
   asio::awaitable<void> ask_settings(node_name on) {
@@ -380,6 +507,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       const auto ended = std::chrono::steady_clock::now();
       last_round_ = ended;
       exporter_.round(in_seconds(ended - begun), now().wall);
+      // What a mesh that forms, or a burst of probes, took for a moment is given back.
+      if (ended - trimmed_ >= memory_kept) {
+        trimmed_ = ended;
+        ::malloc_trim(0);
+      }
       due = std::max(due + configuration_.interval, ended);
       next_round_.expires_at(std::exchange(round_requested_, false) ? ended : due);
       boost::system::error_code woken;
@@ -387,6 +519,48 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       if (woken) due = std::chrono::steady_clock::now();
       round_requested_ = false;
     }
+  }
+
+  // ---- what outlives us
+
+  void recall() {
+    if (configuration_.state_dir.empty() || configuration_.command != command::run) return;
+    state_.emplace(configuration_.state_dir);
+    auto read = state_->read();
+    for (const auto& problem : read.problems) log_.warning(problem);
+    if (!read.found) return;
+    core_.restore(std::move(read.found->incidents), std::move(read.found->totals), read.found->kept_out);
+    snapshot_ = core_.snapshot();
+  }
+
+  void remember(const membership::snapshot& before, const membership::snapshot& after) {
+    if (!state_) return;
+    const auto out = kept_out_in(after);
+    if (before.incidents == after.incidents && out == kept_out_in(before)) return;
+    if (std::exchange(state_awaited_, true)) return;
+    state_due_.expires_after(state_delay);
+    state_due_.async_wait([self = shared_from_this()](boost::system::error_code) {
+      self->state_awaited_ = false;
+      self->write_state();
+    });
+  }
+
+  void write_state() {
+    const auto problem = state_->write({*snapshot_->incidents, snapshot_->totals, kept_out_in(*snapshot_)});
+    if (!problem.empty() && !std::exchange(state_failing_, true)) {
+      log_.warning("incidents are not kept: " + problem, {{"dir", configuration_.state_dir}});
+    }
+    if (problem.empty() && std::exchange(state_failing_, false)) {
+      log_.info("incidents are kept again", {{"dir", configuration_.state_dir}});
+    }
+  }
+
+  static std::vector<node_name> kept_out_in(const membership::snapshot& s) {
+    std::vector<node_name> out;
+    for (const auto& m : s.members) {
+      if (m.kept_out && !m.pruned) out.push_back(m.name);
+    }
+    return out;
   }
 
   void start_round() {
@@ -546,7 +720,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     // What the sources list is told by the sources themselves: see log_changes.
     if (e.type == event_type::discovery_changed && !e.node) return;
     const bool bad = e.type == event_type::member_suspect || e.type == event_type::member_down ||
-                     e.type == event_type::isolated || e.type == event_type::netsplit_opened;
+                     e.type == event_type::isolated || e.type == event_type::netsplit_opened ||
+                     e.type == event_type::netsplit_changed;
     std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
     if (e.node) fields.emplace_back("node", e.node->text());
     if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
@@ -632,6 +807,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
     log_.info(fmt::format("rollcall {} is {}", ROLLCALL_VERSION, configuration_.name->text()),
               {{"dist_port", std::to_string(node_->port())}});
+    recall();
     spawn("rounds", rounds());
   }
 
@@ -640,6 +816,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     wake_.cancel();
     next_round_.cancel();
     views_answered_.cancel();
+    if (state_ && state_awaited_) write_state();
+    state_due_.cancel();
     co_await node_->stop();
   }
 
@@ -660,12 +838,17 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   discovery::roster roster_;
   answers answers_;
   std::optional<cnode::node> node_;
+  link_probes probes_;
+  watchers watchers_;
   membership::cluster core_;
   membership::snapshot_ptr snapshot_;
 
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::optional<std::chrono::steady_clock::time_point> last_round_;
-  asio::steady_timer wake_, next_round_, views_answered_;
+  std::chrono::steady_clock::time_point trimmed_ = started_;
+  asio::steady_timer wake_, next_round_, state_due_, views_answered_;
+  std::optional<state_file> state_;
+  bool state_awaited_ = false, state_failing_ = false;
   std::vector<membership::any_fact> facts_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::set<local_start> names_asked_;              // --local: still guessed in the last round

@@ -56,10 +56,11 @@ h2 span { text-transform: none; letter-spacing: 0; font-weight: 400; margin-left
 #numbers div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 18px; }
 #numbers b { display: block; font-size: 27px; line-height: 1.2; font-weight: 600; font-variant-numeric: tabular-nums; }
 #numbers span { color: var(--soft); font-size: 12.5px; }
-#details { list-style: none; margin: 0; padding: 0; display: grid; gap: 6px; }
-#details li { padding: 8px 12px; border-radius: 7px; border-left: 4px solid currentColor; }
-#details li.warning { background: var(--warning-back); } #details li.error { background: var(--error-back); }
-#details li span { color: var(--ink); margin-left: 10px; }
+#details, #netsplits { list-style: none; margin: 0; padding: 0; display: grid; gap: 6px; }
+#details li, #netsplits li { padding: 8px 12px; border-radius: 7px; border-left: 4px solid currentColor; }
+#details li.warning, #netsplits li.warning { background: var(--warning-back); } #details li.error, #netsplits li.error { background: var(--error-back); }
+#netsplits li.over { background: var(--idle-back); border-left-color: var(--line); }
+#details li span, #netsplits li span { color: var(--ink); margin-left: 10px; }
 .scroll { overflow: auto; max-height: 560px; }
 .scroll.whole { max-height: none; }
 table { border-collapse: collapse; width: 100%; }
@@ -82,11 +83,11 @@ td.name { overflow-wrap: anywhere; } td.close { white-space: nowrap; }
 #matrix th { position: static; box-shadow: none; padding: 0 8px 0 0; font-weight: 400; color: var(--ink); }
 #matrix thead th { padding: 0; text-align: center; color: var(--soft); font-size: 10.5px; }
 #matrix td { width: 18px; height: 18px; min-width: 9px; padding: 0; border: 0; border-radius: 3px; background: var(--idle-back); }
-#matrix td.sees { background: var(--ok); } #matrix td.blind { background: var(--card); box-shadow: inset 0 0 0 3px var(--error); } #matrix td.self { background: transparent; }
+#matrix td.sees { background: var(--ok); } #matrix td.blind { background: var(--card); box-shadow: inset 0 0 0 3px var(--error); } #matrix td.doubtful { background: var(--warning-back); box-shadow: inset 0 0 0 3px var(--warning); } #matrix td.self { background: transparent; }
 #matrix.dense td { width: 11px; height: 11px; border-radius: 2px; } #matrix.dense { border-spacing: 1px; font-size: 11px; }
 .legend { display: flex; gap: 16px; margin-top: 10px; color: var(--soft); font-size: 12px; flex-wrap: wrap; }
 .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 5px; vertical-align: -1px; }
-.legend .sees { background: var(--ok); } .legend .blind { box-shadow: inset 0 0 0 3px var(--error); } .legend .unknown { background: var(--idle-back); }
+.legend .sees { background: var(--ok); } .legend .blind { box-shadow: inset 0 0 0 3px var(--error); } .legend .doubtful { background: var(--warning-back); box-shadow: inset 0 0 0 3px var(--warning); } .legend .unknown { background: var(--idle-back); }
 .group { border-left: 4px solid var(--accent); padding: 2px 0 2px 10px; margin-bottom: 8px; word-break: break-word; }
 .group b { font-weight: 600; display: block; }
 #events { list-style: none; margin: 0; padding: 0; }
@@ -109,6 +110,8 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
 <main>
   <div id="numbers"></div>
   <section id="details-card" hidden><h2>What is wrong</h2><ul id="details"></ul></section>
+  <section id="netsplits-card" hidden>
+    <h2>Netsplits<span>newest first</span></h2><ul id="netsplits"></ul></section>
   <section id="members-card"><h2>Members<span id="members-note"></span></h2>
     <div class="scroll"><table>
       <thead><tr><th>node</th><th>state</th><th>since</th><th class="number">sees</th><th class="number">missing</th>
@@ -122,7 +125,7 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
   <section id="matrix-card"><h2>Who sees whom<span id="matrix-note"></span></h2>
     <div class="scroll whole"><table id="matrix"></table></div>
     <div class="legend" id="legend"><span><i class="sees"></i>the row sees the column</span>
-      <span><i class="blind"></i>it does not</span><span><i class="unknown"></i>no fresh view</span></div>
+      <span><i class="blind"></i>it does not</span><span><i class="doubtful"></i>it does, and probes fail</span><span><i class="unknown"></i>no fresh view</span></div>
   </section>
   <section id="events-card"><h2>Events<span>newest first</span></h2><div class="scroll"><ol id="events"></ol></div></section>
 </main>
@@ -248,7 +251,30 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
     }));
   }
 
-  function showMatrix(members, views) {
+  const span = ms => ms < 120000 ? (ms / 1000).toFixed(ms < 10000 ? 1 : 0) + ' s' : ms < 7200000 ? Math.round(ms / 60000) + ' min'
+    : Math.round(ms / 3600000) + ' h';
+  const some = names => names.slice(0, 4).join(', ') + (names.length > 4 ? ' and ' + (names.length - 4) + ' more' : '');
+  function showNetsplits(netsplits) {
+    at('netsplits-card').hidden = netsplits.length === 0;
+    fill(at('netsplits'), netsplits.slice(0, 10).map(split => {
+      const open = split.closed_at === null;
+      const item = make('li', null, open ? (split.type === 'full' ? 'error' : 'warning') : 'over');
+      item.append(make('b', open ? split.type + ', for ' + ago(split.opened_at)
+        : split.type + ', ' + split.ended + ' after ' + span(split.duration_ms)));
+      const when = make('span', day(split.opened_at) + '. ', 'soft');
+      const cause = split.cause === null ? '' : 'It began between ' + split.cause.from + ' and ' + split.cause.to + ' (' +
+        split.cause.reason + (split.cause.path === null ? '' : ', path: ' + split.cause.path) + '). ';
+      const groups = split.type === 'full'
+        ? split.groups.map(group => group.length + ': ' + some(group)).join(' \u2502 ')
+        : split.pairs_broken > 0 ? split.pairs_broken + (split.pairs_broken === 1 ? ' pair: ' : ' pairs: ') +
+          some(split.pairs.map(pair => pair.join(' \u2013 '))) : '';
+      item.append(when, make('span', cause + groups));
+      return item;
+    }));
+  }
+
+  function showMatrix(members, views, suspected) {
+    const doubtful = new Set(suspected.flatMap(pair => [pair.a + ' ' + pair.b, pair.b + ' ' + pair.a]));
     const present = members.filter(m => m.state !== 'left').map(m => m.node);
     const table = at('matrix');
     at('legend').hidden = views === null;
@@ -274,8 +300,10 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
         if (from === to) {
           cell.className = 'self';
         } else {
-          cell.className = !view ? '' : view.has(to) ? 'sees' : 'blind';
-          cell.title = from + (!view ? ' has no fresh view of ' : view.has(to) ? ' sees ' : ' does not see ') + to;
+          const doubt = view && view.has(to) && doubtful.has(from + ' ' + to);
+          cell.className = !view ? '' : doubt ? 'doubtful' : view.has(to) ? 'sees' : 'blind';
+          cell.title = from + (!view ? ' has no fresh view of ' : view.has(to) ? ' sees ' : ' does not see ') + to +
+            (doubt ? ', and probes between them fail' : '');
         }
         row.append(cell);
       }
@@ -299,15 +327,17 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
   let lastAnswer = null;
   async function refresh() {
     try {
-      const [status, members, partitions, discovery, events] = await Promise.all(
-        [ask('status'), ask('members'), ask('partitions'), ask('discovery'), ask('events?last=50')]);
+      const [status, members, partitions, discovery, events, netsplits, suspected] = await Promise.all(
+        [ask('status'), ask('members'), ask('partitions'), ask('discovery'), ask('events?last=50'), ask('netsplits'),
+         ask('links?state=suspected')]);
       const few = members.filter(m => m.state !== 'left').length <= matrixMost;
       const views = few ? await ask('views') : null;
       showStatus(status, members);
       showMembers(members);
       showPartitions(partitions);
       showDiscovery(discovery);
-      showMatrix(members, views);
+      showNetsplits(netsplits);
+      showMatrix(members, views, suspected);
       showEvents(events);
       lastAnswer = Date.now();
       at('age').textContent = 'as of ' + clock(lastAnswer);

@@ -10,6 +10,7 @@
 #include "http/json.hpp"
 #include "http/page.hpp"
 #include "http/target.hpp"
+#include "membership/verdict.hpp"
 
 namespace rollcall::http {
 
@@ -218,12 +219,52 @@ answer show_events(const content& from, const target& asked) {
   return json(report::events(*now, std::min(last, now->events.size())));
 }
 
+answer show_netsplits(const content& from, const target&) {
+  return json(report::netsplits(*from.snapshot()));
+}
+
+answer show_netsplit(const content& from, const target& asked) {
+  const auto& given = asked.segments.back();
+  std::uint64_t id = 0;
+  const auto* end = given.data() + given.size();
+  const auto [stopped, error] = std::from_chars(given.data(), end, id);
+  const auto now = from.snapshot();
+  const bool known = error == std::errc() && stopped == end &&
+                     std::ranges::any_of(*now->incidents, [&](const auto& i) { return i.id == id; });
+  if (!known) {
+    return json(
+        {report::object{{"error", text("no such netsplit, or it is too long ago")}, {"id", text(given)}}},
+        404);
+  }
+  return json(report::netsplit(*now, id));
+}
+
+// A gate that fails open: only what is proven closes it, unless ?strict=1 asks for more.
+answer show_node_ready(const content& from, const target& asked) {
+  const auto& name = asked.segments.back();
+  bool strict = false;
+  if (const auto given = asked.parameter("strict")) {
+    if (*given != "0" && *given != "1") return wrong_parameter("strict", *given, "0 or 1");
+    strict = *given == "1";
+  }
+  const auto now = from.snapshot();
+  const auto found = membership::judge(*now, name);
+  const bool ready = strict ? found.whole : found.verdict != membership::verdict::minority;
+  return json({report::object{{"node", text(name)},
+                              {"ready", {ready}},
+                              {"verdict", text(to_string(found.verdict))},
+                              {"partition_size", {static_cast<std::int64_t>(found.partition_size)}},
+                              {"expected", {static_cast<std::int64_t>(found.expected)}},
+                              {"linked_to_all", {found.whole}},
+                              {"text", text(found.text)}}},
+              ready ? 200 : 503);
+}
+
 struct route {
   std::string_view path;  // a segment in braces stands for any
   answer (*show)(const content&, const target&);
 };
 
-// Readiness gates (/api/v1/ready/{node}), /api/v1/netsplits and /api/v1/events/stream belong into this table.
 constexpr std::array routes{
     route{"/", show_page},
     route{"/metrics", show_metrics},
@@ -237,6 +278,9 @@ constexpr std::array routes{
     route{"/api/v1/links", show_links},
     route{"/api/v1/missing_links", show_missing_links},
     route{"/api/v1/views", show_views},
+    route{"/api/v1/netsplits", show_netsplits},
+    route{"/api/v1/netsplits/{id}", show_netsplit},
+    route{"/api/v1/ready/{node}", show_node_ready},
     route{"/api/v1/discovery", show_discovery},
     route{"/api/v1/events", show_events},
     route{"/api/v1/version", show_version},

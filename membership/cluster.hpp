@@ -24,7 +24,14 @@ struct settings {
   milliseconds discovery_stale_after{60'000};
   milliseconds formation_settle{
       300};  // nodes without a visible link wait this long for more of them to be linked
-  milliseconds cookie_retry{300'000};  // a refused cookie is tried again no sooner
+  milliseconds cookie_retry{300'000};      // a refused cookie is tried again no sooner
+  bool watch = false;                      // --views=push: nodes report changes by themselves
+  bool probe = false;                      // links and paths are probed
+  milliseconds probe_limit{1'000};         // of one link or path probe
+  milliseconds introduce_timeout{30'000};  // a new node waits this long to be reachable for everyone
+  std::optional<milliseconds>
+      prune_after{};        // unlisted, unhealthy nodes are taken out of the mesh after this
+  bool prune_live = false;  // healthy ones too
   std::uint64_t seed = 1;
   std::size_t max_events = 256;
 };
@@ -41,6 +48,10 @@ class cluster {
   explicit cluster(settings);
   ~cluster();
   cluster(cluster&&) noexcept;
+
+  // What an earlier life remembered; before the first step. Open incidents go on, or are closed, once it is
+  // known who is there; nothing is counted anew.
+  void restore(std::vector<incident>, incident_totals, const std::vector<node_name>& kept_out);
 
   step_result step(std::span<const any_fact> facts, moment now);
   snapshot_ptr snapshot() const;  // never null

@@ -102,7 +102,23 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     error(condition::isolated,
           fmt::format("none of {} listed members can be reached: Rollcall itself may be cut off", s.listed));
   }
-  if (lasts(condition::netsplit, s.partitions.size() > 1, grace, now, wake)) {
+  const auto open = [&](incident_type worst) {
+    return std::ranges::any_of(*s.incidents, [&](const incident& i) {
+      return !i.closed_at && i.confirmed && (i.type == incident_type::full) == (worst == incident_type::full);
+    });
+  };
+  const bool parted = lasts(condition::netsplit, s.partitions.size() > 1, grace, now, wake);
+  if (!parted && (open(incident_type::full) || open(incident_type::partial))) {
+    std::string text;
+    for (const auto& i : *s.incidents) {
+      if (i.closed_at || !i.confirmed) continue;
+      text += fmt::format("{}netsplit {} ({})", text.empty() ? "" : "; ", i.id, to_string(i.type));
+      if (i.cause) text += fmt::format(" between {} and {}", i.cause->from.text(), i.cause->to.text());
+    }
+    raised.push_back({condition::netsplit, open(incident_type::full) ? severity::error : severity::warning,
+                      std::move(text)});
+  }
+  if (parted) {
     std::vector<std::string> groups;
     for (const auto& part : s.partitions) {
       groups.push_back(part.size() == 1
@@ -112,8 +128,14 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     error(condition::netsplit, fmt::format("{} partitions: {}", s.partitions.size(), some_of(groups)));
   }
   // A dead zone and our own cut look alike, so this is said and not decided.
-  const auto silent = names_where(s, [](const member& m) {
-    return m.listed && (m.state == member_state::suspect || m.state == member_state::down) &&
+  // Whom members go on seeing for longer than they could by mistake is silent to us alone.
+  const auto seen_all_along = [&](const member& m) {
+    return m.seen &&
+           s.at - m.since > m.net_ticktime.value_or(milliseconds(60'000)) * 5 / 4 + options_.interval;
+  };
+  const auto silent = names_where(s, [&](const member& m) {
+    return m.listed && !seen_all_along(m) &&
+           (m.state == member_state::suspect || m.state == member_state::down) &&
            (m.why == reason::timeout || m.why == reason::tick_timeout);
   });
   if (!s.isolated && silent.size() >= 2 && silent.size() * 3 >= s.expected) {
@@ -165,6 +187,11 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     warning(condition::links_missing,
             fmt::format("{} {} of members not connected, by member: {}", s.links_missing,
                         s.links_missing == 1 ? "pair" : "pairs", some_of(ends)));
+  }
+  if (!s.quarantine.empty()) {
+    std::vector<std::string> sentences;
+    for (const auto& out : s.quarantine) sentences.push_back(out.text);
+    warning(condition::quarantine, some_of(sentences));
   }
   std::vector<std::string> refusing;
   for (const auto& m : s.members) {

@@ -40,6 +40,15 @@ enum class reason {
 enum class member_state { joining, up, suspect, leaving, down, left };
 enum class connect_outcome { connected, failed, ignored, timeout, error };
 enum class query_outcome { ok, empty, nxdomain, servfail, timeout, error };
+// How a probe of the link between two nodes ended: one of them was asked to send, the other answers to us.
+enum class link_probe {
+  answered,  // its answer came to us, over its own link
+  silent,   // sent, and no answer within the limit; when confirming, though it answered us directly meanwhile
+  no_link,  // the asked node has no link to it
+  no_word,  // the asked node did not do it, or (confirming) the other did not answer us either: says nothing
+};
+// How a TCP connection from one node to another's distribution port ended.
+enum class path_probe { reachable, timeout, refused, unresolved, unreachable, no_word };
 inline constexpr int reason_count = 13, member_state_count = 6, connect_outcome_count = 5,
                      query_outcome_count = 6;
 
@@ -47,6 +56,7 @@ std::string_view to_string(reason) noexcept;
 std::string_view to_string(member_state) noexcept;
 std::string_view to_string(connect_outcome) noexcept;
 std::string_view to_string(query_outcome) noexcept;
+std::string_view to_string(path_probe) noexcept;
 
 using request_id = std::uint64_t;
 
@@ -106,6 +116,38 @@ struct settings {
 struct stopping {
   node_name node;
 };  // init:get_status/0 says so
+// It answered a question that tells nothing of views (init:get_status/0), and is not stopping.
+struct heard {
+  node_name node;
+  milliseconds round_trip;
+};
+// Pushed by the watcher on `node`: it gained or lost a visible peer. `why`: the reason of its nodedown, as
+// text.
+struct peer_changed {
+  node_name node, peer;
+  bool up;
+  std::string why;
+};
+// The watcher on `node` runs, or does not (any more): then its view is asked for every round.
+struct watching {
+  node_name node;
+  bool on;
+};
+struct links_probed {
+  request_id id;
+  std::vector<link_probe> results;  // in the order of action::probe_links::to
+};
+struct path_probed {
+  request_id id;
+  path_probe result;
+};
+// leave/1, rejoin/1
+struct leave {
+  node_name node;
+};
+struct rejoin {
+  node_name node;
+};
 struct connect_result {
   request_id id;
   connect_outcome outcome;
@@ -116,9 +158,11 @@ struct cookies_changed {};  // members refused for their cookie are dialled agai
 struct round_requested {};  // reconnect/0
 }  // namespace fact
 
-using any_fact = std::variant<fact::listed, fact::link_up, fact::link_down, fact::dial_failed, fact::view,
-                              fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
-                              fact::cookies_changed, fact::round_requested>;
+using any_fact =
+    std::variant<fact::listed, fact::link_up, fact::link_down, fact::dial_failed, fact::view,
+                 fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
+                 fact::cookies_changed, fact::round_requested, fact::heard, fact::peer_changed,
+                 fact::watching, fact::links_probed, fact::path_probed, fact::leave, fact::rejoin>;
 
 namespace action {
 struct dial {
@@ -129,7 +173,34 @@ struct hang_up {
 };
 struct ask_view {
   node_name node;
-};  // view, view_failed (or stopping)
+};  // view or view_failed
+struct ask_status {
+  node_name node;
+};  // heard or stopping; nothing when it does not answer
+struct watch {
+  node_name node;
+};  // watching, now and whenever that changes
+// On `on`: an is_auth to the net_kernel of each, without connecting, answered to us. Confirming: each of them
+// is asked directly as well. Answered by exactly one links_probed within `limit`.
+struct probe_links {
+  request_id id;
+  node_name on;
+  std::vector<node_name> to;
+  milliseconds limit;
+  bool confirm;
+};
+// On `on`: gen_tcp:connect to the distribution port of `to`. Answered by exactly one path_probed.
+struct probe_path {
+  request_id id;
+  node_name on, to;
+  milliseconds limit;
+};
+// global:disconnect/0 on `node`; where it has no such function, the links to `peers` are cut on it one by one
+// (empty: nothing is).
+struct leave_mesh {
+  node_name node;
+  std::vector<node_name> peers;
+};
 struct ask_settings {
   node_name node;
 };  // settings, or nothing
@@ -142,7 +213,8 @@ struct connect {
 }  // namespace action
 
 using any_action =
-    std::variant<action::dial, action::hang_up, action::ask_view, action::ask_settings, action::connect>;
+    std::variant<action::dial, action::hang_up, action::ask_view, action::ask_status, action::ask_settings,
+                 action::watch, action::probe_links, action::probe_path, action::leave_mesh, action::connect>;
 
 enum class event_type {
   member_joined,

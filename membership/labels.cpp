@@ -185,4 +185,46 @@ std::string_view to_string(pair_state value) noexcept {
   return "unknown";
 }
 
+std::string_view to_string(path_probe value) noexcept {
+  switch (value) {
+    case path_probe::reachable:
+      return "reachable";
+    case path_probe::timeout:
+      return "timeout";
+    case path_probe::refused:
+      return "econnrefused";
+    case path_probe::unresolved:
+      return "nxdomain";
+    case path_probe::unreachable:
+      return "ehostunreach";
+    case path_probe::no_word:
+      return "no_word";
+  }
+  return "no_word";
+}
+
+std::string_view to_string(incident_type value) noexcept {
+  switch (value) {
+    case incident_type::asymmetric:
+      return "asymmetric";
+    case incident_type::partial:
+      return "partial";
+    case incident_type::full:
+      return "full";
+  }
+  return "full";
+}
+
+std::string_view to_string(incident_end value) noexcept {
+  switch (value) {
+    case incident_end::open:
+      return "open";
+    case incident_end::healed:
+      return "healed";
+    case incident_end::gone:
+      return "gone";
+  }
+  return "open";
+}
+
 }  // namespace rollcall::membership

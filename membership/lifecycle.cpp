@@ -20,8 +20,14 @@ void keep_reason(member_record& m, reason why, const std::string& detail) {
   m.detail = detail;
 }
 
+// Who reports changes by itself has a view as fresh as its last sign of life.
+milliseconds last_heard(const member_record& m) {
+  if (!m.has_view) return m.link_since;
+  return m.watched ? std::max(m.view_at, m.heard_at) : m.view_at;
+}
+
 bool heard_lately(const member_record& m, milliseconds now, milliseconds interval) {
-  return m.linked && now - (m.has_view ? m.view_at : m.link_since) <= 3 * interval;
+  return m.linked && now - last_heard(m) <= 3 * interval;
 }
 
 }  // namespace
@@ -99,9 +105,13 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   m.dial_failure = reason::none;
   m.has_view = m.fresh = m.first_view_ended = m.asking_view = m.answers_unseen = false;
   m.view_failure = reason::none;
-  m.view_wanted = true;
+  m.view_wanted = m.status_wanted = true;
+  m.watch_asked = m.watched = m.asking_status = false;
+  m.next_watch = m.leave_told = milliseconds{0};
+  m.reported_meanwhile.clear();
+  m.heard_at = now.steady;
   if (known && !another) return false;
-  m.settings_asked = false;
+  m.settings_asked = m.settings_answered = false;
   if (!another) return false;
 
   m.entry = next_entry();
@@ -112,7 +122,7 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   if (m.state == member_state::up) {
     m.absent_since = now.steady;
     enter(m, member_state::joining, reason::none, now);
-  } else if (m.state == member_state::leaving) {
+  } else if (m.state == member_state::leaving && !m.kept_out) {
     enter(m, member_state::joining, reason::none, now);
   }
   return true;
@@ -121,7 +131,8 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
 void lifecycle::link_down(member_record& m, reason why, const std::string& detail, moment now) {
   if (!m.linked) return;
   m.linked = m.fresh = m.has_view = m.asking_view = m.answers_unseen = false;
-  m.view_wanted = false;
+  m.view_wanted = m.status_wanted = m.asking_status = m.watched = m.watch_asked = false;
+  m.reported_meanwhile.clear();
   m.first_view_ended = true;
   m.lost_at = now.steady;
   m.loss = why;
@@ -163,6 +174,23 @@ void lifecycle::stopping(member_record& m, moment now) {
                 fmt::format("{} is stopping", m.name.text()), now);
 }
 
+void lifecycle::keep_out(member_record& m, std::string_view why, moment now) {
+  m.kept_out = true;
+  if (m.state == member_state::left || m.state == member_state::leaving || m.creation == 0) return;
+  enter(m, member_state::leaving, reason::stopping, now);
+  if (!m.linked) m.absent_since = m.lost_at;
+  m.detail = why;
+  events_.write(event_type::member_leaving, &m.name, reason::stopping,
+                fmt::format("{} is kept out of the mesh: {}", m.name.text(), why), now);
+}
+
+void lifecycle::let_in(member_record& m, moment now) {
+  m.kept_out = false;
+  if (m.state != member_state::leaving || m.stopping) return;
+  enter(m, member_state::joining, reason::none, now);
+  m.joined = m.linked && m.joined;
+}
+
 void lifecycle::suspect(member_record& m, reason why, moment now) {
   enter(m, member_state::suspect, why, now);
   events_.write(event_type::member_suspect, &m.name, why,
@@ -188,8 +216,7 @@ bool lifecycle::evaluate(const member_table& members, const view_matrix& views, 
     changed |= fresh != m.fresh;
     m.fresh = fresh;
     if (fresh) witnesses.insert(m.rank);
-    if (m.linked)
-      wake.note((m.has_view ? m.view_at : m.link_since) + 3 * options_.interval + milliseconds(1));
+    if (m.linked) wake.note(last_heard(m) + 3 * options_.interval + milliseconds(1));
     left += m.state == member_state::left ? 1 : 0;
   }
   changed |= evaluate_isolation(members, now);
@@ -297,6 +324,10 @@ bool lifecycle::step(member_record& m, bool seen, moment now, deadline& wake,
 
   if (m.fresh) {
     if (m.state == member_state::up) return false;
+    if (m.kept_out) {
+      keep_out(m, "it was told to leave the mesh", now);
+      return true;
+    }
     const bool first = !m.joined;
     const auto before = m.state;
     m.joined = true;
@@ -336,7 +367,7 @@ bool lifecycle::step(member_record& m, bool seen, moment now, deadline& wake,
   // A member that was up and is not: stale, or without a link.
   if (m.state == member_state::up ||
       (m.state == member_state::joining && !heard_lately(m, now.steady, options_.interval))) {
-    m.absent_since = m.linked ? (m.has_view ? m.view_at : m.link_since) : m.lost_at;
+    m.absent_since = m.linked ? last_heard(m) : m.lost_at;
     if (m.linked) m.detail = "linked, but it does not answer";
     suspect(m, m.linked ? (m.view_failure != reason::none ? m.view_failure : reason::timeout) : m.loss, now);
     absent_step(m, seen, now, wake);

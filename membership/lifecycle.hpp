@@ -36,6 +36,9 @@ class lifecycle {
   void link_down(member_record&, reason, const std::string& detail, moment);
   void dial_failed(member_record&, reason, const std::string& detail, moment);
   void stopping(member_record&, moment);
+  // `leaving` until it is let in again, whatever it does meanwhile.
+  void keep_out(member_record&, std::string_view why, moment);
+  void let_in(member_record&, moment);
 
   // Moves every member to the state that is right now; notes when that may change by time alone. Returns
   // whether any did. Members to be removed (reaped, or joining and delisted) are appended to `gone`.

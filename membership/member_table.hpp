@@ -58,7 +58,19 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   reason view_failure = reason::none;
   std::vector<node_name> strangers;  // in its view, but no members
 
-  bool settings_asked = false;
+  milliseconds heard_at{0};  // it answered anything, over this link
+  bool watch_asked = false, watched = false;
+  milliseconds next_watch{0};
+  std::vector<std::pair<node_name, bool>> reported_meanwhile;  // while a question for its view is outstanding
+  bool status_wanted = false, asking_status = false;
+  milliseconds status_asked{0};
+  unsigned rounds_unasked = 0;  // a watched member's view is asked for every few rounds only
+  bool kept_out = false;        // leave/1, or pruned: never asked to connect
+  milliseconds leave_told{0};   // when it was last told to leave the mesh
+  bool pruned = false;          // kept out until it is listed again
+  bool prune_barred = false;    // delisted by an answer that lost half of its nodes
+
+  bool settings_asked = false, settings_answered = false;
   std::optional<std::string> otp_release;
   std::optional<bool> prevent_overlapping_partitions, connect_all;
   std::optional<std::string> dist_auto_connect;

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "membership/partitions.hpp"
-
 namespace rollcall::membership {
 namespace {
 
@@ -32,12 +30,17 @@ member describe(const member_record& record, const view_matrix& views) {
   m.failures = record.failures;
   m.restarts = record.restarts;
   m.fresh_view = record.fresh;
+  m.watched = record.watched;
+  m.kept_out = record.kept_out;
+  m.pruned = record.pruned;
   return m;
 }
 
 }  // namespace
 
-snapshot draw(const member_table& members, const view_matrix& views) {
+snapshot draw(const member_table& members, const view_matrix& views, const view_matrix& suspected,
+              const std::set<std::pair<std::uint32_t, std::uint32_t>>& quarantined,
+              const std::vector<std::vector<std::size_t>>& partitions) {
   snapshot s;
   const auto size = members.size();
   s.members.reserve(size);
@@ -56,7 +59,8 @@ snapshot draw(const member_table& members, const view_matrix& views) {
     if (record->fresh) std::ranges::copy(record->strangers, std::back_inserter(strangers));
   }
 
-  std::size_t connected = 0, one_way = 0, missing = 0, links_missing = 0;
+  const bool any_suspected = suspected.any();
+  std::size_t connected = 0, one_way = 0, missing = 0, in_doubt = 0, links_missing = 0;
   for (const auto& record : members.all()) {
     const auto rank = record->rank;
     const auto forth = views.sees(rank), back = views.seen_by(rank);
@@ -69,17 +73,23 @@ snapshot draw(const member_table& members, const view_matrix& views) {
       }
       continue;
     }
+    for (std::size_t i = 0; i < back.size(); ++i) {
+      s.members[rank].seen |= (back[i] & (telling[0].words()[i] | telling[1].words()[i])) != 0;
+    }
     if (!record->fresh) continue;
     const auto kind = record->kind == name_kind::long_name ? 0U : 1U;
     const bool in_mesh = record->in_mesh();
     for (std::size_t i = 0; i < forth.size(); ++i) {
       const auto any = telling[0].words()[i] | telling[1].words()[i];
       const auto self = i == rank / word_bits ? word{1} << (rank % word_bits) : word{0};
-      connected += bits_in(forth[i] & back[i] & any);
-      one_way += bits_in((forth[i] ^ back[i]) & any);
+      const auto doubt = any_suspected ? suspected.sees(rank)[i] & (forth[i] | back[i]) : word{0};
+      connected += bits_in(forth[i] & back[i] & any & ~doubt);
+      one_way += bits_in((forth[i] ^ back[i]) & any & ~doubt);
+      in_doubt += bits_in(doubt & any);
       missing += bits_in(~(forth[i] | back[i]) & telling[kind].words()[i] & ~self);
       if (!in_mesh) continue;
-      s.members[rank].links_missing += bits_in(~(forth[i] | back[i]) & mesh[kind].words()[i] & ~self);
+      s.members[rank].links_missing +=
+          bits_in((~(forth[i] | back[i]) | doubt) & mesh[kind].words()[i] & ~self);
     }
     links_missing += s.members[rank].links_missing;
   }
@@ -89,11 +99,25 @@ snapshot draw(const member_table& members, const view_matrix& views) {
   };
   put(pair_state::connected, connected / 2);
   put(pair_state::one_way, one_way / 2);
-  put(pair_state::missing, missing / 2);
-  put(pair_state::unknown, pairs - (connected + one_way + missing) / 2);
+  for (const auto& [a, b] : quarantined) {
+    const auto* one = members.find(a);
+    const auto* other = members.find(b);
+    if (one == nullptr || other == nullptr) continue;
+    s.quarantined_pairs.emplace(
+        std::minmax(static_cast<std::uint32_t>(one->rank), static_cast<std::uint32_t>(other->rank)));
+  }
+  std::size_t kept = 0;
+  s.view_bits = views.bits();
+  s.row_words = views.row_words();
+  if (any_suspected) s.suspected_bits = suspected.bits();
+  for (const auto& [a, b] : s.quarantined_pairs) kept += s.pair(a, b) == pair_state::quarantined ? 1 : 0;
+  put(pair_state::missing, missing / 2 - std::min(kept, missing / 2));
+  put(pair_state::suspected, in_doubt / 2);
+  put(pair_state::quarantined, kept);
+  put(pair_state::unknown, pairs - (connected + one_way + missing + in_doubt) / 2);
   s.links_missing = links_missing / 2;
 
-  const auto groups = find_partitions(members, views);
+  const auto& groups = partitions;
   for (std::size_t index = 0; index < groups.size(); ++index) {
     auto& part = s.partitions.emplace_back();
     part.reserve(groups[index].size());
@@ -106,8 +130,6 @@ snapshot draw(const member_table& members, const view_matrix& views) {
   std::ranges::sort(strangers);
   strangers.erase(std::unique(strangers.begin(), strangers.end()), strangers.end());
   s.unlisted = std::move(strangers);
-  s.view_bits = views.bits();
-  s.row_words = views.row_words();
   return s;
 }
 

@@ -6,6 +6,10 @@
 
 namespace rollcall::membership {
 
-snapshot draw(const member_table&, const view_matrix&);
+// `suspected`: symmetric. `quarantined`: ids, lower first. `partitions`: ranks, as find_partitions() gave
+// them for the views without the suspected pairs.
+snapshot draw(const member_table&, const view_matrix& views, const view_matrix& suspected,
+              const std::set<std::pair<std::uint32_t, std::uint32_t>>& quarantined,
+              const std::vector<std::vector<std::size_t>>& partitions);
 
 }  // namespace rollcall::membership

@@ -52,6 +52,7 @@ document describe(const membership::member& m) {
       {"partition", m.partition ? of(std::uint64_t{*m.partition}) : document{nil{}}},
       {"creation", m.creation != 0 ? of(std::uint64_t{m.creation}) : document{nil{}}},
       {"otp_release", m.otp_release ? words(*m.otp_release) : document{nil{}}},
+      {"kept_out", of(m.kept_out)},
   }};
 }
 
@@ -91,6 +92,11 @@ document status(const snapshot& s) {
         {"text", words(c.text)},
     }});
   }
+  array quarantine;
+  for (const auto& out : s.quarantine) {
+    quarantine.push_back({object{
+        {"node", of(out.node)}, {"cannot_reach", list_of(out.cannot_reach)}, {"text", words(out.text)}}});
+  }
   std::array<std::uint64_t, member_state_count> counted{};
   for (const auto& m : s.members) ++counted[static_cast<std::size_t>(m.state)];
   object by_state;
@@ -107,6 +113,7 @@ document status(const snapshot& s) {
       {"partitions", of(std::uint64_t{s.partitions.size()})},
       {"links_missing", of(std::uint64_t{s.links_missing})},
       {"netsplit", of(raised(s, condition::netsplit))},
+      {"quarantine", {std::move(quarantine)}},
       {"isolated", of(s.isolated)},
       {"starting", of(s.starting)},
       {"unlisted", list_of(s.unlisted)},
@@ -183,6 +190,56 @@ document events(const snapshot& s, std::size_t last) {
     }});
   }
   return {std::move(items)};
+}
+
+namespace {
+
+document describe(const incident& i) {
+  array groups, pairs, actions;
+  for (const auto& group : i.groups) groups.push_back(list_of(group));
+  for (const auto& [a, b] : i.pairs) pairs.push_back({array{of(a), of(b)}});
+  for (const auto& act : i.actions)
+    actions.push_back({object{{"at", of(act.at)}, {"text", words(act.text)}}});
+  document cause{nil{}};
+  if (i.cause) {
+    cause = {object{
+        {"from", of(i.cause->from)},
+        {"to", of(i.cause->to)},
+        {"reason", words(i.cause->reason)},
+        {"path", i.cause->path.empty() ? document{nil{}} : atom(i.cause->path)},
+        {"at", of(i.cause->at)},
+    }};
+  }
+  return {object{
+      {"id", of(i.id)},
+      {"type", atom(to_string(i.type))},
+      {"opened_at", of(i.opened_at)},
+      {"closed_at", optional(i.closed_at)},
+      {"duration_ms", i.closed_at ? of(*i.closed_at - i.opened_at) : document{nil{}}},
+      {"confirmed", of(i.confirmed)},
+      {"ended", atom(to_string(i.ended))},
+      {"groups", {std::move(groups)}},
+      {"left_out", list_of(i.left_out)},
+      {"cause", std::move(cause)},
+      {"pairs_broken", of(std::uint64_t{i.broken_pairs})},
+      {"pairs", {std::move(pairs)}},
+      {"connects_asked", of(std::uint64_t{i.connects_asked})},
+      {"connects_succeeded", of(std::uint64_t{i.connects_succeeded})},
+      {"actions", {std::move(actions)}},
+  }};
+}
+
+}  // namespace
+
+document netsplits(const snapshot& s) {
+  array items;
+  for (const auto& i : *s.incidents) items.push_back(describe(i));
+  return {std::move(items)};
+}
+
+document netsplit(const snapshot& s, std::uint64_t id) {
+  const auto found = std::ranges::find(*s.incidents, id, &incident::id);
+  return found != s.incidents->end() ? describe(*found) : document{nil{}};
 }
 
 }  // namespace rollcall::membership::report

@@ -32,5 +32,7 @@ document links(const snapshot&);          // every pair of members: %{a:, b:, st
 document missing_links(const snapshot&);  // [[a, b]] pairs
 document discovery(const snapshot&);
 document events(const snapshot&, std::size_t last);
+document netsplits(const snapshot&);                   // newest first
+document netsplit(const snapshot&, std::uint64_t id);  // nil when there is none, or none any more
 
 }  // namespace rollcall::membership::report

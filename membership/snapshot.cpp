@@ -6,8 +6,8 @@
 namespace rollcall::membership {
 namespace {
 
-bool bit(const snapshot& s, std::size_t from, std::size_t to) {
-  return ((s.view_bits[from * s.row_words + to / 64] >> (to % 64)) & 1U) != 0;
+bool bit(const std::vector<std::uint64_t>& bits, std::size_t row_words, std::size_t from, std::size_t to) {
+  return ((bits[from * row_words + to / 64] >> (to % 64)) & 1U) != 0;
 }
 
 }  // namespace
@@ -17,18 +17,20 @@ std::optional<bool> snapshot::sees(std::size_t from, std::size_t to) const {
   if (!members[from].fresh_view || (from + 1) * row_words > view_bits.size() || to / 64 >= row_words) {
     return std::nullopt;
   }
-  return bit(*this, from, to);
+  return bit(view_bits, row_words, from, to);
 }
 
 pair_state snapshot::pair(std::size_t a, std::size_t b) const {
   if (a > b) std::swap(a, b);
-  if (!exceptional_pairs.empty()) {
-    const auto found = exceptional_pairs.find({static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)});
-    if (found != exceptional_pairs.end()) return found->second;
-  }
   const auto forth = sees(a, b);
   const auto back = sees(b, a);
   if (!forth || !back) return pair_state::unknown;
+  if (*forth || *back) {
+    if ((a + 1) * row_words <= suspected_bits.size() && bit(suspected_bits, row_words, a, b))
+      return pair_state::suspected;
+  } else if (quarantined_pairs.contains({static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)})) {
+    return pair_state::quarantined;
+  }
   if (*forth && *back) return pair_state::connected;
   if (*forth || *back) return pair_state::one_way;
   return members[a].name.kind() == members[b].name.kind() ? pair_state::missing : pair_state::unknown;

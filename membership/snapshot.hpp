@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 
 #include "membership/facts.hpp"
@@ -37,6 +38,73 @@ std::string_view to_string(severity) noexcept;
 std::string_view to_string(condition) noexcept;
 std::string_view to_string(pair_state) noexcept;
 
+// An incident only ever worsens, in this order.
+enum class incident_type {
+  asymmetric,  // one end of a pair says yes, the other no
+  partial,     // one partition, pairs missing in it
+  full,        // two or more partitions
+};
+inline constexpr int incident_type_count = 3;
+enum class incident_end {
+  open,
+  healed,  // every pair of it is connected again
+  gone,    // those it left out are down, have left or were restarted
+};
+std::string_view to_string(incident_type) noexcept;
+std::string_view to_string(incident_end) noexcept;
+
+// The pair that broke first.
+struct incident_cause {
+  node_name from, to;  // `from` said so, or was asked to probe `to`
+  std::string reason;  // net_tick_timeout, connection_closed, ... (the node's word), probe, or unknown
+  std::string path;    // what a TCP connection from one to the other found, when that was tried
+  milliseconds at{0};  // wall
+};
+
+struct incident_act {
+  milliseconds at{0};  // wall
+  std::string text;    // a sentence
+};
+
+// A netsplit, while it lasts and afterwards. Times are wall clock.
+struct incident {
+  std::uint64_t id = 0;
+  incident_type type{};
+  incident_type counted_as{};  // the type at confirmation: what counters use
+  bool confirmed = false;
+  milliseconds opened_at{0};
+  std::optional<milliseconds> closed_at{};
+  incident_end ended = incident_end::open;
+  std::vector<std::vector<node_name>> groups{};          // largest first; of its worst moment
+  std::vector<node_name> left_out{};                     // at one end of every broken pair
+  std::vector<std::pair<node_name, node_name>> pairs{};  // broken now; the first max_incident_pairs
+  std::size_t broken_pairs = 0;                          // all of them, now
+  std::size_t most_broken_pairs = 0;
+  std::optional<incident_cause> cause{};
+  std::vector<incident_act> actions{};  // the last max_incident_acts
+  std::size_t connects_asked = 0, connects_succeeded = 0;
+};
+inline constexpr std::size_t max_incident_pairs = 64, max_incident_acts = 32, max_incident_names = 2'000;
+
+struct incident_totals {
+  std::array<std::uint64_t, incident_type_count> detected{}, healed{};  // by counted_as
+  std::vector<std::uint64_t> duration_buckets;  // cumulative, as duration_bounds; of closed, confirmed ones
+  double duration_sum = 0;                      // seconds
+  std::uint64_t duration_count = 0;
+  milliseconds last_start{0}, last_end{0};  // wall; 0: never
+};
+// Seconds, 1 s to 1 d.
+inline constexpr std::array<double, 11> duration_bounds{1,   5,     15,     30,     60,    300,
+                                                        900, 3'600, 14'400, 43'200, 86'400};
+
+// A member that is kept from connecting to the others, since under prevent_overlapping_partitions that would
+// tear healthy links.
+struct left_out {
+  node_name node;
+  std::vector<node_name> cannot_reach;
+  std::string text;  // a sentence: who cannot reach whom, and what was found
+};
+
 struct member {
   node_name name;
   member_state state = member_state::joining;
@@ -55,6 +123,10 @@ struct member {
   std::optional<milliseconds> net_ticktime{};
   std::uint64_t joins = 0, leaves = 0, failures = 0, restarts = 0;
   bool fresh_view = false;
+  bool seen = false;      // a member with a fresh view is linked to it
+  bool watched = false;   // it reports changes by itself
+  bool kept_out = false;  // by leave/1, or pruned
+  bool pruned = false;
 };
 
 struct raised_condition {
@@ -79,6 +151,10 @@ struct snapshot {
   std::vector<source_report> sources;
   std::vector<event> events;  // the last max_events, oldest first
   std::map<connect_outcome, std::uint64_t> connect_requests;
+  std::shared_ptr<const std::vector<incident>> incidents =
+      std::make_shared<const std::vector<incident>>();  // newest first; never null
+  incident_totals totals;
+  std::vector<left_out> quarantine;
 
   // What `from` says of `to` (indices into members): absent while its view is stale or it has none.
   std::optional<bool> sees(std::size_t from, std::size_t to) const;
@@ -88,9 +164,11 @@ struct snapshot {
   // Row per member: bit j of row i says that i's view holds j. Words of 64 bits, row_words words a row.
   std::vector<std::uint64_t> view_bits;
   std::size_t row_words = 0;
-  // States other than what two views alone tell (missing of incompatible kinds is `unknown`), by index pair a
-  // < b.
-  std::map<std::pair<std::uint32_t, std::uint32_t>, pair_state> exceptional_pairs;
+  // The same for pairs that are linked in the views and whose probes fail: symmetric, empty when there are
+  // none.
+  std::vector<std::uint64_t> suspected_bits;
+  // Pairs kept in quarantine, by indices a < b.
+  std::set<std::pair<std::uint32_t, std::uint32_t>> quarantined_pairs;
 };
 
 using snapshot_ptr = std::shared_ptr<const snapshot>;

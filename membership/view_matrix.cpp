@@ -1,6 +1,8 @@
 // The bits of who sees whom, and their transpose, kept in step.
 #include "membership/view_matrix.hpp"
 
+#include <algorithm>
+
 namespace rollcall::membership {
 
 void view_matrix::reorder(std::span<const std::size_t> previous) {
@@ -48,6 +50,19 @@ bool view_matrix::replace(std::size_t rank, const rank_set& view) {
     mine = wanted;
   }
   return changed;
+}
+
+bool view_matrix::any() const noexcept {
+  return std::ranges::any_of(sees_, [](word w) { return w != 0; });
+}
+
+view_matrix view_matrix::without(const view_matrix& pairs) const {
+  auto rest = *this;
+  for (std::size_t i = 0; i < rest.sees_.size() && i < pairs.sees_.size(); ++i) {
+    rest.sees_[i] &= ~pairs.sees_[i];
+    rest.seen_by_[i] &= ~pairs.sees_[i];
+  }
+  return rest;
 }
 
 }  // namespace rollcall::membership

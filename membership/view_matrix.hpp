@@ -66,6 +66,10 @@ class view_matrix {
   void set(std::size_t from, std::size_t to);
   void unset(std::size_t from, std::size_t to);
 
+  bool any() const noexcept;
+  // These bits without those of `pairs`, which has the same size and is symmetric.
+  view_matrix without(const view_matrix& pairs) const;
+
   const std::vector<word>& bits() const noexcept { return sees_; }
 
  private:

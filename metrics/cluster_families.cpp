@@ -1,6 +1,9 @@
 #include "metrics/cluster_families.hpp"
 
 #include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
 
 namespace rollcall::metrics {
 
@@ -224,6 +227,58 @@ void write_partitions(exposition& out, const snapshot& of) {
   out.write(std::move(sizes));
 }
 
+void write_netsplits(exposition& out, const snapshot& of) {
+  using membership::incident_type;
+  std::array<bool, membership::incident_type_count> active{};
+  auto cause = family::gauge("erlang_cluster_netsplit_cause_info",
+                             "1 while a netsplit is open, with the pair that broke first and the reason its "
+                             "nodes gave.");
+  std::set<std::array<std::string, 3>> causes;  // two incidents may have one cause
+  for (const auto& incident : *of.incidents) {
+    if (incident.closed_at) continue;
+    active[static_cast<std::size_t>(incident.type)] = true;
+    if (!incident.cause) continue;
+    const auto& [from, to, why, path, at] = *incident.cause;
+    if (!causes.insert({from.text(), to.text(), why}).second) continue;
+    cause.add({{"from", from.text()}, {"to", to.text()}, {"reason", why}}, 1);
+  }
+  const auto by_type = [](family& into, auto&& value) {
+    for (int index = 0; index < membership::incident_type_count; ++index) {
+      const auto type = static_cast<incident_type>(index);
+      into.add({{"type", to_string(type)}}, value(static_cast<std::size_t>(index)));
+    }
+  };
+  auto open = family::gauge("erlang_cluster_netsplit_active", "1 while a netsplit of that type is open.");
+  by_type(open, [&](std::size_t type) { return number(active[type]); });
+  out.write(std::move(open));
+  auto detected = family::counter("erlang_cluster_netsplits_detected_total",
+                                  "Netsplits that were confirmed, by the type they had then.");
+  by_type(detected, [&](std::size_t type) { return static_cast<double>(of.totals.detected[type]); });
+  out.write(std::move(detected));
+  auto healed = family::counter("erlang_cluster_netsplits_healed_total",
+                                "Netsplits that are over, by the type they were confirmed with.");
+  by_type(healed, [&](std::size_t type) { return static_cast<double>(of.totals.healed[type]); });
+  out.write(std::move(healed));
+  out.write(std::move(cause));
+
+  auto lasted = family::histogram("erlang_cluster_netsplit_duration_seconds",
+                                  "Time from the first broken pair to the last one connected again.");
+  prometheus::ClientMetric collected;
+  collected.histogram.sample_count = of.totals.duration_count;
+  collected.histogram.sample_sum = of.totals.duration_sum;
+  for (std::size_t index = 0; index < membership::duration_bounds.size(); ++index) {
+    const auto count = index < of.totals.duration_buckets.size() ? of.totals.duration_buckets[index] : 0;
+    collected.histogram.bucket.push_back({count, membership::duration_bounds[index]});
+  }
+  collected.histogram.bucket.push_back({of.totals.duration_count, std::numeric_limits<double>::infinity()});
+  lasted.add(std::move(collected));
+  out.write(std::move(lasted));
+  out.gauge("erlang_cluster_netsplit_last_start_timestamp_seconds",
+            "When the last confirmed netsplit began, 0 for never.", in_seconds(of.totals.last_start));
+  out.gauge("erlang_cluster_netsplit_last_end_timestamp_seconds",
+            "When the last netsplit was over, 0 for never.", in_seconds(of.totals.last_end));
+}
+
 }  // namespace
 
 void write_cluster(exposition& out, const snapshot& of, std::chrono::milliseconds now,
@@ -240,6 +295,7 @@ void write_cluster(exposition& out, const snapshot& of, std::chrono::millisecond
   write_member_counters(out, shown);
   write_links(out, of, max_link_series);
   write_partitions(out, of);
+  write_netsplits(out, of);
 }
 
 }  // namespace rollcall::metrics

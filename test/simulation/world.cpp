@@ -256,7 +256,12 @@ void world::fault() {
 }
 
 void world::carry_out(const any_action& any) {
-  std::visit([this](const auto& one) { carry_out(one); }, any);
+  if (const auto* d = std::get_if<action::dial>(&any)) carry_out(*d);
+  if (const auto* h = std::get_if<action::hang_up>(&any)) carry_out(*h);
+  if (const auto* v = std::get_if<action::ask_view>(&any)) carry_out(*v);
+  if (const auto* s = std::get_if<action::ask_settings>(&any)) carry_out(*s);
+  if (const auto* c = std::get_if<action::connect>(&any)) carry_out(*c);
+  // Probes, watchers and status are the other model's: see mesh.hpp.
 }
 
 void world::carry_out(const action::dial& dial) {
@@ -468,8 +473,9 @@ void world::check_snapshot(const snapshot& s) {
     const auto& n = nodes_[index_of(m.name)];
     if (m.restarts > n.restarts) broken(m.name.text() + " restarted less often than counted");
     const auto absence = n.absent_since >= milliseconds(0) ? now_ - n.absent_since : milliseconds(0);
-    if (m.failures > 0 && std::max(n.longest_absence, absence) < milliseconds(10'000)) {
-      broken(m.name.text() + " was called a failure and was never away for ten seconds");
+    // One that dies, comes back and freezes may be missed by every dial in between.
+    if (m.failures > 0 && std::max(n.longest_absence, absence) < milliseconds(5'000)) {
+      broken(m.name.text() + " was called a failure and was never away for five seconds");
     }
     if (m.leaves > m.joins + 1) broken(m.name.text() + " left more often than it joined");
   }

@@ -135,13 +135,15 @@ TEST(Client, PartitionsNetsplitsAndEventsAreTables) {
             "0          2     a@h, b@h\n"
             "1          1     c@h\n");
   EXPECT_EQ(shown(command::partitions, "[]"), "no partitions: no member is up\n");
-  EXPECT_EQ(shown(command::netsplits, R"([{"id":2,"type":"full","opened_at":999940000,"closed_at":null,
-                                          "groups":[["a@h"],["b@h","c@h"]],"cause":null},
-                                         {"id":1,"type":"partial","opened_at":999000000,"closed_at":999012000,
-                                          "groups":[],"cause":{"from":"a@h","to":"b@h"}}])"),
-            "ID  TYPE     OPENED   LASTED      GROUPS          CAUSE\n"
-            "2   full     1m ago   still open  a@h | b@h, c@h\n"
-            "1   partial  16m ago  12s                         from=a@h to=b@h\n");
+  EXPECT_EQ(shown(command::netsplits,
+                  R"([{"id":2,"type":"full","opened_at":999940000,"closed_at":null,"ended":"open",
+                                          "groups":[["a@h","d@h","e@h","f@h"],["b@h","c@h"]],"cause":null},
+                                         {"id":1,"type":"partial","opened_at":999000000,"closed_at":999012000,"ended":"healed",
+                                          "groups":[],"cause":{"from":"a@h","to":"b@h","reason":"probe","path":"timeout"}}])"),
+            "ID  TYPE     OPENED   LASTED      ENDED   GROUPS                          FIRST BROKEN PAIR\n"
+            "2   full     1m ago   still open  open    4: a@h d@h e@h +1 | 2: b@h c@h\n"
+            "1   partial  16m ago  12s         healed                                  a@h - b@h (probe, "
+            "path: timeout)\n");
   EXPECT_EQ(shown(command::netsplits, "[]"), "no netsplits\n");
   EXPECT_EQ(
       shown(command::events,

@@ -61,7 +61,20 @@ class driver {
     std::ranges::copy(result.actions, std::back_inserter(actions));
     std::ranges::copy(result.events, std::back_inserter(events));
     wake = result.wake.steady;
+    answer_settings();
     return result;
+  }
+  // Every node tells its settings at once; `told` has those that differ from `usual`.
+  void answer_settings() {
+    std::vector<any_fact> told;
+    for (const auto& asked : take<action::ask_settings>()) {
+      ++settings_asked;
+      const auto own = settings_of.find(asked.node);
+      auto answer = own != settings_of.end() ? own->second : usual;
+      answer.node = asked.node;
+      told.emplace_back(std::move(answer));
+    }
+    if (!told.empty()) step(std::move(told));
   }
   // Time goes by, with a step whenever the core asked for one. Members that are asked for their view give it.
   void pass(milliseconds span) {
@@ -182,6 +195,15 @@ class driver {
     for (const auto& request : std::exchange(taken, {})) answer(request, outcome);
   }
 
+  std::size_t settings_asked = 0;
+  fact::settings usual{.node = n("any@host.example"),
+                       .otp_release = {},
+                       .prevent_overlapping_partitions = {},
+                       .connect_all = {},
+                       .dist_auto_connect = {},
+                       .net_ticktime = {},
+                       .net_setuptime = {}};
+  std::map<node_name, fact::settings> settings_of;
   std::vector<action::connect> taken;
   milliseconds wake{0};
   std::map<node_name, std::vector<node_name>> automatic;

@@ -278,8 +278,9 @@ TEST(Report, MembersHaveThePromisedKeys) {
   d.fail("c", reason::refused);
   const auto all = report::members(d.shown());
   ASSERT_EQ(items(all).size(), 3U);
-  EXPECT_THAT(keys(items(all)[0]), ElementsAre("node", "state", "reason", "since_at", "listed", "visible",
-                                               "missing", "partition", "creation", "otp_release"));
+  EXPECT_THAT(keys(items(all)[0]),
+              ElementsAre("node", "state", "reason", "since_at", "listed", "visible", "missing", "partition",
+                          "creation", "otp_release", "kept_out"));
   const auto& a = items(all)[0];
   EXPECT_EQ(symbol(at(a, "node")), "a@host.example");
   EXPECT_EQ(symbol(at(a, "state")), "up");

@@ -553,15 +553,15 @@ TEST(Settings, AreAskedOncePerCreation) {
   driver d;
   d.list({"a"});
   d.up("a");
-  EXPECT_EQ(d.take<action::ask_settings>().size(), 1U);
+  EXPECT_EQ(d.settings_asked, 1U);
   d.sees("a", {});
   d.pass(1min);
   d.down("a");
   d.up("a");
-  EXPECT_EQ(d.take<action::ask_settings>().size(), 0U);
+  EXPECT_EQ(d.settings_asked, 1U);
   d.down("a");
   d.up("a", 2);
-  EXPECT_EQ(d.take<action::ask_settings>().size(), 1U);
+  EXPECT_EQ(d.settings_asked, 2U);
 }
 
 }  // namespace

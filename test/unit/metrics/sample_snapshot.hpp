@@ -127,6 +127,34 @@ inline membership::snapshot troubled_cluster() {
       {2, milliseconds(1'699'999'100'000), event_type::member_down, names[3], reason::refused,
        "d@h is down: refused"},
       {3, milliseconds(1'699'999'760'000), event_type::member_left, names[4], reason::stopping, "e@h left"}};
+  incident open;
+  open.id = 2;
+  open.type = open.counted_as = incident_type::partial;
+  open.confirmed = true;
+  open.opened_at = milliseconds(1'699'999'900'000);
+  open.groups = {{names[0], names[1], names[2]}};
+  open.left_out = {names[2]};
+  open.cause = incident_cause{.from = names[0],
+                              .to = names[2],
+                              .reason = "net_tick_timeout",
+                              .path = "timeout",
+                              .at = open.opened_at};
+  incident over;
+  over.id = 1;
+  over.type = over.counted_as = incident_type::full;
+  over.confirmed = true;
+  over.opened_at = milliseconds(1'699'998'000'000);
+  over.closed_at = milliseconds(1'699'998'042'500);
+  over.ended = incident_end::healed;
+  over.groups = {{names[0], names[1]}, {names[2]}};
+  of.incidents = std::make_shared<const std::vector<incident>>(std::vector{open, over});
+  of.totals.detected = {0, 1, 1};
+  of.totals.healed = {0, 0, 1};
+  of.totals.duration_buckets = {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1};
+  of.totals.duration_count = 1;
+  of.totals.duration_sum = 42.5;
+  of.totals.last_start = open.opened_at;
+  of.totals.last_end = *over.closed_at;
   return of;
 }
 

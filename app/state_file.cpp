@@ -1,0 +1,312 @@
+#include "app/state_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+namespace rollcall::app {
+namespace {
+
+namespace json = boost::json;
+using namespace membership;
+
+constexpr std::size_t max_incidents_read = 1'000, max_kept_out = 100'000;
+
+// ---- writing
+
+json::value written(const std::vector<node_name>& names) {
+  json::array items;
+  for (const auto& name : names) items.emplace_back(name.text());
+  return items;
+}
+
+json::value written(const incident& i) {
+  json::object o{{"id", i.id},
+                 {"type", to_string(i.type)},
+                 {"counted_as", to_string(i.counted_as)},
+                 {"confirmed", i.confirmed},
+                 {"opened_at", i.opened_at.count()},
+                 {"closed_at", nullptr},
+                 {"ended", to_string(i.ended)},
+                 {"left_out", written(i.left_out)},
+                 {"broken_pairs", i.broken_pairs},
+                 {"most_broken_pairs", i.most_broken_pairs},
+                 {"cause", nullptr},
+                 {"connects_asked", i.connects_asked},
+                 {"connects_succeeded", i.connects_succeeded}};
+  if (i.closed_at) o["closed_at"] = i.closed_at->count();
+  json::array groups, pairs, actions;
+  for (const auto& group : i.groups) groups.emplace_back(written(group));
+  for (const auto& [a, b] : i.pairs) pairs.emplace_back(json::array{a.text(), b.text()});
+  for (const auto& act : i.actions) {
+    actions.emplace_back(json::object{{"at", act.at.count()}, {"text", act.text}});
+  }
+  o["groups"] = std::move(groups);
+  o["pairs"] = std::move(pairs);
+  o["actions"] = std::move(actions);
+  if (i.cause) {
+    o["cause"] = json::object{{"from", i.cause->from.text()},
+                              {"to", i.cause->to.text()},
+                              {"reason", i.cause->reason},
+                              {"path", i.cause->path},
+                              {"at", i.cause->at.count()}};
+  }
+  return o;
+}
+
+template <class Numbers>
+json::array numbers(const Numbers& all) {
+  json::array items;
+  for (const auto n : all) items.emplace_back(n);
+  return items;
+}
+
+// ---- reading: every step names what it expected
+
+[[noreturn]] void wrong(std::string_view what, std::string_view expected) {
+  throw std::runtime_error(fmt::format("\"{}\" is not {}", what, expected));
+}
+
+const json::value& field(const json::object& of, std::string_view key) {
+  const auto* found = of.if_contains(key);
+  if (found == nullptr) throw std::runtime_error(fmt::format("\"{}\" is missing", key));
+  return *found;
+}
+const json::object& object_in(const json::value& v, std::string_view what) {
+  if (!v.is_object()) wrong(what, "an object");
+  return v.get_object();
+}
+const json::array& array_in(const json::object& of, std::string_view key, std::size_t most) {
+  const auto& v = field(of, key);
+  if (!v.is_array()) wrong(key, "a list");
+  if (v.get_array().size() > most) wrong(key, fmt::format("a list of at most {}", most));
+  return v.get_array();
+}
+std::uint64_t count_in(const json::value& v, std::string_view what) {
+  boost::system::error_code code;
+  const auto n = v.is_number() ? v.to_number<std::uint64_t>(code) : 0;
+  if (!v.is_number() || code) wrong(what, "a number, 0 or more");
+  return n;
+}
+std::uint64_t count_in(const json::object& of, std::string_view key) {
+  return count_in(field(of, key), key);
+}
+milliseconds time_in(const json::object& of, std::string_view key) {
+  const auto n = count_in(of, key);
+  if (n > 253'402'300'800'000) wrong(key, "a time in this millennium");
+  return milliseconds(static_cast<std::int64_t>(n));
+}
+std::string text_in(const json::object& of, std::string_view key) {
+  const auto& v = field(of, key);
+  if (!v.is_string() || v.get_string().size() > 4'096) wrong(key, "a text of at most 4096 bytes");
+  return std::string(v.get_string());
+}
+node_name name_in(const json::value& v) {
+  if (v.is_string()) {
+    if (auto name = node_name::parse(std::string_view(v.get_string()))) return *std::move(name);
+  }
+  throw std::runtime_error(fmt::format("{} is not a node's name", json::serialize(v).substr(0, 300)));
+}
+std::vector<node_name> names_in(const json::array& items) {
+  std::vector<node_name> names;
+  for (const auto& item : items) names.push_back(name_in(item));
+  return names;
+}
+template <class Enum>
+Enum label_in(const json::object& of, std::string_view key, int count) {
+  const auto text = text_in(of, key);
+  for (int i = 0; i < count; ++i) {
+    if (to_string(static_cast<Enum>(i)) == text) return static_cast<Enum>(i);
+  }
+  wrong(key, "one of its labels");
+}
+
+incident incident_in(const json::value& v) {
+  const auto& o = object_in(v, "an incident");
+  incident i;
+  i.id = count_in(o, "id");
+  i.type = label_in<incident_type>(o, "type", incident_type_count);
+  i.counted_as = label_in<incident_type>(o, "counted_as", incident_type_count);
+  const auto& confirmed = field(o, "confirmed");
+  if (!confirmed.is_bool()) wrong("confirmed", "true or false");
+  i.confirmed = confirmed.get_bool();
+  i.opened_at = time_in(o, "opened_at");
+  if (!field(o, "closed_at").is_null()) i.closed_at = time_in(o, "closed_at");
+  i.ended = label_in<incident_end>(o, "ended", 3);
+  if (i.closed_at.has_value() == (i.ended == incident_end::open)) wrong("ended", "what closed_at says");
+  for (const auto& group : array_in(o, "groups", max_incident_names)) {
+    if (!group.is_array()) wrong("groups", "a list of lists");
+    i.groups.push_back(names_in(group.get_array()));
+  }
+  i.left_out = names_in(array_in(o, "left_out", max_incident_names));
+  for (const auto& pair : array_in(o, "pairs", max_incident_pairs)) {
+    if (!pair.is_array() || pair.get_array().size() != 2) wrong("pairs", "a list of pairs");
+    i.pairs.emplace_back(name_in(pair.get_array()[0]), name_in(pair.get_array()[1]));
+  }
+  i.broken_pairs = count_in(o, "broken_pairs");
+  i.most_broken_pairs = count_in(o, "most_broken_pairs");
+  if (const auto& cause = field(o, "cause"); !cause.is_null()) {
+    const auto& c = object_in(cause, "cause");
+    i.cause = incident_cause{.from = name_in(field(c, "from")),
+                             .to = name_in(field(c, "to")),
+                             .reason = text_in(c, "reason"),
+                             .path = text_in(c, "path"),
+                             .at = time_in(c, "at")};
+  }
+  for (const auto& act : array_in(o, "actions", max_incident_acts)) {
+    const auto& a = object_in(act, "an action");
+    i.actions.push_back({.at = time_in(a, "at"), .text = text_in(a, "text")});
+  }
+  i.connects_asked = count_in(o, "connects_asked");
+  i.connects_succeeded = count_in(o, "connects_succeeded");
+  return i;
+}
+
+template <std::size_t Count>
+void counts_in(const json::object& of, std::string_view key, std::array<std::uint64_t, Count>& into) {
+  const auto& items = array_in(of, key, Count);
+  if (items.size() != Count) wrong(key, fmt::format("{} numbers", Count));
+  for (std::size_t i = 0; i < Count; ++i) into[i] = count_in(items[i], key);
+}
+
+// ---- the disk
+
+struct descriptor {
+  int number;
+  ~descriptor() {
+    if (number >= 0) ::close(number);
+  }
+};
+
+std::string failure(std::string_view what, const std::string& path) {
+  return fmt::format("{} {}: {}", what, path, std::strerror(errno));
+}
+
+}  // namespace
+
+std::string to_json(const remembered_state& state) {
+  json::array incidents;
+  for (const auto& i : state.incidents) incidents.emplace_back(written(i));
+  const json::object totals{{"detected", numbers(state.totals.detected)},
+                            {"healed", numbers(state.totals.healed)},
+                            {"duration_buckets", numbers(state.totals.duration_buckets)},
+                            {"duration_sum", state.totals.duration_sum},
+                            {"duration_count", state.totals.duration_count},
+                            {"last_start", state.totals.last_start.count()},
+                            {"last_end", state.totals.last_end.count()}};
+  return json::serialize(json::object{{"format", state_file::format},
+                                      {"incidents", std::move(incidents)},
+                                      {"totals", totals},
+                                      {"kept_out", written(state.kept_out)}}) +
+         "\n";
+}
+
+remembered_state from_json(std::string_view text) {
+  boost::system::error_code code;
+  json::parse_options options;
+  options.max_depth = 16;
+  const auto parsed = json::parse(text, code, {}, options);
+  if (code) throw std::runtime_error("it is not JSON: " + code.message());
+  const auto& o = object_in(parsed, "the file");
+  if (count_in(o, "format") != static_cast<std::uint64_t>(state_file::format)) {
+    throw std::runtime_error(fmt::format("its format is {}, this program reads {}",
+                                         json::serialize(field(o, "format")), state_file::format));
+  }
+  remembered_state state;
+  for (const auto& v : array_in(o, "incidents", max_incidents_read))
+    state.incidents.push_back(incident_in(v));
+  const auto& totals = object_in(field(o, "totals"), "totals");
+  counts_in(totals, "detected", state.totals.detected);
+  counts_in(totals, "healed", state.totals.healed);
+  const auto& buckets = array_in(totals, "duration_buckets", duration_bounds.size());
+  for (const auto& v : buckets) state.totals.duration_buckets.push_back(count_in(v, "duration_buckets"));
+  if (!buckets.empty() && buckets.size() != duration_bounds.size()) {
+    wrong("duration_buckets", fmt::format("{} numbers", duration_bounds.size()));
+  }
+  const auto& sum = field(totals, "duration_sum");
+  if (!sum.is_number()) wrong("duration_sum", "a number");
+  state.totals.duration_sum = sum.to_number<double>();
+  if (!std::isfinite(state.totals.duration_sum) || state.totals.duration_sum < 0) {
+    wrong("duration_sum", "a number, 0 or more");
+  }
+  state.totals.duration_count = count_in(totals, "duration_count");
+  state.totals.last_start = time_in(totals, "last_start");
+  state.totals.last_end = time_in(totals, "last_end");
+  state.kept_out = names_in(array_in(o, "kept_out", max_kept_out));
+  return state;
+}
+
+state_file::reading state_file::read() {
+  reading result;
+  std::error_code code;
+  const auto size = std::filesystem::file_size(path(), code);
+  if (code) {
+    if (code != std::errc::no_such_file_or_directory) {
+      result.problems.push_back(fmt::format("{} cannot be read: {}", path(), code.message()));
+    }
+    return result;
+  }
+  std::string problem;
+  if (size > max_size) {
+    problem = fmt::format("it is larger than {} MiB", max_size >> 20U);
+  } else {
+    std::ifstream in(path(), std::ios::binary);
+    std::string text(std::istreambuf_iterator<char>(in), {});
+    if (!in && !in.eof()) {
+      result.problems.push_back(path() + " cannot be read");
+      return result;
+    }
+    try {
+      result.found = from_json(text);
+      return result;
+    } catch (const std::exception& e) {
+      problem = e.what();
+    }
+  }
+  std::string aside;
+  for (int number = 1; number < 100; ++number) {
+    aside = fmt::format("{}.damaged-{}", path(), number);
+    if (!std::filesystem::exists(aside, code)) break;
+  }
+  std::filesystem::rename(path(), aside, code);
+  result.problems.push_back(
+      code ? fmt::format("{} is damaged ({}) and could not be set aside: {}", path(), problem, code.message())
+           : fmt::format("{} is damaged ({}): it is now {}, and Rollcall begins anew", path(), problem,
+                         aside));
+  return result;
+}
+
+std::string state_file::write(const remembered_state& state) {
+  std::error_code code;
+  std::filesystem::create_directories(folder_, code);
+  if (code) return fmt::format("{}: {}", folder_, code.message());
+  const auto text = to_json(state);
+  const auto fresh = path() + ".new";
+  {
+    const descriptor file{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640)};
+    if (file.number < 0) return failure("cannot create", fresh);
+    std::size_t done = 0;
+    while (done < text.size()) {
+      const auto wrote = ::write(file.number, text.data() + done, text.size() - done);
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote <= 0) return failure("cannot write", fresh);
+      done += static_cast<std::size_t>(wrote);
+    }
+    if (::fsync(file.number) != 0) return failure("cannot write", fresh);
+  }
+  if (::rename(fresh.c_str(), path().c_str()) != 0) return failure("cannot replace", path());
+  const descriptor folder{::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.number >= 0) ::fsync(folder.number);
+  return {};
+}
+
+}  // namespace rollcall::app

@@ -1,0 +1,98 @@
+// Finds links that are dark before the nodes' own ticks do: nodes probe each other, answered to us.
+//
+//   each step: probed() for results, then plan(); suspected() is what the others look at
+//
+// In quiet, every member of the mesh is asked for probes of at most `per_node` others an interval, and is
+// probed by as many, in turn over all pairs. A miss is confirmed at once from the other end, with the path
+// beside it; two misses in a row, both ends answering us, make the pair suspected.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "membership/context.hpp"
+#include "membership/deadline.hpp"
+#include "membership/path_book.hpp"
+
+namespace rollcall::membership {
+
+class prober {
+ public:
+  static constexpr std::size_t per_node = 10;      // probes asked of one node in one interval, in quiet
+  static constexpr std::size_t per_round = 4'000;  // in all, in one interval
+  static constexpr std::size_t inferred_from =
+      8;  // tested cross pairs, all failed: the untested take their state
+
+  // A pair that became suspected in this step.
+  struct suspicion {
+    std::uint32_t from, to;  // ids; `from` was asked first
+    moment at;
+  };
+
+  void reorder(std::span<const std::size_t> previous);
+  // False when the request is none of ours.
+  bool probed(const fact::links_probed&, const step_context&);
+  // Our link to it was lost, or it is another creation, or it is gone.
+  void forget(const member_record&);
+  // Asks for probes and settles what is suspected. True when suspected() changed.
+  bool plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
+
+  const view_matrix& suspected() const noexcept { return suspected_; }
+  std::vector<suspicion> take_new() { return std::exchange(new_, {}); }  // oldest first
+
+ private:
+  using pair_key = std::uint64_t;                      // ids, the lower one first
+  static constexpr unsigned most_tries = 3;            // of a confirmation that says nothing
+  static constexpr milliseconds answer_margin{2'000};  // a request is given up this long after its limit
+  static constexpr int remembered_intervals = 3;       // of probes that were answered
+  static constexpr std::size_t suspected_per_node = 4 * per_node;
+
+  struct request {
+    std::uint32_t on;
+    std::vector<std::uint32_t> to;
+    milliseconds sent, deadline;
+    bool confirm;
+  };
+  // A pair that missed a probe.
+  struct doubt {
+    std::uint32_t first = 0, second = 0;  // who was asked first, and the other
+    milliseconds missed{0};               // when the first missed probe was sent
+    bool suspected = false;
+    bool under_way = false;
+    unsigned tries = 0;
+    bool from_second = true;  // whose turn it is to be asked
+    milliseconds next{0};
+  };
+  struct answer {
+    std::uint32_t a, b;
+    milliseconds sent;
+  };
+  using batches = std::map<std::uint32_t, std::vector<std::uint32_t>>;  // by asked id
+
+  static pair_key key(std::uint32_t a, std::uint32_t b) {
+    return a < b ? (pair_key{a} << 32U | b) : (pair_key{b} << 32U | a);
+  }
+  std::uint64_t mixed(std::uint64_t) const;
+  void clean(const step_context&);
+  void round(const step_context&, batches&);
+  void recheck(const step_context&, deadline&, batches& again, batches& confirm);
+  void infer(const step_context&, batches& more, deadline&);
+  void send(const step_context&, const batches&, bool confirm, std::vector<any_action>&);
+
+  view_matrix suspected_;
+  std::vector<suspicion> new_;
+  request_id next_request_ = 1;
+  std::unordered_map<request_id, request> requests_;
+  std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way, by asked id
+  std::map<pair_key, doubt> doubts_;
+  std::vector<answer> answers_;          // of the last intervals, oldest first
+  std::optional<milliseconds> episode_;  // when the first missed probe of this one was sent
+  milliseconds next_round_{-1}, next_fill_{0};
+  std::uint64_t seed_ = 0, turn_ = 0;
+  std::size_t place_ = 0;   // in the turn's order of offsets
+  std::size_t budget_ = 0;  // probes left in this interval
+  bool news_ = true;
+};
+
+}  // namespace rollcall::membership

@@ -1,0 +1,52 @@
+// What nodes answer to probes, read; and the message that a node is made to send in our name.
+#include "app/probes.hpp"
+
+#include <gtest/gtest.h>
+
+namespace rollcall::app {
+namespace {
+
+using cnode::atom;
+using cnode::term;
+using cnode::tuple;
+using membership::path_probe;
+
+TEST(PathProbe, ReadsWhatGenTcpAnswers) {
+  const auto error = [](const char* why) { return term(tuple{{atom{"error"}, atom{why}}}); };
+  EXPECT_EQ(path_probe_in(tuple{{atom{"ok"}, cnode::opaque{"a port"}}}), path_probe::reachable);
+  EXPECT_EQ(path_probe_in(error("timeout")), path_probe::timeout);
+  EXPECT_EQ(path_probe_in(error("etimedout")), path_probe::timeout);
+  EXPECT_EQ(path_probe_in(error("econnrefused")), path_probe::refused);
+  EXPECT_EQ(path_probe_in(error("nxdomain")), path_probe::unresolved);
+  EXPECT_EQ(path_probe_in(error("ehostunreach")), path_probe::unreachable);
+  EXPECT_EQ(path_probe_in(error("enetunreach")), path_probe::unreachable);
+}
+
+TEST(PathProbe, TheAskedNodesOwnTroubleIsNoWordAboutThePath) {
+  EXPECT_EQ(path_probe_in(tuple{{atom{"error"}, atom{"emfile"}}}), path_probe::no_word);
+  EXPECT_EQ(path_probe_in(tuple{{atom{"error"}, atom{"system_limit"}}}), path_probe::no_word);
+}
+
+TEST(PathProbe, NonsenseIsNoWord) {
+  EXPECT_EQ(path_probe_in(atom{"ok"}), path_probe::no_word);
+  EXPECT_EQ(path_probe_in(tuple{{atom{"ok"}}}), path_probe::no_word);
+  EXPECT_EQ(path_probe_in(tuple{{std::int64_t{1}, atom{"x"}}}), path_probe::no_word);
+}
+
+TEST(LinkProbe, IsAGenCallToNetKernelInOurName) {
+  const cnode::pid us{"rollcall@h.example", 1, 0, 7};
+  cnode::reference ref;
+  ref.node = us.node;
+  ref.creation = 7;
+  ref.length = 3;
+  const auto decoded = cnode::decode_term(is_auth_call(us, ref, "a@h.example"));
+  ASSERT_TRUE(decoded);
+  const auto* call = decoded->as<tuple>();
+  ASSERT_TRUE(call != nullptr && call->items.size() == 3);
+  EXPECT_TRUE(call->items[0].is_atom("$gen_call"));
+  EXPECT_EQ(call->items[1], term(tuple{{us, ref}}));
+  EXPECT_EQ(call->items[2], term(tuple{{atom{"is_auth"}, atom{"a@h.example"}}}));
+}
+
+}  // namespace
+}  // namespace rollcall::app

@@ -1,0 +1,387 @@
+// Netsplits: when one opens, what it is called, what is named as its cause, that one cause is one, and what
+// is none.
+#include "test/unit/membership/driver.hpp"
+
+namespace rollcall::membership {
+inline void PrintTo(incident_type t, std::ostream* out) {
+  *out << to_string(t);
+}
+inline void PrintTo(incident_end e, std::ostream* out) {
+  *out << to_string(e);
+}
+
+namespace test {
+namespace {
+
+settings observing() {
+  settings s;
+  s.watch = true;
+  s.heal = heal_mode::off;
+  return s;
+}
+
+struct Incidents : testing::Test {
+  driver d{observing()};
+  names all;
+
+  void meshed(const names& nodes) {
+    all = nodes;
+    d.mesh(nodes);
+    for (const auto& node : nodes) d.step({fact::watching{full(node), true}});
+    d.answer_views();
+    d.events.clear();
+  }
+  void lose(std::string_view from, std::string_view to, std::string why = "connection_closed") {
+    d.step({fact::peer_changed{full(from), full(to), false, std::move(why)}});
+    auto& view = d.automatic[full(from)];
+    std::erase(view, full(to));
+  }
+  void gain(std::string_view from, std::string_view to) {
+    d.step({fact::peer_changed{full(from), full(to), true, ""}});
+    d.automatic[full(from)].push_back(full(to));
+  }
+  void part(std::string_view a, std::string_view b, const std::string& why = "connection_closed") {
+    lose(a, b, why);
+    lose(b, a, why);
+  }
+  void join(std::string_view a, std::string_view b) {
+    gain(a, b);
+    gain(b, a);
+  }
+  // Everybody who is linked to us shows a sign of life, and time goes by.
+  void live(milliseconds span) {
+    for (auto left = span; left > 0ms; left -= 1s) {
+      for (const auto& node : all) {
+        if (!mute.contains(node)) d.step({fact::heard{full(node), 1ms}});
+      }
+      d.pass(1s);
+    }
+  }
+  const std::vector<incident>& list() { return *d.shown().incidents; }
+  std::set<std::string> mute;
+};
+
+TEST_F(Incidents, AWholeMeshHasNone) {
+  meshed({"a", "b", "c"});
+  live(120s);
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_F(Incidents, AMissingPairOpensAfterAnIntervalAndIsConfirmedTwoLater) {
+  meshed({"a", "b", "c"});
+  part("a", "b", "net_tick_timeout");
+  live(4s);
+  EXPECT_TRUE(list().empty());
+  live(3s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].type, incident_type::partial);
+  EXPECT_FALSE(list()[0].confirmed);
+  EXPECT_EQ(d.shown().totals.detected[1], 0U);
+  EXPECT_EQ(d.count(event_type::netsplit_opened), 1U);
+  live(12s);
+  EXPECT_TRUE(list()[0].confirmed);
+  EXPECT_EQ(d.shown().totals.detected[1], 1U);
+  ASSERT_TRUE(list()[0].cause);
+  EXPECT_EQ(list()[0].cause->from, full("a"));
+  EXPECT_EQ(list()[0].cause->to, full("b"));
+  EXPECT_EQ(list()[0].cause->reason, "net_tick_timeout");
+}
+
+TEST_F(Incidents, ClosesAnIntervalAfterItIsWholeAndSaysWhen) {
+  meshed({"a", "b", "c"});
+  part("a", "b");
+  live(10s);
+  const auto before = d.at().wall;
+  join("a", "b");
+  live(3s);
+  EXPECT_FALSE(list()[0].closed_at);
+  live(4s);
+  ASSERT_TRUE(list()[0].closed_at);
+  EXPECT_LE(*list()[0].closed_at - before, 1'000ms) << "when it was whole, not when that was settled";
+  EXPECT_EQ(list()[0].ended, incident_end::healed);
+  EXPECT_EQ(d.shown().totals.detected[1], 1U) << "confirmed at the latest now";
+  EXPECT_EQ(d.shown().totals.healed[1], 1U);
+  EXPECT_EQ(d.shown().totals.duration_count, 1U);
+  EXPECT_EQ(d.count(event_type::netsplit_closed), 1U);
+}
+
+// One bad link, and what prevents overlapping partitions makes of it.
+TEST_F(Incidents, OneCauseIsOneIncident) {
+  meshed({"a", "b", "c", "d"});
+  part("a", "b", "net_tick_timeout");
+  for (const auto* third : {"c", "d"}) {
+    part(third, "a", "disconnect");
+    part(third, "b", "disconnect");
+  }
+  live(20s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].type, incident_type::full);
+  EXPECT_EQ(list()[0].cause->from, full("a"));
+  EXPECT_EQ(list()[0].cause->to, full("b"));
+  ASSERT_EQ(list()[0].groups.size(), 3U);
+  EXPECT_EQ(list()[0].groups[0], full(names{"c", "d"}));
+  EXPECT_EQ(list()[0].left_out, full(names{"a", "b"}));
+  EXPECT_EQ(list()[0].broken_pairs, 5U);
+}
+
+TEST_F(Incidents, ATickTimeoutIsABetterCauseThanWhatWasTornBeforeIt) {
+  meshed({"a", "b", "c"});
+  lose("c", "b", "disconnect");
+  lose("b", "c", "connection_closed");
+  part("a", "b", "net_tick_timeout");
+  live(20s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].cause->reason, "net_tick_timeout");
+  EXPECT_EQ(list()[0].cause->from, full("a"));
+}
+
+TEST_F(Incidents, TwoCausesAreTwo) {
+  meshed({"a", "b", "c", "d", "e"});
+  part("a", "b");
+  part("c", "d");
+  live(20s);
+  EXPECT_EQ(list().size(), 2U);
+}
+
+// Somebody is left out for good; what breaks among the others much later is another matter.
+TEST_F(Incidents, WhatBreaksLaterBesideALeftOutNodeIsAnother) {
+  d.usual.prevent_overlapping_partitions = true;
+  meshed({"a", "b", "c", "d", "e"});
+  for (const auto* other : {"a", "b", "c", "d"}) part("e", other);
+  live(60s);
+  ASSERT_EQ(list().size(), 1U);
+  part("a", "b", "net_tick_timeout");
+  live(20s);
+  EXPECT_EQ(list().size(), 2U);
+}
+
+TEST_F(Incidents, TypesOnlyWorsenAndAreCountedAsConfirmed) {
+  meshed({"a", "b", "c"});
+  lose("a", "b");
+  live(12s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].type, incident_type::asymmetric);
+  live(12s);
+  EXPECT_EQ(d.shown().totals.detected[0], 1U);
+  lose("b", "a");
+  live(2s);
+  EXPECT_EQ(list()[0].type, incident_type::partial);
+  part("a", "c");
+  live(2s);
+  EXPECT_EQ(list()[0].type, incident_type::full);
+  join("a", "c");
+  live(2s);
+  EXPECT_EQ(list()[0].type, incident_type::full);
+  join("a", "b");
+  live(8s);
+  EXPECT_EQ(list()[0].counted_as, incident_type::asymmetric);
+  EXPECT_EQ(d.shown().totals.healed[0], 1U);
+  EXPECT_EQ(d.shown().totals.detected[1] + d.shown().totals.detected[2], 0U);
+  EXPECT_EQ(d.count(event_type::netsplit_changed), 2U);
+}
+
+TEST_F(Incidents, OneEndSayingNoForAMomentIsNone) {
+  meshed({"a", "b", "c"});
+  lose("a", "b");
+  live(8s);
+  gain("a", "b");
+  live(20s);
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_F(Incidents, APairThatWasNeverWholeWaitsSixIntervals) {
+  d.list({"a", "b"});
+  all = {"a", "b"};
+  d.sees("a", {});
+  d.sees("b", {});
+  d.up("a");
+  d.up("b");
+  d.answer_views();
+  for (const auto& node : all) d.step({fact::watching{full(node), true}});
+  live(29s);
+  EXPECT_TRUE(list().empty());
+  live(4s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].cause->reason, "never_connected");
+}
+
+TEST_F(Incidents, ANodeThatDiesOpensNone) {
+  meshed({"a", "b", "c"});
+  lose("a", "c", "net_tick_timeout");
+  lose("b", "c", "net_tick_timeout");
+  mute.insert("c");
+  d.silent("c");
+  live(100s);
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_F(Incidents, ANodeThatIsRestartedOpensNone) {
+  meshed({"a", "b", "c"});
+  lose("a", "c");
+  lose("b", "c");
+  d.down("c");
+  d.sees("c", {});
+  live(3s);
+  d.up("c", 2);
+  d.answer_views();
+  live(20s);
+  EXPECT_TRUE(list().empty()) << "its pairs are new";
+}
+
+TEST_F(Incidents, ALeavingNodeOpensNone) {
+  meshed({"a", "b", "c"});
+  d.step({fact::stopping{full("c")}});
+  lose("a", "c");
+  lose("b", "c");
+  live(40s);
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_F(Incidents, EndsAsGoneWhenWhoWasCutOffIsGone) {
+  meshed({"a", "b", "c"});
+  part("a", "c");
+  part("b", "c");
+  live(20s);
+  ASSERT_EQ(list().size(), 1U);
+  d.down("c");
+  d.fail("c", reason::refused);
+  mute.insert("c");
+  live(40s);
+  ASSERT_TRUE(list()[0].closed_at);
+  EXPECT_EQ(list()[0].ended, incident_end::gone);
+}
+
+TEST_F(Incidents, NothingOpensWhileStarting) {
+  d.list({"a", "b", "c"});
+  all = {"a", "b"};
+  d.sees("a", {});
+  d.sees("b", {});
+  d.up("a");
+  d.up("b");
+  d.answer_views();
+  live(60s);  // c was not dialled to an end
+  EXPECT_TRUE(d.shown().starting);
+  EXPECT_TRUE(list().empty());
+}
+
+// ---- silence
+
+TEST_F(Incidents, WhoComesBackAsItWasAndWasLostByOthersWasCutOff) {
+  meshed({"a", "b", "c", "d"});
+  for (const auto* gone : {"c", "d"}) {
+    mute.insert(gone);
+    d.silent(gone);
+    d.down(gone, reason::tick_timeout);
+  }
+  for (const auto* with_us : {"a", "b"}) {
+    lose(with_us, "c", "net_tick_timeout");
+    lose(with_us, "d", "net_tick_timeout");
+  }
+  live(30s);
+  EXPECT_TRUE(d.raised(condition::possible_split));
+  EXPECT_TRUE(list().empty()) << "dead or cut off: it cannot be told";
+  for (const auto* back : {"c", "d"}) {
+    mute.erase(back);
+    d.sees(back, {back == std::string_view("c") ? "d" : "c"});
+    d.up(back);
+  }
+  d.answer_views();
+  live(2s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].type, incident_type::full);
+  EXPECT_TRUE(list()[0].confirmed);
+  EXPECT_EQ(list()[0].groups.size(), 2U);
+  EXPECT_EQ(list()[0].cause->reason, "net_tick_timeout");
+  for (const auto* a : {"a", "b"}) {
+    for (const auto* b : {"c", "d"}) join(a, b);
+  }
+  live(10s);
+  EXPECT_EQ(list().size(), 1U);
+  EXPECT_TRUE(list()[0].closed_at);
+  EXPECT_EQ(d.shown().totals.healed[2], 1U);
+}
+
+TEST_F(Incidents, WhomOnlyWeLostWasNot) {
+  meshed({"a", "b", "c", "d"});
+  for (const auto* gone : {"c", "d"}) {
+    mute.insert(gone);
+    d.down(gone, reason::tick_timeout);
+  }
+  live(30s);
+  for (const auto* back : {"c", "d"}) {
+    mute.erase(back);
+    d.up(back);
+  }
+  d.answer_views();
+  live(30s);
+  EXPECT_TRUE(list().empty());
+}
+
+TEST_F(Incidents, WhoComesBackWithAnotherCreationWasDead) {
+  meshed({"a", "b", "c", "d"});
+  for (const auto* gone : {"c", "d"}) {
+    mute.insert(gone);
+    d.silent(gone);
+    d.down(gone, reason::tick_timeout);
+    lose("a", gone, "net_tick_timeout");
+    lose("b", gone, "net_tick_timeout");
+  }
+  live(30s);
+  for (const auto* back : {"c", "d"}) {
+    mute.erase(back);
+    d.sees(back, {});
+    d.up(back, 2);
+  }
+  d.answer_views();
+  live(10s);
+  EXPECT_TRUE(list().empty()) << (list().empty() ? "" : d.events.back().text);
+}
+
+// ---- remembered
+
+TEST_F(Incidents, OutliveARestart) {
+  meshed({"a", "b", "c"});
+  part("a", "b");
+  live(20s);
+  const auto remembered = list();
+  const auto totals = d.shown().totals;
+
+  driver next(observing());
+  next.core.restore(remembered, totals, {});
+  EXPECT_EQ(next.shown().incidents->size(), 1U);
+  EXPECT_EQ(next.shown().totals.detected[1], 1U);
+  // It goes on, and is not counted anew.
+  next.list({"a", "b", "c"});
+  next.sees("a", {"c"});
+  next.sees("b", {"c"});
+  next.sees("c", {"a", "b"});
+  for (const auto* node : {"a", "b", "c"}) next.up(node);
+  next.answer_views();
+  next.pass(60s);
+  ASSERT_EQ(next.shown().incidents->size(), 1U);
+  EXPECT_FALSE(next.shown().incidents->front().closed_at);
+  next.sees("a", {"b", "c"});
+  next.sees("b", {"a", "c"});
+  next.pass(20s);
+  ASSERT_EQ(next.shown().incidents->size(), 1U);
+  EXPECT_TRUE(next.shown().incidents->front().closed_at);
+  EXPECT_EQ(next.shown().totals.detected[1], 1U);
+  EXPECT_EQ(next.shown().totals.healed[1], 1U);
+}
+
+TEST_F(Incidents, OnlyTheLastHundredAreKept) {
+  meshed({"a", "b", "c"});
+  for (int i = 0; i < 103; ++i) {
+    part("a", "b");
+    live(7s);
+    join("a", "b");
+    live(7s);
+  }
+  EXPECT_EQ(list().size(), 100U);
+  EXPECT_EQ(list().front().id, 103U);
+  EXPECT_EQ(d.shown().totals.detected[1], 103U);
+}
+
+}  // namespace
+}  // namespace test
+}  // namespace rollcall::membership

@@ -1,0 +1,204 @@
+// The plan where overlapping partitions are prevented: nothing is joined that could tear what is whole.
+#include "test/unit/membership/driver.hpp"
+
+namespace rollcall::membership::test {
+namespace {
+
+settings careful() {
+  settings s;
+  s.probe = true;
+  return s;
+}
+
+struct Overlap : testing::Test {
+  driver d{careful()};
+  std::set<std::pair<std::string, std::string>> blocked;  // from, to: a path that does not work
+  path_probe why_blocked = path_probe::timeout;
+  std::size_t path_probes = 0;
+
+  Overlap() {
+    d.usual.otp_release = "25";
+    d.usual.prevent_overlapping_partitions = true;
+    d.usual.connect_all = true;
+  }
+  void block(const std::string& a, const std::string& b) { blocked.insert({a, b}), blocked.insert({b, a}); }
+  // Probes are answered at once, links always well.
+  void answer_probes() {
+    for (bool again = true; again;) {
+      again = false;
+      for (const auto& p : d.take<action::probe_path>()) {
+        ++path_probes;
+        const bool works = !blocked.contains({std::string(p.on.alive()), std::string(p.to.alive())});
+        d.step({fact::path_probed{p.id, works ? path_probe::reachable : why_blocked}});
+        again = true;
+      }
+      for (const auto& l : d.take<action::probe_links>()) {
+        d.step({fact::links_probed{l.id, std::vector(l.to.size(), link_probe::answered)}});
+        again = true;
+      }
+    }
+  }
+  void live(milliseconds span) {
+    for (auto left = span; left > 0ms; left -= 500ms) {
+      d.pass(500ms);
+      answer_probes();
+      d.answer_views();
+    }
+  }
+  void newcomer(const std::string& name, names listed) {
+    d.list(std::move(listed));
+    d.sees(name, {});
+    d.up(name);
+    d.answer_views();
+    answer_probes();
+  }
+};
+
+TEST_F(Overlap, ColdFormationIsOneBurstWithoutProbes) {
+  d.list({"a", "b", "c"});
+  for (const auto* node : {"a", "b", "c"}) {
+    d.sees(node, {});
+    d.up(node);
+  }
+  d.answer_views();
+  EXPECT_EQ(d.connects().size(), 3U);
+  EXPECT_TRUE(d.take<action::probe_path>().empty());
+}
+
+TEST_F(Overlap, ANewcomerIsProbedFirstAndAskedForInOneBurst) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  newcomer("n", {"a", "b", "c", "n"});
+  EXPECT_EQ(d.connects(), (names{"n>a", "n>b", "n>c"}));
+  EXPECT_GE(path_probes, 3U);
+}
+
+TEST_F(Overlap, NamesThatResolveLateAreAskedForWhereTheyResolve) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  why_blocked = path_probe::unresolved;
+  for (const auto* member : {"a", "b", "c"}) blocked.insert({member, "n"});
+  newcomer("n", {"a", "b", "c", "n"});
+  EXPECT_EQ(d.connects(), (names{"n>a", "n>b", "n>c"})) << "on the side whose probe worked";
+}
+
+TEST_F(Overlap, ANewcomerThatCannotReachOneMemberWaitsAndIsLeftOut) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  block("n", "b");
+  newcomer("n", {"a", "b", "c", "n"});
+  live(20s);
+  EXPECT_TRUE(d.connects().empty());
+  EXPECT_TRUE(d.shown().quarantine.empty()) << "names may be on their way";
+  live(20s);
+  EXPECT_TRUE(d.connects().empty());
+  ASSERT_EQ(d.shown().quarantine.size(), 1U);
+  EXPECT_EQ(d.shown().quarantine[0].node, full("n"));
+  EXPECT_EQ(d.shown().quarantine[0].cannot_reach, full(names{"b"}));
+  EXPECT_TRUE(d.raised(condition::quarantine));
+  EXPECT_EQ(d.shown().links[static_cast<std::size_t>(pair_state::quarantined)], 1U);
+  blocked.clear();
+  live(40s);
+  EXPECT_EQ(d.connects(), (names{"n>a", "n>b", "n>c"}));
+}
+
+TEST_F(Overlap, OneThatWaitsHoldsUpNobodyElse) {
+  d.mesh({"a", "b"});
+  live(5s);
+  block("n", "b");
+  d.list({"a", "b", "m", "n"});
+  for (const auto* fresh : {"m", "n"}) {
+    d.sees(fresh, {});
+    d.up(fresh);
+  }
+  d.answer_views();
+  answer_probes();
+  live(3s);
+  EXPECT_EQ(d.connects(), (names{"m>a", "m>b"}));
+}
+
+TEST_F(Overlap, WhatIsBeingTornIsLeftAlone) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"},
+          fact::peer_changed{full("b"), full("a"), false, "connection_closed"}});
+  d.sees("a", {"c"});
+  d.sees("b", {"c"});
+  answer_probes();
+  EXPECT_TRUE(d.connects().empty());
+  live(1s);
+  EXPECT_TRUE(d.connects().empty());
+  live(4s);
+  EXPECT_EQ(d.connects().size(), 1U) << "a path works: it is asked for, once it is quiet";
+}
+
+// Five and one, as a pair of six leaves them.
+TEST_F(Overlap, TheLargerSetStaysAndThePairIsProbedEverMoreRarely) {
+  d.mesh({"a", "b", "c", "d", "e", "f"});
+  live(5s);
+  block("a", "f");
+  std::vector<any_fact> lost;
+  for (const auto* other : {"a", "b", "c", "d", "e"}) {
+    lost.emplace_back(fact::peer_changed{full(other), full("f"), false, "disconnect"});
+    lost.emplace_back(fact::peer_changed{full("f"), full(other), false, "disconnect"});
+    auto rest = names{"a", "b", "c", "d", "e"};
+    std::erase(rest, other);
+    d.sees(other, rest);
+  }
+  d.sees("f", {});
+  d.step(lost);
+  live(20s);
+  EXPECT_TRUE(d.connects().empty());
+  ASSERT_EQ(d.shown().quarantine.size(), 1U);
+  EXPECT_EQ(d.shown().quarantine[0].node, full("f"));
+  live(60s);
+  const auto before = path_probes;
+  live(120s);
+  EXPECT_LE(path_probes - before, 20U);
+  EXPECT_GE(path_probes - before, 4U);
+  EXPECT_TRUE(d.connects().empty());
+  blocked.clear();
+  live(40s);
+  EXPECT_EQ(d.connects().size(), 5U) << "in one burst";
+}
+
+TEST_F(Overlap, ReconnectProbesAtOnceAndStillProvesFirst) {
+  d.mesh({"a", "b"});
+  live(5s);
+  block("n", "b");
+  newcomer("n", {"a", "b", "n"});
+  live(100s);
+  ASSERT_EQ(d.shown().quarantine.size(), 1U);
+  const auto before = path_probes;
+  d.step({fact::round_requested{}});
+  answer_probes();
+  EXPECT_GT(path_probes, before);
+  EXPECT_TRUE(d.connects().empty());
+}
+
+TEST_F(Overlap, NothingIsAddedBesideAMemberThatWeDoNotReach) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  d.down("c", reason::tick_timeout);  // the others still see it
+  newcomer("n", {"a", "b", "c", "n"});
+  live(20s);
+  EXPECT_TRUE(d.connects().empty());
+  d.sees("a", {"b"});
+  d.sees("b", {"a"});
+  live(10s);
+  EXPECT_EQ(d.connects(), (names{"n>a", "n>b"}));
+}
+
+TEST_F(Overlap, WhereNobodyPreventsThemEverythingMissingIsAskedForUnprobed) {
+  d.usual.prevent_overlapping_partitions = false;
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  d.take<action::probe_path>();
+  path_probes = 0;
+  newcomer("n", {"a", "b", "c", "n"});
+  EXPECT_EQ(d.connects().size(), 3U);
+  EXPECT_EQ(path_probes, 0U);
+}
+
+}  // namespace
+}  // namespace rollcall::membership::test

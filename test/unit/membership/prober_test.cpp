@@ -1,0 +1,241 @@
+// Probes of links, in virtual time: everybody is probed in turn, at a cost that does not grow, and what is
+// dark is found within three intervals at any size.
+#include "membership/prober.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "test/unit/membership/driver.hpp"
+
+namespace rollcall::membership::test {
+namespace {
+
+// Members that are all linked to each other in their views, and a network between them that need not carry
+// it.
+struct field {
+  explicit field(std::size_t count) {
+    options.probe = true;
+    rank_set all(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& m = members.add(n("n" + std::to_string(1'000 + i) + "@h.example"));
+      m.state = member_state::up;
+      m.fresh = m.linked = m.has_view = true;
+      all.insert(i);
+    }
+    const auto previous = members.settle();
+    views.reorder(previous);
+    probes.reorder(previous);
+    for (std::size_t i = 0; i < count; ++i) {
+      auto row = all;
+      row.erase(i);
+      views.replace(i, row);
+    }
+  }
+
+  step_context context() {
+    return {.members = members,
+            .views = views,
+            .suspected = probes.suspected(),
+            .options = options,
+            .at = {now, now},
+            .now = now,
+            .step = ++steps,
+            .listing_changed = 0ms,
+            .starting = false,
+            .isolated = false,
+            .held = nobody};
+  }
+  bool carries(std::size_t a, std::size_t b) const { return !dark || !dark(a, b); }
+
+  // Answers what is asked after its time, until `until`.
+  void run(milliseconds until) {
+    while (now < until) {
+      deadline wake(now, now + options.interval);
+      std::vector<any_action> actions;
+      probes.plan(context(), paths, wake, actions);
+      for (const auto& any : actions) {
+        if (const auto* p = std::get_if<action::probe_path>(&any)) {
+          const auto a = members.find(p->on)->rank, b = members.find(p->to)->rank;
+          ++path_probes;
+          pending.emplace(
+              now + (carries(a, b) ? 2ms : p->limit),
+              fact::path_probed{p->id, carries(a, b) ? path_probe::reachable : path_probe::timeout});
+          continue;
+        }
+        const auto& l = std::get<action::probe_links>(any);
+        const auto on = members.find(l.on)->rank;
+        ++calls[on];
+        std::vector<link_probe> results;
+        bool all = true;
+        for (const auto& name : l.to) {
+          const auto to = members.find(name)->rank;
+          ++sent[on];
+          ++received[to];
+          covered.insert(std::minmax(on, to));
+          auto result = link_probe::answered;
+          if (frozen.contains(on)) {
+            result = link_probe::no_word;
+          } else if (frozen.contains(to)) {
+            result = l.confirm ? link_probe::no_word : link_probe::silent;
+          } else if (!carries(on, to)) {
+            result = link_probe::silent;
+          }
+          all &= result == link_probe::answered;
+          results.push_back(result);
+        }
+        pending.emplace(now + (all ? 2ms : l.limit), fact::links_probed{l.id, std::move(results)});
+      }
+      auto next = std::min(until, wake.next());
+      if (!pending.empty()) next = std::min(next, pending.begin()->first);
+      now = std::max(next, now + 1ms);
+      while (!pending.empty() && pending.begin()->first <= now) {
+        const auto told = pending.begin()->second;
+        pending.erase(pending.begin());
+        if (const auto* l = std::get_if<fact::links_probed>(&told)) probes.probed(*l, context());
+        if (const auto* p = std::get_if<fact::path_probed>(&told)) paths.answered(*p, now);
+      }
+    }
+  }
+  std::size_t suspected() const {
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      for (const auto w : probes.suspected().sees(i)) sum += static_cast<std::size_t>(std::popcount(w));
+    }
+    return sum / 2;
+  }
+
+  settings options;
+  member_table members;
+  view_matrix views;
+  prober probes;
+  path_book paths;
+  milliseconds now{1'000};
+  step_number steps = 0;
+  std::set<std::uint32_t> nobody;
+  std::function<bool(std::size_t, std::size_t)> dark;
+  std::set<std::size_t> frozen;
+  std::multimap<milliseconds, any_fact> pending;
+  std::map<std::size_t, std::size_t> calls, sent, received;
+  std::set<std::pair<std::size_t, std::size_t>> covered;
+  std::size_t path_probes = 0;
+};
+
+TEST(Prober, CoversEveryPairOfFortyWithinTwoIntervals) {
+  for (const std::size_t count : {2U, 3U, 6U, 20U, 21U, 39U, 40U}) {
+    field f(count);
+    f.run(f.now + 2 * f.options.interval - 1ms);
+    EXPECT_EQ(f.covered.size(), count * (count - 1) / 2) << count;
+  }
+}
+
+TEST(Prober, CostsTheSameForEachNodeFromTwentyToTwoHundred) {
+  for (const std::size_t count : {20U, 40U, 100U, 200U}) {
+    field f(count);
+    f.run(f.now + 12 * f.options.interval - 1ms);
+    for (std::size_t i = 0; i < count; ++i) {
+      EXPECT_LE(f.calls[i], 12U) << count;
+      EXPECT_LE(f.sent[i], 12 * prober::per_node) << count;
+      EXPECT_LE(f.received[i], 12 * prober::per_node) << count;
+    }
+    EXPECT_EQ(f.path_probes, 0U);
+  }
+}
+
+TEST(Prober, NeverAsksForMoreThanItsBoundInAnInterval) {
+  field f(1'000);
+  f.run(f.now + f.options.interval - 1ms);
+  std::size_t total = 0;
+  for (const auto& [rank, count] : f.sent) total += count;
+  EXPECT_LE(total, prober::per_round);
+  EXPECT_GE(total, prober::per_round / 2);
+}
+
+TEST(Prober, FindsADarkPairWithinThreeIntervals) {
+  for (const std::size_t count : {2U, 6U, 20U, 40U}) {
+    field f(count);
+    f.run(f.now + 2 * f.options.interval + 137ms);
+    f.dark = [&](std::size_t a, std::size_t b) {
+      return std::minmax(a, b) == std::minmax<std::size_t>(0, count - 1);
+    };
+    f.run(f.now + 3 * f.options.interval);
+    EXPECT_EQ(f.suspected(), 1U) << count;
+    EXPECT_TRUE(f.probes.suspected().sees(0, count - 1));
+    const auto found = f.probes.take_new();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_GE(f.path_probes, 1U) << "the path beside it";
+    f.dark = nullptr;
+    f.run(f.now + 2 * f.options.interval);
+    EXPECT_EQ(f.suspected(), 0U);
+  }
+}
+
+TEST(Prober, FindsHalvesWithinThreeIntervalsAtAnySize) {
+  for (const std::size_t count : {6U, 20U, 200U, 1'000U}) {
+    field f(count);
+    f.run(f.now + 2 * f.options.interval + 137ms);
+    f.dark = [&](std::size_t a, std::size_t b) {
+      return (a * 7919 % count < count / 2) != (b * 7919 % count < count / 2);
+    };
+    std::size_t cross = 0;
+    for (std::size_t a = 0; a < count; ++a) {
+      for (std::size_t b = 0; b < a; ++b) cross += f.dark(a, b) ? 1 : 0;
+    }
+    f.run(f.now + 3 * f.options.interval);
+    EXPECT_EQ(f.suspected(), cross) << count;
+    f.dark = nullptr;
+    f.run(f.now + (count > 200 ? 8 : 3) * f.options.interval);
+    EXPECT_EQ(f.suspected(), 0U) << count;
+  }
+}
+
+TEST(Prober, FindsOneNodeAloneWithinThreeIntervalsAtAnySize) {
+  for (const std::size_t count : {6U, 200U, 1'000U}) {
+    field f(count);
+    f.run(f.now + 2 * f.options.interval + 137ms);
+    f.dark = [](std::size_t a, std::size_t b) { return a == 3 || b == 3; };
+    f.run(f.now + 3 * f.options.interval);
+    EXPECT_EQ(f.suspected(), count - 1) << count;
+  }
+}
+
+TEST(Prober, AFrozenNodeIsNoDarkPair) {
+  field f(20);
+  f.run(f.now + f.options.interval);
+  f.frozen = {4};
+  f.run(f.now + 6 * f.options.interval);
+  EXPECT_EQ(f.suspected(), 0U);
+  f.frozen.clear();
+  f.run(f.now + 2 * f.options.interval);
+  EXPECT_EQ(f.suspected(), 0U);
+}
+
+TEST(Prober, WhatTheViewsGiveUpIsNotSuspectedAnyMore) {
+  field f(6);
+  f.dark = [](std::size_t a, std::size_t b) { return std::minmax(a, b) == std::minmax<std::size_t>(0, 1); };
+  f.run(f.now + 3 * f.options.interval);
+  ASSERT_EQ(f.suspected(), 1U);
+  f.views.unset(0, 1);
+  f.run(f.now + f.options.interval);
+  EXPECT_EQ(f.suspected(), 1U) << "one of them still believes in it";
+  f.views.unset(1, 0);
+  f.run(f.now + f.options.interval);
+  EXPECT_EQ(f.suspected(), 0U);
+}
+
+TEST(Prober, RequestsThatAreNeverAnsweredAreGivenUp) {
+  field f(4);
+  deadline wake(f.now, f.now + 5s);
+  std::vector<any_action> actions;
+  f.probes.plan(f.context(), f.paths, wake, actions);
+  ASSERT_FALSE(actions.empty());
+  f.now += 11s;
+  actions.clear();
+  f.probes.plan(f.context(), f.paths, wake, actions);
+  EXPECT_FALSE(actions.empty()) << "asked again";
+  EXPECT_FALSE(f.probes.probed(fact::links_probed{1, {}}, f.context())) << "and a late answer is nobody's";
+}
+
+}  // namespace
+}  // namespace rollcall::membership::test

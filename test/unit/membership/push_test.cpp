@@ -1,0 +1,277 @@
+// Nodes that report changes by themselves: what they tell is in the snapshot at once, and is never undone by
+// an older answer.
+#include "test/unit/membership/driver.hpp"
+
+namespace rollcall::membership::test {
+namespace {
+
+settings pushing() {
+  settings s;
+  s.watch = true;
+  s.heal = heal_mode::off;
+  return s;
+}
+
+struct Push : testing::Test {
+  driver d{pushing()};
+
+  void meshed(const names& nodes) {
+    d.mesh(nodes);
+    for (const auto& node : nodes) d.step({fact::watching{full(node), true}});
+    d.answer_views();
+    d.actions.clear();
+    d.events.clear();
+  }
+  void hear_all(const names& nodes) {
+    for (const auto& node : nodes) d.step({fact::heard{full(node), milliseconds(1)}});
+  }
+  pair_state pair(std::string_view a, std::string_view b) {
+    const auto& s = d.shown();
+    std::size_t i = 0, j = 0;
+    for (std::size_t rank = 0; rank < s.members.size(); ++rank) {
+      if (s.members[rank].name == full(a)) i = rank;
+      if (s.members[rank].name == full(b)) j = rank;
+    }
+    return s.pair(i, j);
+  }
+};
+
+TEST_F(Push, AWatcherIsAskedForOncePerLink) {
+  d.list({"a"});
+  d.up("a");
+  EXPECT_EQ(d.take<action::watch>().size(), 1U);
+  d.sees("a", {});
+  d.pass(20s);
+  EXPECT_TRUE(d.take<action::watch>().empty());
+  d.down("a");
+  d.up("a");
+  EXPECT_EQ(d.take<action::watch>().size(), 1U);
+}
+
+TEST_F(Push, NobodyIsAskedForAWatcherWhenViewsArePolled) {
+  driver polled;
+  polled.mesh({"a", "b"});
+  EXPECT_TRUE(polled.take<action::watch>().empty());
+}
+
+TEST_F(Push, AChangeIsShownInTheSameStep) {
+  meshed({"a", "b"});
+  d.step({fact::peer_changed{full("a"), full("b"), false, "net_tick_timeout"}});
+  EXPECT_EQ(pair("a", "b"), pair_state::one_way);
+  d.step({fact::peer_changed{full("b"), full("a"), false, "net_tick_timeout"}});
+  EXPECT_EQ(pair("a", "b"), pair_state::missing);
+  d.step({fact::peer_changed{full("a"), full("b"), true, ""},
+          fact::peer_changed{full("b"), full("a"), true, ""}});
+  EXPECT_EQ(pair("a", "b"), pair_state::connected);
+}
+
+TEST_F(Push, AnAnswerUnderWayDoesNotUndoIt) {
+  meshed({"a", "b"});
+  d.automatic.clear();
+  d.step({fact::round_requested{}});
+  for (int round = 0; round < 7 && d.take<action::ask_view>().empty(); ++round) d.pass(5s);
+  d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
+  d.view("a", {"b"});  // read on the node before it lost b
+  EXPECT_FALSE(d.shown().sees(0, 1).value_or(true));
+  EXPECT_EQ(d.take<action::ask_view>().size(), 1U) << "it is asked again, to be sure";
+}
+
+TEST_F(Push, WatchedNodesAreAskedForTheirViewEverySixthRoundOnly) {
+  meshed({"a"});
+  std::size_t asked = 0, status = 0;
+  for (int round = 0; round < 12; ++round) {
+    d.pass(5s);
+    hear_all({"a"});
+    status += d.take<action::ask_status>().size();
+  }
+  // Answered by the driver within pass(): what is counted is how fresh the view is kept by signs of life.
+  asked = d.take<action::ask_view>().size();
+  EXPECT_EQ(asked, 0U);
+  EXPECT_EQ(status, 12U);
+  EXPECT_EQ(d.of("a").state, member_state::up);
+}
+
+TEST_F(Push, SignsOfLifeKeepAWatchedMemberUpAndNoOther) {
+  meshed({"a", "b"});
+  d.automatic.clear();
+  d.step({fact::watching{full("b"), false}});
+  for (int round = 0; round < 5; ++round) {
+    hear_all({"a", "b"});
+    d.pass(4s);
+  }
+  EXPECT_EQ(d.of("a").state, member_state::up);
+  EXPECT_EQ(d.of("b").state, member_state::suspect) << "nobody knows whom it sees";
+}
+
+TEST_F(Push, AWatcherThatEndedIsTriedAgainAfterAMinute) {
+  meshed({"a"});
+  d.step({fact::watching{full("a"), false}});
+  d.pass(50s);
+  EXPECT_TRUE(d.take<action::watch>().empty());
+  d.pass(15s);
+  EXPECT_EQ(d.take<action::watch>().size(), 1U);
+}
+
+TEST_F(Push, StrangersComeAndGo) {
+  meshed({"a"});
+  d.step({fact::peer_changed{full("a"), full("stranger"), true, ""}});
+  ASSERT_EQ(d.shown().unlisted.size(), 1U);
+  d.step({fact::peer_changed{full("a"), full("stranger"), false, "connection_closed"}});
+  EXPECT_TRUE(d.shown().unlisted.empty());
+}
+
+TEST_F(Push, WordsFromALinkThatIsGoneAreNotHeard) {
+  meshed({"a", "b"});
+  d.down("a");
+  d.step({fact::peer_changed{full("a"), full("b"), true, ""}, fact::heard{full("a"), milliseconds(1)},
+          fact::watching{full("a"), true}, fact::peer_changed{full("nobody"), full("b"), true, ""}});
+  EXPECT_FALSE(d.of("a").fresh_view);
+  EXPECT_FALSE(d.of("a").watched);
+}
+
+// ---- leave/1, rejoin/1, --prune-after
+
+TEST(Leave, IsToldOnceAndNeverAskedToConnect) {
+  driver d;
+  d.mesh({"a", "b", "c"});
+  d.step({fact::leave{full("c")}});
+  const auto told = d.take<action::leave_mesh>();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].node, full("c"));
+  EXPECT_TRUE(told[0].peers.empty()) << "their settings are not known: they may tear the others apart";
+  EXPECT_EQ(d.of("c").state, member_state::leaving);
+  EXPECT_EQ(d.count(event_type::member_leaving), 1U);
+  d.sees("c", {});
+  d.sees("a", {"b"});
+  d.sees("b", {"a"});
+  d.pass(60s);
+  EXPECT_TRUE(d.connects().empty());
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+  EXPECT_EQ(d.of("c").state, member_state::leaving);
+  EXPECT_EQ(d.shown().links_missing, 0U);
+}
+
+TEST(Leave, IsToldAgainWhenSomebodyConnectedIt) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::leave{full("b")}});
+  EXPECT_EQ(d.take<action::leave_mesh>().size(), 1U);
+  d.pass(29s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+  d.pass(6s);
+  EXPECT_EQ(d.take<action::leave_mesh>().size(), 1U);
+}
+
+TEST(Leave, LinksAreCutOneByOneOnlyWhereNobodyPreventsOverlaps) {
+  driver d;
+  d.usual.prevent_overlapping_partitions = false;
+  d.mesh({"a", "b", "c"});
+  d.step({fact::leave{full("c")}});
+  const auto told = d.take<action::leave_mesh>();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].peers, full(names{"a", "b"}));
+}
+
+TEST(Leave, OutlivesARestartOfTheNode) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::leave{full("b")}});
+  d.sees("a", {});
+  d.sees("b", {});
+  d.down("b");
+  d.up("b", 2);
+  d.answer_views();
+  d.pass(20s);
+  EXPECT_EQ(d.of("b").state, member_state::leaving);
+  EXPECT_TRUE(d.connects().empty());
+}
+
+TEST(Leave, ANodeThatIsNotListedYetIsKeptOutOnceItComes) {
+  driver d;
+  d.mesh({"a"});
+  d.step({fact::leave{full("b")}});
+  d.list({"a", "b"});
+  d.sees("b", {});
+  d.up("b");
+  d.answer_views();
+  d.pass(20s);
+  EXPECT_TRUE(d.of("b").kept_out);
+  EXPECT_TRUE(d.connects().empty());
+}
+
+TEST(Rejoin, LetsItInAgain) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::leave{full("b")}});
+  d.sees("a", {});
+  d.sees("b", {});
+  d.pass(10s);
+  d.actions.clear();
+  d.step({fact::rejoin{full("b")}});
+  d.pass(10s);
+  EXPECT_EQ(d.of("b").state, member_state::up);
+  EXPECT_FALSE(d.connects().empty());
+  EXPECT_EQ(d.of("b").joins, 0U) << "it never left";
+}
+
+settings pruning(bool live) {
+  settings s;
+  s.prune_after = milliseconds(60'000);
+  s.prune_live = live;
+  return s;
+}
+
+const std::vector<source_report> answered{source("srv", query_outcome::ok, milliseconds(1))};
+
+TEST(Prune, AHealthyUnlistedMemberStays) {
+  driver d(pruning(false));
+  d.mesh({"a", "b", "c"});
+  d.list({"a", "b"}, answered);
+  d.pass(300s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+  EXPECT_EQ(d.of("c").state, member_state::up);
+}
+
+TEST(Prune, OneThatDoesNotAnswerIsTakenOut) {
+  driver d(pruning(false));
+  d.mesh({"a", "b", "c"});
+  d.list({"a", "b"}, answered);
+  d.silent("c");
+  d.pass(50s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty()) << "not yet";
+  d.pass(20s);
+  EXPECT_EQ(d.take<action::leave_mesh>().size(), 1U);
+  EXPECT_TRUE(d.of("c").kept_out);
+}
+
+TEST(Prune, LiveTakesHealthyOnesToo) {
+  driver d(pruning(true));
+  d.mesh({"a", "b", "c"});
+  d.list({"a", "b"}, answered);
+  d.pass(70s);
+  EXPECT_EQ(d.take<action::leave_mesh>().size(), 1U);
+  d.list({"a", "b", "c"}, answered);
+  EXPECT_FALSE(d.of("c").kept_out) << "listed again: it is let in";
+}
+
+struct no_prune {
+  const char* name;
+  names listed;
+  query_outcome outcome;
+};
+struct Bad : testing::TestWithParam<no_prune> {};
+TEST_P(Bad, AnswersTakeNobodyOut) {
+  driver d(pruning(true));
+  d.mesh({"a", "b", "c", "d"});
+  d.list(GetParam().listed, {source("srv", GetParam().outcome, milliseconds(1))});
+  d.pass(300s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+}
+INSTANTIATE_TEST_SUITE_P(Answers, Bad,
+                         testing::Values(no_prune{"failed", {"a", "b", "c"}, query_outcome::servfail},
+                                         no_prune{"empty", {}, query_outcome::empty},
+                                         no_prune{"halved", {"a", "b"}, query_outcome::ok}),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace rollcall::membership::test
