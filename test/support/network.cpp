@@ -121,7 +121,10 @@ const host& network::add(const std::string& name) {
                 "add table inet cut; add set inet cut peers { type ipv4_addr; };"
                 "add chain inet cut in { type filter hook input priority 0; };"
                 "add chain inet cut out { type filter hook output priority 0; };"
-                "add rule inet cut in ip saddr @peers drop; add rule inet cut out ip daddr @peers drop"});
+                "add rule inet cut in ip saddr @peers drop; add rule inet cut out ip daddr @peers drop;"
+                "add set inet cut mute { type ipv4_addr; }; add rule inet cut in ip saddr @mute drop;"
+                "add set inet cut closing { type ipv4_addr; };"
+                "add rule inet cut out ip daddr @closing tcp flags & (fin | rst) != 0 drop"});
   if (!resolv_conf_.empty()) resolv_conf(resolv_conf_);
   for (const auto& other : hosts_) apply(other);
   return hosts_.back();
@@ -164,8 +167,14 @@ void network::apply(const host& one) {
       peers += (peers.empty() ? "" : ", ") + other.address;
     }
   }
-  std::string script = "flush set inet cut peers";
+  std::string script = "flush set inet cut peers; flush set inet cut mute; flush set inet cut closing";
   if (!peers.empty()) script += "; add element inet cut peers { " + peers + " }";
+  for (const auto& [from, to] : mutes_) {
+    if (to == one.name) script += "; add element inet cut mute { " + at(from).address + " }";
+  }
+  for (const auto& [from, to] : closings_) {
+    if (from == one.name) script += "; add element inet cut closing { " + at(to).address + " }";
+  }
   run_or_throw({"ip", "netns", "exec", one.network_namespace, "nft", script});
 }
 
@@ -175,8 +184,40 @@ void network::cut(const std::string& a, const std::string& b) {
   apply(at(b));
 }
 
+void network::cut(const std::vector<std::string>& some, const std::vector<std::string>& others) {
+  for (const auto& a : some) {
+    for (const auto& b : others) cuts_.insert(std::minmax(a, b));
+  }
+  for (const auto* side : {&some, &others}) {
+    for (const auto& name : *side) apply(at(name));
+  }
+}
+
+void network::heal(const std::vector<std::string>& some, const std::vector<std::string>& others) {
+  for (const auto& a : some) {
+    for (const auto& b : others) cuts_.erase(std::minmax(a, b));
+  }
+  for (const auto* side : {&some, &others}) {
+    for (const auto& name : *side) apply(at(name));
+  }
+}
+
+void network::mute(const std::string& from, const std::string& to) {
+  mutes_.insert({from, to});
+  apply(at(to));
+}
+
+void network::lose_closings(const std::string& from, const std::string& to) {
+  closings_.insert({from, to});
+  apply(at(from));
+}
+
 void network::heal(const std::string& a, const std::string& b) {
   cuts_.erase(std::minmax(a, b));
+  for (auto* one_way : {&mutes_, &closings_}) {
+    one_way->erase({a, b});
+    one_way->erase({b, a});
+  }
   apply(at(a));
   apply(at(b));
 }

@@ -40,6 +40,13 @@ class network {
 
   void cut(const std::string& a, const std::string& b);  // packets are dropped, both ways, without a word
   void heal(const std::string& a, const std::string& b);
+  // Every pair between the two, each host's filter changed once: as nearly at one moment as it gets.
+  void cut(const std::vector<std::string>& some, const std::vector<std::string>& others);
+  void heal(const std::vector<std::string>& some, const std::vector<std::string>& others);
+  // `to` hears nothing of `from` any more; the other direction goes on. heal() ends it.
+  void mute(const std::string& from, const std::string& to);
+  // What would close a connection (FIN, RST) is lost on its way; all else goes through. heal() ends it.
+  void lose_closings(const std::string& from, const std::string& to);
   // To and from everybody: a machine that lost power, as others see it (its processes go on).
   void darken(const std::string& name);
   void lighten(const std::string& name);
@@ -52,6 +59,7 @@ class network {
   int interfaces_ = 0;
   std::deque<host> hosts_;
   std::set<std::pair<std::string, std::string>> cuts_;
+  std::set<std::pair<std::string, std::string>> mutes_, closings_;  // from, to
   std::set<std::string> dark_;
   std::string resolv_conf_;
 };

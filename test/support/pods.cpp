@@ -1,6 +1,8 @@
 // Pods of a headless service, made of network namespaces.
 #include "test/support/pods.hpp"
 
+#include <algorithm>
+
 namespace rollcall::test {
 
 pods::pods(pods_options options) : options_(std::move(options)) {
@@ -17,7 +19,14 @@ pods::pods(pods_options options) : options_(std::move(options)) {
 }
 
 std::string pods::name(std::size_t index) const {
-  return "app@" + dns_->host("app.default", "web-" + std::to_string(index));
+  return "app@" + dns_->host("app.default", record(index));
+}
+
+std::string pods::record(std::size_t index) const {
+  if (!options_.dashed) return hostname(index);
+  auto address = host_of(index).address;
+  std::ranges::replace(address, '.', '-');
+  return address;
 }
 
 std::size_t pods::add() {
@@ -38,7 +47,7 @@ std::size_t pods::add() {
 void pods::publish() {
   std::vector<endpoint> endpoints;
   for (std::size_t i = 0; i < pods_.size(); ++i) {
-    if (pods_[i].listed) endpoints.push_back({.hostname = hostname(i), .address = host_of(i).address});
+    if (pods_[i].listed) endpoints.push_back({.hostname = record(i), .address = host_of(i).address});
   }
   dns_->publish("app.default", std::move(endpoints));
 }
@@ -55,6 +64,7 @@ void pods::bring_back(std::size_t index) {
   network_.renumber(hostname(index));
   one.mapper->start();
   publish();
+  one.node->options().name = name(index);
   one.node->restart();
 }
 

@@ -21,6 +21,8 @@ struct pods_options {
   std::vector<std::string> arguments{};  // of every node
   std::string cookie = "chocolate";
   bool elixir = false;
+  bool dashed =
+      false;  // named by their address, as a Deployment's; else by a name of their own, as a StatefulSet's
 };
 
 class pods {
@@ -39,8 +41,8 @@ class pods {
   std::size_t add();                          // a new pod, not published
   void publish();                             // all pods that are listed
   void list(std::size_t index, bool listed);  // and publish
-  // The pod dies (kill -9) and its address answers no more; bring_back() gives it a new one under its old
-  // name.
+  // The pod dies (kill -9) and its address answers no more; it comes back with a new one, under its old name;
+  // or with `dashed` under another.
   void bring_back(std::size_t index);
 
   rollcall_program rollcall(std::vector<std::string> more = {}, std::string interval = "500ms");
@@ -50,6 +52,7 @@ class pods {
   dns_server& dns() noexcept { return *dns_; }
 
  private:
+  std::string record(std::size_t index) const;  // its host's name in the zone
   struct pod {
     std::unique_ptr<epmd> mapper;
     std::unique_ptr<beam> node;

@@ -1,0 +1,158 @@
+// Probes and watchers against real nodes: what they tell, what they leave behind, what they never do.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "test/support/loopback.hpp"
+#include "test/support/wait.hpp"
+
+namespace rollcall::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* watchers =
+    "length([P || P <- registered(), lists:prefix(\"rollcall_watcher\", atom_to_list(P))])";
+
+TEST(Watcher, TellsAtOnceAndLeavesNothingBehind) {
+  loopback cluster({"a", "b", "c"});
+  {
+    // Views are polled every sixth round only: what is seen sooner was told.
+    rollcall_options options;
+    for (const auto& name : cluster.names())
+      options.arguments.insert(options.arguments.end(), {"--node", name});
+    options.epmd_port = cluster.mapper().port();
+    options.name = "rollcall@127.0.0.1";
+    options.interval = "20s";
+    rollcall_program rollcall(std::move(options));
+    ASSERT_TRUE(eventually([&] { return rollcall.whole(3); }, 60s, "three are one"));
+    ASSERT_TRUE(eventually([&] { return cluster.node(0).eval(watchers) == "1"; }, 30s, "one watcher"));
+    ASSERT_TRUE(eventually([&] { return cluster.node(1).eval(watchers) == "1"; }, 30s, "one watcher"));
+    const auto rounds = [&] { return rollcall.metric("rollcall_round_duration_seconds_count").value_or(0); };
+    const auto before = rounds();
+    beam stranger({.name = "stranger@127.0.0.1", .epmd_port = cluster.mapper().port()});
+    EXPECT_EQ(cluster.node(0).eval("net_kernel:connect_node('stranger@127.0.0.1')"), "true");
+    EXPECT_TRUE(
+        eventually([&] { return rollcall.metric("erlang_cluster_unlisted_nodes") == 1; }, 15s, "seen"));
+    EXPECT_LE(rounds() - before, 1);
+    rollcall.terminate();
+  }
+  // It ends with our link.
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(eventually([&] { return cluster.node(i).eval(watchers) == "0"; }, 30s, "gone with us"));
+    EXPECT_THAT(cluster.node(i).output(), testing::Not(HasSubstr("Error in process")));
+  }
+}
+
+TEST(Watcher, ThereIsNeverASecondOne) {
+  loopback cluster({"a", "b"});
+  for (int life = 0; life < 3; ++life) {
+    auto rollcall = cluster.rollcall();
+    ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+    ASSERT_TRUE(eventually([&] { return cluster.node(0).eval(watchers) == "1"; }, 30s, "one"));
+    rollcall.signal(9);
+  }
+  EXPECT_TRUE(eventually([&] { return cluster.node(0).eval(watchers) == "0"; }, 30s, "none is left"));
+}
+
+TEST(Watcher, OneThatWasKilledIsReplacedByPolling) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = cluster.rollcall();
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return cluster.node(0).eval(watchers) == "1"; }, 30s, "one"));
+  cluster.node(0).eval(
+      "[exit(whereis(P), kill) || P <- registered(), lists:prefix(\"rollcall_watcher\", atom_to_list(P))]");
+  cluster.node(1).eval("erlang:disconnect_node('a@127.0.0.1')");
+  EXPECT_TRUE(
+      eventually([&] { return rollcall.whole(2) && !cluster.node(0).nodes().empty(); }, 60s, "whole again"));
+}
+
+TEST(Watcher, NoneWhereViewsArePolled) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = cluster.rollcall({}, {"--views", "poll"});
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2) && rollcall.is_ready(); }, 60s, "two are one"));
+  EXPECT_EQ(cluster.node(0).eval(watchers), "0");
+}
+
+TEST(Probes, ConnectNobodyAndLeaveNoProcess) {
+  loopback cluster({"a", "b"});
+  // The fewest of some looks: a call that is under way is a process, too.
+  const auto processes = [&] {
+    int fewest = 1 << 20;
+    for (int look = 0; look < 10; ++look) {
+      fewest = std::min(fewest, std::stoi(cluster.node(0).eval("length(processes())")));
+    }
+    return fewest;
+  };
+  const auto rollcall = cluster.rollcall({}, {"--heal", "off"});
+  ASSERT_TRUE(eventually([&] { return rollcall.up() == 2; }, 60s, "both are up"));
+  const auto calls = [&] { return rollcall.metric("rollcall_rpc_duration_seconds_count").value_or(0); };
+  EXPECT_TRUE(cluster.node(0).nodes().empty());
+  cluster.node(0).eval("net_kernel:connect_node('b@127.0.0.1')");
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 30s, "linked by themselves"));
+  const auto before = processes();
+  const auto begun = calls();
+  ASSERT_TRUE(eventually([&] { return calls() >= begun + 20; }, 60s, "many probes"));
+  EXPECT_TRUE(eventually([&] { return processes() <= before; }, 30s, "no more processes than before"));
+  EXPECT_EQ(cluster.node(0).eval("erlang:process_info(whereis(net_kernel), message_queue_len)"),
+            "{message_queue_len,0}");
+}
+
+TEST(Leave, TakesANodeOutWithoutTearingAndRejoinLetsItIn) {
+  loopback cluster({"a", "b", "c", "d"});
+  const auto rollcall = cluster.rollcall();
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(4); }, 60s, "four are one"));
+  beam shell({.name = "shell@127.0.0.1", .epmd_port = cluster.mapper().port(), .hidden = true});
+  for (std::size_t i = 0; i < 4; ++i) cluster.node(i).watch();
+  const auto call = [&](const std::string& function, const std::string& node) {
+    return shell.eval("rpc:call('rollcall@127.0.0.1', rollcall, " + function + ", ['" + node + "'])");
+  };
+  EXPECT_EQ(call("leave", "nobody@127.0.0.1"), "{error,unknown_node}");
+  EXPECT_EQ(call("leave", "d@127.0.0.1"), "ok");
+  ASSERT_TRUE(eventually([&] { return cluster.node(3).nodes().empty(); }, 30s, "out"));
+  EXPECT_EQ(rollcall.state("d@127.0.0.1"), "leaving");
+  const auto rounds = [&] { return rollcall.metric("rollcall_round_duration_seconds_count").value_or(0); };
+  const auto before = rounds();
+  ASSERT_TRUE(eventually([&] { return rounds() >= before + 6; }, 30s, "some rounds"));
+  EXPECT_TRUE(cluster.node(3).nodes().empty()) << "and it stays out";
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(cluster.node(i).downs(), 1) << "nobody lost anybody else";
+  EXPECT_TRUE(rollcall.json("/api/v1/netsplits").as_array().empty());
+  EXPECT_EQ(call("rejoin", "d@127.0.0.1"), "ok");
+  EXPECT_TRUE(eventually([&] { return rollcall.whole(4); }, 60s, "in again"));
+}
+
+TEST(StateDir, IncidentsOutliveTheProgram) {
+  loopback cluster({"a", "b"});
+  temporary_directory folder;
+  const std::vector<std::string> arguments{"--state-dir", folder.path().string(), "--heal", "off"};
+  {
+    auto rollcall = cluster.rollcall({}, arguments);
+    ASSERT_TRUE(eventually([&] { return rollcall.up() == 2; }, 60s, "both are up"));
+    // Never connected for six intervals.
+    ASSERT_TRUE(
+        eventually([&] { return rollcall.json("/api/v1/netsplits").as_array().size() == 1; }, 60s, "open"));
+    ASSERT_TRUE(
+        eventually([&] { return std::filesystem::exists(folder.path() / "incidents.json"); }, 30s, "kept"));
+    rollcall.terminate();
+  }
+  {
+    auto rollcall = cluster.rollcall({}, arguments);
+    EXPECT_EQ(rollcall.json("/api/v1/netsplits").as_array().size(), 1U) << "from the start";
+    cluster.node(0).eval("net_kernel:connect_node('b@127.0.0.1')");
+    EXPECT_TRUE(eventually(
+        [&] { return !rollcall.json("/api/v1/netsplits").as_array().at(0).at("closed_at").is_null(); }, 60s,
+        "over"));
+    EXPECT_EQ(rollcall.json("/api/v1/netsplits").as_array().size(), 1U);
+    EXPECT_EQ(rollcall.metric("erlang_cluster_netsplits_detected_total", {{"type", "full"}}), 1);
+    rollcall.terminate();
+  }
+  std::ofstream(folder.path() / "incidents.json") << "{";
+  auto rollcall = cluster.rollcall({}, arguments);
+  EXPECT_TRUE(eventually([&] { return rollcall.up() == 2; }, 60s, "never fatal"));
+  EXPECT_EQ(rollcall.log_with({"damaged"}).size(), 1U);
+}
+
+}  // namespace
+}  // namespace rollcall::test
