@@ -7,15 +7,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iostream>
 #include <thread>
 
-#include "test/support/pods.hpp"
+#include "bench/measure.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
+using namespace rollcall::bench;
 using rollcall::test::beam;
 using rollcall::test::pods;
 
@@ -26,50 +26,6 @@ struct sample {
   double cpu_seconds = 0;    // Rollcall's, until the mesh was whole
   std::size_t peak_kib = 0;  // Rollcall's high-water mark
 };
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-double number(const std::string& text) {
-  double value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-// Every node notes by itself when its last neighbour came: looking at it costs nothing while it is measured.
-constexpr auto start_clock = R"(
-  register(mesh_clock, spawn(fun() ->
-    net_kernel:monitor_nodes(true),
-    (fun Loop(Last) ->
-      receive
-        {nodeup, _} -> Loop(erlang:system_time(microsecond));
-        {nodedown, _} -> Loop(Last);
-        {read, From} -> From ! {mesh_clock, Last}, Loop(Last)
-      end
-    end)(0)
-  end)), ok.)";
-constexpr auto read_clock = "mesh_clock ! {read, self()}, receive {mesh_clock, At} -> At end.";
-
-bool whole(pods& cluster) {
-  for (std::size_t i = 0; i < cluster.size(); ++i) {
-    if (cluster.node(i).eval("length(nodes()).") != std::to_string(cluster.size() - 1)) return false;
-  }
-  return true;
-}
-
-double whole_at(pods& cluster) {
-  const auto deadline = std::chrono::steady_clock::now() + 120s;
-  while (!whole(cluster)) {
-    if (std::chrono::steady_clock::now() > deadline)
-      throw std::runtime_error("the mesh did not become whole in 120 s");
-    std::this_thread::sleep_for(200ms);
-  }
-  double last = 0;
-  for (std::size_t i = 0; i < cluster.size(); ++i)
-    last = std::max(last, number(cluster.node(i).eval(read_clock)) / 1e6);
-  return last;
-}
 
 std::string erlang_list(pods& cluster) {
   std::string names;
@@ -97,26 +53,6 @@ sample by_script(pods& cluster, way how) {
                                                     erlang_list(cluster), requests))) /
                      1e6;
   return {whole_at(cluster) - begun, 0, 0};
-}
-
-double cpu_seconds(pid_t id) {
-  const auto stat = rollcall::test::read_file(fmt::format("/proc/{}/stat", id));
-  const auto fields = stat.substr(stat.rfind(')') + 2);
-  std::istringstream in(fields);
-  std::string skipped;
-  for (int i = 3; i < 14; ++i) in >> skipped;
-  double user = 0, system = 0;
-  in >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-std::size_t status_kib(pid_t id, const std::string& field) {
-  std::istringstream in(rollcall::test::read_file(fmt::format("/proc/{}/status", id)));
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(field + ":"))
-      return static_cast<std::size_t>(std::stoul(line.substr(field.size() + 1)));
-  }
-  return 0;
 }
 
 struct quiet_cost {
@@ -164,11 +100,6 @@ sample by_rollcall(pods& cluster, std::chrono::seconds quiet, quiet_cost* cost) 
              status_kib(id, "VmRSS"), status_kib(id, "VmHWM")};
   }
   return s;
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 struct arguments {
