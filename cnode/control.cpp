@@ -294,37 +294,58 @@ struct control_writer {
 result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix) {
   std::size_t length = 0;
   for (const auto byte : prefix) length = length << 8 | byte;
-  if (length > max_frame_size) return error::frame_too_large;
+  if (length > max_skipped_frame_size) return error::frame_too_large;
   return length;
 }
 
-result<message> parse_message(byte_view frame) {
+namespace {
+
+// A control message and what follows it.
+struct front {
+  control_message control;
+  bool carries_payload;
+  byte_view rest;
+};
+
+result<front> parse_front(byte_view frame) {
   if (frame.empty()) return error::truncated;
   if (frame[0] != pass_through) return error::bad_control;
   frame.remove_prefix(1);
-
   const auto control = versioned_term(frame);
   if (!control) return control.error();
   frame.remove_prefix(1 + control->size());
-
-  byte_view payload;
-  if (!frame.empty()) {
-    const auto term = versioned_term(frame);
-    if (!term) return term.error();
-    if (frame.size() != 1 + term->size()) return error::trailing_bytes;
-    payload = *term;
-  }
-
   try {
     control_parser parser(*control);
     auto parsed = parser.parse();
-    if (parser.carries_payload() == payload.empty()) return error::bad_control;
-    return message{std::move(parsed), payload};
+    return front{std::move(parsed), parser.carries_payload(), frame};
   } catch (const boost::system::system_error& failure) {
     // A value of another kind than the operation has at that place.
     if (failure.code() == error::bad_term) return error::bad_control;
     return failure.code();
   }
+}
+
+}  // namespace
+
+result<message> parse_message(byte_view frame) {
+  auto parsed = parse_front(frame);
+  if (!parsed) return parsed.error();
+  byte_view payload;
+  if (!parsed->rest.empty()) {
+    const auto term = versioned_term(parsed->rest);
+    if (!term) return term.error();
+    if (parsed->rest.size() != 1 + term->size()) return error::trailing_bytes;
+    payload = *term;
+  }
+  if (parsed->carries_payload == payload.empty()) return error::bad_control;
+  return message{std::move(parsed->control), payload};
+}
+
+result<message> parse_head(byte_view head) {
+  auto parsed = parse_front(head);
+  if (!parsed) return parsed.error();
+  if (!parsed->carries_payload) return error::trailing_bytes;
+  return message{std::move(parsed->control), {}, true};
 }
 
 byte_string encode_message(const control_message& control, byte_view payload) {

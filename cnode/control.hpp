@@ -13,6 +13,11 @@
 namespace rollcall::cnode {
 
 inline constexpr std::size_t max_frame_size = 8U << 20;
+// A frame above max_frame_size is not kept; up to this size it is read past, so that whoever waits for an
+// answer to it gets one. Above, the link is closed.
+inline constexpr std::size_t max_skipped_frame_size = 256U << 20;
+// What is kept of such a frame: enough for a control message whose payload is too large.
+inline constexpr std::size_t skipped_frame_head = 4096;
 inline constexpr char pass_through = 112;
 
 // What a process is addressed by in monitors.
@@ -95,14 +100,18 @@ using control_message =
 
 struct message {
   control_message control;
-  byte_view payload;  // one checked term without its version byte, or empty; looks into the frame
+  byte_view payload;             // one checked term without its version byte, or empty; looks into the frame
+  bool payload_skipped = false;  // there was one, and it was too large to be kept
 };
 
-// The length of a frame from its first four bytes; frame_too_large above max_frame_size.
+// The length of a frame from its first four bytes; frame_too_large above max_skipped_frame_size.
 result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix);
 
 // `frame` is what follows the length, and is not empty. Everything in it is checked before it is decoded.
 result<message> parse_message(byte_view frame);
+
+// The message of a frame of which only the beginning was kept: its control message must be whole in there.
+result<message> parse_head(byte_view head);
 
 // A whole frame, length included. `payload` is one encoded term without version byte, or empty.
 byte_string encode_message(const control_message&, byte_view payload = {});

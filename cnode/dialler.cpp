@@ -178,6 +178,9 @@ std::string explain(const target& where, dial_step step, const tcp::endpoint& at
   if (code == error::lost_simultaneous) {
     return fmt::format("{} at {} is dialling us at the same time, and its attempt goes first", name, place);
   }
+  if (code == error::alive_refused) {
+    return fmt::format("{} at {} holds a link under our own name already, and keeps it", name, place);
+  }
   if (code == error::incompatible) {
     return fmt::format("{} at {} lacks what every node since OTP 23 can; it is too old", name, place);
   }
@@ -219,7 +222,8 @@ asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remo
                                          identity self, std::string cookie) {
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  initiating_handshake handshake(std::move(self), where.name, std::move(cookie), random_word());
+  initiating_handshake handshake(std::move(self), where.name, std::move(cookie), random_word(),
+                                 where.take_over);
 
   const auto failed_with = [&](boost::system::error_code code) {
     auto failure = failed(where, dial_step::handshake, remote, code);
@@ -236,6 +240,7 @@ asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remo
   std::vector<byte_string> frames{handshake.opening()};
   while (true) {
     const auto written = co_await write_handshake_frames(socket, frames);
+    if (handshake.gave_way()) co_return failed_with(make_error_code(error::alive_refused));
     if (!written) co_return failed_with(written.error());
     const auto frame = co_await read_handshake_frame(socket);
     if (!frame) {

@@ -84,11 +84,12 @@ std::array<char, 16> challenge_digest(std::string_view cookie, std::uint32_t cha
 // ---- the side that dials ----
 
 initiating_handshake::initiating_handshake(identity self, std::optional<node_name> expected,
-                                           std::string cookie, std::uint32_t challenge)
+                                           std::string cookie, std::uint32_t challenge, bool take_over)
     : self_(std::move(self)),
       expected_(std::move(expected)),
       cookie_(std::move(cookie)),
-      challenge_(challenge) {}
+      challenge_(challenge),
+      take_over_(take_over) {}
 
 byte_string initiating_handshake::opening() const {
   byte_string out(1, name_tag);
@@ -110,6 +111,7 @@ result<handshake_step> initiating_handshake::receive(byte_view frame) {
     case state::awaiting_ack:
       return ack_message(frame);
     case state::finished:
+    case state::gave_way:
     case state::failed:
       break;
   }
@@ -121,8 +123,11 @@ result<handshake_step> initiating_handshake::status_message(byte_view frame) {
   const auto status = frame.substr(1);
   handshake_step step;
   if (status == "alive") {
-    // Our old link is gone as far as we know: have the peer drop it and take this one.
-    step.send.push_back(status_frame("true"));
+    step.send.push_back(status_frame(take_over_ ? "true" : "false"));
+    if (!take_over_) {
+      state_ = state::gave_way;
+      return step;
+    }
   } else if (status == "nok") {
     return error::lost_simultaneous;
   } else if (status == "not_allowed") {

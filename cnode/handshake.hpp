@@ -37,9 +37,10 @@ std::array<char, 16> challenge_digest(std::string_view cookie, std::uint32_t cha
 class initiating_handshake {
  public:
   // `challenge` is a fresh random number; `expected` absent: whoever answers is welcome (its name is in
-  // peer()).
+  // peer()). A peer that still holds a link under our name drops it for this one, unless `take_over` is
+  // false.
   initiating_handshake(identity self, std::optional<node_name> expected, std::string cookie,
-                       std::uint32_t challenge);
+                       std::uint32_t challenge, bool take_over = true);
 
   byte_string opening() const;
   // Errors: unexpected_message, not_allowed, lost_simultaneous, incompatible, name_mismatch, cookie_refused
@@ -48,6 +49,8 @@ class initiating_handshake {
   // the caller that this is where it happened.
   result<handshake_step> receive(byte_view frame);
   bool awaiting_ack() const noexcept { return state_ == state::awaiting_ack; }
+  // The peer was told to keep the link it has: nothing more is to be read.
+  bool gave_way() const noexcept { return state_ == state::gave_way; }
   // Known from the challenge on, also when the handshake then fails.
   const std::optional<identity>& peer() const noexcept { return peer_; }
 
@@ -56,11 +59,12 @@ class initiating_handshake {
   result<handshake_step> challenge_message(byte_view frame);
   result<handshake_step> ack_message(byte_view frame);
 
-  enum class state { awaiting_status, awaiting_challenge, awaiting_ack, finished, failed };
+  enum class state { awaiting_status, awaiting_challenge, awaiting_ack, finished, gave_way, failed };
   identity self_;
   std::optional<node_name> expected_;
   std::string cookie_;
   std::uint32_t challenge_;
+  bool take_over_;
   std::optional<identity> peer_;
   state state_ = state::awaiting_status;
 };

@@ -12,6 +12,7 @@ link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std:
       max_queued_bytes_(max_queued_bytes),
       ticks_(net_ticktime, ticks::clock::now()),
       written_to_(socket_.get_executor()),
+      taken_(socket_.get_executor()),
       clock_(socket_.get_executor()) {}
 
 asio::awaitable<link::closing> link::run(receive_function receive, unknown_function unknown) {
@@ -25,12 +26,23 @@ asio::awaitable<link::closing> link::run(receive_function receive, unknown_funct
 
 void link::send(byte_view frames) {
   if (!is_open()) return;
-  if (queue_.size() + writing_.size() + frames.size() > max_queued_bytes_) {
+  answers_ = std::min(answers_, waiting());
+  if (waiting() - answers_ + frames.size() > max_queued_bytes_) {
     close(make_error_code(error::queue_full),
           fmt::format("{} does not read: more than {} bytes are waiting for it", peer_.name.text(),
                       max_queued_bytes_));
     return;
   }
+  enqueue(frames);
+}
+
+void link::answer(byte_view frames) {
+  if (!is_open()) return;
+  answers_ = std::min(answers_, waiting()) + frames.size();
+  enqueue(frames);
+}
+
+void link::enqueue(byte_view frames) {
   if (!unsent()) ticks_.last_progress = ticks::clock::now();
   queue_.append(frames);
   written_to_.cancel();
@@ -42,6 +54,7 @@ void link::close(boost::system::error_code code, std::string detail) {
   boost::system::error_code ignored;
   socket_.close(ignored);
   written_to_.cancel();
+  taken_.cancel();
   clock_.cancel();
 }
 
@@ -64,6 +77,11 @@ asio::awaitable<void> link::read_loop() {
     ticks_.last_read = ticks::clock::now();
     std::size_t needed = 0;
     if (!take_frames(needed)) co_return;
+    while (choked()) {
+      taken_.expires_at(ticks::time_point::max());
+      co_await taken_.async_wait(as_result);
+      if (!is_open() || !take_frames(needed)) co_return;
+    }
     // A length is only a claim: the buffer grows with what really came.
     if (used_ == buffer_.size()) {
       buffer_.resize(std::min(needed, 2 * buffer_.size()));
@@ -76,43 +94,74 @@ asio::awaitable<void> link::read_loop() {
 
 bool link::take_frames(std::size_t& needed) {
   std::size_t at = 0;
-  while (used_ - at >= 4) {
+  while (!choked()) {
+    const byte_view come(buffer_.data() + at, used_ - at);
+    if (skipping_) {
+      at += skip(come);
+      if (skipping_ || !is_open()) break;
+      continue;
+    }
+    if (come.size() < 4) break;
     std::array<std::uint8_t, 4> prefix{};
-    std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(at), 4, prefix.begin());
+    std::copy_n(come.begin(), 4, prefix.begin());
     const auto length = frame_length(prefix);
     if (!length) {
-      close(length.error(),
-            fmt::format("{} announced a frame of more than {} bytes", peer_.name.text(), max_frame_size));
+      close(length.error(), fmt::format("{} announced a frame of more than {} bytes", peer_.name.text(),
+                                        max_skipped_frame_size));
       return false;
     }
-    if (used_ - at < 4 + *length) {
+    if (*length > max_frame_size) {
+      skipping_ = skipped{*length, *length, {}};
+      at += 4;
+      continue;
+    }
+    if (come.size() < 4 + *length) {
       needed = 4 + *length;
       break;
     }
-    const byte_view frame(buffer_.data() + at + 4, *length);
     at += 4 + *length;
-    if (frame.empty()) {
-      if (ticks_.answer_tick(ticks::clock::now(), unsent())) send(tick_frame);
-      continue;
-    }
-    const auto parsed = parse_message(frame);
-    if (parsed) {
-      receive_(*this, *parsed);
-      if (!is_open()) return false;
-    } else if (parsed.error() == error::unknown_control) {
-      // Well formed, but nothing that was agreed on: harmless, so the link stays.
-      if (!std::exchange(unknown_told_, true)) unknown_(*this);
-    } else {
-      close(parsed.error(), fmt::format("{} sent a message of {} bytes that cannot be read: {}",
-                                        peer_.name.text(), frame.size(), parsed.error().message()));
-      return false;
-    }
+    if (!take_frame(come.substr(4, *length))) return false;
   }
-  if (at == 0) return true;
+  if (at == 0) return is_open();
   std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(at),
             buffer_.begin() + static_cast<std::ptrdiff_t>(used_), buffer_.begin());
   used_ -= at;
-  return true;
+  return is_open();
+}
+
+bool link::take_frame(byte_view frame) {
+  if (frame.empty()) {
+    if (ticks_.answer_tick(ticks::clock::now(), unsent())) send(tick_frame);
+    return is_open();
+  }
+  const auto parsed = parse_message(frame);
+  if (parsed) {
+    receive_(*this, *parsed);
+  } else if (parsed.error() == error::unknown_control) {
+    // Well formed, but nothing that was agreed on: harmless, so the link stays.
+    if (!std::exchange(unknown_told_, true)) unknown_(*this);
+  } else {
+    close(parsed.error(), fmt::format("{} sent a message of {} bytes that cannot be read: {}",
+                                      peer_.name.text(), frame.size(), parsed.error().message()));
+  }
+  return is_open();
+}
+
+std::size_t link::skip(byte_view of) {
+  auto& frame = *skipping_;
+  const auto taken = std::min(of.size(), frame.left);
+  frame.head.append(of.substr(0, std::min(taken, skipped_frame_head - frame.head.size())));
+  frame.left -= taken;
+  if (frame.left > 0) return taken;
+  const auto head = std::move(frame.head);
+  skipping_.reset();
+  // One whose control message is what is too large: nobody waits for an answer that could be told from it.
+  if (const auto parsed = parse_head(head)) {
+    receive_(*this, *parsed);
+  } else if (!std::exchange(unknown_told_, true)) {
+    unknown_(*this);
+  }
+  return taken;
 }
 
 asio::awaitable<void> link::write_loop() {
@@ -123,16 +172,18 @@ asio::awaitable<void> link::write_loop() {
       continue;
     }
     writing_.swap(queue_);
-    for (std::size_t at = 0; at < writing_.size();) {
+    while (written_ < writing_.size()) {
       const auto [code, size] = co_await socket_.async_write_some(
-          asio::buffer(writing_.data() + at, writing_.size() - at), as_result);
+          asio::buffer(writing_.data() + written_, writing_.size() - written_), as_result);
       if (code) {
         close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
         co_return;
       }
-      at += size;
+      written_ += size;
       ticks_.last_write = ticks_.last_progress = ticks::clock::now();
+      if (!choked()) taken_.cancel();
     }
+    written_ = 0;
     if (writing_.capacity() > largest_resting_buffer) {
       byte_string().swap(writing_);
     } else {
@@ -143,6 +194,8 @@ asio::awaitable<void> link::write_loop() {
 
 asio::awaitable<void> link::clock_loop() {
   while (is_open()) {
+    // Nothing is read meanwhile: whether it lives shows in what it takes.
+    if (choked()) ticks_.last_read = ticks::clock::now();
     const auto [due, at] = ticks_.next(ticks::clock::now(), unsent());
     switch (due) {
       case ticks::action::wait:

@@ -41,40 +41,60 @@ class link {
   asio::awaitable<closing> run(receive_function, unknown_function);
   // Whole frames. Queued; what does not fit into the bound closes the link with queue_full.
   void send(byte_view frames);
+  // What the peer asked for: does not count for the bound, since nothing more is read of a peer that does not
+  // take it.
+  void answer(byte_view frames);
   // The first reason given is the one that counts. May be called from inside receive_function.
   void close(boost::system::error_code, std::string detail);
   bool is_open() const noexcept { return !closing_; }
 
   const cnode::peer& peer() const noexcept { return peer_; }
   void peer_tick_time(milliseconds);
+  // Bytes that the peer has not taken yet.
+  std::size_t waiting() const noexcept { return queue_.size() + writing_.size() - written_; }
 
   processes::session session;
   std::map<reference, pending_call*> calls;
+  std::map<reference, pid> watched;  // processes of the peer's that we monitor
 
  private:
   static constexpr std::size_t resting_buffer = 2048, largest_resting_buffer = 64U << 10;
   // What one turn takes, however much has come: everybody else's turn is next.
   static constexpr std::size_t largest_read = 64U << 10;
+  // While more than this waits for the peer, nothing more of what it asks is read: it gets its answers as
+  // fast as it takes them, and no faster.
+  static constexpr std::size_t most_unread_answers = 1U << 20;
 
   asio::awaitable<void> read_loop();
   asio::awaitable<void> write_loop();
   asio::awaitable<void> clock_loop();
-  // Everything whole in the buffer; false when the link is closed. `needed`: the size of the frame that is
-  // not whole yet.
+  // Everything whole in the buffer, as long as the peer takes the answers; false when the link is closed.
+  // `needed`: the size of the frame that is not whole yet.
   bool take_frames(std::size_t& needed);
+  bool take_frame(byte_view frame);
+  std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
+  void enqueue(byte_view frames);
   bool unsent() const noexcept { return !queue_.empty() || !writing_.empty(); }
+  bool choked() const noexcept { return waiting() > most_unread_answers; }
 
   tcp::socket socket_;
   cnode::peer peer_;
   std::size_t max_queued_bytes_;
   ticks ticks_;
-  asio::steady_timer written_to_, clock_;
+  asio::steady_timer written_to_, taken_, clock_;
   receive_function receive_;
   unknown_function unknown_;
   bool unknown_told_ = false;
   byte_string buffer_;
   std::size_t used_ = 0;
+  struct skipped {
+    std::size_t size, left;
+    byte_string head;
+  };
+  std::optional<skipped> skipping_;
   byte_string queue_, writing_;
+  std::size_t written_ = 0;  // of writing_
+  std::size_t answers_ = 0;  // at most so much of waiting() are answers
   std::optional<closing> closing_;
 };
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "cnode/built_in.hpp"
 #include "cnode/dialler.hpp"
 #include "cnode/flags.hpp"
 #include "cnode/link.hpp"
@@ -109,7 +110,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
         resolve_(std::move(resolve)),
         handler_(std::move(handler)),
         messages_(std::move(messages)),
-        processes_(options_.name, random_creation(), handler_),
+        processes_(options_.name, random_creation(), own_answers()),
         acceptor_(io),
         idle_(io) {}
 
@@ -177,6 +178,16 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     }
   }
 
+  void stand_by(bool now) {
+    if (std::exchange(standing_by_, now) == now || stopping_) return;
+    if (registration_) registration_->withdraw(now);
+    if (!now) return;
+    for (const auto& one : incoming_) one->connection->close();
+    while (!links_.empty()) {
+      drop(links_.begin()->second, make_error_code(error::stopping), "this program stands by");
+    }
+  }
+
   static asio::awaitable<call_result<term>> call(self node, node_name on, std::string module,
                                                  std::string function, byte_string arguments,
                                                  milliseconds limit) {
@@ -236,6 +247,34 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
         encode_message(control::reg_send{processes_.self(), atom{std::string(process)}}, message));
     return true;
   }
+  bool send(const pid& to, byte_view message) {
+    const auto link = link_of(to);
+    if (!link) return false;
+    link->send(encode_message(control::send{to}, message));
+    return true;
+  }
+  std::optional<reference> monitor(const pid& process) {
+    const auto link = link_of(process);
+    if (!link) return std::nullopt;
+    const auto id = processes_.next_reference();
+    link->watched.emplace(id, process);
+    link->send(encode_message(control::monitor{processes_.self(), process, id}));
+    return id;
+  }
+  void demonitor(const reference& id) {
+    for (const auto& [name, link] : links_) {
+      const auto found = link->watched.find(id);
+      if (found == link->watched.end()) continue;
+      const auto process = found->second;
+      link->watched.erase(found);
+      link->send(encode_message(control::demonitor{processes_.self(), process, id}));
+      return;
+    }
+  }
+  std::size_t waiting(const node_name& on) const {
+    const auto found = links_.find(on);
+    return found == links_.end() ? 0 : found->second->waiting();
+  }
   reference new_reference() { return processes_.next_reference(); }
   std::optional<peer> linked(const node_name& name) const {
     const auto found = links_.find(name);
@@ -263,6 +302,24 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
   using dial_pointer = std::shared_ptr<dialling>;
   using incoming_pointer = std::shared_ptr<incoming>;
 
+  link_pointer link_of(const pid& process) const {
+    const auto name = node_name::parse(process.node);
+    const auto found = name ? links_.find(*name) : links_.end();
+    return found == links_.end() ? nullptr : found->second;
+  }
+
+  // What comes in for us: the node's own functions first, then the program's.
+  call_handler own_answers() {
+    return [this](const request& asked) {
+      std::vector<node_name> linked;
+      if (asked.module == "erlang") {
+        for (const auto& [name, link] : links_) linked.push_back(name);
+      }
+      if (auto own = built_in(asked, options_.name, processes_.self(), linked)) return *std::move(own);
+      return handler_ ? handler_(asked) : cnode::answer{answer_kind::undefined, {}};
+    };
+  }
+
   // ---- telling and spawning
 
   template <class Call>
@@ -280,6 +337,10 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
   }
   void tell_unexpected(const node_name& from, std::string what) {
     tell([from, what = std::move(what)](node_observer& observer) { observer.unexpected(from, what); });
+  }
+
+  void tell_gone(const reference& monitor) {
+    tell([monitor](node_observer& observer) { observer.process_gone(monitor); });
   }
 
   void ended(const std::string& what, const std::exception_ptr& thrown) {
@@ -341,7 +402,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     settled.expires_after(settle_limit);
     if (!registration_->settled()) co_await settled.async_wait(as_result);
     if (const auto given = registration_->creation(); given && *given >= least_creation) {
-      processes_ = processes(options_.name, *given, handler_);
+      processes_ = processes(options_.name, *given, own_answers());
     }
   }
   static asio::awaitable<void> keep_registered(self, std::shared_ptr<registration_keeper> keeper) {
@@ -399,6 +460,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
       waiting->wake.cancel();
     }
     keep->calls.clear();
+    for (const auto& [id, process] : std::exchange(keep->watched, {})) tell_gone(id);
     tell([lost = keep->peer(), code, detail](node_observer& observer) {
       observer.link_down(lost, code, detail);
     });
@@ -421,11 +483,13 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
         answer_call(from, found,
                     found->second->ends_with_reason ? call_result<term>(down->reason)
                                                     : read_answer(found->first, down->reason));
+      } else if (from.watched.erase(down->ref) != 0) {
+        tell_gone(down->ref);
       }
       return;
     }
     auto reaction = processes_.receive(from.session, received);
-    if (!reaction.frames.empty()) from.send(reaction.frames);
+    if (!reaction.frames.empty()) from.answer(reaction.frames);
     if (reaction.told && !(messages_ && messages_(from.peer().name, *reaction.told))) {
       reaction.unexpected =
           fmt::format("a message that nobody waits for: {}", to_string(*reaction.told, 200));
@@ -629,6 +693,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
         if (handshake.wants_name()) {
           given = made_up_name(handshake.proposed_host());
           if (!given) co_return make_error_code(error::unexpected_message);
+          if (node->standing_by_) decided = verdict::not_allowed;
         } else {
           decided = node->decide(one, handshake.peer()->name);
         }
@@ -637,14 +702,16 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
       const auto written = co_await write_handshake_frames(connection.socket, step->send);
       if (!written) co_return ended_by(written.error());
       if (decided == verdict::nok) co_return make_error_code(error::lost_simultaneous);
-      if (decided == verdict::not_allowed) co_return make_error_code(error::not_allowed);
+      if (decided == verdict::not_allowed) {
+        co_return make_error_code(node->standing_by_ ? error::stopping : error::not_allowed);
+      }
       if (step->finished) co_return boost::system::error_code{};
     }
   }
 
   accepting_handshake::verdict decide(const incoming_pointer& one, const node_name& name) {
     using verdict = accepting_handshake::verdict;
-    if (name == options_.name) return verdict::not_allowed;
+    if (name == options_.name || standing_by_) return verdict::not_allowed;
     one->name = name;
     if (links_.contains(name)) return verdict::alive;
     const auto found = dials_.find(name.text());
@@ -674,6 +741,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     const auto who = name ? fmt::format("{} from {}", name->text(), to_string(remote)) : to_string(remote);
     if (code == error::cookie_refused) return fmt::format("{} came with another cookie than ours", who);
     if (code == error::not_allowed) return fmt::format("{} came with our own name", who);
+    if (code == error::stopping) return fmt::format("{} came while this program takes no links", who);
     return fmt::format("{} came and did not finish the handshake: {}", who, code.message());
   }
 
@@ -692,7 +760,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
   std::list<incoming_pointer> incoming_;            // the oldest first
   std::size_t tasks_ = 0;
   asio::steady_timer idle_;  // cancelled when the last task has ended
-  bool stopping_ = false;
+  bool stopping_ = false, standing_by_ = false;
 };
 
 node::node(asio::io_context& io, node_options options, node_observer& observer, resolve_function resolve,
@@ -730,6 +798,21 @@ asio::awaitable<call_result<term>> node::run(node_name on, std::string module, s
 }
 bool node::send(const node_name& on, std::string_view process, byte_view message) {
   return implementation_->running->send(on, process, message);
+}
+bool node::send(const pid& to, byte_view message) {
+  return implementation_->running->send(to, message);
+}
+std::optional<reference> node::monitor(const pid& process) {
+  return implementation_->running->monitor(process);
+}
+void node::demonitor(const reference& monitor) {
+  implementation_->running->demonitor(monitor);
+}
+std::size_t node::waiting(const node_name& on) const {
+  return implementation_->running->waiting(on);
+}
+void node::stand_by(bool now) {
+  implementation_->running->stand_by(now);
 }
 reference node::new_reference() {
   return implementation_->running->new_reference();

@@ -6,6 +6,7 @@
 // Everything runs on the io_context's one thread; nothing here may be called from another.
 #pragma once
 
+#include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -60,6 +61,9 @@ struct target {
   std::string host;               // resolved when `address` is absent
   std::optional<asio::ip::address> address;
   std::optional<std::uint16_t> port;  // absent: the port mapper on that host is asked
+  // Whether a link that it still holds under our name makes way for the new one; if not, and there is one:
+  // alive_refused.
+  bool take_over = true;
 };
 
 enum class call_failure_kind { no_link, timed_out, link_lost, refused, raised, bad_answer };
@@ -94,6 +98,10 @@ struct answer {
   std::shared_ptr<const byte_string> encoded;
 };
 
+// Our registered processes. The first is the one behind self(), which answers calls; the other answers what
+// net_adm:ping asks.
+inline constexpr std::array<std::string_view, 2> registered_names{"rollcall", "net_kernel"};
+
 enum class port_mapper_mode { automatic, register_only, serve, none };
 
 struct node_options {
@@ -124,6 +132,8 @@ class node_observer {
   virtual void port_mapper_changed(boost::system::error_code, const std::string& detail) = 0;
   // A process of ours got something nobody waits for; for the log at debug level.
   virtual void unexpected(const node_name& from, const std::string& what) = 0;
+  // A process that monitor() watches is gone, or the link to its node is; told once.
+  virtual void process_gone(const reference& /*monitor*/) {}
 };
 
 // A host's addresses, best first; none is `not_resolved`, and `why` then says why, in a phrase for an
@@ -156,6 +166,9 @@ class node {
   // With several cookies a refused one is followed by the next, in the same call. Cancellable.
   asio::awaitable<outcome<peer>> dial(target, milliseconds limit);
   void hang_up(const node_name&);
+  // True: the links there are are closed, who dials us is not allowed in, and our name is given back to the
+  // port mapper, until it is false again. A dial of our own may still link.
+  void stand_by(bool);
 
   // erpc:execute_call/4 on that node: SPAWN_REQUEST with a monitor. `arguments` is an encoded list without
   // version byte (term_writer). The answer was bounds-checked and decoded. Ends at `limit` at the latest,
@@ -171,6 +184,13 @@ class node {
 
   // `message` (one encoded term) to the process registered as `process` there. False: no link to it.
   bool send(const node_name& on, std::string_view process, byte_view message);
+  // The same to a process by its pid.
+  bool send(const pid& to, byte_view message);
+  // Absent: there is no link to its node. Ends with process_gone or demonitor().
+  std::optional<reference> monitor(const pid&);
+  void demonitor(const reference&);
+  // Bytes that were sent to that node and that it has not taken yet; 0 without a link.
+  std::size_t waiting(const node_name&) const;
   // One that nobody else has; what comes back with it comes to the message_handler.
   reference new_reference();
 

@@ -100,6 +100,7 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
     auto name = entry.alive;
     registered_.insert_or_assign(std::move(name), std::move(entry));
   }
+  void remove(const std::string& alive) { registered_.erase(alive); }
 
  private:
   using self = std::shared_ptr<server>;
@@ -172,6 +173,7 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
                        (remote.is_v6() && remote.to_v6().is_v4_mapped() &&
                         asio::ip::make_address_v4(asio::ip::v4_mapped, remote.to_v6()).is_loopback());
     const auto name = entry.alive;
+    const auto port = entry.port;
     const bool welcome = local && server->registered_.size() < max_registrations &&
                          server->registered_.try_emplace(name, std::move(entry)).second;
     const auto creation = server->next_creation();
@@ -189,7 +191,8 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
       const auto [code, size] = co_await socket.async_read_some(asio::buffer(rest), as_result);
       if (code) break;
     }
-    server->registered_.erase(name);
+    const auto held = server->registered_.find(name);
+    if (held != server->registered_.end() && held->second.port == port) server->registered_.erase(held);
   }
 
   std::uint32_t next_creation() {
@@ -224,6 +227,9 @@ void port_mapper::stop() {
 }
 void port_mapper::put(epmd::registration entry) {
   implementation_->running->put(std::move(entry));
+}
+void port_mapper::remove(const std::string& alive) {
+  implementation_->running->remove(alive);
 }
 
 }  // namespace rollcall::cnode

@@ -31,6 +31,7 @@ class port_mapper {
   void stop();
   // Our own entry, without a connection.
   void put(epmd::registration);
+  void remove(const std::string& alive);
 
  private:
   struct implementation;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cnode/connection.hpp"
 
 namespace rollcall::cnode {
@@ -141,12 +143,13 @@ pid processes::next_process() {
 
 bool processes::is_alive(const process_id& process) const {
   if (const auto* name = std::get_if<atom>(&process)) {
-    return name->text == "rollcall" || name->text == "net_kernel";
+    return std::ranges::find(registered_names, std::string_view(name->text)) != registered_names.end();
   }
   return std::get<pid>(process) == self_;
 }
 
 reaction processes::receive(session& of, const message& received) {
+  if (received.payload_skipped) return refuse_size(of, received.control);
   return std::visit(
       [&](const auto& control) -> reaction {
         using kind = std::remove_cvref_t<decltype(control)>;
@@ -175,6 +178,25 @@ reaction processes::receive(session& of, const message& received) {
         }
       },
       received.control);
+}
+
+// Who asked with more than this node reads is told at once: a call to a process as if that had ended.
+reaction processes::refuse_size(session& of, const control_message& asked) {
+  reaction made{{}, fmt::format("a message of more than {} bytes: read past", max_frame_size)};
+  if (const auto* request = std::get_if<control::spawn_request>(&asked)) {
+    made.frames = refuse(*request, "system_limit");
+    return made;
+  }
+  const auto* sent = std::get_if<control::reg_send>(&asked);
+  if (sent == nullptr) return made;
+  std::erase_if(of.monitors, [&](const auto& held) {
+    const auto& [ref, monitor] = held;
+    const auto* name = std::get_if<atom>(&monitor.to);
+    if (monitor.from != sent->from || name == nullptr || *name != sent->to) return false;
+    made.frames += encode_message(control::monitor_exit{monitor.to, monitor.from, ref, atom{"system_limit"}});
+    return true;
+  });
+  return made;
 }
 
 reaction processes::spawn(const control::spawn_request& request, byte_view payload) {
@@ -250,7 +272,7 @@ reaction processes::monitor(session& of, const control::monitor& asked) {
 }
 
 reaction processes::deliver(session& of, std::string_view name, byte_view payload) {
-  if (name != "rollcall" && name != "net_kernel") return {};  // the sender's monitor, if any, has said noproc
+  if (!is_alive(atom{std::string(name)})) return {};  // the sender's monitor, if any, has said noproc
   const auto decoded = decode_term(payload);
   if (!decoded) return {{}, fmt::format("a message to {} with more terms than this node reads", name)};
   if (const auto* call = items_of(*decoded, 3); call != nullptr && call->front().is_atom("$gen_call")) {

@@ -46,6 +46,7 @@ class processes {
 
  private:
   reaction spawn(const control::spawn_request&, byte_view payload);
+  static reaction refuse_size(session&, const control_message&);
   reaction deliver(session&, std::string_view name, byte_view payload);
   reaction gen_call(session&, std::string_view name, const term& from_and_tag, const term& request);
   reaction monitor(session&, const control::monitor&);

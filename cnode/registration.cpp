@@ -47,6 +47,22 @@ void registration_keeper::stop() {
   pause_.cancel();
 }
 
+void registration_keeper::withdraw(bool now) {
+  if (std::exchange(withdrawn_, now) == now) return;
+  if (own_) {
+    if (now) {
+      own_->remove(entry_.alive);
+    } else {
+      own_->put(entry_);
+    }
+    return;
+  }
+  last_told_.reset();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  pause_.cancel();
+}
+
 // Registers over a new connection, which is left in `socket` to be kept open.
 asio::awaitable<registration_keeper::attempt> registration_keeper::enrol(tcp::socket& socket) {
   auto connection = timed_socket::make(io_.get_executor(), answer_limit);
@@ -91,7 +107,7 @@ bool registration_keeper::serve() {
     }
     return false;
   }
-  own_->put(entry_);
+  if (!withdrawn_) own_->put(entry_);
   tell({}, fmt::format("this program is the machine's port mapper, on port {}", port_));
   return true;
 }
@@ -100,10 +116,16 @@ asio::awaitable<void> registration_keeper::run() {
   const bool may_serve = mode_ == port_mapper_mode::automatic || mode_ == port_mapper_mode::serve;
   int retries_left = 0;  // none runs when we start: serve at once
   while (!stopped_) {
+    if (withdrawn_) {
+      pause_.expires_at(asio::steady_timer::time_point::max());
+      co_await pause_.async_wait(as_result);
+      continue;
+    }
     if (mode_ != port_mapper_mode::serve) {
       tcp::socket socket(io_);
       const auto tried = co_await enrol(socket);
       if (stopped_) co_return;
+      if (withdrawn_) continue;
       if (!tried.code) {
         if (!settled_) creation_ = tried.creation;
         socket_ = std::move(socket);
@@ -115,6 +137,7 @@ asio::awaitable<void> registration_keeper::run() {
           if (code) break;
         }
         if (stopped_) co_return;
+        if (withdrawn_) continue;
         tell(make_error_code(error::closed),
              fmt::format("the port mapper on port {} went away; registering again every 2 s", port_));
         retries_left = retries_before_serving;

@@ -25,6 +25,9 @@ class registration_keeper {
   std::optional<std::uint32_t> creation() const noexcept { return creation_; }
   asio::steady_timer& settled_timer() noexcept { return settled_timer_; }
   void stop();
+  // Gives the name back without stopping to be this machine's port mapper, when we are that; or takes it
+  // again.
+  void withdraw(bool now);
 
  private:
   struct attempt {
@@ -46,7 +49,7 @@ class registration_keeper {
   std::optional<port_mapper> own_;
   std::optional<std::uint32_t> creation_;
   std::optional<boost::system::error_code> last_told_;
-  bool settled_ = false, stopped_ = false;
+  bool settled_ = false, stopped_ = false, withdrawn_ = false;
 };
 
 }  // namespace rollcall::cnode

@@ -185,6 +185,28 @@ const evaluation evaluations[] = {
      "catch gen_server:call({rollcall, 'roll@127.0.0.1'}, nonesuch), pong = net_adm:ping('roll@127.0.0.1'), "
      "receive {'DOWN', M, _, _, R} -> R after 0 -> alive end",
      "alive"},
+    {"ErpcCallGiganticArgument",
+     "try erpc:call('roll@127.0.0.1', rollcall, echo, [binary:copy(<<7>>, 20000000)]) catch C:R -> {C, R} "
+     "end",
+     "{error,{erpc,system_limit}}"},
+    {"GenServerCallGiganticArgument",
+     "try gen_server:call({rollcall, 'roll@127.0.0.1'}, {echo, binary:copy(<<7>>, 20000000)}, infinity) "
+     "catch C:{R, _} -> {C, R} end",
+     "{exit,system_limit}"},
+    {"Node", "rpc:call('roll@127.0.0.1', erlang, node, [])", "'roll@127.0.0.1'"},
+    {"NodesOfAHiddenNode",
+     "[rpc:call('roll@127.0.0.1', erlang, nodes, A) || A <- [[], [visible], [hidden], [connected], "
+     "[this], [[this, hidden]], [[]]]]",
+     "[[],[],['one@127.0.0.1'],['one@127.0.0.1'],['roll@127.0.0.1'],['one@127.0.0.1','roll@127.0.0.1'],[]]"},
+    {"NodesKnown", "lists:sort(rpc:call('roll@127.0.0.1', erlang, nodes, [known]))",
+     "['one@127.0.0.1','roll@127.0.0.1']"},
+    {"NodesOfNoKind", "rpc:call('roll@127.0.0.1', erlang, nodes, [[foo]])",
+     "{badrpc,{'EXIT',{badarg,[{erlang,nodes,[[foo]],[]}]}}}"},
+    {"Whereis",
+     "P = rpc:call('roll@127.0.0.1', erlang, whereis, [rollcall]), "
+     "{node(P), gen_server:call(P, members), rpc:call('roll@127.0.0.1', erlang, whereis, [nobody])}",
+     "{'roll@127.0.0.1',[one,two],undefined}"},
+    {"Registered", "rpc:call('roll@127.0.0.1', erlang, registered, [])", "[rollcall,net_kernel]"},
     {"HiddenOnly", "pong = net_adm:ping('roll@127.0.0.1'), {nodes(), nodes(hidden)}",
      "{[],['roll@127.0.0.1']}"},
 };

@@ -259,7 +259,8 @@ TEST(ControlMessage, RefusesWithTheRightReason) {
 
 TEST(FrameReader, RejectsLengthAboveLimit) {
   EXPECT_EQ(frame_length({0xff, 0xff, 0xff, 0xff}).error(), error::frame_too_large);
-  EXPECT_EQ(frame_length({0x00, 0x80, 0x00, 0x01}).error(), error::frame_too_large);
+  EXPECT_EQ(frame_length({0x10, 0x00, 0x00, 0x01}).error(), error::frame_too_large);
+  EXPECT_EQ(frame_length({0x10, 0x00, 0x00, 0x00}).value(), max_skipped_frame_size);
   EXPECT_EQ(frame_length({0x00, 0x80, 0x00, 0x00}).value(), max_frame_size);
   EXPECT_EQ(frame_length({0, 0, 0, 0}).value(), 0U);
 }

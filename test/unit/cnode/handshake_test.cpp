@@ -107,6 +107,16 @@ TEST(InitiatingHandshake, TakesEachStatusForWhatItIs) {
   }
 }
 
+TEST(InitiatingHandshake, GivesWayToALinkUnderItsNameWhenToldTo) {
+  initiating_handshake handshake(self(), named("g@127.0.0.1"), "secret", our_challenge, false);
+  EXPECT_FALSE(handshake.gave_way());
+  const auto step = handshake.receive("salive");
+  ASSERT_TRUE(step.has_value());
+  EXPECT_EQ(step->send, std::vector<byte_string>{"sfalse"});
+  EXPECT_TRUE(handshake.gave_way());
+  EXPECT_EQ(handshake.receive(their_challenge).error(), error::unexpected_message);
+}
+
 TEST(InitiatingHandshake, TellsAnotherNameFromAnotherCookie) {
   auto other_name = dialling(named("x@127.0.0.1"));
   ASSERT_TRUE(other_name.receive("sok").has_value());

@@ -394,29 +394,183 @@ TEST_F(Node, AFrameInSingleBytesIsAFrame) {
   EXPECT_EQ(std::get<cnode::control::unlink_id_ack>(*answered).id, 77U);
 }
 
-TEST_F(Node, APeerThatNeverReadsIsBoundedAndClosed) {
+std::string call_of(const cnode::pid& from, const cnode::reference& id, std::string_view function,
+                    std::size_t padding = 0) {
+  cnode::term_writer arguments;
+  arguments.list_header(4).write(id).atom("rollcall").atom(function);
+  if (padding > 0) arguments.list_header(1).binary(std::string(padding, 'x'));
+  arguments.nil().nil();
+  const cnode::control::spawn_request request{id,
+                                              from,
+                                              from,
+                                              cnode::atom{"erpc"},
+                                              cnode::atom{"execute_call"},
+                                              4,
+                                              cnode::list{{cnode::atom{"monitor"}}, nullptr}};
+  return cnode::encode_message(request, arguments.view());
+}
+
+// Asks for a MiB sixteen times before it reads anything: what it has not taken is not made.
+TEST_F(Node, APeerThatDoesNotReadGetsItsAnswersAsFastAsItTakesThem) {
+  peer slow(thread, "slow@127.0.0.1", ours.port());
+  ASSERT_TRUE(slow.linked());
+  const auto me = pid_of("slow@127.0.0.1");
+  const auto name = *node_name::parse("slow@127.0.0.1");
+  constexpr int calls = 16;
+  std::string asked;
+  for (int i = 0; i < calls; ++i) asked += call_of(me, reference_of("slow@127.0.0.1"), "large");
+  ASSERT_TRUE(slow.write(asked));
+  ASSERT_TRUE(
+      until([&] { return thread.on([&] { return (*ours).waiting(name); }) > 0; }, 10s, "answers wait"));
+  std::size_t most = 0;
+  for (int answered = 0; answered < calls;) {
+    most = std::max(most, thread.on([&] { return (*ours).waiting(name); }));
+    const auto message = slow.read();
+    ASSERT_TRUE(message) << answered << " answers came";
+    answered += std::holds_alternative<cnode::control::monitor_exit>(*message) ? 1 : 0;
+  }
+  EXPECT_LE(most, 4U << 20U);
+  EXPECT_TRUE(ours.seen.downs().empty());
+}
+
+TEST_F(Node, APeerThatTakesNothingForItsTickTimeIsClosed) {
+  node_under_test quick(thread, "ours@127.0.0.1");
+  quick.options.tick_time = 400ms;
+  ASSERT_TRUE(quick.start());
+  peer deaf(thread, "deaf@127.0.0.1", quick.port());
+  ASSERT_TRUE(deaf.linked());
+  std::string asked;
+  for (int i = 0; i < 64; ++i) {
+    asked += call_of(pid_of("deaf@127.0.0.1"), reference_of("deaf@127.0.0.1"), "large");
+  }
+  ASSERT_TRUE(deaf.write(asked));
+  EXPECT_TRUE(
+      until([&] { return quick.seen.has_down("deaf@127.0.0.1", error::tick_timed_out); }, 10s, "closed"));
+}
+
+TEST_F(Node, WhatWeSendUnaskedIsBounded) {
   node_under_test small(thread, "ours@127.0.0.1");
   small.options.max_queued_bytes = 3U << 20U;
   ASSERT_TRUE(small.start());
   peer deaf(thread, "deaf@127.0.0.1", small.port());
   ASSERT_TRUE(deaf.linked());
-  // Asks for a MiB again and again, and reads nothing.
-  cnode::term_writer arguments;
-  const auto me = pid_of("deaf@127.0.0.1");
-  const auto ref = reference_of("deaf@127.0.0.1");
-  arguments.list_header(4).write(ref).atom("rollcall").atom("large").nil().nil();
-  const cnode::control::spawn_request request{ref,
-                                              me,
-                                              me,
-                                              cnode::atom{"erpc"},
-                                              cnode::atom{"execute_call"},
-                                              4,
-                                              cnode::list{{cnode::atom{"monitor"}}, nullptr}};
-  const auto ask = cnode::encode_message(request, arguments.view());
-  for (int i = 0; i < 64 && deaf.write(ask); ++i) {
-  }
+  const auto large = cnode::term_writer().binary(std::string(1U << 20U, 'x')).bytes();
+  for (int i = 0; i < 64; ++i) thread.on([&] { return (*small).send(pid_of("deaf@127.0.0.1"), large); });
   EXPECT_TRUE(
       until([&] { return small.seen.has_down("deaf@127.0.0.1", error::queue_full); }, 10s, "queue_full"));
+}
+
+TEST_F(Node, ACallThatIsTooLargeIsRefusedAndTheNextOneIsServed) {
+  peer large(thread, "large@127.0.0.1", ours.port());
+  ASSERT_TRUE(large.linked());
+  const auto me = pid_of("large@127.0.0.1");
+  const auto id = reference_of("large@127.0.0.1");
+  ASSERT_TRUE(large.write(call_of(me, id, "echo", cnode::max_frame_size) + call_of(me, id, "members")));
+  const auto refused = large.read();
+  ASSERT_TRUE(refused && std::holds_alternative<cnode::control::spawn_reply>(*refused));
+  EXPECT_EQ(std::get<cnode::control::spawn_reply>(*refused).outcome,
+            (std::variant<cnode::pid, cnode::atom>(cnode::atom{"system_limit"})));
+  const auto started = large.read();
+  ASSERT_TRUE(started && std::holds_alternative<cnode::control::spawn_reply>(*started));
+  EXPECT_TRUE(std::holds_alternative<cnode::pid>(std::get<cnode::control::spawn_reply>(*started).outcome));
+}
+
+TEST_F(Node, AMessageThatIsTooLargeEndsTheMonitorsOfWhoSentIt) {
+  peer large(thread, "large@127.0.0.1", ours.port());
+  ASSERT_TRUE(large.linked());
+  const auto me = pid_of("large@127.0.0.1");
+  auto another = me;
+  another.id = 8;
+  const cnode::atom to{"rollcall"};
+  auto theirs = reference_of("large@127.0.0.1");
+  theirs.ids[0] = 99;
+  const auto message = cnode::term_writer().binary(std::string(cnode::max_frame_size, 'x')).bytes();
+  ASSERT_TRUE(
+      large.write(cnode::encode_message(cnode::control::monitor{another, to, theirs}) +
+                  cnode::encode_message(cnode::control::monitor{me, to, reference_of("large@127.0.0.1")}) +
+                  cnode::encode_message(cnode::control::reg_send{me, to}, message) +
+                  cnode::encode_message(cnode::control::monitor{me, cnode::atom{"nobody"}, theirs})));
+  const auto down = large.read();
+  ASSERT_TRUE(down && std::holds_alternative<cnode::control::monitor_exit>(*down));
+  EXPECT_EQ(std::get<cnode::control::monitor_exit>(*down).ref, reference_of("large@127.0.0.1"));
+  EXPECT_TRUE(std::get<cnode::control::monitor_exit>(*down).reason.is_atom("system_limit"));
+  // The other one still stands: what comes next is about the unknown name.
+  const auto next = large.read();
+  ASSERT_TRUE(next && std::holds_alternative<cnode::control::monitor_exit>(*next));
+  EXPECT_TRUE(std::get<cnode::control::monitor_exit>(*next).reason.is_atom("noproc"));
+}
+
+TEST_F(Node, AFrameWhoseControlMessageIsTooLargeIsReadPast) {
+  peer odd(thread, "odd@127.0.0.1", ours.port());
+  ASSERT_TRUE(odd.linked());
+  const auto me = pid_of("odd@127.0.0.1");
+  const cnode::term huge(cnode::binary{std::string(cnode::max_frame_size, 'x')});
+  ASSERT_TRUE(odd.write(cnode::encode_message(cnode::control::exit{me, me, huge}) +
+                        call_of(me, reference_of("odd@127.0.0.1"), "members")));
+  const auto served = odd.read();
+  ASSERT_TRUE(served);
+  EXPECT_TRUE(std::holds_alternative<cnode::control::spawn_reply>(*served));
+  EXPECT_EQ(ours.seen.unexpecteds().size(), 1U);
+}
+
+TEST_F(Node, MonitorsAProcessAndIsToldWhenItOrItsNodeIsGone) {
+  peer other(thread, "other@127.0.0.1", ours.port());
+  ASSERT_TRUE(other.linked());
+  const auto process = pid_of("other@127.0.0.1");
+  const auto watch = [&] { return thread.on([&] { return (*ours).monitor(process); }); };
+  const auto first = watch();
+  ASSERT_TRUE(first);
+  const auto asked = other.read();
+  ASSERT_TRUE(asked && std::holds_alternative<cnode::control::monitor>(*asked));
+  EXPECT_EQ(std::get<cnode::control::monitor>(*asked).ref, *first);
+  EXPECT_EQ(std::get<cnode::control::monitor>(*asked).to, cnode::process_id(process));
+  const auto us = thread.on([&] { return (*ours).self(); });
+  other.write(
+      cnode::encode_message(cnode::control::monitor_exit{process, us, *first, cnode::atom{"normal"}}));
+  EXPECT_TRUE(until([&] { return ours.seen.gone().size() == 1; }, 5s, "told of the process"));
+
+  const auto given_up = watch();
+  thread.on([&] { (*ours).demonitor(*given_up); });
+  ASSERT_TRUE(other.read());
+  const auto ended = other.read();
+  ASSERT_TRUE(ended && std::holds_alternative<cnode::control::demonitor>(*ended));
+
+  const auto last = watch();
+  other.close();
+  EXPECT_TRUE(until([&] { return ours.seen.gone().size() == 2; }, 5s, "told of the link"));
+  EXPECT_EQ(ours.seen.gone(), (std::vector<cnode::reference>{*first, *last}));
+  EXPECT_FALSE(watch()) << "there is no link";
+}
+
+TEST_F(Node, ALinkUnderOurNameIsReplacedOnlyIfTheDialSaysSo) {
+  node_under_test held(thread, "held@127.0.0.1"), twin(thread, "ours@127.0.0.1");
+  ASSERT_TRUE(held.start() && twin.start());
+  ASSERT_TRUE(twin.dial("held@127.0.0.1", held.port()));
+  auto where = node_under_test::at("held@127.0.0.1", held.port());
+  where.take_over = false;
+  const auto polite = ours.dial(where);
+  ASSERT_FALSE(polite);
+  EXPECT_EQ(polite.error().code, error::alive_refused) << polite.error().detail;
+  EXPECT_NE(polite.error().detail.find("under our own name"), std::string::npos) << polite.error().detail;
+  EXPECT_TRUE(twin.seen.downs().empty());
+  EXPECT_TRUE(ours.dial("held@127.0.0.1", held.port()));
+  EXPECT_TRUE(until([&] { return !twin.seen.downs().empty(); }, 5s, "the twin's link is gone"));
+  twin.stop();
+  ours.stop();
+  ASSERT_TRUE(until([&] { return held.peers().empty(); }, 5s, "nobody is left"));
+}
+
+TEST_F(Node, StandingByTakesNoLinksUntilItIsOver) {
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  ASSERT_TRUE(other.dial("ours@127.0.0.1", ours.port()));
+  thread.on([&] { (*ours).stand_by(true); });
+  EXPECT_TRUE(until([&] { return other.peers().empty(); }, 5s, "the link is closed"));
+  const auto refused = other.dial("ours@127.0.0.1", ours.port());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, error::not_allowed);
+  thread.on([&] { (*ours).stand_by(false); });
+  EXPECT_TRUE(other.dial("ours@127.0.0.1", ours.port()));
 }
 
 TEST_F(Node, ASilentPeerIsGivenUp) {
@@ -444,7 +598,7 @@ TEST_F(Node, TwoIdleNodesStayLinkedByTicks) {
 
 TEST_F(Node, HandshakesThatStandStillEnd) {
   node_under_test strict(thread, "ours@127.0.0.1");
-  strict.options.handshake_limit = 200ms;
+  strict.options.handshake_limit = 1s;
   strict.options.max_incoming_handshakes = 2;
   ASSERT_TRUE(strict.start());
   const tcp::endpoint at(asio::ip::address_v4::loopback(), strict.port());

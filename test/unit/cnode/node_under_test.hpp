@@ -112,6 +112,9 @@ class recorder : public cnode::node_observer {
     add(unexpected_, from.text() + ": " + what);
   }
 
+  void process_gone(const cnode::reference& monitor) override { add(gone_, monitor); }
+
+  auto gone() const { return copy(gone_); }
   auto ups() const { return copy(ups_); }
   auto downs() const { return copy(downs_); }
   auto handshakes() const { return copy(handshakes_); }
@@ -142,6 +145,7 @@ class recorder : public cnode::node_observer {
   }
   mutable std::mutex mutex_;
   std::vector<std::string> ups_;
+  std::vector<cnode::reference> gone_;
   std::vector<down> downs_;
   std::vector<handshake> handshakes_;
   std::vector<std::pair<boost::system::error_code, std::string>> port_mapper_;
@@ -194,11 +198,13 @@ class node_under_test {
   cnode::node_options options;
   cnode::resolve_function resolve = nothing_resolves;
   cnode::call_handler handler = sample_answers;
+  cnode::message_handler messages{};
   recorder seen;
 
   boost::system::result<void> start() {
-    thread_.on(
-        [this] { node_ = std::make_unique<cnode::node>(thread_.io, options, seen, resolve, handler); });
+    thread_.on([this] {
+      node_ = std::make_unique<cnode::node>(thread_.io, options, seen, resolve, handler, messages);
+    });
     return thread_.run(node_->start());
   }
   void stop() { thread_.run(node_->stop()); }
