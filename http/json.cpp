@@ -51,7 +51,9 @@ struct writer {
   }
   void operator()(const report::symbol& value) const { append_string(out, value.text); }
   void operator()(const report::text& value) const { append_string(out, value.utf8); }
-  void operator()(const report::array& values) const {
+  void operator()(const report::array& values) const { list(values); }
+  void operator()(const report::tuple& parts) const { list(parts.items); }
+  void list(const std::vector<report::document>& values) const {
     out += '[';
     bool first = true;
     for (const auto& value : values) {

@@ -798,8 +798,26 @@ void cluster::restore(std::vector<incident> remembered, incident_totals totals,
   self.shown = std::move(first);
 }
 
+void cluster::follow(const membership::snapshot& last) {
+  std::vector<node_name> out;
+  for (const auto& m : last.members) {
+    if (m.kept_out && !m.pruned) out.push_back(m.name);
+  }
+  restore(*last.incidents, last.totals, out);
+  auto& self = *implementation_;
+  self.events.follow(last.events);
+  self.version = last.version + 1;
+  auto first = std::make_shared<membership::snapshot>(*self.shown);
+  first->version = self.version;
+  first->events = last.events;
+  first->sources = last.sources;
+  first->at = last.at;
+  self.shown = std::move(first);
+}
+
 cluster::~cluster() = default;
 cluster::cluster(cluster&&) noexcept = default;
+cluster& cluster::operator=(cluster&&) noexcept = default;
 
 step_result cluster::step(std::span<const any_fact> facts, moment now) {
   return implementation_->step(facts, now);

@@ -48,10 +48,14 @@ class cluster {
   explicit cluster(settings);
   ~cluster();
   cluster(cluster&&) noexcept;
+  cluster& operator=(cluster&&) noexcept;
 
   // What an earlier life remembered; before the first step. Open incidents go on, or are closed, once it is
   // known who is there; nothing is counted anew.
   void restore(std::vector<incident>, incident_totals, const std::vector<node_name>& kept_out);
+
+  // The same from the last snapshot of one before in this very process, whose versions and events go on.
+  void follow(const membership::snapshot&);
 
   step_result step(std::span<const any_fact> facts, moment now);
   snapshot_ptr snapshot() const;  // never null

@@ -229,6 +229,7 @@ enum class event_type {
   netsplit_closed,
   isolated,
   discovery_changed,
+  missed,  // of a subscriber that fell behind; never in a snapshot
 };
 std::string_view to_string(event_type) noexcept;
 
@@ -239,7 +240,8 @@ struct event {
   event_type type{};
   std::optional<node_name> node;
   reason why = reason::none;
-  std::string text;  // a sentence
+  std::string text;                         // a sentence
+  std::optional<std::uint64_t> incident{};  // of netsplit_opened, _changed and _closed
 };
 
 }  // namespace rollcall::membership

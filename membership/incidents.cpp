@@ -596,7 +596,7 @@ void incidents::implementation::describe(open_incident& i, const step_context& c
     events.write(event_type::netsplit_changed, nullptr, reason::none,
                  fmt::format("netsplit {} is {} now: {} partitions", i.shown.id, to_string(i.shown.type),
                              partitions.size()),
-                 context.at);
+                 context.at, i.shown.id);
   }
 }
 
@@ -616,7 +616,7 @@ void incidents::implementation::announce(open_incident& i, const step_context& c
                         i.shown.cause->to.text(), i.shown.cause->reason,
                         i.shown.cause->path.empty() ? "" : ", path: " + i.shown.cause->path);
   }
-  events.write(event_type::netsplit_opened, nullptr, reason::none, std::move(text), context.at);
+  events.write(event_type::netsplit_opened, nullptr, reason::none, std::move(text), context.at, i.shown.id);
 }
 
 void incidents::implementation::confirm(open_incident& i) {
@@ -648,7 +648,7 @@ void incidents::implementation::close(open_incident& i, const step_context& cont
       fmt::format("netsplit {} is over after {}: {}", i.shown.id, span(lasted),
                   i.shown.ended == incident_end::healed ? "everybody is connected again"
                                                         : "those it cut off are gone or were restarted"),
-      context.at);
+      context.at, i.shown.id);
   closed.push_front(i.shown);
   if (closed.size() > max_remembered) closed.pop_back();
   if (silent && silent->incident == i.shown.id) silent->incident = 0;

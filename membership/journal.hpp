@@ -11,12 +11,25 @@ class journal {
  public:
   explicit journal(std::size_t most) : most_(most) {}
 
-  void write(event_type type, const node_name* node, reason why, std::string text, moment now) {
-    event e{.id = next_++, .at = now.wall, .type = type, .node = {}, .why = why, .text = std::move(text)};
+  void write(event_type type, const node_name* node, reason why, std::string text, moment now,
+             std::optional<std::uint64_t> incident = {}) {
+    event e{.id = next_++,
+            .at = now.wall,
+            .type = type,
+            .node = {},
+            .why = why,
+            .text = std::move(text),
+            .incident = incident};
     if (node != nullptr) e.node = *node;
     fresh_.push_back(e);
     kept_.push_back(std::move(e));
     if (kept_.size() > most_) kept_.pop_front();
+  }
+
+  // Those of a life before; numbers go on.
+  void follow(const std::vector<event>& before) {
+    kept_.assign(before.begin(), before.end());
+    if (!before.empty()) next_ = before.back().id + 1;
   }
 
   std::vector<event> take() { return std::exchange(fresh_, {}); }

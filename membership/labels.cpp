@@ -115,6 +115,8 @@ std::string_view to_string(event_type value) noexcept {
       return "isolated";
     case event_type::discovery_changed:
       return "discovery_changed";
+    case event_type::missed:
+      return "missed";
   }
   return "discovery_changed";
 }

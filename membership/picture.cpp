@@ -29,6 +29,7 @@ member describe(const member_record& record, const view_matrix& views) {
   m.leaves = record.leaves;
   m.failures = record.failures;
   m.restarts = record.restarts;
+  m.linked = record.linked;
   m.fresh_view = record.fresh;
   m.watched = record.watched;
   m.kept_out = record.kept_out;

@@ -116,6 +116,7 @@ document status(const snapshot& s) {
       {"quarantine", {std::move(quarantine)}},
       {"isolated", of(s.isolated)},
       {"starting", of(s.starting)},
+      {"standing_by", of(s.standing_by)},
       {"unlisted", list_of(s.unlisted)},
       {"at", of(s.at)},
   }};
@@ -154,7 +155,7 @@ document missing_links(const snapshot& s) {
           state != pair_state::quarantined) {
         continue;
       }
-      items.push_back({array{of(s.members[a].name), of(s.members[b].name)}});
+      items.push_back({tuple{{of(s.members[a].name), of(s.members[b].name)}}});
     }
   }
   return {std::move(items)};
@@ -175,20 +176,22 @@ document discovery(const snapshot& s) {
   return {std::move(items)};
 }
 
+document event(const membership::event& e) {
+  return {object{
+      {"id", of(e.id)},
+      {"at", of(e.at)},
+      {"type", atom(to_string(e.type))},
+      {"node", optional(e.node)},
+      {"reason", reason_of(e.why)},
+      {"netsplit", optional(e.incident)},
+      {"text", words(e.text)},
+  }};
+}
+
 document events(const snapshot& s, std::size_t last) {
   array items;
   const auto skipped = s.events.size() > last ? s.events.size() - last : 0;
-  for (auto i = skipped; i < s.events.size(); ++i) {
-    const auto& e = s.events[i];
-    items.push_back({object{
-        {"id", of(e.id)},
-        {"at", of(e.at)},
-        {"type", atom(to_string(e.type))},
-        {"node", e.node ? of(*e.node) : document{nil{}}},
-        {"reason", reason_of(e.why)},
-        {"text", words(e.text)},
-    }});
-  }
+  for (auto i = skipped; i < s.events.size(); ++i) items.push_back(event(s.events[i]));
   return {std::move(items)};
 }
 
@@ -197,7 +200,7 @@ namespace {
 document describe(const incident& i) {
   array groups, pairs, actions;
   for (const auto& group : i.groups) groups.push_back(list_of(group));
-  for (const auto& [a, b] : i.pairs) pairs.push_back({array{of(a), of(b)}});
+  for (const auto& [a, b] : i.pairs) pairs.push_back({tuple{{of(a), of(b)}}});
   for (const auto& act : i.actions)
     actions.push_back({object{{"at", of(act.at)}, {"text", words(act.text)}}});
   document cause{nil{}};

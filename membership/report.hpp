@@ -18,19 +18,25 @@ struct text {
 };  // a binary in Erlang, a string in JSON
 struct document;
 using array = std::vector<document>;
+struct tuple {
+  std::vector<document> items;
+};                                                             // a tuple in Erlang, an array in JSON
 using object = std::vector<std::pair<std::string, document>>;  // keys are atoms in Erlang
 struct document {
-  std::variant<nil, bool, std::int64_t, double, symbol, text, array, object> value;
+  std::variant<nil, bool, std::int64_t, double, symbol, text, array, tuple, object> value;
 };
 
 document members(const snapshot&, std::optional<member_state> only = {});
 document member(const snapshot&, std::string_view name);  // nil when unknown
+// What keeps that node out of the mesh, step by step, as far as is known; nil when nobody knows it.
+document why(const snapshot&, std::string_view name);
 document nodes(const snapshot&, member_state only = member_state::up);
 document status(const snapshot&);
 document partitions(const snapshot&);
 document links(const snapshot&);          // every pair of members: %{a:, b:, state:}
-document missing_links(const snapshot&);  // [[a, b]] pairs
+document missing_links(const snapshot&);  // pairs
 document discovery(const snapshot&);
+document event(const membership::event&);
 document events(const snapshot&, std::size_t last);
 document netsplits(const snapshot&);                   // newest first
 document netsplit(const snapshot&, std::uint64_t id);  // nil when there is none, or none any more

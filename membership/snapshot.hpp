@@ -122,6 +122,7 @@ struct member {
   std::optional<bool> prevent_overlapping_partitions{}, connect_all{};
   std::optional<milliseconds> net_ticktime{};
   std::uint64_t joins = 0, leaves = 0, failures = 0, restarts = 0;
+  bool linked = false;  // we hold a link to it
   bool fresh_view = false;
   bool seen = false;      // a member with a fresh view is linked to it
   bool watched = false;   // it reports changes by itself
@@ -148,6 +149,8 @@ struct snapshot {
   health overall = health::ok;
   std::vector<raised_condition> conditions;  // those that hold, worst first
   bool starting = true, isolated = false;
+  bool standing_by =
+      false;  // another Rollcall under our name is at work: nothing here is known at first hand
   std::vector<source_report> sources;
   std::vector<event> events;  // the last max_events, oldest first
   std::map<connect_outcome, std::uint64_t> connect_requests;

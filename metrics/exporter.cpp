@@ -88,6 +88,8 @@ struct exporter::implementation {
 
   void write_rounds(exposition& out, const membership::snapshot& of) const {
     out.gauge("rollcall_isolated", "1 while Rollcall itself reaches no member at all.", of.isolated ? 1 : 0);
+    out.gauge("rollcall_standby", "1 while Rollcall stands by, since a newer one under its name is at work.",
+              of.standing_by ? 1 : 0);
     out.gauge("rollcall_links", "Distribution links Rollcall holds to nodes of any kind.",
               static_cast<double>(links));
     out.gauge("rollcall_interval_seconds", "Configured time between two rounds, in seconds.",

@@ -319,7 +319,9 @@ TEST(Report, StatusNamesWhatIsWrong) {
   EXPECT_THAT(keys(items(at(status, "details"))[0]), ElementsAre("name", "severity", "text"));
   const auto missing = report::missing_links(d.shown());
   ASSERT_EQ(items(missing).size(), 1U);
-  EXPECT_EQ(symbol(items(items(missing)[0])[1]), "b@host.example");
+  const auto& pair = std::get<report::tuple>(items(missing)[0].value).items;
+  ASSERT_EQ(pair.size(), 2U);
+  EXPECT_EQ(symbol(pair[1]), "b@host.example");
   const auto links = report::links(d.shown());
   ASSERT_EQ(items(links).size(), 1U);
   EXPECT_EQ(symbol(at(items(links)[0], "state")), "missing");
@@ -338,8 +340,90 @@ TEST(Report, DiscoveryAndEvents) {
   EXPECT_EQ(items(report::events(d.shown(), 100)).size(), 2U);
   const auto last = report::events(d.shown(), 1);
   ASSERT_EQ(items(last).size(), 1U);
-  EXPECT_THAT(keys(items(last)[0]), ElementsAre("id", "at", "type", "node", "reason", "text"));
+  EXPECT_THAT(keys(items(last)[0]), ElementsAre("id", "at", "type", "node", "reason", "netsplit", "text"));
   EXPECT_EQ(number(at(items(last)[0], "id")), 2);
+}
+
+// "listed+ dns+ port_mapper- tcp? ...": + taken, - stuck there, ? not known.
+std::string way(const report::document& why) {
+  std::string text;
+  for (const auto& step : items(at(why, "steps"))) {
+    const auto ok = at(step, "ok");
+    text += symbol(at(step, "step")) + (is_nil(ok) ? "? " : std::get<bool>(ok.value) ? "+ " : "- ");
+  }
+  return text;
+}
+
+TEST(Report, WhyIsNilForNobody) {
+  driver d;
+  d.list({"a"});
+  EXPECT_TRUE(is_nil(report::why(d.shown(), "z@host.example")));
+}
+
+TEST(Report, WhyOfAMemberInTheMesh) {
+  driver d;
+  d.mesh({"a", "b"});
+  const auto why = report::why(d.shown(), "a@host.example");
+  EXPECT_TRUE(is_nil(at(why, "stuck_at")));
+  EXPECT_EQ(way(why), "listed+ dns+ port_mapper+ tcp+ handshake+ cookie+ name+ call+ view+ mesh+ ");
+  d.list({"b"});
+  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")), testing::StartsWith("listed- dns+ "));
+}
+
+TEST(Report, WhyNamesTheStepADialFailedAt) {
+  const std::pair<reason, std::string> rows[] = {
+      {reason::dns, "dns"},       {reason::epmd, "port_mapper"},   {reason::not_registered, "port_mapper"},
+      {reason::refused, "tcp"},   {reason::timeout, "tcp"},        {reason::handshake, "handshake"},
+      {reason::cookie, "cookie"}, {reason::name_mismatch, "name"}, {reason::incompatible, "handshake"},
+  };
+  for (const auto& [failed, step] : rows) {
+    driver d;
+    d.list({"a"});
+    d.fail("a", failed);
+    const auto why = report::why(d.shown(), "a@host.example");
+    EXPECT_EQ(symbol(at(why, "stuck_at")), step) << to_string(failed);
+    EXPECT_EQ(symbol(at(why, "reason")), to_string(failed));
+    EXPECT_THAT(way(why), testing::HasSubstr(step + "- "));
+  }
+}
+
+TEST(Report, WhyNamesWhomAMemberIsNotConnectedTo) {
+  driver d(settings{.heal = heal_mode::off});
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.sees("b", {});
+  d.pass(16s);
+  const auto why = report::why(d.shown(), "a@host.example");
+  EXPECT_EQ(symbol(at(why, "stuck_at")), "mesh");
+  EXPECT_THAT(std::get<report::text>(at(why, "text").value).utf8, testing::HasSubstr("b@host.example"));
+}
+
+TEST(Report, WhyOfANodeThatNobodyLists) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {"b", "x"});
+  d.sees("b", {"a", "x"});
+  d.pass(16s);
+  const auto why = report::why(d.shown(), "x@host.example");
+  EXPECT_EQ(symbol(at(why, "stuck_at")), "listed");
+}
+
+TEST(Cluster, FollowsOneBeforeItInTheSameProcess) {
+  driver d;
+  d.mesh({"a", "b"});
+  const auto last = d.core.snapshot();
+  cluster next(d.options);
+  next.follow(*last);
+  const auto first = next.snapshot();
+  EXPECT_GT(first->version, last->version);
+  EXPECT_TRUE(first->starting);
+  EXPECT_TRUE(first->members.empty());
+  ASSERT_FALSE(last->events.empty());
+  EXPECT_EQ(first->events.size(), last->events.size());
+  const std::vector<any_fact> listed{fact::listed{full(names{"c"}), {}}};
+  const auto out = next.step(listed, d.at());
+  EXPECT_GT(next.snapshot()->version, first->version);
+  for (const auto& e : out.events) EXPECT_GT(e.id, last->events.back().id);
 }
 
 TEST(Report, AnEmptySnapshotIsAnswered) {

@@ -1,0 +1,136 @@
+// why/1: the steps from "is it listed" to "is it in the mesh", and the one at which a node stands.
+#include <algorithm>
+#include <array>
+
+#include "membership/report.hpp"
+
+namespace rollcall::membership::report {
+namespace {
+
+enum class step { listed, dns, port_mapper, tcp, handshake, cookie, name, call, view, mesh };
+constexpr std::array<std::string_view, 10> step_names{"listed", "dns",  "port_mapper", "tcp",  "handshake",
+                                                      "cookie", "name", "call",        "view", "mesh"};
+
+// Where a member that is not up got stuck, by the reason it is not.
+step stuck_at(const membership::member& m) {
+  switch (m.why) {
+    case reason::dns:
+      return step::dns;
+    case reason::epmd:
+    case reason::not_registered:
+      return step::port_mapper;
+    case reason::cookie:
+      return step::cookie;
+    case reason::name_mismatch:
+      return step::name;
+    case reason::handshake:
+      return step::handshake;
+    case reason::incompatible:
+      return m.linked ? step::view : step::handshake;
+    case reason::tick_timeout:
+      return step::call;
+    case reason::stopping:
+      return step::mesh;
+    case reason::refused:
+    case reason::timeout:
+    case reason::closed:
+    case reason::none:
+      break;
+  }
+  return m.linked ? step::call : step::tcp;
+}
+
+document named(std::string_view value) {
+  return {symbol{std::string(value)}};
+}
+document sentence(std::string value) {
+  return {text{std::move(value)}};
+}
+
+std::string listing(const std::vector<node_name>& names) {
+  std::string all;
+  for (const auto& one : names) all += (all.empty() ? "" : ", ") + one.text();
+  return all;
+}
+
+// What is wrong in the mesh although we hold a link and a view; empty: nothing.
+std::string missing_in_mesh(const snapshot& s, const membership::member& m) {
+  if (m.state == member_state::leaving) return m.name.text() + " is leaving";
+  if (m.kept_out) {
+    return m.name.text() + (m.pruned ? " was pruned: it comes back once it is listed again"
+                                     : " is kept out by leave/1: rejoin/1 lets it in again");
+  }
+  for (const auto& out : s.quarantine) {
+    if (out.node == m.name) return out.text;
+  }
+  if (m.links_missing == 0) return {};
+  const auto self = static_cast<std::size_t>(s.find(m.name.text()) - s.members.data());
+  std::vector<node_name> lacks;
+  for (std::size_t other = 0; other < s.members.size(); ++other) {
+    if (other == self || s.members[other].links_missing == 0) continue;
+    const auto state = s.pair(self, other);
+    if (state == pair_state::missing || state == pair_state::suspected || state == pair_state::quarantined) {
+      lacks.push_back(s.members[other].name);
+    }
+  }
+  return m.name.text() + " is not connected to " + listing(lacks);
+}
+
+// Steps before the one it stands at were taken; those behind it are not known.
+document answer(document node, document state, document reason_symbol, bool listed, std::optional<step> stuck,
+                const std::string& why) {
+  array steps;
+  for (std::size_t at = 0; at < step_names.size(); ++at) {
+    document ok{true}, told{nil{}};
+    if (stuck && static_cast<std::size_t>(*stuck) == at) {
+      ok = {false};
+      told = sentence(why);
+    } else if (stuck && static_cast<std::size_t>(*stuck) < at) {
+      ok = {nil{}};
+    } else if (at == 0 && !listed) {
+      ok = {false};
+      told = sentence("no source lists it now; it is a member since it was listed");
+    }
+    steps.push_back(
+        {object{{"step", named(step_names[at])}, {"ok", std::move(ok)}, {"text", std::move(told)}}});
+  }
+  return {object{
+      {"node", std::move(node)},
+      {"state", std::move(state)},
+      {"reason", std::move(reason_symbol)},
+      {"stuck_at", stuck ? named(step_names[static_cast<std::size_t>(*stuck)]) : document{nil{}}},
+      {"text", sentence(why)},
+      {"steps", {std::move(steps)}},
+  }};
+}
+
+}  // namespace
+
+document why(const snapshot& s, std::string_view name) {
+  const auto* m = s.find(name);
+  if (m == nullptr) {
+    const auto stranger = std::ranges::find(s.unlisted, name, [](const node_name& n) { return n.text(); });
+    if (stranger == s.unlisted.end()) return {nil{}};
+    return answer(named(name), {nil{}}, {nil{}}, false, step::listed,
+                  std::string(name) + " is seen by members, and no source lists it: it is never dialled");
+  }
+  const auto reason_symbol = m->why == reason::none ? document{nil{}} : named(to_string(m->why));
+  std::optional<step> stuck;
+  std::string text;
+  if (m->state == member_state::up || (m->linked && m->fresh_view)) {
+    text = missing_in_mesh(s, *m);
+    if (!text.empty()) stuck = step::mesh;
+  } else if (m->state == member_state::left || (!m->listed && m->state == member_state::down)) {
+    stuck = step::listed;
+  } else {
+    stuck = stuck_at(*m);
+  }
+  if (text.empty() && stuck) text = m->detail;
+  if (text.empty()) {
+    text = !stuck ? m->name.text() + " is in the mesh"
+                  : m->name.text() + " is " + std::string(to_string(m->state));
+  }
+  return answer(named(m->name.text()), named(to_string(m->state)), reason_symbol, m->listed, stuck, text);
+}
+
+}  // namespace rollcall::membership::report
