@@ -1,5 +1,8 @@
 #include "app/answers.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -13,6 +16,8 @@ using membership::snapshot;
 
 // Distinct arguments make distinct cache entries (member/1); a caller cannot grow the cache beyond this.
 constexpr std::size_t max_cached_answers = 256;
+// links/0 of a thousand members is 60 MB: made when it is asked for, and not kept.
+constexpr std::size_t max_cached_size = 4U << 20;
 constexpr std::size_t max_events_asked = 100'000;
 
 std::optional<member_state> state_named(const cnode::term& argument) {
@@ -42,30 +47,6 @@ std::optional<std::string> name_in(const cnode::term& argument) {
   return {};
 }
 
-constexpr std::string_view help_text =
-    "rollcall answers these, by :rpc.call(node, :rollcall, function, arguments), :erpc.call,\n"
-    "or GenServer.call({:rollcall, node}, function) and {function, arguments...}:\n"
-    "\n"
-    "  members()          every member as a map: node, state, reason, since_at, listed, visible,\n"
-    "                     missing, partition, creation, otp_release\n"
-    "  members(State)     those that are joining, up, suspect, leaving, down or left\n"
-    "  member(Node)       one of them, or nil\n"
-    "  nodes()            names of the members that are up\n"
-    "  nodes(State)       names of the members in that state\n"
-    "  status()           health (ok, warning, error), what is behind it, and counts\n"
-    "  partitions()       lists of nodes that are connected to each other, largest first\n"
-    "  links()            every pair of members with its state\n"
-    "  missing_links()    the pairs that should be connected and are not\n"
-    "  netsplits()          what split, between whom, why, and how it ended; netsplit(Id): one\n"
-    "  leave(Node)          keep a node out of the mesh from now on; rejoin(Node): let it in again\n"
-    "  discovery()        the sources of nodes with their last answers\n"
-    "  events()           what changed lately; events(N): the last N\n"
-    "  reconnect()        start a round now\n"
-    "  version()          the version of rollcall\n"
-    "  help()             this text\n"
-    "\n"
-    "Times named *_at are milliseconds since the epoch, durations named *_ms milliseconds.\n";
-
 cnode::answer value(std::shared_ptr<const cnode::byte_string> bytes) {
   return {cnode::answer_kind::value, std::move(bytes)};
 }
@@ -78,6 +59,15 @@ cnode::answer value(const report::document& document) {
 
 cnode::answer failed(cnode::answer_kind kind) {
   return {kind, nullptr};
+}
+
+cnode::answer ok() {
+  return value(report::document{report::symbol{"ok"}});
+}
+
+cnode::answer refused(std::string_view why) {
+  return value(
+      report::document{report::tuple{{{report::symbol{"error"}}, {report::symbol{std::string(why)}}}}});
 }
 
 }  // namespace
@@ -95,6 +85,10 @@ void encode(cnode::term_writer& out, const report::document& document) {
       out.list_header(items.size());
       for (const auto& item : items) encode(out, item);
       out.nil();
+    }
+    void operator()(const report::tuple& parts) const {
+      out.tuple_header(parts.items.size());
+      for (const auto& item : parts.items) encode(out, item);
     }
     void operator()(const report::object& pairs) const {
       out.map_header(pairs.size());
@@ -120,77 +114,161 @@ cnode::answer answers::cached(const std::string& key, const builder& build) {
   cnode::term_writer writer;
   encode(writer, build(*snapshot));
   auto bytes = std::make_shared<const cnode::byte_string>(writer.bytes());
-  if (cache_.size() < max_cached_answers) cache_.emplace(key, bytes);
+  if (cache_.size() < max_cached_answers && bytes->size() <= max_cached_size) cache_.emplace(key, bytes);
   return value(std::move(bytes));
 }
 
-cnode::answer answers::operator()(const cnode::request& request) {
-  using kind = cnode::answer_kind;
-  if (request.module != "rollcall" && request.module != "Elixir.Rollcall") return failed(kind::undefined);
+// What can be asked, and help/0, which is made from it. A function is given as many arguments as it takes.
+struct answers::function {
+  std::string_view name;
+  std::string_view arguments;  // as help/0 shows them
+  std::string_view meaning;    // a phrase; empty: the line above speaks of it
+  std::size_t arity;
+  cnode::answer (*answer)(answers&, std::span<const cnode::term>);
+};
 
-  const auto arguments = request.arguments;
-  const auto is = [&](std::string_view function, std::size_t arity) {
-    return request.function == function && arguments.size() == arity;
+const std::vector<answers::function>& answers::functions() {
+  using cnode::answer_kind;
+  using terms = std::span<const cnode::term>;
+  static constexpr auto clause = answer_kind::function_clause;
+  static const std::vector<function> all{
+      {"members", "", "every member as a map: node, state, reason, since_at, listed, visible, missing, ...",
+       0,
+       [](answers& self, terms) {
+         return self.cached("members", [](const snapshot& s) { return report::members(s); });
+       }},
+      {"members", "State", "those that are joining, up, suspect, leaving, down or left", 1,
+       [](answers& self, terms given) {
+         const auto state = state_named(given[0]);
+         if (!state) return failed(clause);
+         return self.cached("members " + std::string(to_string(*state)),
+                            [&](const snapshot& s) { return report::members(s, state); });
+       }},
+      {"member", "Node", "one of them, or nil", 1,
+       [](answers& self, terms given) {
+         const auto name = name_in(given[0]);
+         if (!name) return failed(clause);
+         return self.cached("member " + *name, [&](const snapshot& s) { return report::member(s, *name); });
+       }},
+      {"why", "Node", "what keeps that node out, step by step, or nil", 1,
+       [](answers& self, terms given) {
+         const auto name = name_in(given[0]);
+         if (!name) return failed(clause);
+         return self.cached("why " + *name, [&](const snapshot& s) { return report::why(s, *name); });
+       }},
+      {"nodes", "", "names of the members that are up", 0,
+       [](answers& self, terms) {
+         return self.cached("nodes", [](const snapshot& s) { return report::nodes(s); });
+       }},
+      {"nodes", "State", "names of the members in that state", 1,
+       [](answers& self, terms given) {
+         const auto state = state_named(given[0]);
+         if (!state) return failed(clause);
+         return self.cached("nodes " + std::string(to_string(*state)),
+                            [&](const snapshot& s) { return report::nodes(s, *state); });
+       }},
+      {"status", "", "health (ok, warning, error), what is behind it, and counts", 0,
+       [](answers& self, terms) { return self.cached("status", report::status); }},
+      {"partitions", "", "lists of nodes that are connected to each other, largest first", 0,
+       [](answers& self, terms) { return self.cached("partitions", report::partitions); }},
+      {"links", "", "every pair of members with its state", 0,
+       [](answers& self, terms) { return self.cached("links", report::links); }},
+      {"missing_links", "", "the pairs that should be connected and are not, as {A, B}", 0,
+       [](answers& self, terms) { return self.cached("missing_links", report::missing_links); }},
+      {"netsplits", "", "what split, between whom, why, and how it ended; the newest first", 0,
+       [](answers& self, terms) { return self.cached("netsplits", report::netsplits); }},
+      {"netsplit", "Id", "one of them, or nil", 1,
+       [](answers& self, terms given) {
+         const auto* id = given[0].as<std::int64_t>();
+         if (id == nullptr || *id < 0) return failed(clause);
+         const auto number = static_cast<std::uint64_t>(*id);
+         return self.cached("netsplit " + std::to_string(number),
+                            [&](const snapshot& s) { return report::netsplit(s, number); });
+       }},
+      {"discovery", "", "the sources of nodes with their last answers", 0,
+       [](answers& self, terms) { return self.cached("discovery", report::discovery); }},
+      {"config", "", "the effective configuration", 0,
+       [](answers& self, terms) { return value(self.actions_.configuration()); }},
+      {"events", "", "what changed lately", 0,
+       [](answers& self, terms) {
+         return self.cached("events", [](const snapshot& s) { return report::events(s, s.events.size()); });
+       }},
+      {"events", "N", "the last N of them", 1,
+       [](answers& self, terms given) {
+         const auto* count = given[0].as<std::int64_t>();
+         if (count == nullptr || *count < 0) return failed(clause);
+         const auto last = std::min<std::size_t>(static_cast<std::size_t>(*count), max_events_asked);
+         return self.cached("events " + std::to_string(last),
+                            [&](const snapshot& s) { return report::events(s, last); });
+       }},
+      {"subscribe", "Pid", "from now on that process gets {rollcall, Node, Event} for each event", 1,
+       [](answers& self, terms given) {
+         const auto* process = given[0].as<cnode::pid>();
+         if (process == nullptr) return failed(clause);
+         switch (self.actions_.subscribe(*process)) {
+           case subscriptions::outcome::ok:
+             break;
+           case subscriptions::outcome::no_connection:
+             return refused("noconnection");
+           case subscriptions::outcome::too_many:
+             return refused("system_limit");
+         }
+         return ok();
+       }},
+      {"unsubscribe", "Pid", "no more", 1,
+       [](answers& self, terms given) {
+         const auto* process = given[0].as<cnode::pid>();
+         if (process == nullptr) return failed(clause);
+         self.actions_.unsubscribe(*process);
+         return ok();
+       }},
+      {"leave", "Node", "keep a node out of the mesh from now on", 1,
+       [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.leave); }},
+      {"rejoin", "Node", "let it in again", 1,
+       [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.rejoin); }},
+      {"reconnect", "", "start a round now", 0,
+       [](answers& self, terms) {
+         self.actions_.start_round();
+         return ok();
+       }},
+      {"version", "", "the version of rollcall", 0,
+       [](answers& self, terms) { return value(report::document{report::text{self.version_}}); }},
+      {"help", "", "this text", 0,
+       [](answers&, terms) { return value(report::document{report::text{help()}}); }},
   };
+  return all;
+}
 
-  if (is("members", 0)) return cached("members", [](const snapshot& s) { return report::members(s); });
-  if (is("nodes", 0)) return cached("nodes", [](const snapshot& s) { return report::nodes(s); });
-  if (is("status", 0)) return cached("status", report::status);
-  if (is("partitions", 0)) return cached("partitions", report::partitions);
-  if (is("links", 0)) return cached("links", report::links);
-  if (is("missing_links", 0)) return cached("missing_links", report::missing_links);
-  if (is("netsplits", 0)) return cached("netsplits", report::netsplits);
-  if (is("netsplit", 1)) {
-    const auto* id = arguments[0].as<std::int64_t>();
-    if (id == nullptr || *id < 0) return failed(kind::function_clause);
-    const auto number = static_cast<std::uint64_t>(*id);
-    return cached("netsplit " + std::to_string(number),
-                  [&](const snapshot& s) { return report::netsplit(s, number); });
+std::string answers::help() {
+  std::string text =
+      "rollcall answers these, by :rpc.call(node, :rollcall, function, arguments), :erpc.call,\n"
+      "or GenServer.call({:rollcall, node}, function) and {function, arguments...}:\n\n";
+  for (const auto& f : functions()) {
+    text += fmt::format("  {:<20}{}\n", fmt::format("{}({})", f.name, f.arguments), f.meaning);
   }
-  if (is("leave", 1) || is("rejoin", 1)) {
-    const auto name = name_in(arguments[0]);
-    if (!name) return failed(kind::function_clause);
-    const auto node = node_name::parse(*name);
-    if (!node) return failed(kind::bad_argument);
-    if (actions_.snapshot()->find(*name) == nullptr) {
-      cnode::term_writer refusal;
-      refusal.tuple_header(2).atom("error").atom("unknown_node");
-      return value(std::make_shared<const cnode::byte_string>(refusal.bytes()));
-    }
-    (request.function == "leave" ? actions_.leave : actions_.rejoin)(*node);
-    return value(report::document{report::symbol{"ok"}});
+  return text + "\nTimes named *_at are milliseconds since the epoch, durations named *_ms milliseconds.\n";
+}
+
+cnode::answer answers::of_a_member(const cnode::term& argument,
+                                   const std::function<void(const node_name&)>& act) {
+  const auto name = name_in(argument);
+  if (!name) return failed(cnode::answer_kind::function_clause);
+  const auto node = node_name::parse(*name);
+  if (!node) return failed(cnode::answer_kind::bad_argument);
+  if (actions_.snapshot()->find(*name) == nullptr) return refused("unknown_node");
+  act(*node);
+  return ok();
+}
+
+cnode::answer answers::operator()(const cnode::request& request) {
+  if (request.module != "rollcall" && request.module != "Elixir.Rollcall") {
+    return failed(cnode::answer_kind::undefined);
   }
-  if (is("discovery", 0)) return cached("discovery", report::discovery);
-  if (is("events", 0)) {
-    return cached("events", [](const snapshot& s) { return report::events(s, s.events.size()); });
-  }
-  if (is("members", 1) || is("nodes", 1)) {
-    const auto state = state_named(arguments[0]);
-    if (!state) return failed(kind::function_clause);
-    const bool whole = request.function == "members";
-    return cached(
-        std::string(request.function) + ' ' + std::string(to_string(*state)),
-        [&](const snapshot& s) { return whole ? report::members(s, state) : report::nodes(s, *state); });
-  }
-  if (is("member", 1)) {
-    const auto name = name_in(arguments[0]);
-    if (!name) return failed(kind::function_clause);
-    return cached("member " + *name, [&](const snapshot& s) { return report::member(s, *name); });
-  }
-  if (is("events", 1)) {
-    const auto* count = arguments[0].as<std::int64_t>();
-    if (count == nullptr || *count < 0) return failed(kind::function_clause);
-    const auto last = std::min<std::size_t>(static_cast<std::size_t>(*count), max_events_asked);
-    return cached("events " + std::to_string(last),
-                  [&](const snapshot& s) { return report::events(s, last); });
-  }
-  if (is("reconnect", 0)) {
-    actions_.start_round();
-    return value(report::document{report::symbol{"ok"}});
-  }
-  if (is("version", 0)) return value(report::document{report::text{version_}});
-  if (is("help", 0)) return value(report::document{report::text{std::string(help_text)}});
-  return failed(kind::undefined);
+  const auto& all = functions();
+  const auto found = std::ranges::find_if(all, [&](const function& f) {
+    return f.name == request.function && f.arity == request.arguments.size();
+  });
+  return found == all.end() ? failed(cnode::answer_kind::undefined) : found->answer(*this, request.arguments);
 }
 
 }  // namespace rollcall::app

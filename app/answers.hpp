@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "app/subscriptions.hpp"
 #include "cnode/node.hpp"
 #include "membership/report.hpp"
 #include "membership/snapshot.hpp"
@@ -22,6 +23,9 @@ class answers {
     std::function<membership::snapshot_ptr()> snapshot;
     std::function<void()> start_round;
     std::function<void(const node_name&)> leave{}, rejoin{};
+    std::function<membership::report::document()> configuration{};
+    std::function<subscriptions::outcome(const cnode::pid&)> subscribe{};
+    std::function<void(const cnode::pid&)> unsubscribe{};
   };
   answers(std::string version, actions);
 
@@ -31,7 +35,11 @@ class answers {
  private:
   using encoded = std::shared_ptr<const cnode::byte_string>;
   using builder = std::function<membership::report::document(const membership::snapshot&)>;
+  struct function;
+  static const std::vector<function>& functions();
+  static std::string help();
   cnode::answer cached(const std::string& key, const builder&);
+  cnode::answer of_a_member(const cnode::term& name, const std::function<void(const node_name&)>&);
 
   std::string version_;
   actions actions_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <set>
 
 #include "app/options.hpp"
@@ -223,6 +224,38 @@ std::string to_toml(const configuration& config) {
     }
   }
   return text;
+}
+
+membership::report::document to_document(const configuration& config) {
+  using namespace membership::report;
+  object values;
+  for (const auto& o : options()) {
+    if (!o.of(config.command)) continue;
+    const auto shown = o.show(config);
+    std::string key(o.flag);
+    std::ranges::replace(key, '-', '_');
+    document value{nil{}};
+    if (o.kind == value_kind::list) {
+      array items;
+      for (const auto& each : shown) items.push_back({text{each}});
+      value = {std::move(items)};
+    } else if (!shown.empty()) {
+      const auto& only = shown.front();
+      std::int64_t number = 0;
+      const auto [end, failed] = std::from_chars(only.data(), only.data() + only.size(), number);
+      if (o.kind == value_kind::toggle) {
+        value = {only == "true"};
+      } else if (o.kind == value_kind::number && failed == std::errc() && end == only.data() + only.size()) {
+        value = {number};
+      } else if (o.flag == "name") {
+        value = {symbol{only}};
+      } else {
+        value = {text{only}};
+      }
+    }
+    values.emplace_back(std::move(key), std::move(value));
+  }
+  return {std::move(values)};
 }
 
 }  // namespace rollcall::app

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "membership/report.hpp"
 #include "node_name/node_name.hpp"
 
 namespace rollcall::app {
@@ -94,5 +95,9 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
 // --check-config: every option of the command with its effective value and where it came from, as TOML that
 // load() accepts. Never the cookie.
 std::string to_toml(const configuration&);
+
+// config/0: the same values under the same names, with underscores. A list is a list of texts, what is not
+// set nil.
+membership::report::document to_document(const configuration&);
 
 }  // namespace rollcall::app

@@ -22,6 +22,8 @@
 #include "app/reason.hpp"
 #include "app/settings.hpp"
 #include "app/state_file.hpp"
+#include "app/subscriptions.hpp"
+#include "app/succession.hpp"
 #include "app/watcher.hpp"
 #include "cnode/port_mapper.hpp"
 #include "discovery/roster.hpp"
@@ -47,6 +49,8 @@ constexpr milliseconds settings_wait = 10'000ms;
 constexpr milliseconds leave_wait = 10'000ms;
 constexpr milliseconds port_wait = 1'000ms;
 constexpr milliseconds memory_kept = 10'000ms;
+// Longer than what was asked before may take to end: it must not be taken for an answer of the next life.
+constexpr milliseconds shortest_stand_by = 2'000ms;
 // The state file is written this long after a change, with all that changed meanwhile.
 constexpr milliseconds state_delay = 1'000ms;
 // A round waits this long for the names of new local nodes.
@@ -138,10 +142,14 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         resolver_(io, resolver_options(c)),
         roster_(io, roster_options(c), resolver_,
                 [this] { return local_names(port_mapper_port_, std::string(configuration_.name->alive())); }),
-        answers_(ROLLCALL_VERSION, {.snapshot = [this] { return snapshot_; },
-                                    .start_round = [this] { start_round(); },
-                                    .leave = [this](const node_name& node) { tell(fact::leave{node}); },
-                                    .rejoin = [this](const node_name& node) { tell(fact::rejoin{node}); }}),
+        answers_(ROLLCALL_VERSION,
+                 {.snapshot = [this] { return snapshot_; },
+                  .start_round = [this] { start_round(); },
+                  .leave = [this](const node_name& node) { tell(fact::leave{node}); },
+                  .rejoin = [this](const node_name& node) { tell(fact::rejoin{node}); },
+                  .configuration = [this] { return to_document(configuration_); },
+                  .subscribe = [this](const cnode::pid& p) { return subscriptions_.add(p); },
+                  .unsubscribe = [this](const cnode::pid& p) { subscriptions_.remove(p); }}),
         node_(
             std::in_place, io, node_options(c, cookies_.cookies(), port_mapper_port_), *this,
             [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
@@ -159,6 +167,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                                     {{"node", on.text()}, {"peer", peer.text()}, {"why", why}});
                          tell(fact::peer_changed{on, std::move(peer), up, std::move(why)});
                        }}),
+        subscriptions_(io, own_node(), counted_call()),
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
         wake_(io),
@@ -188,6 +197,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // ---- facts in, actions out
 
   void tell(membership::any_fact f) {
+    if (standing_by_) return;  // of links that are gone
     facts_.push_back(std::move(f));
     if (step_posted_ || stopping_) return;
     step_posted_ = true;
@@ -198,10 +208,13 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   }
 
   void step() {
-    if (stopping_) return;
+    if (stopping_ || standing_by_) return;
     const auto facts = std::exchange(facts_, {});
     auto result = core_.step(facts, now());
-    for (const auto& e : result.events) log_event(e);
+    for (const auto& e : result.events) {
+      log_event(e);
+      subscriptions_.publish(e);
+    }
     if (result.changed) {
       const auto before = std::exchange(snapshot_, core_.snapshot());
       log_new_reasons(*before, *snapshot_, result.events);
@@ -264,8 +277,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   asio::awaitable<void> dial(node_name name) {
     auto self = shared_from_this();
-    auto linked = co_await node_->dial(target_for(name), configuration_.connect_timeout);
-    if (stopping_) co_return;
+    auto target = target_for(name);
+    target.take_over = succession_.may_take_over(name);
+    auto linked = co_await node_->dial(std::move(target), configuration_.connect_timeout);
+    if (stopping_ || standing_by_) co_return;
     if (linked) {
       if (linked->name == name) co_return;  // the observer is told of the link
       roster_.learned(name, linked->name);
@@ -278,7 +293,80 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     if (failure.peer && *failure.peer == *configuration_.name)
       failure.detail += "; that is this rollcall's own name";
     log_.debug("dial failed", {{"node", name.text()}, {"why", failure.detail}});
+    if (failure.code == cnode::make_error_code(cnode::error::alive_refused)) {
+      succession_.refused(name);
+      if (succession_.superseded()) {
+        stand_by(name);
+        co_return;
+      }
+    } else {
+      succession_.answered_otherwise(name);
+    }
     tell(fact::dial_failed{name, reason_of(failure), failure.detail, failure.peer});
+  }
+
+  // ---- two under one name: succession.hpp
+
+  // Everything that was known of the cluster is another's to know now. What is remembered stays.
+  void stand_by(const node_name& taken) {
+    standing_by_ = true;
+    log_.warning(
+        "another rollcall under our name has taken our links: standing by until it is gone; one is enough, "
+        "stop "
+        "either",
+        {{"name", configuration_.name->text()}, {"seen_at", taken.text()}});
+    wake_.cancel();
+    facts_.clear();
+    succession_.restart();
+    node_->stand_by(true);
+    exporter_.links(0);
+    start_anew();
+    spawn("standing by", look_for_our_turn());
+  }
+
+  void start_anew() {
+    core_ = membership::cluster(core_settings(configuration_));
+    core_.follow(*snapshot_);
+    auto shown = *core_.snapshot();
+    shown.standing_by = standing_by_;
+    if (standing_by_) {
+      shown.overall = membership::health::warning;
+      shown.conditions.push_back({membership::condition::starting, membership::severity::warning,
+                                  "another rollcall under this name is at work; this one stands by"});
+    }
+    snapshot_ = std::make_shared<const membership::snapshot>(std::move(shown));
+  }
+
+  // One node after the other is asked whether it still holds a link under our name; nothing is taken from
+  // whoever has it.
+  asio::awaitable<void> look_for_our_turn() {
+    auto self = shared_from_this();
+    asio::steady_timer pause(io_);
+    std::optional<node_name> last;
+    std::minstd_rand random(std::random_device{}());
+    while (standing_by_ && !stopping_) {
+      const auto least = std::max(configuration_.interval, shortest_stand_by);
+      // Two that lost to each other do not look at the same moment for ever.
+      pause.expires_after(least + milliseconds(random() % static_cast<unsigned long>(least.count())));
+      boost::system::error_code ignored;
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      if (stopping_ || entries_.empty()) continue;
+      auto next = last ? entries_.upper_bound(*last) : entries_.begin();
+      if (next == entries_.end()) next = entries_.begin();
+      last = probed_ = next->first;
+      auto target = target_for(*last);
+      target.take_over = false;
+      const auto linked = co_await node_->dial(std::move(target), configuration_.connect_timeout);
+      probed_.reset();
+      if (stopping_ || !linked) continue;
+      standing_by_ = false;
+      node_->stand_by(false);
+      start_anew();
+      log_.info("nobody else holds a link under our name any more: at work again",
+                {{"name", configuration_.name->text()}, {"seen_at", linked->name.text()}});
+      link_up(*linked);
+      start_round();
+    }
   }
 
   // A node of this machine's port mapper is known by the first half of its name only: its handshake tells the
@@ -586,6 +674,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     for (const auto i : round.queried)
       exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));
     log_changes(round);
+    if (standing_by_) {
+      remember_entries(round);
+      co_return;
+    }
 
     // Once for each start of a node; the dials of one that does not tell its name go on with the guess.
     std::vector<discovery::entry> nameless;
@@ -605,19 +697,26 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       log_changes(round);
     }
 
-    std::map<node_name, discovery::entry> entries;
     fact::listed listed;
+    remember_entries(round);
+    for (const auto& [name, entry] : entries_) listed.nodes.push_back(name);
+    for (auto& source : round.sources) listed.sources.push_back(report(std::move(source)));
+    succession_.keep(
+        [this](const node_name& n) { return entries_.contains(n) || snapshot_->find(n.text()); });
+    tell(std::move(listed));
+    for (auto& failed : std::exchange(first_dials_, {})) tell(std::move(failed));
+  }
+
+  void remember_entries(discovery::round& round) {
+    std::map<node_name, discovery::entry> entries;
     for (auto& entry : round.entries) {
       const bool ourselves = entry.name == *configuration_.name ||
                              (entry.host_is_guess && entry.name.alive() == configuration_.name->alive());
       if (ourselves || (entry.host_is_guess && names_awaited_.contains(start_of(entry)))) continue;
-      listed.nodes.push_back(entry.name);
-      entries.emplace(entry.name, std::move(entry));
+      auto name = entry.name;
+      entries.emplace(std::move(name), std::move(entry));
     }
-    for (auto& source : round.sources) listed.sources.push_back(report(std::move(source)));
     entries_ = std::move(entries);
-    tell(std::move(listed));
-    for (auto& failed : std::exchange(first_dials_, {})) tell(std::move(failed));
   }
 
   // Waits for those that answer at once; a frozen one must not hold up the others.
@@ -665,6 +764,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                 {"direction", peer.direction == cnode::direction::incoming ? "incoming" : "outgoing"},
                 {"creation", std::to_string(peer.creation)},
                 {"visible", peer.visible ? "true" : "false"}});
+    if (standing_by_) {
+      // Of a dial that was under way; the one that looks for our turn deals with its own.
+      if (probed_ != peer.name) node_->hang_up(peer.name);
+      return;
+    }
+    succession_.linked(peer.name);
     tell(fact::link_up{peer.name, peer.creation, peer.visible});
   }
 
@@ -672,8 +777,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                  const std::string& detail) override {
     exporter_.links(node_->peers().size());
     log_.debug("link down", {{"node", peer.name.text()}, {"why", code.message()}, {"detail", detail}});
+    succession_.lost(peer.name);
     tell(fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail});
   }
+
+  void process_gone(const cnode::reference& monitor) override { subscriptions_.process_gone(monitor); }
 
   void handshake_ended(cnode::direction direction, const std::optional<node_name>& peer,
                        const asio::ip::tcp::endpoint& remote, boost::system::error_code code,
@@ -788,6 +896,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // ---- for others
 
   http::readiness ready() const {
+    if (standing_by_) {
+      return {false, "standing by: another rollcall under our name, " + configuration_.name->text() +
+                         ", is at work; one is enough, stop either"};
+    }
     if (name_taken_) return {false, port_mapper_problem_};
     if (!last_round_) return {false, "no round has ended yet"};
     const auto age = std::chrono::steady_clock::now() - *last_round_;
@@ -840,6 +952,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::optional<cnode::node> node_;
   link_probes probes_;
   watchers watchers_;
+  subscriptions subscriptions_;
+  succession succession_;
   membership::cluster core_;
   membership::snapshot_ptr snapshot_;
 
@@ -857,7 +971,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::set<std::pair<std::string, int>> strangers_;
   std::string port_mapper_problem_;
   std::size_t views_awaited_ = 0;
-  bool name_taken_ = false;
+  bool name_taken_ = false, standing_by_ = false;
+  std::optional<node_name> probed_;  // while standing by: who is being dialled
   bool drift_told_ = false;
   bool step_posted_ = false;
   bool round_requested_ = false;

@@ -37,7 +37,22 @@ struct Answers : testing::Test {
   const cnode::pid caller{"a@h", 1, 0, 1};
   membership::snapshot_ptr current;
   int rounds = 0;
-  answers functions{"1.2.3", {[this] { return current; }, [this] { ++rounds; }}};
+  std::vector<cnode::pid> subscribed;
+  subscriptions::outcome subscribing = subscriptions::outcome::ok;
+  answers functions{"1.2.3",
+                    {.snapshot = [this] { return current; },
+                     .start_round = [this] { ++rounds; },
+                     .configuration =
+                         [] {
+                           return membership::report::document{membership::report::object{
+                               {"interval", membership::report::document{membership::report::text{"5s"}}}}};
+                         },
+                     .subscribe =
+                         [this](const cnode::pid& process) {
+                           subscribed.push_back(process);
+                           return subscribing;
+                         },
+                     .unsubscribe = [this](const cnode::pid& process) { std::erase(subscribed, process); }}};
 };
 
 TEST_F(Answers, NodesAreTheNamesThatAreUp) {
@@ -109,9 +124,33 @@ TEST_F(Answers, VersionAndHelpAreBinaries) {
   const auto help = value("help");
   ASSERT_NE(help.as<cnode::binary>(), nullptr);
   for (const auto* function :
-       {"members", "nodes", "status", "partitions", "events", "reconnect", "version"}) {
+       {"members(State)", "why(Node)", "status()", "netsplit(Id)", "subscribe(Pid)", "reconnect()"}) {
     EXPECT_NE(help.as<cnode::binary>()->data.find(function), std::string::npos) << function;
   }
+}
+
+TEST_F(Answers, SubscribeTakesAPid) {
+  EXPECT_TRUE(value("subscribe", {caller}).is_atom("ok"));
+  EXPECT_EQ(subscribed, std::vector<cnode::pid>{caller});
+  EXPECT_TRUE(value("unsubscribe", {caller}).is_atom("ok"));
+  EXPECT_TRUE(subscribed.empty());
+  EXPECT_EQ(ask("subscribe", {atom{"me"}}).kind, answer_kind::function_clause);
+  EXPECT_EQ(ask("unsubscribe", {std::int64_t{1}}).kind, answer_kind::function_clause);
+  subscribing = subscriptions::outcome::no_connection;
+  EXPECT_EQ(cnode::to_string(value("subscribe", {caller})), "{error,noconnection}");
+  subscribing = subscriptions::outcome::too_many;
+  EXPECT_EQ(cnode::to_string(value("subscribe", {caller})), "{error,system_limit}");
+}
+
+TEST_F(Answers, WhyIsTheWayOfANode) {
+  EXPECT_TRUE(value("why", {atom{"z@h"}}).is_atom("nil"));
+  const auto found = cnode::to_string(value("why", {atom{"b@h"}}), 4'000);
+  EXPECT_NE(found.find("stuck_at => tcp"), std::string::npos) << found;
+  EXPECT_EQ(ask("why", {cnode::tuple{}}).kind, answer_kind::function_clause);
+}
+
+TEST_F(Answers, ConfigIsAMap) {
+  EXPECT_EQ(cnode::to_string(value("config")), "#{interval => <<\"5s\">>}");
 }
 
 // An answer is kept under its question: what cannot be a name must not be kept.

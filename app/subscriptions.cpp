@@ -1,0 +1,202 @@
+#include "app/subscriptions.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "app/answers.hpp"
+#include "membership/report.hpp"
+
+namespace rollcall::app {
+namespace {
+
+using clock = std::chrono::steady_clock;
+constexpr milliseconds look_limit{5'000};
+
+// The `message_queue_len` of erlang:process_info/2; absent: the process is gone, or something else came.
+std::optional<std::int64_t> queue_length(const cnode::term& answer) {
+  const auto* pair = answer.as<cnode::tuple>();
+  if (pair == nullptr || pair->items.size() != 2) return {};
+  const auto* length = pair->items[1].as<std::int64_t>();
+  return length == nullptr ? std::nullopt : std::optional(*length);
+}
+
+}  // namespace
+
+struct subscriptions::implementation : std::enable_shared_from_this<implementation> {
+  struct subscriber {
+    cnode::reference monitor;
+    std::uint64_t place;       // number of the next event it gets
+    std::size_t unlooked = 0;  // messages since its queue was looked at
+    std::optional<clock::time_point> looked{};
+    bool looking = false, full = false;
+  };
+
+  implementation(asio::io_context& on, node_function node, call_function call)
+      : io(on), node_of(std::move(node)), ask(std::move(call)), again(on) {}
+
+  std::uint64_t end() const noexcept { return first + kept.size(); }
+
+  // {rollcall, Node, Event}
+  cnode::byte_string encoded(const cnode::node& node, const membership::report::document& event) const {
+    cnode::term_writer out;
+    out.tuple_header(3).atom("rollcall").atom(node.name().text());
+    encode(out, event);
+    return out.bytes();
+  }
+
+  cnode::byte_string missed(const cnode::node& node, std::uint64_t count) const {
+    membership::event told;
+    told.id = last_id;
+    told.at = last_at;
+    told.type = membership::event_type::missed;
+    told.text = fmt::format("{} event{} did not fit: this process or its node fell behind", count,
+                            count == 1 ? "" : "s");
+    auto event = membership::report::event(told);
+    std::get<membership::report::object>(event.value)
+        .emplace_back("count", membership::report::document{static_cast<std::int64_t>(count)});
+    return encoded(node, event);
+  }
+
+  void publish(const membership::event& e) {
+    const auto* node = node_of();
+    if (node == nullptr) return;
+    if (all.empty()) {
+      first = end();
+      kept.clear();
+      return;
+    }
+    kept.push_back(encoded(*node, membership::report::event(e)));
+    last_id = e.id;
+    last_at = e.at;
+    if (kept.size() > max_kept_events) {
+      kept.pop_front();
+      ++first;
+    }
+    for (auto& [pid, one] : all) move(pid, one);
+  }
+
+  // As far as it goes now.
+  void move(const cnode::pid& pid, subscriber& one) {
+    auto* node = node_of();
+    const auto name = node_name::parse(pid.node);
+    if (node == nullptr || !name) return;
+    const auto now = clock::now();
+    while (one.place < end() && !one.looking && !one.full) {
+      if (one.unlooked >= look_every || !one.looked || now - *one.looked >= look_is_old) {
+        look(pid, one);
+        return;
+      }
+      if (node->waiting(*name) > max_waiting) {
+        try_later();
+        return;
+      }
+      if (one.place < first) {
+        node->send(pid, missed(*node, first - one.place));
+        one.place = first;
+      } else {
+        node->send(pid, kept[static_cast<std::size_t>(one.place - first)]);
+        ++one.place;
+      }
+      ++one.unlooked;
+    }
+  }
+
+  void look(const cnode::pid& pid, subscriber& one) {
+    one.looking = true;
+    asio::co_spawn(io, look_at(shared_from_this(), pid, one.monitor), asio::detached);
+  }
+
+  static asio::awaitable<void> look_at(std::shared_ptr<implementation> self, cnode::pid pid,
+                                       cnode::reference monitor) {
+    const auto on = node_name::parse(pid.node);
+    cnode::term_writer arguments;
+    arguments.list_header(2).write(pid).atom("message_queue_len").nil();
+    const auto answer = co_await self->ask(*on, "erlang", "process_info", arguments.bytes(), look_limit);
+    const auto found = self->all.find(pid);
+    if (found == self->all.end() || found->second.monitor != monitor) co_return;
+    auto& one = found->second;
+    one.looking = false;
+    one.looked = clock::now();
+    const auto length = answer ? queue_length(*answer) : std::nullopt;
+    // A node that does not tell is treated as one whose process is full: it is asked again.
+    one.full = !length || *length > max_queue_length;
+    if (!one.full) {
+      one.unlooked = 0;
+      self->move(pid, one);
+      co_return;
+    }
+    asio::steady_timer pause(self->io, look_again);
+    const auto [stopped] = co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+    const auto still = self->all.find(pid);
+    if (stopped || still == self->all.end() || still->second.monitor != monitor) co_return;
+    still->second.full = false;
+    self->look(pid, still->second);
+  }
+
+  void try_later() {
+    if (std::exchange(trying, true)) return;
+    again.expires_after(try_again);
+    again.async_wait([self = weak_from_this()](boost::system::error_code code) {
+      const auto held = self.lock();
+      if (code || !held) return;
+      held->trying = false;
+      for (auto& [pid, one] : held->all) held->move(pid, one);
+    });
+  }
+
+  asio::io_context& io;
+  node_function node_of;
+  call_function ask;
+  asio::steady_timer again;
+  bool trying = false;
+  std::deque<cnode::byte_string> kept;  // numbered first, first + 1, ...
+  std::uint64_t first = 0;
+  std::uint64_t last_id = 0;
+  milliseconds last_at{0};
+  std::map<cnode::pid, subscriber> all;
+};
+
+subscriptions::subscriptions(asio::io_context& io, node_function node, call_function call)
+    : implementation_(std::make_shared<implementation>(io, std::move(node), std::move(call))) {}
+
+subscriptions::~subscriptions() {
+  implementation_->all.clear();
+}
+
+subscriptions::outcome subscriptions::add(const cnode::pid& pid) {
+  auto& all = implementation_->all;
+  if (all.contains(pid)) return outcome::ok;
+  auto* node = implementation_->node_of();
+  if (node == nullptr) return outcome::no_connection;
+  if (all.size() >= max_subscribers) return outcome::too_many;
+  const auto monitor = node->monitor(pid);
+  if (!monitor) return outcome::no_connection;
+  all.emplace(pid, implementation::subscriber{.monitor = *monitor, .place = implementation_->end()});
+  return outcome::ok;
+}
+
+void subscriptions::remove(const cnode::pid& pid) {
+  auto& all = implementation_->all;
+  const auto found = all.find(pid);
+  if (found == all.end()) return;
+  if (auto* node = implementation_->node_of()) node->demonitor(found->second.monitor);
+  all.erase(found);
+}
+
+std::size_t subscriptions::size() const noexcept {
+  return implementation_->all.size();
+}
+
+void subscriptions::publish(const membership::event& e) {
+  implementation_->publish(e);
+}
+
+void subscriptions::process_gone(const cnode::reference& monitor) {
+  std::erase_if(implementation_->all, [&](const auto& one) { return one.second.monitor == monitor; });
+}
+
+}  // namespace rollcall::app
