@@ -270,6 +270,7 @@ http_answer http_get(const std::string& url, std::string_view path, milliseconds
 }
 
 std::string api_path(const configuration& config) {
+  if (config.command == command::healthcheck) return "/healthz";
   const auto path = fmt::format("/api/v1/{}", to_string(config.command));
   return config.command == command::events ? fmt::format("{}?last={}", path, config.last) : path;
 }
@@ -290,15 +291,18 @@ int show(command what, const json::value& answer, milliseconds now, std::ostream
     case command::events:
       show_events(answer, now, out);
       return answered;
+    case command::healthcheck:
     case command::run:
     case command::check:
     case command::doctor:
       break;
   }
-  throw std::runtime_error("is no command that asks");
+  throw std::runtime_error("has no answer to show");
 }
 
-int ask(const configuration& config, std::ostream& out, std::ostream& complaints) {
+namespace {
+
+int ask_once(const configuration& config, std::ostream& out, std::ostream& complaints) {
   const auto path = api_path(config);
   http_answer answer;
   try {
@@ -320,6 +324,10 @@ int ask(const configuration& config, std::ostream& out, std::ostream& complaints
                               path, answer.status, printable(std::string_view(answer.body).substr(0, 200)));
     return could_not_ask;
   }
+  if (config.command == command::healthcheck) {
+    out << "alive\n";
+    return answered;
+  }
   json::value parsed;
   try {
     parsed = json::parse(answer.body);
@@ -335,6 +343,13 @@ int ask(const configuration& config, std::ostream& out, std::ostream& complaints
   if (config.command != command::status) return answered;
   const auto* status = parsed.if_object();
   return status != nullptr && cell(*status, "health") == "ok" ? answered : not_well;
+}
+
+}  // namespace
+
+int ask(const configuration& config, std::ostream& out, std::ostream& complaints) {
+  const auto code = ask_once(config, out, complaints);
+  return config.command == command::healthcheck && code == could_not_ask ? not_alive : code;
 }
 
 int ask(const configuration& config) {

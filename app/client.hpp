@@ -1,5 +1,6 @@
-// The commands that ask a running rollcall over HTTP (members, status, partitions, netsplits, events): one
-// GET of its API, printed as tables or as the JSON it sent. ask() does everything; the parts are for tests.
+// The commands that ask a running rollcall over HTTP (members, status, partitions, netsplits, events,
+// healthcheck): one GET, printed as tables or as the JSON it sent. ask() does everything; the parts are for
+// tests.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -13,12 +14,12 @@
 namespace rollcall::app {
 
 // Exit codes of ask().
-inline constexpr int answered = 0, not_well = 1, could_not_ask = 2;
+inline constexpr int answered = 0, not_well = 1, not_alive = 1, could_not_ask = 2;
 inline constexpr milliseconds ask_timeout{5'000};  // of the whole exchange
 inline constexpr std::size_t max_answer_bytes = 64U << 20;
 
 // Blocks for at most ask_timeout. 0: answered (`status`: health is ok); 1: `status` with a warning or an
-// error; 2: could not ask, with a sentence on `complaints`.
+// error; 2: could not ask, with a sentence on `complaints`. `healthcheck`: 0 or 1, whatever is wrong.
 int ask(const configuration&, std::ostream& out, std::ostream& complaints);
 int ask(const configuration&);  // on standard output and error
 

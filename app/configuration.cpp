@@ -92,12 +92,11 @@ void choose_cookie(configuration& config, const environment& variables) {
 }
 
 // `rollcall members` beside a service that listens elsewhere (both read the same ROLLCALL_HTTP) asks the
-// right one.
+// right one. [::] is listened on for IPv4, too, which a container's loopback has when it has no IPv6.
 void choose_url(configuration& config) {
   if (!is_default(config, "url")) return;
   auto where = config.http;
-  if (where.host == "0.0.0.0") where.host = "127.0.0.1";
-  if (where.host == "::") where.host = "::1";
+  if (where.host == "0.0.0.0" || where.host == "::") where.host = "127.0.0.1";
   config.url = fmt::format("http://{}", format_host_port(where));
 }
 

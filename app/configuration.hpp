@@ -19,7 +19,7 @@ namespace rollcall::app {
 
 using std::chrono::milliseconds;
 
-enum class command { run, check, doctor, members, status, partitions, netsplits, events };
+enum class command { run, check, doctor, members, status, partitions, netsplits, events, healthcheck };
 enum class heal_mode { automatic, off, all };
 enum class epmd_mode { automatic, register_only, serve, none };
 enum class view_mode { push, poll };

@@ -48,6 +48,7 @@ int start(std::span<const std::string> arguments, const rollcall::app::environme
     case command::partitions:
     case command::netsplits:
     case command::events:
+    case command::healthcheck:
       return ask(c);
   }
   return exit_usage;

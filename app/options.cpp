@@ -323,7 +323,7 @@ std::vector<option> make_options() {
   };
 }
 
-constexpr std::array<command_name, 8> all_commands{{
+constexpr std::array<command_name, 9> all_commands{{
     {command::run, "run", "the service (the default)"},
     {command::check, "check", "one round, a table of members and what is wrong"},
     {command::doctor, "doctor", "each node, step by step, from DNS to its view"},
@@ -332,6 +332,7 @@ constexpr std::array<command_name, 8> all_commands{{
     {command::partitions, "partitions", "ask a running rollcall: who sees whom, as groups"},
     {command::netsplits, "netsplits", "ask a running rollcall: incidents, newest first"},
     {command::events, "events", "ask a running rollcall: the last events"},
+    {command::healthcheck, "healthcheck", "ask a running rollcall whether it is alive, for what restarts it"},
 }};
 
 constexpr std::array<action, 4> all_actions{{
@@ -386,7 +387,7 @@ std::string option::variable() const {
 
 bool option::of(command what) const {
   const bool asks = asks_a_running_rollcall(what);
-  if (flag == "json") return what != command::run;
+  if (flag == "json") return what != command::run && what != command::healthcheck;
   if (flag == "last") return what == command::events;
   return (group == option_group::asking) == asks;
 }

@@ -76,7 +76,10 @@ std::string exit_codes(std::optional<command> what) {
     text += entry("doctor", "0 nothing is wrong; 1 something is; 2 could not tell");
   if (concerns(command::status))
     text += entry("status", "0 health is ok; 1 warning or error; 2 could not ask");
-  if (asks && what != command::status) text += entry("the others that ask", "0 answered; 2 could not ask");
+  if (concerns(command::healthcheck))
+    text += entry("healthcheck", "0 alive, however the cluster is; 1 no answer, or another one");
+  if (asks && what != command::status && what != command::healthcheck)
+    text += entry("the others that ask", "0 answered; 2 could not ask");
   text += entry("all", "2 for a bad option; 70 for an error of rollcall itself");
   return text;
 }

@@ -194,6 +194,33 @@ TEST(Client, JsonIsWhatTheServerSentAndStatusKeepsItsExitCode) {
   EXPECT_EQ(ask_for(command::status, broken.url(), true).code, not_well);
 }
 
+TEST(Client, HealthcheckIsOneWordAndAsksOnlyWhetherItIsAlive) {
+  scripted_server alive(ok("alive\n"));
+  const auto good = ask_for(command::healthcheck, alive.url());
+  EXPECT_EQ(good.code, answered);
+  EXPECT_EQ(good.out, "alive\n");
+  EXPECT_EQ(good.complaints, "");
+  EXPECT_THAT(alive.request(), testing::StartsWith("GET /healthz HTTP/1.1\r\n"));
+}
+
+// Docker reserves every other code.
+TEST(Client, HealthcheckIsOneWhateverIsWrong) {
+  for (const auto* bytes : {"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+                            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "no HTTP\r\n\r\n"}) {
+    scripted_server other(bytes);
+    const auto result = ask_for(command::healthcheck, other.url());
+    EXPECT_EQ(result.code, not_alive) << bytes;
+    EXPECT_EQ(result.out, "") << bytes;
+    EXPECT_THAT(result.complaints, testing::StartsWith("rollcall: ")) << bytes;
+  }
+  std::string url;
+  {
+    scripted_server gone("x");
+    url = gone.url();
+  }
+  EXPECT_EQ(ask_for(command::healthcheck, url).code, not_alive);
+}
+
 TEST(Client, NobodyListeningIsASentence) {
   std::string url;
   {

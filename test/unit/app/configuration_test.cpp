@@ -487,7 +487,8 @@ TEST(Configuration, TheServiceIgnoresWhatIsForCommandsThatAsk) {
 }
 
 TEST(Configuration, UrlFollowsTheAddressThatIsListenedOn) {
-  EXPECT_EQ(loaded({"members"}, {{"ROLLCALL_HTTP", "[::]:9090"}}).url, "http://[::1]:9090");
+  EXPECT_EQ(loaded({"members"}, {{"ROLLCALL_HTTP", "[::]:9090"}}).url, "http://127.0.0.1:9090");
+  EXPECT_EQ(loaded({"members"}, {{"ROLLCALL_HTTP", "[::1]:9090"}}).url, "http://[::1]:9090");
   EXPECT_EQ(loaded({"members"}, {{"ROLLCALL_HTTP", "10.0.0.5:9090"}}).url, "http://10.0.0.5:9090");
   EXPECT_EQ(loaded({"members"}).url, "http://127.0.0.1:14369");
 }
