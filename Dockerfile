@@ -1,20 +1,34 @@
-# Two stages on Debian 12: everything to build with, then only what the program needs to run.
-#   docker build -t rollcall:0.1.0 .
+# Two stages: Debian 12 with everything to build with; then only what the program needs to run, on nothing.
+# `./dev image` builds it, with a base of its own where no registry is reachable. By hand:
+#   docker build -t rollcall:0.1.0 --build-arg REVISION=$(git rev-parse --short=12 HEAD) .
 ARG BASE=debian:12-slim
 
 FROM ${BASE} AS build
-COPY . /src
-RUN cd /src && ./dev build && strip build/release/rollcall
+WORKDIR /src
+# A layer of its own: it stays until the list of packages changes.
+COPY dev ./
+RUN ./dev packages && apt-get clean
+COPY . ./
+RUN ./dev build
+# .git does not come along. Told last, so that a commit which leaves the sources as they are compiles one file, not all.
+ARG REVISION=unknown
+RUN ROLLCALL_REVISION=${REVISION} ./dev build && deploy/image/contents build/release/rollcall /image
 
-FROM ${BASE}
-LABEL org.opencontainers.image.title="rollcall" \
-      org.opencontainers.image.description="Calls the roll of a BEAM cluster: discovers, connects and watches its nodes"
-RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends libboost-json1.81.0 libc-ares2 libfmt9 libprometheus-cpp-core1.0 libssl3 \
-      libstdc++6 libtomlplusplus3 >/dev/null \
- && rm -rf /var/lib/apt/lists/*
-COPY --from=build /src/build/release/rollcall /usr/local/bin/rollcall
+FROM scratch
+COPY --from=build /image /
 USER 65532:65532
-ENV HOME=/tmp ROLLCALL_HTTP=[::]:14369
-EXPOSE 14369 4369
+# No home: a cookie is given, not made up in a container.
+ENV HOME=/nonexistent ROLLCALL_HTTP=[::]:14369
+EXPOSE 14369 4369 9100
+# Whether it answers; never whether the cluster is well.
+HEALTHCHECK --interval=30s --timeout=6s --start-period=10s --retries=3 CMD ["/usr/local/bin/rollcall", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/rollcall"]
+CMD ["run"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED
+LABEL org.opencontainers.image.title="rollcall" \
+      org.opencontainers.image.description="Calls the roll of a BEAM cluster: discovers, connects and watches its nodes" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
