@@ -18,7 +18,7 @@ std::string configuration(const prometheus_options& options) {
          "scrape_configs:\n"
          "  - job_name: rollcall\n"
          "    static_configs: [{targets: [" +
-         targets + "]}]\n";
+         targets + "], labels: " + options.labels + "}]\n";
 }
 
 }  // namespace
@@ -42,13 +42,12 @@ std::string url_encoded(std::string_view text) {
 prometheus_server::prometheus_server(prometheus_options options)
     : network_namespace_(options.network_namespace),
       port_(network_namespace_.empty() ? free_port() : 9090),
-      running_(
-          {.arguments = {"prometheus",
-                         "--config.file=" + folder_.write("prometheus.yml", configuration(options)),
-                         "--storage.tsdb.path=" + (folder_.path() / "data").string(),
-                         "--web.listen-address=127.0.0.1:" + std::to_string(port_), "--log.level=warn"},
-           .environment = {},
-           .network_namespace = network_namespace_}) {}
+      running_({.arguments = {"prometheus",
+                              "--config.file=" + folder_.write("prometheus.yml", configuration(options)),
+                              "--storage.tsdb.path=" + (folder_.path() / "data").string(),
+                              "--web.listen-address=127.0.0.1:" + std::to_string(port_), "--log.level=warn"},
+                .environment = {},
+                .network_namespace = network_namespace_}) {}
 
 http_answer prometheus_server::get(const std::string& path) const {
   return http_get("127.0.0.1", port_, path, network_namespace_);

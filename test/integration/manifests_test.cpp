@@ -1,0 +1,593 @@
+// deploy/: what Kustomize and Helm make of it, held against the API's schemas, against itself, and against
+// the program: every object is one that Kubernetes knows, ports and labels agree, and the program accepts
+// what its container is given.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "test/support/files.hpp"
+#include "test/support/rollcall_program.hpp"
+#include "test/support/wait.hpp"
+#include "test/support/yaml.hpp"
+
+namespace rollcall::test {
+namespace {
+
+namespace json = boost::json;
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const fs::path root = ROLLCALL_SOURCE_DIR;
+const fs::path tools = root / "build/manifests";  // of test/manifests/fetch
+
+// Fetched from Debian's and npm's archives by ./dev test, once.
+#define ROLLCALL_NEEDS_TOOLS()                                                                             \
+  if (!fs::exists(tools / "kubectl") || !fs::exists(tools / "installed") || !fs::exists(tools / "helm")) { \
+    const char* in_ci = std::getenv("CI");                                                                 \
+    const auto why = std::string("no kubectl, helm and schemas in build/manifests: test/manifests/fetch"); \
+    if (in_ci != nullptr && std::string_view(in_ci) == "true") FAIL() << "in CI, and " << why;             \
+    GTEST_SKIP() << why;                                                                                   \
+  }                                                                                                        \
+  static_assert(true)
+
+std::string source(const fs::path& path) {
+  const auto text = read_file(root / path);
+  if (text.empty()) throw std::runtime_error(path.string() + " is missing");
+  return text;
+}
+
+std::string string(const json::value& v) {
+  return v.is_string() ? std::string(v.get_string()) : json::serialize(v);
+}
+
+finished command(std::vector<std::string> arguments) {
+  process_options options;
+  options.arguments = std::move(arguments);
+  return run(std::move(options), 120s);
+}
+
+finished kustomize(const std::string& folder) {
+  return command({(tools / "kubectl").string(), "kustomize", (root / folder).string()});
+}
+
+json::array rendered(const std::string& folder) {
+  const auto made = kustomize(folder);
+  if (made.exit_code != 0) throw std::runtime_error(folder + ": " + made.errors);
+  return yaml_documents(made.output);
+}
+
+// Of helm, with --set SETTINGS.
+finished helm(const std::string& settings) {
+  return command({tools / "helm", "template", "any", root / "deploy/chart/rollcall", "--set", settings});
+}
+
+std::vector<std::string> folders() {
+  std::vector<std::string> all;
+  for (const auto& entry : fs::recursive_directory_iterator(root / "deploy")) {
+    if (entry.path().filename() == "kustomization.yaml")
+      all.push_back(fs::relative(entry.path().parent_path(), root).string());
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+// Those with a Rollcall in them.
+std::vector<std::string> installations() {
+  return {"deploy/base", "deploy/overlays/annotations", "deploy/overlays/operator",
+          "deploy/overlays/operator-pods"};
+}
+
+std::vector<fs::path> examples() {
+  std::vector<fs::path> all;
+  for (const auto& entry : fs::recursive_directory_iterator(root / "deploy/examples")) {
+    if (entry.path().extension() == ".yaml" && entry.path().filename() != "kustomization.yaml")
+      all.push_back(entry.path());
+  }
+  return all;
+}
+
+const json::object* find(const json::array& objects, std::string_view kind) {
+  for (const auto& one : objects) {
+    if (one.at("kind").as_string() == kind) return &one.get_object();
+  }
+  return nullptr;
+}
+
+const json::object& the(const json::array& objects, std::string_view kind) {
+  const auto* found = find(objects, kind);
+  if (found == nullptr) throw std::runtime_error("no " + std::string(kind));
+  return *found;
+}
+
+json::value at(const json::value& v, const std::string& pointer) {
+  boost::system::error_code failure;
+  const auto* found = v.find_pointer(pointer, failure);
+  return found == nullptr ? json::value("absent: " + pointer) : *found;
+}
+
+// By value, so that it can be gone through.
+json::array array(const json::value& v, const std::string& pointer) {
+  const auto found = at(v, pointer);
+  if (!found.is_array()) throw std::runtime_error(string(found));
+  return found.get_array();
+}
+
+json::value container(const json::array& objects) {
+  return at(the(objects, "Deployment"), "/spec/template/spec/containers/0");
+}
+
+// Every label that `selector` asks for is among `labels`.
+testing::AssertionResult selects(const json::value& selector, const json::value& labels) {
+  if (!selector.is_object() || selector.get_object().empty()) return testing::AssertionFailure() << selector;
+  for (const auto& [key, value] : selector.get_object()) {
+    const auto* found = labels.is_object() ? labels.get_object().if_contains(key) : nullptr;
+    if (found == nullptr || *found != value)
+      return testing::AssertionFailure() << selector << " is not in " << labels;
+  }
+  return testing::AssertionSuccess();
+}
+
+std::map<std::string, std::string> environment(const json::array& objects) {
+  std::map<std::string, std::string> all{{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}};
+  const auto image = container(objects);
+  for (const auto& [key, value] : the(objects, "ConfigMap").at("data").as_object())
+    all[std::string(key)] = string(value);
+  for (const auto& one : array(image, "/env")) {
+    const auto name = string(one.at("name"));
+    if (const auto* value = one.as_object().if_contains("value")) {
+      // Kubernetes' own expansion, of variables that stand before it.
+      auto text = string(*value);
+      for (const auto& [earlier, its] : all) {
+        const auto reference = "$(" + earlier + ")";
+        if (const auto found = text.find(reference); found != std::string::npos)
+          text.replace(found, reference.size(), its);
+      }
+      all[name] = text;
+    } else {
+      const auto field = string(at(one, "/valueFrom/fieldRef/fieldPath"));
+      all[name] = field == "metadata.namespace" ? "shop" : field == "status.podIP" ? "10.0.0.7" : "";
+      EXPECT_NE(all[name], "") << field;
+    }
+  }
+  return all;
+}
+
+std::set<std::string> words(const std::string& text, const std::string& pattern) {
+  std::set<std::string> found;
+  const std::regex matcher(pattern);
+  for (std::sregex_iterator each(text.begin(), text.end(), matcher), end; each != end; ++each)
+    found.insert(each->str());
+  return found;
+}
+
+// What schemas.mjs says of objects: a line for each thing that is wrong.
+std::string complaints(const json::array& objects) {
+  const temporary_directory folder;
+  const auto file = folder.write("objects.json", json::serialize(objects));
+  const auto said = command({"sh", "-c", "exec node \"$0\" \"$1\" <\"$2\"",
+                             (root / "test/manifests/schemas.mjs").string(), tools.string(), file});
+  return said.exit_code == 0 ? said.output : said.output + said.errors + "schemas.mjs failed";
+}
+
+TEST(Manifests, AreInTodaysKustomizeSyntax) {
+  ROLLCALL_NEEDS_TOOLS();
+  EXPECT_GE(folders().size(), 6U);
+  for (const auto& folder : folders()) {
+    const auto made = kustomize(folder);
+    EXPECT_EQ(made.exit_code, 0) << folder;
+    EXPECT_EQ(made.errors, "") << folder << ": what is deprecated is warned of";
+    EXPECT_THAT(made.output, HasSubstr("kind: ")) << folder;
+  }
+}
+
+TEST(Manifests, AreWhatTheApiKnows) {
+  ROLLCALL_NEEDS_TOOLS();
+  for (const auto& folder : folders()) EXPECT_EQ(complaints(rendered(folder)), "") << folder;
+  EXPECT_GE(examples().size(), 2U);
+  for (const auto& file : examples()) EXPECT_EQ(complaints(yaml_documents(read_file(file))), "") << file;
+}
+
+TEST(Manifests, ThatAreWrongAreNotWhatTheApiKnows) {
+  ROLLCALL_NEEDS_TOOLS();
+  struct row {
+    std::string was, becomes, complaint;
+  };
+  const auto good = json::serialize(rendered("deploy/overlays/operator"));
+  for (const auto& [was, becomes, complaint] : {
+           row{"\"tolerationSeconds\"", "\"tolerationSecond\"", "/tolerationSecond is no property"},
+           row{"\"runAsNonRoot\"", "\"runAsNotRoot\"", "/runAsNotRoot is no property"},
+           row{"\"clusterIP\"", "\"clusterIp\"", "/spec/clusterIp is no property"},
+           row{"\"Recreate\"", "\"Replace\"", "strategy/type must be equal to one of"},
+           row{"\"replicas\":1", "\"replicas\":\"1\"", "replicas must be integer"},
+           row{"\"for\":\"1m\"", "\"for\":\"1 minute\"", "rules/0/for must match pattern"},
+           row{"\"keep_firing_for\"", "\"keepFiringFor\"", "/keepFiringFor is no property"},
+           row{"\"interval\":\"15s\"", "\"intervall\":\"15s\"", "/intervall is no property"},
+           row{"\"podSelector\":{", "\"podSelectors\":{", "/podSelectors is no property"},
+           row{"\"kind\":\"NetworkPolicy\"", "\"kind\":\"NetworkPolice\"", "no schema for"},
+       }) {
+    auto bad = good;
+    const auto found = bad.find(was);
+    ASSERT_NE(found, std::string::npos) << was;
+    bad.replace(found, was.size(), becomes);
+    EXPECT_THAT(complaints(json::parse(bad).as_array()), HasSubstr(complaint));
+  }
+}
+
+TEST(Manifests, RunOneRollcallThatMayDoLittle) {
+  ROLLCALL_NEEDS_TOOLS();
+  for (const auto& folder : installations()) {
+    SCOPED_TRACE(folder);
+    const auto objects = rendered(folder);
+    const json::value deployment = the(objects, "Deployment");
+    EXPECT_EQ(at(deployment, "/spec/replicas"), 1);
+    EXPECT_EQ(at(deployment, "/spec/strategy/type"), "Recreate");
+    const auto pod = at(deployment, "/spec/template/spec");
+    EXPECT_EQ(at(pod, "/automountServiceAccountToken"), false);
+    EXPECT_EQ(at(pod, "/enableServiceLinks"), false) << "ROLLCALL_SERVICE_HOST would be an option";
+    EXPECT_EQ(at(pod, "/securityContext/runAsNonRoot"), true);
+    EXPECT_EQ(at(pod, "/securityContext/runAsUser"), 65532);
+    EXPECT_EQ(at(pod, "/securityContext/fsGroup"), 65532) << "reads the Secret by its group";
+    EXPECT_EQ(at(pod, "/securityContext/seccompProfile/type"), "RuntimeDefault");
+    const auto image = container(objects);
+    EXPECT_EQ(at(image, "/securityContext/readOnlyRootFilesystem"), true);
+    EXPECT_EQ(at(image, "/securityContext/allowPrivilegeEscalation"), false);
+    EXPECT_EQ(at(image, "/securityContext/capabilities/drop"), (json::array{"ALL"}));
+    EXPECT_TRUE(at(image, "/resources/limits/memory").is_string());
+    EXPECT_THAT(string(at(image, "/resources/limits/cpu")), HasSubstr("absent")) << "throttled, it sees late";
+    std::set<std::string> tolerated;
+    for (const auto& one : array(pod, "/tolerations")) {
+      EXPECT_EQ(one.at("tolerationSeconds"), 30);
+      EXPECT_EQ(one.at("effect"), "NoExecute");
+      tolerated.insert(string(one.at("key")));
+    }
+    EXPECT_EQ(tolerated,
+              (std::set<std::string>{"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}));
+    // The cookie: a file that its group may read, where the program looks for it, and nowhere else.
+    const auto given = environment(objects);
+    std::map<std::string, json::value> volumes;
+    for (const auto& one : array(pod, "/volumes")) volumes[string(one.at("name"))] = one;
+    std::set<std::string> files, writable;
+    for (const auto& one : array(image, "/volumeMounts")) {
+      const auto& volume = volumes.at(string(one.at("name")));
+      const auto path = string(one.at("mountPath"));
+      if (volume.as_object().contains("secret")) {
+        EXPECT_EQ(at(volume, "/secret/defaultMode"), 0440);
+        EXPECT_EQ(at(one, "/readOnly"), true);
+        for (const auto& item : array(volume, "/secret/items"))
+          files.insert(path + "/" + string(item.at("path")));
+      } else {
+        writable.insert(path);
+      }
+    }
+    EXPECT_EQ(files, std::set<std::string>{given.at("ROLLCALL_COOKIE_FILE")});
+    EXPECT_EQ(writable, std::set<std::string>{given.at("ROLLCALL_STATE_DIR")});
+    EXPECT_FALSE(given.contains("ROLLCALL_COOKIE"));
+  }
+}
+
+TEST(Manifests, AgreeOnPortsAndLabels) {
+  ROLLCALL_NEEDS_TOOLS();
+  for (const auto& folder : installations()) {
+    SCOPED_TRACE(folder);
+    const auto objects = rendered(folder);
+    const auto image = container(objects);
+    const auto given = environment(objects);
+    std::map<std::string, std::string> ports, served;
+    for (const auto& one : array(image, "/ports"))
+      ports[string(one.at("name"))] = string(one.at("containerPort"));
+    EXPECT_EQ(ports,
+              (std::map<std::string, std::string>{
+                  {"epmd", "4369"},
+                  {"dist", given.at("ROLLCALL_DIST_PORT")},
+                  {"http", given.at("ROLLCALL_HTTP").substr(given.at("ROLLCALL_HTTP").rfind(':') + 1)}}));
+    const json::value service = the(objects, "Service");
+    EXPECT_EQ(at(service, "/spec/clusterIP"), "None");
+    EXPECT_EQ(at(service, "/spec/publishNotReadyAddresses"), true);
+    for (const auto& one : array(service, "/spec/ports")) {
+      EXPECT_EQ(one.at("name"), one.at("targetPort"));
+      served[string(one.at("name"))] = string(one.at("port"));
+    }
+    EXPECT_EQ(served, ports) << "a headless service forwards nothing: its ports are the pod's";
+    EXPECT_EQ(given.at("ROLLCALL_NAME"),
+              "rollcall@" + string(at(service, "/metadata/name")) + ".shop.svc.cluster.local");
+
+    const json::value policy = the(objects, "NetworkPolicy");
+    std::set<std::string> open;
+    for (const auto& rule : array(policy, "/spec/ingress")) {
+      EXPECT_FALSE(rule.at("from").as_array().empty());
+      const bool distribution = at(rule, "/from/0/podSelector").is_object();
+      for (const auto& one : rule.at("ports").as_array()) {
+        EXPECT_TRUE(ports.contains(string(one.at("port")))) << one;
+        EXPECT_TRUE(distribution || one.at("port") == "http") << "a stranger may read metrics, no more";
+        open.insert(string(one.at("port")));
+      }
+    }
+    EXPECT_EQ(open.size(), ports.size());
+    EXPECT_EQ(at(policy, "/spec/policyTypes"), (json::array{"Ingress"}));
+
+    const json::value deployment = the(objects, "Deployment");
+    const auto labels = at(deployment, "/spec/template/metadata/labels");
+    EXPECT_TRUE(selects(at(deployment, "/spec/selector/matchLabels"), labels));
+    EXPECT_TRUE(selects(at(service, "/spec/selector"), labels));
+    EXPECT_TRUE(selects(at(policy, "/spec/podSelector/matchLabels"), labels));
+    if (const auto* monitor = find(objects, "ServiceMonitor")) {
+      EXPECT_TRUE(selects(at(*monitor, "/spec/selector/matchLabels"), at(service, "/metadata/labels")));
+      EXPECT_TRUE(served.contains(string(at(*monitor, "/spec/endpoints/0/port"))));
+    }
+    if (const auto* monitor = find(objects, "PodMonitor")) {
+      EXPECT_TRUE(selects(at(*monitor, "/spec/selector/matchLabels"), labels));
+      EXPECT_TRUE(ports.contains(string(at(*monitor, "/spec/podMetricsEndpoints/0/port"))));
+    }
+    // A change of the ConfigMap is a change of its name, and so restarts the pod.
+    const auto name = string(at(the(objects, "ConfigMap"), "/metadata/name"));
+    EXPECT_TRUE(std::regex_match(name, std::regex("rollcall-[a-z0-9]{10}"))) << name;
+    EXPECT_EQ(at(image, "/envFrom/0/configMapRef/name"), json::value(name));
+  }
+  // The nodes that may come in are labelled so.
+  const json::value policy = the(rendered("deploy/base"), "NetworkPolicy");
+  for (const auto& file : examples()) {
+    for (const auto& object : yaml_documents(read_file(file))) {
+      if (!object.as_object().contains("spec") || !at(object, "/spec/template/metadata/labels").is_object())
+        continue;
+      EXPECT_TRUE(selects(at(policy, "/spec/ingress/0/from/0/podSelector/matchLabels"),
+                          at(object, "/spec/template/metadata/labels")))
+          << file;
+    }
+  }
+}
+
+TEST(Manifests, MonitorsOnceAndInTheOverlaysOwnWay) {
+  ROLLCALL_NEEDS_TOOLS();
+  struct row {
+    std::string folder;
+    std::set<std::string> kinds;
+    bool annotated;
+  };
+  const std::set<std::string> base{"ConfigMap", "Deployment", "NetworkPolicy", "Service"};
+  const auto with = [&](std::set<std::string> more) {
+    more.insert(base.begin(), base.end());
+    return more;
+  };
+  for (const auto& [folder, kinds, annotated] : {
+           row{"deploy/base", base, false},
+           row{"deploy/overlays/annotations", base, true},
+           row{"deploy/overlays/operator", with({"ServiceMonitor", "PrometheusRule"}), false},
+           row{"deploy/overlays/operator-pods", with({"PodMonitor", "PrometheusRule"}), false},
+       }) {
+    SCOPED_TRACE(folder);
+    const auto objects = rendered(folder);
+    std::set<std::string> found;
+    for (const auto& one : objects) found.insert(string(one.at("kind")));
+    EXPECT_EQ(found, kinds);
+    const auto annotations = at(the(objects, "Deployment"), "/spec/template/metadata/annotations");
+    EXPECT_EQ(annotations.is_object(), annotated);
+    if (annotated) {
+      EXPECT_EQ(string(annotations.at("prometheus.io/port")),
+                string(at(container(objects), "/ports/2/containerPort")));
+    }
+    if (const auto* alerts = find(objects, "PrometheusRule")) {
+      const auto base_url = string(at(*alerts, "/metadata/annotations/runbook"));
+      for (const auto& rule : array(*alerts, "/spec/groups/0/rules"))
+        EXPECT_TRUE(string(at(rule, "/annotations/runbook_url")).starts_with(base_url + "#"));
+    }
+  }
+}
+
+TEST(Manifests, AlertsLeadToTheRunbookThatOnePlaceNames) {
+  ROLLCALL_NEEDS_TOOLS();
+  const temporary_directory folder;
+  fs::copy(root / "deploy", folder.path() / "deploy",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  const auto file = folder.path() / "deploy/overlays/operator/kustomization.yaml";
+  auto text = read_file(file);
+  const std::string was = "runbook: docs/runbook.md";
+  ASSERT_NE(text.find(was), std::string::npos);
+  text.replace(text.find(was), was.size(), "runbook: https://wiki.example/rollcall");
+  folder.write("deploy/overlays/operator/kustomization.yaml", text);
+  const auto made =
+      command({(tools / "kubectl").string(), "kustomize", folder.path() / "deploy/overlays/operator-pods"});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  const auto urls = words(made.output, "runbook_url: .*");
+  EXPECT_EQ(urls.size(), 15U);
+  for (const auto& url : urls)
+    EXPECT_THAT(url, HasSubstr("runbook_url: https://wiki.example/rollcall#rollcall"));
+}
+
+TEST(Manifests, PlainAlertsAreTheFileItself) {
+  ROLLCALL_NEEDS_TOOLS();
+  for (const auto& object : rendered("deploy/overlays/annotations")) {
+    if (object.at("metadata").at("name") != "rollcall-alerts") continue;
+    EXPECT_EQ(string(object.at("data").at("rollcall.rules.yaml")),
+              source("deploy/alerts/rollcall.rules.yaml"));
+    return;
+  }
+  FAIL() << "no ConfigMap rollcall-alerts";
+}
+
+TEST(Manifests, ContainersSettingsAreAccepted) {
+  ROLLCALL_NEEDS_TOOLS();
+  for (const auto& folder : installations()) {
+    SCOPED_TRACE(folder);
+    const auto objects = rendered(folder);
+    std::vector<std::string> arguments;
+    for (const auto& one : array(container(objects), "/args")) arguments.push_back(string(one));
+    EXPECT_EQ(arguments, std::vector<std::string>{"run"});
+    arguments.emplace_back("--check-config");
+    const auto effective = run_rollcall(arguments, environment(objects));
+    EXPECT_EQ(effective.exit_code, 0) << effective.errors;
+    EXPECT_EQ(effective.errors, "") << "an unknown variable is warned of";
+    for (const auto* line :
+         {"srv = [\"app@_dist._tcp.app\"]", "name = \"rollcall@rollcall.shop.svc.cluster.local\"",
+          "cookie-file = \"/etc/rollcall/cookie\"", "dist-port = 9100", "epmd = \"serve\"",
+          "http = \"[::]:14369\"", "state-dir = \"/var/lib/rollcall\"", "log-format = \"json\"",
+          "local = false"}) {
+      EXPECT_THAT(effective.output, HasSubstr(line));
+    }
+  }
+}
+
+TEST(Manifests, ProbesAndMonitorsAskPathsThatExist) {
+  ROLLCALL_NEEDS_TOOLS();
+  const rollcall_program running({.arguments = {"--node", "nobody@127.0.0.1", "--epmd", "none"},
+                                  .epmd_port = free_port(),
+                                  .name = "rollcall@127.0.0.1"});
+  EXPECT_EQ(running.get("/no/such/path").status, 404);
+  std::set<std::string> paths;
+  for (const auto& folder : installations()) {
+    const auto objects = rendered(folder);
+    const auto image = container(objects);
+    for (const auto* probe : {"startupProbe", "livenessProbe", "readinessProbe"}) {
+      EXPECT_EQ(at(image, "/" + std::string(probe) + "/httpGet/port"), "http");
+      paths.insert(string(at(image, "/" + std::string(probe) + "/httpGet/path")));
+    }
+    if (const auto* one = find(objects, "ServiceMonitor"))
+      paths.insert(string(at(*one, "/spec/endpoints/0/path")));
+    if (const auto* one = find(objects, "PodMonitor"))
+      paths.insert(string(at(*one, "/spec/podMetricsEndpoints/0/path")));
+    const auto annotated = at(the(objects, "Deployment"), "/spec/template/metadata/annotations");
+    if (annotated.is_object()) paths.insert(string(annotated.at("prometheus.io/path")));
+    EXPECT_EQ(at(image, "/livenessProbe/httpGet/path"), "/healthz");
+    EXPECT_EQ(at(image, "/readinessProbe/httpGet/path"), "/readyz");
+  }
+  EXPECT_EQ(paths, (std::set<std::string>{"/healthz", "/metrics", "/readyz"}));
+  for (const auto& path : paths) EXPECT_NE(running.get(path).status, 404) << path;
+}
+
+// Names of objects as comparable text: the hash behind a ConfigMap's name is one of another kind in the
+// chart.
+std::map<std::string, json::value> by_name(const std::string& output) {
+  const auto text = std::regex_replace(output, std::regex("rollcall-[a-z0-9]{10}\\b(?!-)"), "rollcall-HASH");
+  std::map<std::string, json::value> all;
+  for (const auto& one : yaml_documents(text))
+    all[string(one.at("kind")) + " " + string(one.at("metadata").at("name"))] = one;
+  return all;
+}
+
+TEST(Chart, GivesWhatKustomizeGives) {
+  ROLLCALL_NEEDS_TOOLS();
+  struct row {
+    std::string folder, settings;
+  };
+  for (const auto& [folder, settings] : {
+           row{"deploy/base", "monitoring.type=none"},  // the default
+           row{"deploy/overlays/annotations", "monitoring.type=annotations,alerts.enabled=true"},
+           row{"deploy/overlays/operator",
+               "monitoring.type=service,alerts.enabled=true,labels.release=kube-prometheus-stack"},
+           row{"deploy/overlays/operator-pods",
+               "monitoring.type=pod,alerts.enabled=true,labels.release=kube-prometheus-stack"},
+       }) {
+    SCOPED_TRACE(folder);
+    const auto made = helm(settings);
+    ASSERT_EQ(made.exit_code, 0) << made.errors;
+    const auto chart = by_name(made.output);
+    const auto overlay = by_name(kustomize(folder).output);
+    for (const auto& [name, object] : overlay) {
+      const auto same = chart.find(name);
+      ASSERT_NE(same, chart.end()) << name;
+      EXPECT_EQ(same->second, object) << name;
+    }
+    EXPECT_EQ(chart.size(), overlay.size());
+  }
+}
+
+TEST(Chart, IsValidWhateverIsSet) {
+  ROLLCALL_NEEDS_TOOLS();
+  const auto linted = command({tools / "helm", "lint", "--strict", root / "deploy/chart/rollcall"});
+  EXPECT_EQ(linted.exit_code, 0) << linted.output << linted.errors;
+  const auto made = helm(
+      "name=roll,clusterDomain=corp.example,image.repository=r.example/rollcall,image.tag=1.2.3,"
+      "config.ROLLCALL_SRV=web@web.shop,config.ROLLCALL_EXPECT=3,cookie.secretName=shop,cookie.key=erl,"
+      "existingClaim=rollcall,extraEnv[0].name=ROLLCALL_INTERVAL,extraEnv[0].value=2s,labels.team=a,"
+      "networkPolicy.enabled=false,monitoring.type=pod,alerts.enabled=true,alerts.runbook=https://"
+      "wiki.example/r");
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  const auto objects = yaml_documents(made.output);
+  EXPECT_EQ(complaints(objects), "");
+  EXPECT_EQ(find(objects, "NetworkPolicy"), nullptr);
+  const auto image = container(objects);
+  EXPECT_EQ(at(image, "/image"), "r.example/rollcall:1.2.3");
+  EXPECT_THAT(made.output, HasSubstr("runbook_url: https://wiki.example/r#rollcallnetsplit"));
+  EXPECT_THAT(made.output, testing::Not(HasSubstr("docs/runbook.md#")));
+  const auto effective = run_rollcall({"run", "--check-config"}, environment(objects));
+  EXPECT_EQ(effective.exit_code, 0) << effective.errors;
+  for (const auto* line : {"name = \"rollcall@roll.shop.svc.corp.example\"", "srv = [\"web@web.shop\"]",
+                           "expect = 3", "interval = \"2s\""}) {
+    EXPECT_THAT(effective.output, HasSubstr(line));
+  }
+  EXPECT_EQ(at(the(objects, "Deployment"), "/spec/template/spec/volumes/1/persistentVolumeClaim/claimName"),
+            "rollcall");
+  const auto refused = helm("monitoring.type=telepathy");
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.errors, HasSubstr("none, service, pod or annotations"));
+}
+
+TEST(Manifests, AndDocumentsUseSettingsAndCommandsThatExist) {
+  std::string help;
+  for (const auto* of : {"run", "check", "doctor", "members"}) help += run_rollcall({of, "--help"}).output;
+  const auto commands = run_rollcall({"--help"}).output;
+  std::vector<fs::path> files{root / "docs/operations.md", root / "docs/runbook.md",
+                              root / "docs/from-libcluster.md", root / "README.md"};
+  for (const auto& entry : fs::recursive_directory_iterator(root / "deploy")) {
+    // The demo is this repository's own script, with variables of its own.
+    if (entry.is_regular_file() && entry.path().parent_path().filename() != "demo")
+      files.push_back(entry.path());
+  }
+  std::size_t variables = 0;
+  for (const auto& file : files) {
+    const auto text = read_file(file);
+    for (const auto& variable : words(text, "ROLLCALL_[A-Z][A-Z_]+")) {
+      if (variable == "ROLLCALL_COOKIE") continue;  // has no flag
+      auto flag = "--" + variable.substr(9);
+      for (auto& c : flag) c = c == '_' ? '-' : static_cast<char>(std::tolower(c));
+      EXPECT_THAT(help, HasSubstr(flag + " ")) << variable << " in " << file;
+      ++variables;
+    }
+    for (const auto& flag : words(text, "`--[a-z-]+|rollcall run --[a-z-]+"))
+      EXPECT_THAT(help, HasSubstr(flag.substr(flag.find("--")))) << file;
+    for (const auto& asked : words(text, "`rollcall [a-z]+"))
+      EXPECT_THAT(commands, HasSubstr("\n  " + asked.substr(10) + " ")) << asked << " in " << file;
+  }
+  EXPECT_GT(variables, 10U);
+}
+
+TEST(SystemdUnit, IsValidAndItsSettingsAreAccepted) {
+  const auto unit = source("deploy/systemd/rollcall.service");
+  const temporary_directory folder;
+  // What systemd puts there: the configuration, the credential, the state.
+  const auto configuration = folder.write("rollcall.toml", "node = [\"app@10.0.0.1\"]\n");
+  std::smatch start;
+  ASSERT_TRUE(std::regex_search(unit, start, std::regex("ExecStart=/usr/local/bin/rollcall (.*)\n")));
+  std::istringstream words_of(start[1].str());
+  std::vector<std::string> arguments;
+  for (std::string word; words_of >> word;) {
+    word = std::regex_replace(word, std::regex("%S"), "/var/lib");
+    arguments.push_back(word == "/etc/rollcall/rollcall.toml" ? configuration : word);
+  }
+  arguments.emplace_back("--check-config");
+  std::smatch cookie;
+  ASSERT_TRUE(std::regex_search(unit, cookie, std::regex("Environment=ROLLCALL_COOKIE_FILE=%d/(.*)\n")));
+  EXPECT_THAT(unit, HasSubstr("LoadCredential=" + cookie[1].str() + ":"));
+  const auto effective =
+      run_rollcall(arguments, {{"ROLLCALL_COOKIE_FILE", "/run/credentials/" + cookie[1].str()}});
+  EXPECT_EQ(effective.exit_code, 0) << effective.errors;
+  EXPECT_EQ(effective.errors, "");
+  EXPECT_THAT(effective.output, HasSubstr("state-dir = \"/var/lib/rollcall\""));
+
+  if (command({"sh", "-c", "command -v systemd-analyze"}).exit_code != 0)
+    GTEST_SKIP() << "no systemd-analyze here: the unit's own syntax was not looked at";
+  const auto here = folder.write(
+      "rollcall.service", std::regex_replace(unit, std::regex("/usr/local/bin/rollcall"), ROLLCALL_PROGRAM));
+  const auto verified = command({"systemd-analyze", "verify", "--man=no", here});
+  EXPECT_EQ(verified.exit_code, 0);
+  EXPECT_EQ(verified.output + verified.errors, "");
+}
+
+}  // namespace
+}  // namespace rollcall::test
