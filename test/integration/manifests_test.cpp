@@ -400,6 +400,38 @@ TEST(Manifests, AlertsLeadToTheRunbookThatOnePlaceNames) {
     EXPECT_THAT(url, HasSubstr("runbook_url: https://wiki.example/rollcall#rollcall"));
 }
 
+// The folder of one's own that docs/operations.md shows, on top of a copy of deploy/.
+TEST(Manifests, TakeWhatIsYoursFromAFolderOfYourOwn) {
+  ROLLCALL_NEEDS_TOOLS();
+  const temporary_directory folder;
+  fs::copy(root / "deploy", folder.path() / "deploy",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  const auto document = source("docs/operations.md");
+  const std::string head = "# rollcall-shop/kustomization.yaml\n";
+  const auto begin = document.find(head);
+  ASSERT_NE(begin, std::string::npos);
+  fs::create_directory(folder.path() / "rollcall-shop");
+  folder.write("rollcall-shop/kustomization.yaml",
+               document.substr(begin, document.find("```", begin) - begin));
+  const auto made =
+      command({(tools / "kubectl").string(), "kustomize", (folder.path() / "rollcall-shop").string()});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  EXPECT_EQ(made.errors, "");
+  const auto objects = yaml_documents(made.output);
+  EXPECT_EQ(complaints(objects), "");
+  for (const auto& one : objects) EXPECT_EQ(at(one, "/metadata/namespace"), "shop");
+  EXPECT_EQ(at(container(objects), "/image"), "registry.example/rollcall:0.1.0");
+  const auto effective = run_rollcall({"run", "--check-config"}, environment(objects));
+  EXPECT_EQ(effective.exit_code, 0) << effective.errors;
+  EXPECT_THAT(effective.output, HasSubstr("srv = [\"web@_dist._tcp.web\"]"));
+  EXPECT_THAT(effective.output, HasSubstr("expect = 3"));
+  // Its hash is another one, and the pod asks for that.
+  EXPECT_NE(at(the(objects, "ConfigMap"), "/metadata/name"),
+            at(the(rendered("deploy/overlays/operator"), "ConfigMap"), "/metadata/name"));
+  EXPECT_EQ(at(container(objects), "/envFrom/0/configMapRef/name"),
+            at(the(objects, "ConfigMap"), "/metadata/name"));
+}
+
 TEST(Manifests, PlainAlertsAreTheFileItself) {
   ROLLCALL_NEEDS_TOOLS();
   for (const auto& object : rendered("deploy/overlays/annotations")) {
