@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "test/support/wait.hpp"
@@ -34,6 +35,12 @@ std::string ask_udp(const std::string& question, std::uint16_t port, const std::
 
 }  // namespace
 
+std::string dashed(std::string address) {
+  std::ranges::replace_if(
+      address, [](char c) { return c == '.' || c == ':'; }, '-');
+  return address;
+}
+
 dns_server::dns_server(dns_server_options options) : options_(std::move(options)) {
   if (options_.port == 0) options_.port = options_.network_namespace.empty() ? free_port() : 53;
   start();
@@ -48,6 +55,20 @@ void dns_server::publish(const std::string& service, std::vector<endpoint> endpo
   reload();
 }
 
+void dns_server::publish_service(const std::string& service, const headless_service& described) {
+  std::vector<endpoint> endpoints;
+  for (const auto& pod : described.pods) {
+    if (!pod.ready && !described.publish_not_ready) continue;
+    for (const auto& port : described.ports) {
+      endpoints.push_back({.hostname = pod.hostname.empty() ? dashed(pod.address) : pod.hostname,
+                           .address = pod.address,
+                           .port = port.port,
+                           .port_name = port.name.empty() ? "" : "_" + port.name + "._" + port.protocol});
+    }
+  }
+  publish(service, std::move(endpoints));
+}
+
 void dns_server::extra_records(std::string lines) {
   extra_ = std::move(lines);
   reload();
@@ -58,10 +79,22 @@ void dns_server::write_zone() {
                      std::to_string(++serial_) + " 60 60 60 1\n@ NS ns\nns A 127.0.0.1\n";
   for (const auto& [service, endpoints] : services_) {
     const auto base = service + ".svc";
+    const auto owners = [&base](const endpoint& one) {
+      std::vector<std::string> names{base};
+      if (!one.port_name.empty()) names.push_back(one.port_name + "." + base);
+      return names;
+    };
+    std::map<std::string, int> records;
+    for (const auto& one : endpoints) {
+      for (const auto& owner : owners(one)) ++records[owner];
+    }
     for (const auto& one : endpoints) {
       const auto target = one.hostname + "." + base;
-      for (const auto& owner : {one.port_name + "." + base, base}) {
-        zone += owner + " SRV 0 100 " + std::to_string(one.port) + " " + target + "\n";
+      for (const auto& owner : owners(one)) {
+        // CoreDNS shares out a weight of 100 among the records of an answer.
+        const auto weight = std::max(1, 100 / records[owner]);
+        zone +=
+            owner + " SRV 0 " + std::to_string(weight) + " " + std::to_string(one.port) + " " + target + "\n";
       }
       if (one.address.empty()) continue;
       const std::string type = one.address.find(':') == std::string::npos ? " A " : " AAAA ";

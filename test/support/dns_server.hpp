@@ -21,8 +21,28 @@ struct endpoint {
   std::string hostname{};
   std::string address{};      // IPv4 or IPv6; empty: listed in SRV, but its name does not resolve yet
   std::uint16_t port = 4370;  // of the SRV record
-  std::string port_name = "_dist._tcp";
+  std::string port_name = "_dist._tcp";  // empty: listed under the service alone
 };
+
+// A headless service as Kubernetes knows it; publish_service() answers for it as CoreDNS does.
+struct service_port {
+  std::string name{};  // empty: no _NAME._PROTOCOL record, only one under the service itself
+  std::uint16_t port = 0;
+  std::string protocol = "tcp";
+};
+struct service_pod {
+  std::string hostname{};  // a StatefulSet's pod; empty: named by its address, with dashes, as a Deployment's
+  std::string address{};
+  bool ready = true;
+};
+struct headless_service {
+  std::vector<service_port> ports{};
+  std::vector<service_pod> pods{};
+  bool publish_not_ready = true;  // publishNotReadyAddresses; else a pod that is not ready is in no answer
+};
+
+// The first label of a pod that has no host name of its own: 10.1.2.3 is 10-1-2-3, fd00::7 is fd00--7.
+std::string dashed(std::string address);
 
 struct dns_server_options {
   std::string address = "127.0.0.1";
@@ -39,6 +59,9 @@ class dns_server {
   //   SRV PORT._tcp.app.default.svc.DOMAIN and app.default.svc.DOMAIN -> HOSTNAME.app.default.svc.DOMAIN, one
   //   each; A/AAAA of app.default.svc.DOMAIN and of every HOSTNAME.
   void publish(const std::string& service, std::vector<endpoint> endpoints);
+  // One SRV record for each port and pod, with the pods' names, as CoreDNS has them: under
+  // _NAME._PROTOCOL.app.default.svc.DOMAIN for a named port, and all of them under app.default.svc.DOMAIN.
+  void publish_service(const std::string& service, const headless_service&);
   // Lines of a zone file, after everything else; replaces the last ones.
   void extra_records(std::string lines);
   void stop();  // nothing listens any more

@@ -1,8 +1,6 @@
 // Pods of a headless service, made of network namespaces.
 #include "test/support/pods.hpp"
 
-#include <algorithm>
-
 namespace rollcall::test {
 
 pods::pods(pods_options options) : options_(std::move(options)) {
@@ -23,10 +21,7 @@ std::string pods::name(std::size_t index) const {
 }
 
 std::string pods::record(std::size_t index) const {
-  if (!options_.dashed) return hostname(index);
-  auto address = host_of(index).address;
-  std::ranges::replace(address, '.', '-');
-  return address;
+  return options_.dashed ? dashed(host_of(index).address) : hostname(index);
 }
 
 std::size_t pods::add() {
@@ -45,11 +40,12 @@ std::size_t pods::add() {
 }
 
 void pods::publish() {
-  std::vector<endpoint> endpoints;
+  headless_service service{.ports = {{.name = "dist", .port = 4370}, {.name = "epmd", .port = 4369}}};
   for (std::size_t i = 0; i < pods_.size(); ++i) {
-    if (pods_[i].listed) endpoints.push_back({.hostname = record(i), .address = host_of(i).address});
+    if (!pods_[i].listed) continue;
+    service.pods.push_back({.hostname = options_.dashed ? "" : hostname(i), .address = host_of(i).address});
   }
-  dns_->publish("app.default", std::move(endpoints));
+  dns_->publish_service("app.default", service);
 }
 
 void pods::list(std::size_t index, bool listed) {
