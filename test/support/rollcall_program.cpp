@@ -28,9 +28,10 @@ std::size_t number_of(const boost::json::value& object, std::string_view key) {
 
 rollcall_program::rollcall_program(rollcall_options options) : options_(std::move(options)) {
   http_port_ = options_.network_namespace.empty() ? free_port() : std::uint16_t{14369};
-  std::vector<std::string> arguments{ROLLCALL_PROGRAM, "run",
-                                     "--http",         "127.0.0.1:" + std::to_string(http_port_),
-                                     "--cookie-file",  files_.write("cookie", options_.cookie + "\n", 0400)};
+  std::vector<std::string> arguments{
+      ROLLCALL_PROGRAM, "run",
+      "--http",         (options_.http_for_all ? "0.0.0.0:" : "127.0.0.1:") + std::to_string(http_port_),
+      "--cookie-file",  files_.write("cookie", options_.cookie + "\n", 0400)};
   if (!options_.name.empty()) arguments.insert(arguments.end(), {"--name", options_.name});
   if (!options_.interval.empty()) arguments.insert(arguments.end(), {"--interval", options_.interval});
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());

@@ -23,6 +23,7 @@ struct rollcall_options {
   std::string network_namespace{};
   std::string name{};              // --name; empty: the program's default
   std::string interval = "500ms";  // empty: the program's default
+  bool http_for_all = false;       // in a namespace: on all of its addresses, not on loopback alone
 };
 
 class rollcall_program {
