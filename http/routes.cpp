@@ -7,6 +7,7 @@
 #include <charconv>
 #include <exception>
 
+#include "http/event_stream.hpp"
 #include "http/json.hpp"
 #include "http/page.hpp"
 #include "http/target.hpp"
@@ -20,6 +21,7 @@ namespace report = membership::report;
 
 constexpr std::string_view json_type = "application/json";
 constexpr std::string_view text_type = "text/plain; charset=utf-8";
+constexpr std::string_view event_stream_type = "text/event-stream";
 constexpr std::string_view html_type = "text/html; charset=utf-8";
 
 answer json(const report::document& document, unsigned status = 200) {
@@ -208,15 +210,37 @@ answer show_discovery(const content& from, const target&) {
   return json(report::discovery(*from.snapshot()));
 }
 
+// Of ?last=N; false when it is no number.
+bool read_last(const target& asked, std::size_t& last) {
+  const auto given = asked.parameter("last");
+  if (!given) return true;
+  const auto* end = given->data() + given->size();
+  const auto [stopped, error] = std::from_chars(given->data(), end, last);
+  return error == std::errc() && stopped == end;
+}
+
+answer wrong_last(const target& asked) {
+  return wrong_parameter("last", *asked.parameter("last"), "a number, 0 or more");
+}
+
 answer show_events(const content& from, const target& asked) {
   std::size_t last = SIZE_MAX;
-  if (const auto given = asked.parameter("last")) {
-    const auto* end = given->data() + given->size();
-    const auto [stopped, error] = std::from_chars(given->data(), end, last);
-    if (error != std::errc() || stopped != end) return wrong_parameter("last", *given, "a number, 0 or more");
-  }
+  if (!read_last(asked, last)) return wrong_last(asked);
   const auto now = from.snapshot();
   return json(report::events(*now, std::min(last, now->events.size())));
+}
+
+answer show_event_stream(const content& from, const target& asked) {
+  std::size_t last = 0;
+  if (!read_last(asked, last)) return wrong_last(asked);
+  answer made{.status = 200, .content_type = event_stream_type, .body = {}, .fields = {}, .next = {}};
+  made.fields.emplace_back("X-Accel-Buffering",
+                           "no");  // a proxy is not to collect events before it passes them on
+  made.follow = [snapshot = from.snapshot, stream = asked.last_event_id.empty()
+                                                        ? event_stream::from_now(*from.snapshot(), last)
+                                                        : event_stream::after(asked.last_event_id)](
+                    std::string& out) mutable { stream.append(*snapshot(), out); };
+  return made;
 }
 
 answer show_netsplits(const content& from, const target&) {
@@ -283,6 +307,7 @@ constexpr std::array routes{
     route{"/api/v1/ready/{node}", show_node_ready},
     route{"/api/v1/discovery", show_discovery},
     route{"/api/v1/events", show_events},
+    route{"/api/v1/events/stream", show_event_stream},
     route{"/api/v1/version", show_version},
 };
 
@@ -305,7 +330,8 @@ answer no_such_path(std::string_view asked) {
               404);
 }
 
-answer find_and_show(const content& from, std::string_view method, std::string_view asked) {
+answer find_and_show(const content& from, std::string_view method, std::string_view asked,
+                     std::string_view last_event_id) {
   if (method != "GET" && method != "HEAD") {
     auto refused = problem(405,
                            "only GET and HEAD are answered here: whatever changes the cluster is asked for "
@@ -313,8 +339,9 @@ answer find_and_show(const content& from, std::string_view method, std::string_v
     refused.fields.emplace_back("Allow", "GET, HEAD");
     return refused;
   }
-  const auto parsed = target::parse(asked);
+  auto parsed = target::parse(asked);
   if (!parsed) return problem(400, "the target of the request cannot be read");
+  parsed->last_event_id = last_event_id;
   for (const auto& one : routes) {
     if (matches(one.path, parsed->segments)) return one.show(from, *parsed);
   }
@@ -327,10 +354,11 @@ answer problem(unsigned status, std::string_view sentence) {
   return json({report::object{{"error", text(sentence)}}}, status);
 }
 
-answer respond(const content& from, std::string_view method, std::string_view asked) noexcept {
+answer respond(const content& from, std::string_view method, std::string_view asked,
+               std::string_view last_event_id) noexcept {
   std::string what = "unknown";
   try {
-    return find_and_show(from, method, asked);
+    return find_and_show(from, method, asked, last_event_id);
   } catch (const std::exception& thrown) {
     what = thrown.what();
   } catch (...) {  // NOLINT(bugprone-empty-catch): told below

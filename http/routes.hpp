@@ -19,10 +19,15 @@ struct answer {
   // Where an answer grows with the square of the members: appends the next piece, false once there is none.
   // `body` is empty then.
   std::function<bool(std::string& out)> next;
+  // An answer without an end: appends what is new since it was asked last, often nothing. `body` is empty,
+  // too.
+  std::function<void(std::string& out)> follow{};
 };
 
 // Never throws: what `content` throws becomes a 500 and is told to content::failed.
-answer respond(const content&, std::string_view method, std::string_view target) noexcept;
+// `last_event_id` is the request's field of that name.
+answer respond(const content&, std::string_view method, std::string_view target,
+               std::string_view last_event_id = {}) noexcept;
 
 // For what is wrong before there is a method and a target.
 answer problem(unsigned status, std::string_view sentence);

@@ -32,6 +32,7 @@ constexpr std::size_t read_size = 4096;
 constexpr std::size_t piece_size = 64U << 10;    // of an answer that is written as it is made
 constexpr std::size_t max_drained = 256U << 10;  // of what a refused client still sends
 constexpr milliseconds drain_limit{1'000};
+constexpr milliseconds stream_pause{100};  // between two looks for new events
 constexpr milliseconds accept_pause{100};  // after the system had no descriptor left
 
 using request_parser = beast::http::request_parser<beast::http::string_body>;
@@ -110,6 +111,7 @@ struct server::implementation : std::enable_shared_from_this<implementation> {
   content content_;
   bool stopped_ = false;
   std::uint64_t idle_order_ = 0;
+  std::size_t streams_ = 0;
   std::list<session*> sessions_;
 };
 
@@ -232,8 +234,17 @@ class server::implementation::session : public std::enable_shared_from_this<sess
       co_return false;
     }
     const bool keep_alive = request.keep_alive() && parser.is_done();
-    auto made = respond(server_->content_, view(request.method_string()), view(request.target()));
+    auto made = respond(server_->content_, view(request.method_string()), view(request.target()),
+                        view(request["Last-Event-ID"]));
     const bool head_only = request.method() == beast::http::verb::head;
+    if (made.follow && !head_only) {
+      if (server_->streams_ < server_->options_.max_streams) {
+        co_await follow(std::move(made), request.version() == 11);
+        co_return false;
+      }
+      made = problem(503, "too many streams of events are being served");
+      made.fields.emplace_back("Retry-After", "10");
+    }
     co_return co_await send(std::move(made), head_only, request.version() == 11, keep_alive);
   }
 
@@ -246,7 +257,7 @@ class server::implementation::session : public std::enable_shared_from_this<sess
   asio::awaitable<bool> send(answer made, bool head_only, bool can_chunk, bool keep_alive) {
     set_deadline(limit());
     auto how = delivery::whole;
-    if (made.next) how = can_chunk ? delivery::chunked : delivery::until_close;
+    if (made.next || made.follow) how = can_chunk ? delivery::chunked : delivery::until_close;
     if (how == delivery::until_close) keep_alive = false;
     auto out = head_of(made, server_->content_.version, keep_alive, how);
     if (head_only || made.next == nullptr) {
@@ -271,6 +282,45 @@ class server::implementation::session : public std::enable_shared_from_this<sess
       out.clear();
     }
     co_return keep_alive;
+  }
+
+  // Until the client goes away, or does not take what is written in the time a request has, or the server
+  // stops.
+  asio::awaitable<void> follow(answer made, bool can_chunk) {
+    struct counted {
+      std::size_t& streams;
+      explicit counted(std::size_t& of) : streams(of) { ++streams; }
+      ~counted() { --streams; }
+      counted(const counted&) = delete;
+      counted& operator=(const counted&) = delete;
+    } const one(server_->streams_);
+    auto out = head_of(made, server_->content_.version, false,
+                       can_chunk ? delivery::chunked : delivery::until_close);
+    std::string piece = "retry: 2000\n\n";
+    auto last_written = std::chrono::steady_clock::now();
+    std::size_t discarded = 0;
+    while (!closed_ && !server_->stopped_) {
+      made.follow(piece);
+      const auto now = std::chrono::steady_clock::now();
+      if (piece.empty() && now - last_written >= server_->options_.heartbeat) piece = ": nothing new\n\n";
+      if (!piece.empty()) {
+        out += can_chunk ? fmt::format("{:x}\r\n{}\r\n", piece.size(), piece) : piece;
+        set_deadline(limit());
+        if (!co_await write(out)) co_return;
+        out.clear();
+        piece.clear();
+        last_written = now;
+      }
+      set_deadline(stream_pause);
+      const auto [error] = co_await socket_.async_wait(tcp::socket::wait_read, waiting);
+      if (error && expired_ && !closed_) continue;
+      // It closed its side, or sends what nobody waits for.
+      set_deadline(limit());
+      if (error || !co_await read_some()) co_return;
+      discarded += buffer_.size();
+      buffer_.clear();
+      if (discarded > max_drained) co_return;
+    }
   }
 
   // Closing with unread input resets the connection, and the client may lose the answer: so hear it out, a

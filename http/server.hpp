@@ -38,6 +38,8 @@ struct options {
   std::chrono::milliseconds request_limit{10'000};  // to read a request, to write an answer
   std::chrono::milliseconds idle_limit{120'000};    // between two requests of a connection kept alive
   std::size_t max_request_bytes = 16U << 10;
+  std::size_t max_streams = 32;  // of events; each is a connection that no other makes room for
+  std::chrono::milliseconds heartbeat{15'000};  // of a stream on which nothing else was written
 };
 
 class server {

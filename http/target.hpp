@@ -13,6 +13,7 @@ namespace rollcall::http {
 struct target {
   std::vector<std::string> segments;  // of the path, decoded each by itself: a %2F stays within its segment
   std::vector<std::pair<std::string, std::string>> query;
+  std::string last_event_id{};  // no part of the target: the request's field, where somebody put it here
 
   // The first value under that key.
   std::optional<std::string_view> parameter(std::string_view key) const;

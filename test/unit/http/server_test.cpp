@@ -64,6 +64,15 @@ class client {
     return closed_in_order_ ? std::exchange(held_, {}) : held_ + "still open";
   }
 
+  // Up to and with `text`; "" when that does not come.
+  std::string until(std::string_view text) {
+    if (!read_until([&] { return held_.find(text) != std::string::npos; })) return {};
+    const auto end = held_.find(text) + text.size();
+    auto found = held_.substr(0, end);
+    held_.erase(0, end);
+    return found;
+  }
+
   tcp::socket& socket() { return socket_; }
 
  private:
@@ -92,9 +101,7 @@ class Server : public testing::Test {
   void serve(options given = {}, std::string metrics = "up 1\n") {
     given.listen = {asio::ip::make_address("127.0.0.1"), 0};
     content from;
-    from.snapshot = [of = std::make_shared<const membership::snapshot>(test::troubled_cluster())] {
-      return of;
-    };
+    from.snapshot = [this] { return now_; };
     from.metrics = [this, metrics = std::move(metrics)] {
       ++scrapes_;
       return metrics;
@@ -105,6 +112,27 @@ class Server : public testing::Test {
     ASSERT_TRUE(server_->start());
     at_ = server_->endpoint();
     thread_ = std::thread([this] { io_.run(); });
+  }
+
+  // `count` events, each of so many bytes.
+  void happen(std::size_t count, std::size_t bytes = 10) {
+    on_thread([&] {
+      auto next = *now_;
+      next.events.clear();
+      for (std::size_t i = 0; i < count; ++i) {
+        membership::event each;
+        each.id = ++last_event_;
+        each.text = std::string(bytes, 'x');
+        next.events.push_back(std::move(each));
+      }
+      now_ = std::make_shared<const membership::snapshot>(std::move(next));
+    });
+  }
+  // The head, and a body that begins with `text`.
+  static std::string open_stream(client& on, std::string_view fields = {}, std::string_view version = "1.1") {
+    on.send("GET /api/v1/events/stream HTTP/" + std::string(version) + "\r\nHost: x\r\n" +
+            std::string(fields) + "\r\n");
+    return on.until("retry: 2000\n\n");
   }
 
   // On the server's own thread, where it lives.
@@ -133,6 +161,8 @@ class Server : public testing::Test {
   std::thread thread_;
   tcp::endpoint at_;
   std::atomic<int> scrapes_ = 0;
+  membership::snapshot_ptr now_ = std::make_shared<const membership::snapshot>(test::troubled_cluster());
+  std::uint64_t last_event_ = now_->events.empty() ? 0 : now_->events.back().id;
 };
 
 TEST_F(Server, AnswersOnTheSameConnectionAgain) {
@@ -399,6 +429,125 @@ TEST_F(Server, StopsAtOnceWithRequestsUnderWay) {
   on_thread([this] { server_->stop(); });
   EXPECT_EQ(idle.rest(), "");
   EXPECT_THROW(client{at_}, boost::system::system_error);
+}
+
+TEST_F(Server, StreamsEventsAsTheyHappen) {
+  serve();
+  client one(at_);
+  const auto head = open_stream(one);
+  EXPECT_THAT(head,
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: text/event-stream\r\n"),
+                    HasSubstr("Transfer-Encoding: chunked\r\n"), HasSubstr("Connection: close\r\n"),
+                    HasSubstr("Cache-Control: no-store\r\n"), HasSubstr("\r\n\r\nd\r\nretry: 2000\n\n")));
+  for (int i = 0; i < 3; ++i) {
+    happen(1);
+    EXPECT_THAT(one.until("\n\n\r\n"), HasSubstr("\r\nid: " + std::to_string(last_event_) + "\nevent: "));
+  }
+}
+
+TEST_F(Server, StreamsGoOnAfterTheLastEventAClientHas) {
+  serve();
+  happen(3);
+  client one(at_);
+  open_stream(one, "Last-Event-ID: " + std::to_string(last_event_ - 1) + "\r\n");
+  const auto event = one.until("\n\n\r\n");
+  EXPECT_THAT(event, HasSubstr("id: " + std::to_string(last_event_) + "\n"));
+  EXPECT_THAT(event, Not(HasSubstr("missed")));
+}
+
+TEST_F(Server, AStreamOfHttp10HasNoChunksAndHeadHasNoBody) {
+  serve();
+  client old(at_);
+  const auto head = open_stream(old, "", "1.0");
+  EXPECT_THAT(head, AllOf(Not(HasSubstr("Transfer-Encoding")), HasSubstr("Connection: close\r\n"),
+                          HasSubstr("\r\n\r\nretry: 2000\n\n")));
+  happen(1);
+  EXPECT_THAT(old.until("\n\n"), StartsWith("id: " + std::to_string(last_event_) + "\n"));
+
+  client asking(at_);
+  asking.send("HEAD /api/v1/events/stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(asking.answer(true),
+              AllOf(HasSubstr("text/event-stream"), HasSubstr("Transfer-Encoding: chunked\r\n")));
+  asking.get("/healthz");
+  EXPECT_THAT(asking.answer(), StartsWith("HTTP/1.1 200 OK")) << "no byte of a body stood between";
+}
+
+TEST_F(Server, AStreamOnWhichNothingHappensShowsThatItIsThere) {
+  options given;
+  given.heartbeat = 200ms;
+  serve(given);
+  client one(at_);
+  open_stream(one);
+  EXPECT_NE(one.until(": nothing new\n\n"), "");
+  EXPECT_NE(one.until(": nothing new\n\n"), "");
+}
+
+TEST_F(Server, StreamsAreCountedAndGoWithTheirClients) {
+  options given;
+  given.max_streams = 2;
+  serve(given);
+  auto first = std::make_unique<client>(at_);
+  client second(at_);
+  open_stream(*first);
+  open_stream(second);
+  client third(at_);
+  third.get("/api/v1/events/stream");
+  EXPECT_THAT(third.answer(), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("Retry-After: ")));
+  third.get("/healthz");
+  EXPECT_THAT(third.answer(), StartsWith("HTTP/1.1 200 OK")) << "everything else is answered";
+  first.reset();
+  // Its going is noticed without a heartbeat, though not on the spot.
+  for (int tries = 0; tries < 500; ++tries) {
+    client again(at_);
+    again.get("/api/v1/events/stream");
+    if (again.until("\r\n").starts_with("HTTP/1.1 200")) return;
+    std::this_thread::sleep_for(10ms);
+  }
+  FAIL() << "a client that went away still counts";
+}
+
+TEST_F(Server, AClientOfAStreamThatDoesNotReadIsDropped) {
+  options given;
+  given.request_limit = 300ms;
+  given.max_streams = 1;
+  serve(given);
+  client lazy(at_);
+  open_stream(lazy);
+  for (int tries = 0; tries < 500; ++tries) {
+    happen(10, 100'000);  // until all buffers on the way are full
+    client other(at_);
+    other.get("/api/v1/events/stream");
+    if (other.until("\r\n").starts_with("HTTP/1.1 200")) return;
+    std::this_thread::sleep_for(10ms);
+  }
+  FAIL() << "it still has the only place";
+}
+
+TEST_F(Server, ASlowClientOfAStreamIsToldWhatItMissed) {
+  options given;
+  given.request_limit = 20s;
+  serve(given);
+  client slow(at_);
+  open_stream(slow);
+  for (int i = 0; i < 300; ++i) happen(10, 100'000);  // 300 MB, of which the server keeps nothing for it
+  EXPECT_NE(slow.until("event: missed\n"), "");
+  EXPECT_THAT(slow.until("\n\n"), HasSubstr("\"count\":"));
+}
+
+TEST_F(Server, AClientOfAStreamThatKeepsTalkingIsDropped) {
+  serve();
+  client chatty(at_);
+  open_stream(chatty);
+  chatty.send(std::string(1U << 20, 'x'));
+  EXPECT_THAT(chatty.rest(), Not(HasSubstr("still open")));
+}
+
+TEST_F(Server, StopsAtOnceWithStreamsOpen) {
+  serve();
+  client one(at_);
+  open_stream(one);
+  on_thread([this] { server_->stop(); });
+  EXPECT_THAT(one.rest(), Not(HasSubstr("still open")));
 }
 
 TEST_F(Server, SaysWhyItCannotListen) {
