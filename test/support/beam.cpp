@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
@@ -39,7 +40,7 @@ void beam::start() {
                                      "-start_epmd", "false"};
   if (options_.hidden) arguments.emplace_back("-hidden");
   if (options_.elixir) {
-    for (const auto& path : elixir_paths()) arguments.insert(arguments.end(), {"-pa", path});
+    for (const auto& path : elixir_paths(options_.root)) arguments.insert(arguments.end(), {"-pa", path});
   }
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   arguments.insert(arguments.end(), {"-eval", evaluator});
@@ -49,7 +50,7 @@ void beam::start() {
   // A small emulator: many of them share two cores.
   if (!environment.contains("ERL_FLAGS")) environment["ERL_FLAGS"] = "+S 1 +SDio 1 +A 1";
   read_ = 0;
-  process_.emplace(process_options{.arguments = std::move(arguments),
+  process_.emplace(process_options{.arguments = of_otp(options_.root, std::move(arguments)),
                                    .environment = std::move(environment),
                                    .network_namespace = options_.network_namespace,
                                    .write_input = true});
@@ -153,13 +154,24 @@ void beam::restart() {
   ready();
 }
 
-std::vector<std::string> elixir_paths() {
+std::string otp_root() {
+  const char* root = std::getenv("ROLLCALL_TEST_OTP_ROOT");
+  return root == nullptr ? "" : root;
+}
+
+std::vector<std::string> of_otp(const std::string& root, std::vector<std::string> arguments) {
+  if (!root.empty())
+    arguments.insert(arguments.begin(), {ROLLCALL_SOURCE_DIR "/test/support/otp_root", "--run", root});
+  return arguments;
+}
+
+std::vector<std::string> elixir_paths(const std::string& root) {
   std::vector<std::string> result;
   std::error_code none;
-  for (const char* root : {"/usr/lib/elixir/lib", "/usr/local/lib/elixir/lib"}) {
-    for (const auto& folder : std::filesystem::directory_iterator(root, none)) {
+  for (const char* library : {"/usr/lib/elixir/lib", "/usr/local/lib/elixir/lib"}) {
+    for (const auto& folder : std::filesystem::directory_iterator(root + library, none)) {
       if (std::filesystem::is_directory(folder.path() / "ebin", none))
-        result.push_back((folder.path() / "ebin").string());
+        result.push_back((folder.path() / "ebin").string().substr(root.size()));
     }
     if (!result.empty()) break;
   }

@@ -12,6 +12,12 @@
 
 namespace rollcall::test {
 
+// ROLLCALL_TEST_OTP_ROOT: the folder made by test/support/otp_root whose OTP the nodes are of; empty: this
+// machine's.
+std::string otp_root();
+// A program of that OTP with its arguments, as process_options take it: {"iex", "--name", ...}.
+std::vector<std::string> of_otp(const std::string& root, std::vector<std::string> arguments);
+
 struct beam_options {
   std::string name{};       // alive@host
   bool short_name = false;  // -sname instead of -name
@@ -23,6 +29,7 @@ struct beam_options {
   bool hidden = false;
   bool elixir = false;      // with Elixir's libraries in its path
   std::string erl = "erl";  // another OTP's, by path
+  std::string root = otp_root();
 };
 
 class beam {
@@ -65,6 +72,6 @@ class beam {
 };
 
 // Elixir's library folders, as erl's -pa takes them; empty when it is not installed.
-std::vector<std::string> elixir_paths();
+std::vector<std::string> elixir_paths(const std::string& root = otp_root());
 
 }  // namespace rollcall::test
