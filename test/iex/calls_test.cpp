@@ -61,6 +61,32 @@ const question functions[] = {
      "rpc:call(R, rollcall, events, [100000]) =:= Events, rpc:call(R, rollcall, events, [1]) =:= "
      "lists:nthtail(max(0, length(Events) - 1), Events)}",
      "{true,[],true,true}"},
+    {"why a member is not out",
+     "#{node := 'one@127.0.0.1', state := up, reason := nil, steps := Steps, stuck_at := nil, text := Text} "
+     "= "
+     "rpc:call(R, rollcall, why, ['one@127.0.0.1']), "
+     "{is_binary(Text) orelse Text =:= nil, [Step || #{step := Step, ok := true} <- Steps] =:= [Step || "
+     "#{step := Step} <- Steps], "
+     "[S || S <- [dns, port_mapper, tcp, handshake, cookie, name, call, view], not lists:member(S, [Step || "
+     "#{step := Step} <- Steps])]}",
+     "{true,true,[]}"},
+    {"why of a stranger", "rpc:call(R, rollcall, why, ['nobody@127.0.0.1'])", "nil"},
+    {"config",
+     "#{name := R, node := [<<\"one@127.0.0.1\">>, <<\"two@127.0.0.1\">>], interval := <<\"500ms\">>, "
+     "heal := <<\"auto\">>, state_dir := nil, dist_port := 0, cookie_file := File} = Config = rpc:call(R, "
+     "rollcall, config, []), "
+     "{is_binary(File), binary:match(term_to_binary(Config), atom_to_binary(erlang:get_cookie(), utf8)), "
+     "lists:all(fun erlang:is_atom/1, maps:keys(Config))}",
+     "{true,nomatch,true}"},
+    {"its own name", "{rpc:call(R, erlang, node, []), erpc:call(R, erlang, node, [])}",
+     "{'rollcall@127.0.0.1','rollcall@127.0.0.1'}"},
+    {"the nodes it sees, as a hidden node does",
+     "Known = ['one@127.0.0.1','two@127.0.0.1',node()], Sees = fun(What) -> lists:sort(rpc:call(R, erlang, "
+     "nodes, [What])) end, "
+     "{rpc:call(R, erlang, nodes, []), Sees(visible), Sees(hidden) =:= lists:sort(Known), Sees(connected) "
+     "=:= lists:sort(Known), "
+     "Sees(this), Sees(known) =:= lists:sort([R | Known]), Sees([this, visible])}",
+     "{[],[],true,true,['rollcall@127.0.0.1'],true,['rollcall@127.0.0.1']}"},
     {"reconnect", "rpc:call(R, rollcall, reconnect, [])", "ok"},
     {"leave and rejoin of a stranger",
      "{rpc:call(R, rollcall, leave, ['nobody@127.0.0.1']), rpc:call(R, rollcall, rejoin, "
@@ -69,7 +95,9 @@ const question functions[] = {
     {"version", "is_binary(rpc:call(R, rollcall, version, []))", "true"},
     {"help names every function",
      "Help = rpc:call(R, rollcall, help, []), [F || F <- [members, member, nodes, status, partitions, links, "
-     "missing_links, netsplits, netsplit, leave, rejoin, discovery, events, reconnect, version, help], "
+     "missing_links, netsplits, netsplit, leave, rejoin, discovery, events, reconnect, version, help, why, "
+     "config, "
+     "subscribe, unsubscribe], "
      "string:find(Help, [atom_to_binary(F, utf8), \"(\"]) =:= nomatch]",
      "[]"},
 };
@@ -237,6 +265,8 @@ const mistake mistakes[] = {
     {"no time at all", "rpc:call(R, rollcall, version, [], 0)"},
     {"no time at all, erpc", "erpc:call(R, rollcall, version, [], 0)"},
     {"a bad limit", "rpc:call(R, rollcall, version, [], -1)"},
+    {"a kind of nodes that there is not", "rpc:call(R, erlang, nodes, [banana])"},
+    {"a function of erlang with an arity that it has not", "rpc:call(R, erlang, node, [1, 2, 3])"},
     {"unknown function, server", "gen_server:call({rollcall, R}, nonesuch)"},
     {"wrong arity, server", "gen_server:call({rollcall, R}, {members, up, down})"},
     {"wrong state, server", "gen_server:call({rollcall, R}, {members, banana}, infinity)"},

@@ -120,5 +120,76 @@ TEST(IexLinks, RollcallIsKilledAndComesBack) {
   }
 }
 
+// Tells the two apart by a value of their configurations.
+std::string expected_by(beam& node) {
+  return node.eval(
+      "case rpc:call('rollcall@127.0.0.1', rollcall, config, []) of #{expect := E} -> E; Other -> Other end");
+}
+
+class IexTwins : public testing::Test {
+ protected:
+  rollcall_program start(int expect) {
+    return rollcall_named("rollcall@127.0.0.1", {"one@127.0.0.1", "two@127.0.0.1"}, cluster.mapper().port(),
+                          {"--expect", std::to_string(expect)});
+  }
+  // The member that Rollcall dials, and the stranger that finds it through the port mapper.
+  testing::AssertionResult ask(const std::string& expected) {
+    return eventually(
+        [&] {
+          for (auto* node : {&cluster.node(0), &cluster.node(1), &stranger}) {
+            const auto said = expected_by(*node);
+            if (said != expected) return testing::AssertionFailure() << node->name() << ": " << said;
+          }
+          return testing::AssertionSuccess();
+        },
+        60s, "every shell asks the one with --expect " + expected, 200ms);
+  }
+  static testing::AssertionResult stands_by(const rollcall_program& program) {
+    const auto ready = program.get("/readyz");
+    if (ready.status == 503 && ready.body.find("standing by") != std::string::npos)
+      return testing::AssertionSuccess();
+    return testing::AssertionFailure() << ready.status << " " << ready.body;
+  }
+
+  loopback cluster{{"one", "two"}};
+  beam& stranger{cluster.add({.name = "shell@127.0.0.1"})};
+};
+
+TEST_F(IexTwins, TheNewerAnswersAndTheOlderStandsBy) {
+  auto older = start(1);
+  ASSERT_TRUE(eventually([&] { return older.whole(2); }, 60s, "both members are up"));
+  ASSERT_TRUE(ask("1"));
+  {
+    auto newer = start(2);
+    ASSERT_TRUE(eventually([&] { return stands_by(older); }, 60s, "the older stands by"));
+    ASSERT_TRUE(eventually([&] { return newer.whole(2); }, 60s, "the newer sees both members"));
+    ASSERT_TRUE(ask("2"));
+    // They do not fight.
+    EXPECT_TRUE(
+        throughout([&] { return stands_by(older) && newer.whole(2) && expected_by(cluster.node(0)) == "2"; },
+                   5s, "the newer is at work"));
+    newer.signal(SIGKILL);
+    ASSERT_TRUE(newer.running_process().wait(10s));
+  }
+  ASSERT_TRUE(eventually([&] { return older.whole(2); }, 60s, "the older is at work again"));
+  EXPECT_TRUE(ask("1"));
+}
+
+// Its sockets are open, and nothing comes from it: the nodes hold its links, and the port mapper its name.
+TEST_F(IexTwins, AnOlderOneThatHangsIsReplaced) {
+  auto older = start(1);
+  ASSERT_TRUE(eventually([&] { return older.whole(2); }, 60s, "both members are up"));
+  ASSERT_EQ(everything_about(cluster.node(0), "rollcall@127.0.0.1"), well);
+  older.signal(SIGSTOP);
+  auto newer = start(2);
+  ASSERT_TRUE(eventually([&] { return newer.whole(2); }, 60s, "the newer sees both members"));
+  EXPECT_EQ(expected_by(cluster.node(0)), "2");
+  EXPECT_EQ(everything_about(cluster.node(0), "rollcall@127.0.0.1"), well);
+  older.signal(SIGCONT);
+  ASSERT_TRUE(eventually([&] { return stands_by(older); }, 60s, "the older stands by"));
+  EXPECT_TRUE(throughout([&] { return newer.whole(2) && expected_by(cluster.node(0)) == "2"; }, 3s,
+                         "the newer is at work"));
+}
+
 }  // namespace
 }  // namespace rollcall::test
