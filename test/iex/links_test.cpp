@@ -144,6 +144,10 @@ class IexTwins : public testing::Test {
         },
         60s, "every shell asks the one with --expect " + expected, 200ms);
   }
+  // Before OTP 25 (seen on 23) a node that is asked to replace a link waits for the old one to close, seven
+  // seconds long, and then closes the new one: there the newer has its turn when the older is gone.
+  bool replaces_links() { return shell(cluster.node(0), "").otp() >= 25; }
+
   static testing::AssertionResult stands_by(const rollcall_program& program) {
     const auto ready = program.get("/readyz");
     if (ready.status == 503 && ready.body.find("standing by") != std::string::npos)
@@ -159,6 +163,16 @@ TEST_F(IexTwins, TheNewerAnswersAndTheOlderStandsBy) {
   auto older = start(1);
   ASSERT_TRUE(eventually([&] { return older.whole(2); }, 60s, "both members are up"));
   ASSERT_TRUE(ask("1"));
+  if (!replaces_links()) {
+    auto newer = start(2);
+    EXPECT_TRUE(throughout([&] { return older.whole(2) && expected_by(cluster.node(0)) == "1"; }, 5s,
+                           "the older is at work"));
+    older.signal(SIGKILL);
+    ASSERT_TRUE(older.running_process().wait(10s));
+    ASSERT_TRUE(eventually([&] { return newer.whole(2); }, 90s, "the newer sees both members"));
+    EXPECT_TRUE(ask("2"));
+    return;
+  }
   {
     auto newer = start(2);
     ASSERT_TRUE(eventually([&] { return stands_by(older); }, 60s, "the older stands by"));
@@ -182,9 +196,11 @@ TEST_F(IexTwins, AnOlderOneThatHangsIsReplaced) {
   ASSERT_EQ(everything_about(cluster.node(0), "rollcall@127.0.0.1"), well);
   older.signal(SIGSTOP);
   auto newer = start(2);
-  ASSERT_TRUE(eventually([&] { return newer.whole(2); }, 60s, "the newer sees both members"));
+  if (!replaces_links()) older.signal(SIGKILL);
+  ASSERT_TRUE(eventually([&] { return newer.whole(2); }, 90s, "the newer sees both members"));
   EXPECT_EQ(expected_by(cluster.node(0)), "2");
   EXPECT_EQ(everything_about(cluster.node(0), "rollcall@127.0.0.1"), well);
+  if (!replaces_links()) return;
   older.signal(SIGCONT);
   ASSERT_TRUE(eventually([&] { return stands_by(older); }, 60s, "the older stands by"));
   EXPECT_TRUE(throughout([&] { return newer.whole(2) && expected_by(cluster.node(0)) == "2"; }, 3s,

@@ -36,6 +36,7 @@ rollcall_program::rollcall_program(rollcall_options options) : options_(std::mov
   if (!options_.interval.empty()) arguments.insert(arguments.end(), {"--interval", options_.interval});
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   auto environment = options_.environment;
+  environment.emplace("ROLLCALL_TEST_OTP_ROOT", "");  // it would warn of an option it does not know
   if (options_.epmd_port != 0) environment["ERL_EPMD_PORT"] = std::to_string(options_.epmd_port);
   process_.emplace(process_options{.arguments = std::move(arguments),
                                    .environment = std::move(environment),
