@@ -42,11 +42,15 @@ answer nodes(const term& asked, const node_name& own, const std::vector<node_nam
 
 std::optional<answer> built_in(const request& asked, const node_name& own, const pid& self,
                                const std::vector<node_name>& linked) {
-  if (asked.module != "erlang") return {};
   const auto is = [&](std::string_view function, std::size_t arity) {
     return asked.function == function && asked.arguments.size() == arity;
   };
   term_writer out;
+  // What a remote shell asks first: of OTP 29 one that hears undef leaves its terminal dead.
+  if (asked.module == "code" && is("ensure_loaded", 1)) {
+    return value(out.tuple_header(2).atom("error").atom("nofile"));
+  }
+  if (asked.module != "erlang") return {};
   if (is("node", 0)) return value(out.atom(own.text()));
   if (is("nodes", 0)) return value(out.nil());
   if (is("nodes", 1)) return nodes(asked.arguments.front(), own, linked);

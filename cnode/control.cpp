@@ -333,6 +333,11 @@ result<message> parse_message(byte_view frame) {
   byte_view payload;
   if (!parsed->rest.empty()) {
     const auto term = versioned_term(parsed->rest);
+    if (!term && parsed->carries_payload &&
+        (term.error() == error::too_many_terms || term.error() == error::too_deep ||
+         term.error() == error::atom_too_long)) {
+      return message{std::move(parsed->control), parsed->rest.substr(1), true};
+    }
     if (!term) return term.error();
     if (parsed->rest.size() != 1 + term->size()) return error::trailing_bytes;
     payload = *term;
@@ -343,9 +348,42 @@ result<message> parse_message(byte_view frame) {
 
 result<message> parse_head(byte_view head) {
   auto parsed = parse_front(head);
-  if (!parsed) return parsed.error();
+  if (!parsed) {
+    // | 'p' | 131 | SMALL_TUPLE_EXT | arity | SMALL_INTEGER_EXT | operation |
+    constexpr std::size_t operation_at = 5;
+    const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(head[at]); };
+    const bool answers_us = head.size() > operation_at && byte(2) == term_tag::small_tuple &&
+                            byte(4) == term_tag::small_integer &&
+                            (byte(operation_at) == op_monitor_p_exit || byte(operation_at) == op_spawn_reply);
+    if (answers_us) return error::frame_too_large;
+    return parsed.error();
+  }
   if (!parsed->carries_payload) return error::trailing_bytes;
-  return message{std::move(parsed->control), {}, true};
+  parsed->rest.remove_prefix(parsed->rest.empty() ? 0 : 1);
+  return message{std::move(parsed->control), parsed->rest, true};
+}
+
+std::optional<call_front> read_call_front(byte_view payload) {
+  const auto tuple_of = [&](std::uint8_t least) {
+    if (payload.size() < 2 || static_cast<std::uint8_t>(payload[0]) != term_tag::small_tuple) return false;
+    const auto arity = static_cast<std::uint8_t>(payload[1]);
+    payload.remove_prefix(2);
+    return arity >= least;
+  };
+  const auto part = [&]() -> std::optional<term> {
+    const auto size = check_term(payload);
+    if (!size) return {};
+    auto decoded = decode_term(payload.substr(0, *size));
+    payload.remove_prefix(*size);
+    if (!decoded) return {};
+    return *std::move(decoded);
+  };
+  if (!tuple_of(3) || !part() || !tuple_of(2)) return {};
+  const auto caller = part();
+  auto tag = part();
+  const auto* who = caller ? caller->as<pid>() : nullptr;
+  if (who == nullptr || !tag) return {};
+  return call_front{*who, *std::move(tag)};
 }
 
 byte_string encode_message(const control_message& control, byte_view payload) {

@@ -6,6 +6,7 @@
 // numbers from erts/emulator/beam/dist.h. Order: frame_length -> read that many bytes -> parse_message.
 #pragma once
 
+#include <optional>
 #include <variant>
 
 #include "cnode/term.hpp"
@@ -100,8 +101,10 @@ using control_message =
 
 struct message {
   control_message control;
-  byte_view payload;             // one checked term without its version byte, or empty; looks into the frame
-  bool payload_skipped = false;  // there was one, and it was too large to be kept
+  byte_view payload;  // one checked term without its version byte, or empty; looks into the frame
+  // There was one, and it was too large to be kept, or holds more terms, depth or characters than are read:
+  // `payload` is an unchecked beginning of it.
+  bool payload_skipped = false;
 };
 
 // The length of a frame from its first four bytes; frame_too_large above max_skipped_frame_size.
@@ -110,8 +113,16 @@ result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix);
 // `frame` is what follows the length, and is not empty. Everything in it is checked before it is decoded.
 result<message> parse_message(byte_view frame);
 
-// The message of a frame of which only the beginning was kept: its control message must be whole in there.
+// The message of a frame of which only the beginning was kept. Its control message must be whole in there: else
+// frame_too_large when it answers a call of ours, and another error when nobody here waits for it.
 result<message> parse_head(byte_view head);
+
+// Of {Label, {Caller, Tag}, ...}, how a call to a process begins, whatever follows: who waits for the answer.
+struct call_front {
+  pid caller;
+  term tag;
+};
+std::optional<call_front> read_call_front(byte_view payload);
 
 // A whole frame, length included. `payload` is one encoded term without version byte, or empty.
 byte_string encode_message(const control_message&, byte_view payload = {});

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 
 namespace rollcall::cnode {
 
@@ -77,9 +78,13 @@ asio::awaitable<void> link::read_loop() {
     ticks_.last_read = ticks::clock::now();
     std::size_t needed = 0;
     if (!take_frames(needed)) co_return;
-    while (choked()) {
-      taken_.expires_at(ticks::time_point::max());
-      co_await taken_.async_wait(as_result);
+    while (choked() || turn_over_) {
+      if (choked()) {
+        taken_.expires_at(ticks::time_point::max());
+        co_await taken_.async_wait(as_result);
+      } else {
+        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+      }
       if (!is_open() || !take_frames(needed)) co_return;
     }
     // A length is only a claim: the buffer grows with what really came.
@@ -94,7 +99,11 @@ asio::awaitable<void> link::read_loop() {
 
 bool link::take_frames(std::size_t& needed) {
   std::size_t at = 0;
+  const auto begun = ticks::clock::now();
   while (!choked()) {
+    // What leaves nothing to be sent, a cast, costs its caller nothing: the others' turn comes all the same.
+    turn_over_ = at > 0 && ticks::clock::now() - begun > longest_turn;
+    if (turn_over_) break;
     const byte_view come(buffer_.data() + at, used_ - at);
     if (skipping_) {
       at += skip(come);
@@ -155,9 +164,12 @@ std::size_t link::skip(byte_view of) {
   if (frame.left > 0) return taken;
   const auto head = std::move(frame.head);
   skipping_.reset();
-  // One whose control message is what is too large: nobody waits for an answer that could be told from it.
+  // One whose control message is what is too large: unless it answers a call of ours nobody waits for it.
   if (const auto parsed = parse_head(head)) {
     receive_(*this, *parsed);
+  } else if (parsed.error() == error::frame_too_large) {
+    close(parsed.error(),
+          fmt::format("{} answered a call with more than {} bytes", peer_.name.text(), max_frame_size));
   } else if (!std::exchange(unknown_told_, true)) {
     unknown_(*this);
   }

@@ -61,6 +61,7 @@ class link {
   static constexpr std::size_t resting_buffer = 2048, largest_resting_buffer = 64U << 10;
   // What one turn takes, however much has come: everybody else's turn is next.
   static constexpr std::size_t largest_read = 64U << 10;
+  static constexpr milliseconds longest_turn{5};
   // While more than this waits for the peer, nothing more of what it asks is read: it gets its answers as
   // fast as it takes them, and no faster.
   static constexpr std::size_t most_unread_answers = 1U << 20;
@@ -84,7 +85,7 @@ class link {
   asio::steady_timer written_to_, taken_, clock_;
   receive_function receive_;
   unknown_function unknown_;
-  bool unknown_told_ = false;
+  bool unknown_told_ = false, turn_over_ = false;
   byte_string buffer_;
   std::size_t used_ = 0;
   struct skipped {
@@ -94,7 +95,9 @@ class link {
   std::optional<skipped> skipping_;
   byte_string queue_, writing_;
   std::size_t written_ = 0;  // of writing_
-  std::size_t answers_ = 0;  // at most so much of waiting() are answers
+  // At most so much of waiting() are answers. While they drain it covers bytes of our own, too: up to twice
+  // max_queued_bytes_ of those may wait.
+  std::size_t answers_ = 0;
   std::optional<closing> closing_;
 };
 

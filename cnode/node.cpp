@@ -183,6 +183,13 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     if (registration_) registration_->withdraw(now);
     if (!now) return;
     for (const auto& one : incoming_) one->connection->close();
+    while (!dials_.empty()) {
+      const auto state = dials_.begin()->second;
+      complete(state, failure{make_error_code(error::stopping),
+                              dial_step::resolve,
+                              fmt::format("{}: given up, this program stands by", name_of(state->where)),
+                              {}});
+    }
     while (!links_.empty()) {
       drop(links_.begin()->second, make_error_code(error::stopping), "this program stands by");
     }
@@ -418,7 +425,9 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
            fmt::format("{} has linked anew; the old link is given up", other.name.text()));
     }
     const bool visible = (other.flags & flags::published) != 0;
-    peer linked{other.name, other.creation, other.flags, visible, which, remote, {}};
+    boost::system::error_code ignored;
+    const auto local_port = socket.local_endpoint(ignored).port();
+    peer linked{other.name, other.creation, other.flags, visible, which, remote, local_port, {}};
     if (which == direction::outgoing) linked.distribution_port = remote.port();
     const auto made =
         std::make_shared<link>(std::move(socket), linked, options_.tick_time, options_.max_queued_bytes);
@@ -508,7 +517,10 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
 
   dial_pointer join_or_begin(target where) {
     if (where.name) {
-      if (const auto found = dials_.find(where.name->text()); found != dials_.end()) return found->second;
+      if (const auto found = dials_.find(where.name->text()); found != dials_.end()) {
+        found->second->where.take_over &= where.take_over;
+        return found->second;
+      }
     }
     const auto key = where.name ? where.name->text() : std::string();
     const auto state = std::make_shared<dialling>(io_.get_executor(), std::move(where));
@@ -539,11 +551,13 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     }
     if (state->made) {
       auto [socket, remote, other] = *std::move(state->made);
-      const peer linked{
-          other.name,          other.creation, other.flags,  (other.flags & flags::published) != 0,
-          direction::outgoing, remote,         remote.port()};
       install(std::move(socket), other, direction::outgoing, remote);
-      complete(state, linked);
+      // Whoever is linked now, installing has told; this one may have been dialled by another name.
+      if (const auto linked = links_.find(other.name); linked != links_.end()) {
+        complete(state, linked->second->peer());
+      } else {
+        complete(state, is_stopping(state->where));
+      }
       return;
     }
     if (!state->failed) {

@@ -37,6 +37,7 @@ struct peer {
   bool visible = true;
   cnode::direction direction = cnode::direction::outgoing;
   asio::ip::tcp::endpoint remote;
+  std::uint16_t local_port = 0;  // of our end
   // Where it listens: known when we dialled it.
   std::optional<std::uint16_t> distribution_port{};
 };
@@ -81,6 +82,7 @@ struct request {
   const pid& caller;
   std::string_view module, function;
   std::span<const term> arguments;
+  bool answer_wanted = true;  // false: a cast, or nobody monitors who runs it; only what it does counts
 };
 
 enum class answer_kind {
@@ -98,9 +100,8 @@ struct answer {
   std::shared_ptr<const byte_string> encoded;
 };
 
-// Our registered processes. The first is the one behind self(), which answers calls; the other answers what
-// net_adm:ping asks.
-inline constexpr std::array<std::string_view, 2> registered_names{"rollcall", "net_kernel"};
+// Our registered processes (processes.hpp). The first is the one behind self(), which answers calls.
+inline constexpr std::array<std::string_view, 3> registered_names{"rollcall", "net_kernel", "rex"};
 
 enum class port_mapper_mode { automatic, register_only, serve, none };
 

@@ -96,11 +96,16 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
     for (const auto& connection : keeping_) connection->close();
   }
 
-  void put(epmd::registration entry) {
+  bool put(epmd::registration entry) {
+    own_ = entry;
     auto name = entry.alive;
-    registered_.insert_or_assign(std::move(name), std::move(entry));
+    return registered_.try_emplace(std::move(name), std::move(entry)).second;
   }
-  void remove(const std::string& alive) { registered_.erase(alive); }
+  void remove() {
+    if (!own_) return;
+    forget(own_->alive, own_->port);
+    own_.reset();
+  }
 
  private:
   using self = std::shared_ptr<server>;
@@ -191,8 +196,13 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
       const auto [code, size] = co_await socket.async_read_some(asio::buffer(rest), as_result);
       if (code) break;
     }
-    const auto held = server->registered_.find(name);
-    if (held != server->registered_.end() && held->second.port == port) server->registered_.erase(held);
+    server->forget(name, port);
+    if (server->own_ && server->own_->alive == name) server->registered_.try_emplace(name, *server->own_);
+  }
+
+  void forget(const std::string& name, std::uint16_t port) {
+    const auto held = registered_.find(name);
+    if (held != registered_.end() && held->second.port == port) registered_.erase(held);
   }
 
   std::uint32_t next_creation() {
@@ -207,6 +217,7 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
   std::uint32_t creation_;
   bool stopped_ = false;
   std::map<std::string, epmd::registration> registered_;
+  std::optional<epmd::registration> own_;
   std::list<std::shared_ptr<timed_socket>> asking_;  // the oldest first
   std::set<std::shared_ptr<timed_socket>> keeping_;  // of what is registered
 };
@@ -225,11 +236,11 @@ result<void> port_mapper::start() {
 void port_mapper::stop() {
   implementation_->running->stop();
 }
-void port_mapper::put(epmd::registration entry) {
-  implementation_->running->put(std::move(entry));
+bool port_mapper::put(epmd::registration entry) {
+  return implementation_->running->put(std::move(entry));
 }
-void port_mapper::remove(const std::string& alive) {
-  implementation_->running->remove(alive);
+void port_mapper::remove() {
+  implementation_->running->remove();
 }
 
 }  // namespace rollcall::cnode

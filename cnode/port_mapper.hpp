@@ -29,9 +29,10 @@ class port_mapper {
   ~port_mapper();
   result<void> start();  // address_in_use when there is one already
   void stop();
-  // Our own entry, without a connection.
-  void put(epmd::registration);
-  void remove(const std::string& alive);
+  // Our own entry, without a connection; false while another node is registered under that name: then it is
+  // entered once that one is gone.
+  bool put(epmd::registration);
+  void remove();
 
  private:
   struct implementation;

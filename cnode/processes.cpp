@@ -89,7 +89,7 @@ spawn_options read_options(const term& options) {
   return read;
 }
 
-// The reference in a gen call's tag: Ref, [alias | Ref] or [[alias | Ref] | _].
+// The reference in a gen call's tag: Ref, [alias | Ref], [[alias | Ref] | _], or OTP 23's {'$gen_request_id', Ref}.
 struct call_tag {
   const reference* ref = nullptr;
   bool alias = false;
@@ -97,6 +97,10 @@ struct call_tag {
 
 call_tag read_tag(const term& tag) {
   if (const auto* ref = tag.as<reference>()) return {ref, false};
+  if (const auto* request = items_of(tag, 2);
+      request != nullptr && request->front().is_atom("$gen_request_id")) {
+    return {request->back().as<reference>(), false};
+  }
   const auto* cell = tag.as<list>();
   if (cell == nullptr || cell->items.empty()) return {};
   if (cell->items.front().as<list>() != nullptr) return read_tag(cell->items.front());
@@ -149,7 +153,7 @@ bool processes::is_alive(const process_id& process) const {
 }
 
 reaction processes::receive(session& of, const message& received) {
-  if (received.payload_skipped) return refuse_size(of, received.control);
+  if (received.payload_skipped) return refuse_size(of, received);
   return std::visit(
       [&](const auto& control) -> reaction {
         using kind = std::remove_cvref_t<decltype(control)>;
@@ -181,21 +185,13 @@ reaction processes::receive(session& of, const message& received) {
 }
 
 // Who asked with more than this node reads is told at once: a call to a process as if that had ended.
-reaction processes::refuse_size(session& of, const control_message& asked) {
-  reaction made{{}, fmt::format("a message of more than {} bytes: read past", max_frame_size)};
-  if (const auto* request = std::get_if<control::spawn_request>(&asked)) {
+reaction processes::refuse_size(session& of, const message& asked) {
+  reaction made{{}, "a message with more than this node reads"};
+  if (const auto* request = std::get_if<control::spawn_request>(&asked.control)) {
     made.frames = refuse(*request, "system_limit");
-    return made;
+  } else if (const auto call = read_call_front(asked.payload)) {
+    made.frames = end_monitor(of, read_tag(call->tag).ref, atom{"system_limit"}).frames;
   }
-  const auto* sent = std::get_if<control::reg_send>(&asked);
-  if (sent == nullptr) return made;
-  std::erase_if(of.monitors, [&](const auto& held) {
-    const auto& [ref, monitor] = held;
-    const auto* name = std::get_if<atom>(&monitor.to);
-    if (monitor.from != sent->from || name == nullptr || *name != sent->to) return false;
-    made.frames += encode_message(control::monitor_exit{monitor.to, monitor.from, ref, atom{"system_limit"}});
-    return true;
-  });
   return made;
 }
 
@@ -218,13 +214,24 @@ reaction processes::spawn(const control::spawn_request& request, byte_view paylo
   const auto* module = (*given)[first].as<atom>();
   const auto* function = (*given)[first + 1].as<atom>();
   const auto* arguments = proper_list((*given)[first + 2]);
-  if (module == nullptr || function == nullptr || arguments == nullptr) {
-    return {refuse(request, "badarg"), "a call whose module, function or arguments are none"};
+  if (module == nullptr || function == nullptr) {
+    return {refuse(request, "badarg"), "a call whose module or function is none"};
   }
 
   const auto options = read_options(request.options);
   const auto runner = next_process();
-  const auto answered = handler_({request.from, module->text, function->text, *arguments});
+  const auto answered = arguments == nullptr
+                            ? answer{answer_kind::bad_argument, {}}
+                            : handler_({request.from, module->text, function->text, *arguments,
+                                        !cast && (options.monitor || options.link)});
+  const auto write_failure = [&](term_writer& out) {
+    if (arguments != nullptr) {
+      write_error(out, answered, module->text, function->text, *arguments);
+    } else {
+      // No list: what fails is the call itself.
+      write_error(out, answered, "erlang", "apply", std::span(*given).subspan(first));
+    }
+  };
 
   term_writer reason;
   if (cast) {
@@ -232,7 +239,7 @@ reaction processes::spawn(const control::spawn_request& request, byte_view paylo
       reason.atom("normal");
     } else {
       reason.tuple_header(2).tuple_header(2).atom("exception").tuple_header(2);
-      write_error(reason, answered, module->text, function->text, *arguments);
+      write_failure(reason);
       reason.nil();
     }
   } else if (answered.kind == answer_kind::value) {
@@ -244,7 +251,7 @@ reaction processes::spawn(const control::spawn_request& request, byte_view paylo
     }
   } else {
     reason.tuple_header(4).write(given->front()).atom("error");
-    write_error(reason, answered, module->text, function->text, *arguments);
+    write_failure(reason);
   }
 
   using control::spawn_reply;
@@ -257,6 +264,27 @@ reaction processes::spawn(const control::spawn_request& request, byte_view paylo
   }
   if (options.link) made.frames += encode_message(control::exit{runner, request.from, written(reason)});
   return made;
+}
+
+// {call, M, F, A, GroupLeader}, as nodes before OTP 23, erl_call and libei's ei_rpc ask it of `rex`; absent: something
+// else. The answer is the value, or {badrpc, {'EXIT', {Reason, Stack}}}.
+std::optional<byte_string> processes::rex_call(const pid& caller, const term& request) {
+  const auto* call = items_of(request, 5);
+  if (call == nullptr || !call->front().is_atom("call")) return {};
+  const auto* module = (*call)[1].as<atom>();
+  const auto* function = (*call)[2].as<atom>();
+  const auto* arguments = proper_list((*call)[3]);
+  if (module == nullptr || function == nullptr || arguments == nullptr) return {};
+  const auto answered = handler_({caller, module->text, function->text, *arguments});
+  if (answered.kind == answer_kind::value && answered.encoded) return *answered.encoded;
+  term_writer out;
+  if (answered.kind == answer_kind::value) {
+    out.atom("ok");
+  } else {
+    out.tuple_header(2).atom("badrpc").tuple_header(2).atom("EXIT").tuple_header(2);
+    write_error(out, answered, module->text, function->text, *arguments);
+  }
+  return out.bytes();
 }
 
 reaction processes::monitor(session& of, const control::monitor& asked) {
@@ -274,9 +302,24 @@ reaction processes::monitor(session& of, const control::monitor& asked) {
 reaction processes::deliver(session& of, std::string_view name, byte_view payload) {
   if (!is_alive(atom{std::string(name)})) return {};  // the sender's monitor, if any, has said noproc
   const auto decoded = decode_term(payload);
-  if (!decoded) return {{}, fmt::format("a message to {} with more terms than this node reads", name)};
-  if (const auto* call = items_of(*decoded, 3); call != nullptr && call->front().is_atom("$gen_call")) {
-    return gen_call(of, name, (*call)[1], (*call)[2]);
+  if (!decoded) return refuse_size(of, message{control::reg_send{}, payload, true});
+  if (const auto* call = items_of(*decoded, 3)) {
+    if (call->front().is_atom("$gen_call")) return gen_call(of, name, (*call)[1], (*call)[2]);
+    // A call that is none of a server's: sys:get_state/1, gen_server:stop/1, gen_event:call/3. Who makes it waits.
+    if (const auto* from = items_of((*call)[1], 2); from != nullptr && from->front().as<pid>() != nullptr) {
+      auto made = end_monitor(of, read_tag(from->back()).ref, written(term_writer().atom("notsup")));
+      made.unexpected = fmt::format("a call to {} that is not for a server: {}", name, to_string(*decoded, 200));
+      return made;
+    }
+  }
+  if (const auto* asked = items_of(*decoded, 2); asked != nullptr && name == "rex") {
+    const auto* from = asked->front().as<pid>();
+    const auto answered = from == nullptr ? std::nullopt : rex_call(*from, asked->back());
+    if (answered) {
+      term_writer out;
+      out.tuple_header(2).atom("rex").raw(*answered);
+      return {encode_message(control::send{*from}, out.view()), {}};
+    }
   }
   if (const auto* request = items_of(*decoded, 4);
       request != nullptr && request->front().is_atom("io_request")) {
@@ -295,6 +338,14 @@ reaction processes::deliver(session& of, std::string_view name, byte_view payloa
   return {{}, fmt::format("a message to {} that nobody waits for: {}", name, to_string(*decoded, 200))};
 }
 
+reaction processes::end_monitor(session& of, const reference* ref, const term& reason) {
+  const auto held = ref == nullptr ? of.monitors.end() : of.monitors.find(*ref);
+  if (held == of.monitors.end()) return {};
+  const control::monitor_exit down{held->second.to, held->second.from, *ref, reason};
+  of.monitors.erase(held);
+  return {encode_message(down), {}};
+}
+
 reaction processes::gen_call(session& of, std::string_view name, const term& from_and_tag,
                              const term& request) {
   const auto* pair = items_of(from_and_tag, 2);
@@ -311,23 +362,24 @@ reaction processes::gen_call(session& of, std::string_view name, const term& fro
   };
   // A server that raises ends, and its callers' monitors say why. This one does not end: only this caller is
   // told.
-  const auto fail = [&](const term_writer& reason) -> reaction {
-    const auto held = ref == nullptr ? of.monitors.end() : of.monitors.find(*ref);
-    if (held == of.monitors.end())
-      return {{}, fmt::format("a call to {} that fails, without a monitor", name)};
-    const control::monitor_exit down{held->second.to, held->second.from, *ref, written(reason)};
-    of.monitors.erase(held);
-    return {encode_message(down), {}};
+  const auto fail = [&, held = ref](const term_writer& reason) {
+    auto made = end_monitor(of, held, written(reason));
+    if (made.frames.empty()) made.unexpected = fmt::format("a call to {} that fails, without a monitor", name);
+    return made;
   };
 
-  if (name == "net_kernel") {
+  if (name == "rex") {
+    if (const auto answered = rex_call(*caller, request)) return reply(*answered);
+  }
+
+  if (name != "rollcall") {
     term_writer out;
     if (const auto* is_auth = items_of(request, 2);
-        is_auth != nullptr && is_auth->front().is_atom("is_auth")) {
+        name == "net_kernel" && is_auth != nullptr && is_auth->front().is_atom("is_auth")) {
       return reply(out.atom("yes").view());
     }
     auto made = fail(out.atom("notsup"));
-    made.unexpected = fmt::format("a call to net_kernel: {}", to_string(request, 200));
+    made.unexpected = fmt::format("a call to {}: {}", name, to_string(request, 200));
     return made;
   }
 

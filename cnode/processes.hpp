@@ -1,12 +1,14 @@
 // Our processes, as other nodes see them: a message in, frames out, no I/O.
 //   `rollcall`    the registered process behind self(): calls, monitors, links
 //   `net_kernel`  answers is_auth, which is what net_adm:ping asks
+//   `rex`         answers the calls of OTP before 23, erl_call and libei's ei_rpc
 //   and one short-lived process for each erpc:execute_call/4 and execute_cast/3 (SPAWN_REQUEST)
 // https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Protocol between Connected Nodes"); the
 // answers are those of kernel erpc.erl, gen.erl and net_kernel.erl.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "cnode/control.hpp"
@@ -46,10 +48,13 @@ class processes {
 
  private:
   reaction spawn(const control::spawn_request&, byte_view payload);
-  static reaction refuse_size(session&, const control_message&);
+  static reaction refuse_size(session&, const message&);
   reaction deliver(session&, std::string_view name, byte_view payload);
   reaction gen_call(session&, std::string_view name, const term& from_and_tag, const term& request);
   reaction monitor(session&, const control::monitor&);
+  // As if the process had ended for `reason`; nothing when there is no such monitor.
+  static reaction end_monitor(session&, const reference*, const term& reason);
+  std::optional<byte_string> rex_call(const pid& caller, const term& request);
   bool is_alive(const process_id&) const;
   pid next_process();
 

@@ -51,9 +51,11 @@ void registration_keeper::withdraw(bool now) {
   if (std::exchange(withdrawn_, now) == now) return;
   if (own_) {
     if (now) {
-      own_->remove(entry_.alive);
-    } else {
-      own_->put(entry_);
+      own_->remove();
+    } else if (!own_->put(entry_)) {
+      tell(make_error_code(error::closed),
+           fmt::format("another {} is registered here still; ours is entered once that one is gone",
+                       entry_.alive));
     }
     return;
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <climits>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <new>
@@ -287,6 +288,20 @@ struct term_writer::buffer {
   static void appended(int status) {
     if (status != 0) throw std::bad_alloc();
   }
+
+  // libei makes room for what it appends and a hundred bytes more: an answer of a MiB would be moved ten
+  // thousand times. Its memory is malloc's (erl_interface, src/misc/ei_malloc.c).
+  ei_x_buff* with_room() {
+    if (x.buffsz - x.index < least_room) {
+      const auto wanted = std::max(2 * x.buffsz, x.buffsz + least_room);
+      auto* grown = static_cast<char*>(std::realloc(x.buff, static_cast<std::size_t>(wanted)));
+      if (grown == nullptr) throw std::bad_alloc();
+      x.buff = grown;
+      x.buffsz = wanted;
+    }
+    return &x;
+  }
+  static constexpr int least_room = 512;  // more than a name, a pid or a number takes
 };
 
 namespace {
@@ -304,7 +319,7 @@ term_writer::term_writer(term_writer&&) noexcept = default;
 term_writer& term_writer::operator=(term_writer&&) noexcept = default;
 
 term_writer& term_writer::version() {
-  buffer::appended(ei_x_encode_version(&buffer_->x));
+  buffer::appended(ei_x_encode_version(buffer_->with_room()));
   return *this;
 }
 
@@ -313,25 +328,25 @@ term_writer& term_writer::atom(std::string_view utf8) {
   if (!characters || *characters > max_atom_characters)
     throw std::invalid_argument("not the text of an atom");
   // libei takes an empty atom's null data for an error.
-  buffer::appended(ei_x_encode_atom_len_as(&buffer_->x, utf8.empty() ? "" : utf8.data(),
+  buffer::appended(ei_x_encode_atom_len_as(buffer_->with_room(), utf8.empty() ? "" : utf8.data(),
                                            static_cast<int>(utf8.size()), ERLANG_UTF8, ERLANG_UTF8));
   return *this;
 }
 
 term_writer& term_writer::integer(std::int64_t value) {
-  buffer::appended(ei_x_encode_longlong(&buffer_->x, value));
+  buffer::appended(ei_x_encode_longlong(buffer_->with_room(), value));
   return *this;
 }
 
 term_writer& term_writer::real(double value) {
   if (!std::isfinite(value)) throw std::invalid_argument("not a finite number");
-  buffer::appended(ei_x_encode_double(&buffer_->x, value));
+  buffer::appended(ei_x_encode_double(buffer_->with_room(), value));
   return *this;
 }
 
 term_writer& term_writer::binary(std::string_view bytes) {
   buffer::appended(
-      ei_x_encode_binary(&buffer_->x, bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size())));
+      ei_x_encode_binary(buffer_->with_room(), bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size())));
   return *this;
 }
 
@@ -340,22 +355,22 @@ term_writer& term_writer::boolean(bool value) {
 }
 
 term_writer& term_writer::tuple_header(std::size_t arity) {
-  buffer::appended(ei_x_encode_tuple_header(&buffer_->x, static_cast<long>(arity)));
+  buffer::appended(ei_x_encode_tuple_header(buffer_->with_room(), static_cast<long>(arity)));
   return *this;
 }
 
 term_writer& term_writer::list_header(std::size_t length) {
-  if (length != 0) buffer::appended(ei_x_encode_list_header(&buffer_->x, static_cast<long>(length)));
+  if (length != 0) buffer::appended(ei_x_encode_list_header(buffer_->with_room(), static_cast<long>(length)));
   return *this;
 }
 
 term_writer& term_writer::nil() {
-  buffer::appended(ei_x_encode_empty_list(&buffer_->x));
+  buffer::appended(ei_x_encode_empty_list(buffer_->with_room()));
   return *this;
 }
 
 term_writer& term_writer::map_header(std::size_t pairs) {
-  buffer::appended(ei_x_encode_map_header(&buffer_->x, static_cast<long>(pairs)));
+  buffer::appended(ei_x_encode_map_header(buffer_->with_room(), static_cast<long>(pairs)));
   return *this;
 }
 
@@ -365,7 +380,7 @@ term_writer& term_writer::write(const cnode::pid& value) {
   encoded.num = value.id;
   encoded.serial = value.serial;
   encoded.creation = value.creation;
-  buffer::appended(ei_x_encode_pid(&buffer_->x, &encoded));
+  buffer::appended(ei_x_encode_pid(buffer_->with_room(), &encoded));
   return *this;
 }
 
@@ -376,7 +391,7 @@ term_writer& term_writer::write(const cnode::reference& value) {
   encoded.creation = value.creation;
   encoded.len = value.length;
   std::copy(value.ids.begin(), value.ids.end(), encoded.n);
-  buffer::appended(ei_x_encode_ref(&buffer_->x, &encoded));
+  buffer::appended(ei_x_encode_ref(buffer_->with_room(), &encoded));
   return *this;
 }
 
@@ -429,7 +444,7 @@ term_writer& term_writer::text(std::string_view latin1) {
 }
 
 term_writer& term_writer::raw(byte_view encoded) {
-  buffer::appended(ei_x_append_buf(&buffer_->x, encoded.data(), static_cast<int>(encoded.size())));
+  buffer::appended(ei_x_append_buf(buffer_->with_room(), encoded.data(), static_cast<int>(encoded.size())));
   return *this;
 }
 

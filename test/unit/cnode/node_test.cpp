@@ -475,29 +475,92 @@ TEST_F(Node, ACallThatIsTooLargeIsRefusedAndTheNextOneIsServed) {
   EXPECT_TRUE(std::holds_alternative<cnode::pid>(std::get<cnode::control::spawn_reply>(*started).outcome));
 }
 
-TEST_F(Node, AMessageThatIsTooLargeEndsTheMonitorsOfWhoSentIt) {
+// {'$gen_call', {Caller, Tag}, Request}
+std::string gen_call(const cnode::pid& from, const cnode::term& tag, const cnode::byte_string& request) {
+  cnode::term_writer out;
+  out.tuple_header(3).atom("$gen_call").tuple_header(2).write(from).write(tag).raw(request);
+  return out.bytes();
+}
+
+// Too large in bytes, in terms, in depth: by name and by pid.
+TEST_F(Node, ACallToAProcessThatIsTooLargeEndsItsMonitorAndNoOther) {
   peer large(thread, "large@127.0.0.1", ours.port());
   ASSERT_TRUE(large.linked());
   const auto me = pid_of("large@127.0.0.1");
-  auto another = me;
-  another.id = 8;
+  const auto self = thread.on([&] { return (*ours).self(); });
   const cnode::atom to{"rollcall"};
-  auto theirs = reference_of("large@127.0.0.1");
-  theirs.ids[0] = 99;
-  const auto message = cnode::term_writer().binary(std::string(cnode::max_frame_size, 'x')).bytes();
-  ASSERT_TRUE(
-      large.write(cnode::encode_message(cnode::control::monitor{another, to, theirs}) +
-                  cnode::encode_message(cnode::control::monitor{me, to, reference_of("large@127.0.0.1")}) +
-                  cnode::encode_message(cnode::control::reg_send{me, to}, message) +
-                  cnode::encode_message(cnode::control::monitor{me, cnode::atom{"nobody"}, theirs})));
-  const auto down = large.read();
-  ASSERT_TRUE(down && std::holds_alternative<cnode::control::monitor_exit>(*down));
-  EXPECT_EQ(std::get<cnode::control::monitor_exit>(*down).ref, reference_of("large@127.0.0.1"));
-  EXPECT_TRUE(std::get<cnode::control::monitor_exit>(*down).reason.is_atom("system_limit"));
-  // The other one still stands: what comes next is about the unknown name.
+  auto others = reference_of("large@127.0.0.1");
+  others.ids[0] = 99;
+  ASSERT_TRUE(large.write(cnode::encode_message(cnode::control::monitor{me, to, others})));
+
+  cnode::term_writer many, deep;
+  many.list_header(300'000);
+  for (int i = 0; i < 300'000; ++i) many.integer(1);
+  many.nil();
+  for (int i = 0; i < 300; ++i) deep.tuple_header(1);
+  deep.nil();
+  const auto large_binary = cnode::term_writer().binary(std::string(cnode::max_frame_size, 'x')).bytes();
+  for (const auto& request : {large_binary, many.bytes(), deep.bytes()}) {
+    for (const bool by_name : {true, false}) {
+      SCOPED_TRACE(request.size());
+      auto ref = reference_of("large@127.0.0.1");
+      const cnode::term tag(cnode::list{{cnode::atom{"alias"}}, std::make_shared<const cnode::term>(ref)});
+      const auto monitored = by_name ? cnode::process_id(to) : cnode::process_id(self);
+      const auto call = gen_call(me, tag, request);
+      ASSERT_TRUE(large.write(
+          cnode::encode_message(cnode::control::monitor{me, monitored, ref}) +
+          (by_name ? cnode::encode_message(cnode::control::reg_send{me, to}, call)
+                   : cnode::encode_message(cnode::control::send{self}, call))));
+      const auto down = large.read();
+      ASSERT_TRUE(down && std::holds_alternative<cnode::control::monitor_exit>(*down));
+      EXPECT_EQ(std::get<cnode::control::monitor_exit>(*down).ref, ref);
+      EXPECT_TRUE(std::get<cnode::control::monitor_exit>(*down).reason.is_atom("system_limit"));
+    }
+  }
+  // Served as if nothing had been.
+  ASSERT_TRUE(large.write(call_of(me, reference_of("large@127.0.0.1"), "members")));
   const auto next = large.read();
-  ASSERT_TRUE(next && std::holds_alternative<cnode::control::monitor_exit>(*next));
-  EXPECT_TRUE(std::get<cnode::control::monitor_exit>(*next).reason.is_atom("noproc"));
+  ASSERT_TRUE(next);
+  EXPECT_TRUE(std::holds_alternative<cnode::control::spawn_reply>(*next));
+  EXPECT_TRUE(ours.seen.downs().empty());
+}
+
+TEST_F(Node, AnAnswerToACallOfOursThatIsTooLargeClosesTheLink) {
+  peer large(thread, "large@127.0.0.1", ours.port());
+  ASSERT_TRUE(large.linked());
+  const auto me = pid_of("large@127.0.0.1");
+  const auto us = thread.on([&] { return (*ours).self(); });
+  const cnode::term huge(cnode::binary{std::string(cnode::max_frame_size, 'x')});
+  large.write(cnode::encode_message(cnode::control::monitor_exit{me, us, reference_of("ours@127.0.0.1"), huge}));
+  EXPECT_TRUE(until([&] { return ours.seen.has_down("large@127.0.0.1", error::frame_too_large); }, 20s, "closed"));
+}
+
+// A cast costs its caller nothing: a flood of them is served in turns.
+TEST_F(Node, AFloodOfCastsDoesNotKeepOthersWaiting) {
+  node_under_test slow(thread, "ours@127.0.0.1");
+  std::atomic<int> served{0};
+  slow.handler = [&](const cnode::request& asked) {
+    EXPECT_FALSE(asked.answer_wanted);
+    std::this_thread::sleep_for(1ms);  // what it does takes time
+    ++served;
+    return cnode::answer{};
+  };
+  ASSERT_TRUE(slow.start());
+  peer flood(thread, "flood@127.0.0.1", slow.port());
+  ASSERT_TRUE(flood.linked());
+  const auto me = pid_of("flood@127.0.0.1");
+  cnode::term_writer arguments;
+  arguments.list_header(3).atom("rollcall").atom("anything").nil().nil();
+  const cnode::control::spawn_request cast{
+      reference_of("flood@127.0.0.1"), me, me, cnode::atom{"erpc"}, cnode::atom{"execute_cast"}, 3, cnode::list{}};
+  std::string casts;
+  for (int i = 0; i < 400; ++i) casts += cnode::encode_message(cast, arguments.view());
+  thread.on([&] {});  // idle
+  ASSERT_TRUE(flood.write(casts));
+  ASSERT_TRUE(until([&] { return served > 0; }, 20s, "the flood is being served"));
+  thread.on([&] {});
+  EXPECT_LT(served, 400) << "somebody else's turn came before the last of them";
+  EXPECT_TRUE(until([&] { return served == 400; }, 60s, "all are served"));
 }
 
 TEST_F(Node, AFrameWhoseControlMessageIsTooLargeIsReadPast) {
