@@ -18,7 +18,6 @@ using membership::snapshot;
 constexpr std::size_t max_cached_answers = 256;
 // links/0 of a thousand members is 60 MB: made when it is asked for, and not kept.
 constexpr std::size_t max_cached_size = 4U << 20;
-constexpr std::size_t max_events_asked = 100'000;
 
 std::optional<member_state> state_named(const cnode::term& argument) {
   for (int i = 0; i < membership::member_state_count; ++i) {
@@ -125,6 +124,7 @@ struct answers::function {
   std::string_view meaning;    // a phrase; empty: the line above speaks of it
   std::size_t arity;
   cnode::answer (*answer)(answers&, std::span<const cnode::term>);
+  bool acts = false;  // also for who does not wait for the answer
 };
 
 const std::vector<answers::function>& answers::functions() {
@@ -134,9 +134,7 @@ const std::vector<answers::function>& answers::functions() {
   static const std::vector<function> all{
       {"members", "", "every member as a map: node, state, reason, since_at, listed, visible, missing, ...",
        0,
-       [](answers& self, terms) {
-         return self.cached("members", [](const snapshot& s) { return report::members(s); });
-       }},
+       [](answers& self, terms) { return self.all_members(); }},
       {"members", "State", "those that are joining, up, suspect, leaving, down or left", 1,
        [](answers& self, terms given) {
          const auto state = state_named(given[0]);
@@ -197,7 +195,7 @@ const std::vector<answers::function>& answers::functions() {
        [](answers& self, terms given) {
          const auto* count = given[0].as<std::int64_t>();
          if (count == nullptr || *count < 0) return failed(clause);
-         const auto last = std::min<std::size_t>(static_cast<std::size_t>(*count), max_events_asked);
+         const auto last = std::min(static_cast<std::size_t>(*count), self.actions_.snapshot()->events.size());
          return self.cached("events " + std::to_string(last),
                             [&](const snapshot& s) { return report::events(s, last); });
        }},
@@ -214,29 +212,60 @@ const std::vector<answers::function>& answers::functions() {
              return refused("system_limit");
          }
          return ok();
-       }},
+       }, true},
       {"unsubscribe", "Pid", "no more", 1,
        [](answers& self, terms given) {
          const auto* process = given[0].as<cnode::pid>();
          if (process == nullptr) return failed(clause);
          self.actions_.unsubscribe(*process);
          return ok();
-       }},
+       }, true},
       {"leave", "Node", "keep a node out of the mesh from now on", 1,
-       [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.leave); }},
+       [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.leave); }, true},
       {"rejoin", "Node", "let it in again", 1,
-       [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.rejoin); }},
+       [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.rejoin); }, true},
       {"reconnect", "", "start a round now", 0,
        [](answers& self, terms) {
          self.actions_.start_round();
          return ok();
-       }},
+       }, true},
       {"version", "", "the version of rollcall", 0,
        [](answers& self, terms) { return value(report::document{report::text{self.version_}}); }},
       {"help", "", "this text", 0,
        [](answers&, terms) { return value(report::document{report::text{help()}}); }},
   };
   return all;
+}
+
+cnode::answer answers::all_members() {
+  const auto snapshot = actions_.snapshot();
+  if (members_ && snapshot->version == members_version_) return value(members_);
+  members_version_ = snapshot->version;
+  bool same = members_ && told_members_.size() == snapshot->members.size();
+  std::vector<told_member> now;
+  now.reserve(snapshot->members.size());
+  auto before = told_members_.begin();
+  std::size_t size = 0;
+  for (const auto& m : snapshot->members) {
+    while (before != told_members_.end() && before->of.name < m.name) ++before;
+    if (before != told_members_.end() && report::told_alike(before->of, m)) {
+      now.push_back(std::move(*before++));
+    } else {
+      same = false;
+      cnode::term_writer writer;
+      encode(writer, report::member(m));
+      now.push_back({m, writer.bytes()});
+    }
+    size += now.back().encoded.size();
+  }
+  told_members_ = std::move(now);
+  if (same) return value(members_);
+  cnode::byte_string whole = cnode::term_writer().list_header(told_members_.size()).bytes();
+  whole.reserve(whole.size() + size + 1);
+  for (const auto& one : told_members_) whole += one.encoded;
+  whole += cnode::term_writer().nil().view();
+  members_ = std::make_shared<const cnode::byte_string>(std::move(whole));
+  return value(members_);
 }
 
 std::string answers::help() {
@@ -268,7 +297,9 @@ cnode::answer answers::operator()(const cnode::request& request) {
   const auto found = std::ranges::find_if(all, [&](const function& f) {
     return f.name == request.function && f.arity == request.arguments.size();
   });
-  return found == all.end() ? failed(cnode::answer_kind::undefined) : found->answer(*this, request.arguments);
+  if (found == all.end()) return failed(cnode::answer_kind::undefined);
+  if (!request.answer_wanted && !found->acts) return {};
+  return found->answer(*this, request.arguments);
 }
 
 }  // namespace rollcall::app

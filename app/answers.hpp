@@ -39,10 +39,19 @@ class answers {
   static const std::vector<function>& functions();
   static std::string help();
   cnode::answer cached(const std::string& key, const builder&);
+  // members/0: only those that changed since the last time are encoded anew.
+  cnode::answer all_members();
   cnode::answer of_a_member(const cnode::term& name, const std::function<void(const node_name&)>&);
 
   std::string version_;
   actions actions_;
+  struct told_member {
+    membership::member of;
+    cnode::byte_string encoded;
+  };
+  std::vector<told_member> told_members_;  // sorted by name
+  encoded members_;                        // the whole of them
+  std::uint64_t members_version_ = 0;
   std::uint64_t cached_version_ = 0;
   std::map<std::string, encoded> cache_;  // answers about snapshot `cached_version_`
 };

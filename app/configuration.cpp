@@ -233,16 +233,23 @@ membership::report::document to_document(const configuration& config) {
     const auto shown = o.show(config);
     std::string key(o.flag);
     std::ranges::replace(key, '-', '_');
+    if (o.is_duration()) key += "_ms";
     document value{nil{}};
     if (o.kind == value_kind::list) {
       array items;
-      for (const auto& each : shown) items.push_back({text{each}});
+      for (const auto& each : shown) {
+        items.push_back(o.flag == "node" ? document{symbol{each}} : document{text{each}});
+      }
       value = {std::move(items)};
     } else if (!shown.empty()) {
       const auto& only = shown.front();
       std::int64_t number = 0;
       const auto [end, failed] = std::from_chars(only.data(), only.data() + only.size(), number);
-      if (o.kind == value_kind::toggle) {
+      if (o.is_duration()) {
+        const bool off = only == "off";
+        constexpr auto most = std::chrono::hours(24 * 365);
+        value = off ? document{nil{}} : document{static_cast<std::int64_t>(parse_duration(only, {}, most).count())};
+      } else if (o.kind == value_kind::toggle) {
         value = {only == "true"};
       } else if (o.kind == value_kind::number && failed == std::errc() && end == only.data() + only.size()) {
         value = {number};

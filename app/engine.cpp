@@ -17,6 +17,7 @@
 #include <set>
 
 #include "app/answers.hpp"
+#include "app/inquiry.hpp"
 #include "app/network.hpp"
 #include "app/probes.hpp"
 #include "app/reason.hpp"
@@ -50,7 +51,9 @@ constexpr milliseconds leave_wait = 10'000ms;
 constexpr milliseconds port_wait = 1'000ms;
 constexpr milliseconds memory_kept = 10'000ms;
 // Longer than what was asked before may take to end: it must not be taken for an answer of the next life.
-constexpr milliseconds shortest_stand_by = 2'000ms;
+constexpr milliseconds shortest_stand_by = 2'000ms, longest_stand_by = 15'000ms;
+constexpr std::string_view stands_by =
+    "standing by: another rollcall of our name is at work; one is enough, stop either";
 // The state file is written this long after a change, with all that changed meanwhile.
 constexpr milliseconds state_delay = 1'000ms;
 // A round waits this long for the names of new local nodes.
@@ -104,6 +107,20 @@ membership::query_outcome outcome_of(discovery::query_outcome outcome) {
       return membership::query_outcome::error;
   }
   return membership::query_outcome::error;
+}
+
+membership::dial_step step_of(cnode::dial_step step) {
+  switch (step) {
+    case cnode::dial_step::resolve:
+      return membership::dial_step::dns;
+    case cnode::dial_step::port_mapper:
+      return membership::dial_step::port_mapper;
+    case cnode::dial_step::connect:
+      return membership::dial_step::tcp;
+    case cnode::dial_step::handshake:
+      break;
+  }
+  return membership::dial_step::handshake;
 }
 
 bool failed(discovery::query_outcome outcome) {
@@ -286,7 +303,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       roster_.learned(name, linked->name);
       tell(fact::dial_failed{name, membership::reason::name_mismatch,
                              fmt::format("{} calls itself {}", name.text(), linked->name.text()),
-                             linked->name});
+                             linked->name, membership::dial_step::handshake});
       co_return;
     }
     auto failure = linked.error();
@@ -294,30 +311,45 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       failure.detail += "; that is this rollcall's own name";
     log_.debug("dial failed", {{"node", name.text()}, {"why", failure.detail}});
     if (failure.code == cnode::make_error_code(cnode::error::alive_refused)) {
-      succession_.refused(name);
-      if (succession_.superseded()) {
-        stand_by(name);
-        co_return;
-      }
-    } else {
-      succession_.answered_otherwise(name);
+      co_await find_out_who_holds_our_name(name);
+      if (stopping_ || standing_by_) co_return;
     }
-    tell(fact::dial_failed{name, reason_of(failure), failure.detail, failure.peer});
+    tell(fact::dial_failed{name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step)});
   }
 
   // ---- two under one name: succession.hpp
 
+  // One at a time: who has lost all its links at once learns it from the first.
+  asio::awaitable<void> find_out_who_holds_our_name(node_name at) {
+    if (inquiry_) co_return;
+    auto options = node_options(configuration_, cookies_.cookies(), port_mapper_port_);
+    inquiry_.emplace(io_, options,
+                     [this](std::string host) { return addresses_of(resolver_, std::move(host)); });
+    std::string why;
+    const auto found =
+        co_await inquiry_->ask(target_for(at), *configuration_.name, configuration_.connect_timeout, why);
+    inquiry_.reset();
+    if (stopping_ || standing_by_) co_return;
+    if (!found) {
+      log_.debug("could not learn who holds our name", {{"at", at.text()}, {"why", why}});
+      co_return;
+    }
+    if (succession_.judge(at, *found) == succession::verdict::ours) {
+      log_.debug("an old connection of ours is there still: it is replaced", {{"at", at.text()}});
+      start_round();
+      co_return;
+    }
+    stand_by(at, fmt::format("{}:{}", found->of_name->host, found->of_name->port));
+  }
+
   // Everything that was known of the cluster is another's to know now. What is remembered stays.
-  void stand_by(const node_name& taken) {
+  void stand_by(const node_name& taken, const std::string& by) {
     standing_by_ = true;
-    log_.warning(
-        "another rollcall under our name has taken our links: standing by until it is gone; one is enough, "
-        "stop "
-        "either",
-        {{"name", configuration_.name->text()}, {"seen_at", taken.text()}});
+    log_.warning(std::string(stands_by), {{"name", configuration_.name->text()},
+                                          {"seen_at", taken.text()},
+                                          {"it_is_at", by}});
     wake_.cancel();
     facts_.clear();
-    succession_.restart();
     node_->stand_by(true);
     exporter_.links(0);
     start_anew();
@@ -326,15 +358,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void start_anew() {
     core_ = membership::cluster(core_settings(configuration_));
-    core_.follow(*snapshot_);
-    auto shown = *core_.snapshot();
-    shown.standing_by = standing_by_;
-    if (standing_by_) {
-      shown.overall = membership::health::warning;
-      shown.conditions.push_back({membership::condition::starting, membership::severity::warning,
-                                  "another rollcall under this name is at work; this one stands by"});
-    }
-    snapshot_ = std::make_shared<const membership::snapshot>(std::move(shown));
+    core_.follow(*snapshot_, standing_by_);
+    snapshot_ = core_.snapshot();
   }
 
   // One node after the other is asked whether it still holds a link under our name; nothing is taken from
@@ -345,7 +370,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     std::optional<node_name> last;
     std::minstd_rand random(std::random_device{}());
     while (standing_by_ && !stopping_) {
-      const auto least = std::max(configuration_.interval, shortest_stand_by);
+      const auto least = std::clamp(configuration_.interval, shortest_stand_by, longest_stand_by);
       // Two that lost to each other do not look at the same moment for ever.
       pause.expires_after(least + milliseconds(random() % static_cast<unsigned long>(least.count())));
       boost::system::error_code ignored;
@@ -358,7 +383,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       target.take_over = false;
       const auto linked = co_await node_->dial(std::move(target), configuration_.connect_timeout);
       probed_.reset();
-      if (stopping_ || !linked) continue;
+      if (stopping_ || !linked || linked->name != *last) continue;
       standing_by_ = false;
       node_->stand_by(false);
       start_anew();
@@ -375,6 +400,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     auto self = shared_from_this();
     auto target = target_of(guessed, configuration_);
     target.name = linked_or_member(guessed);
+    if (target.name) target.take_over = succession_.may_take_over(*target.name);
     auto linked = co_await node_->dial(std::move(target), configuration_.connect_timeout);
     if (linked) {
       roster_.learned(guessed.name, linked->name);
@@ -384,7 +410,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     const auto name = failure.peer.value_or(guessed.name);
     if (failure.peer) roster_.learned(guessed.name, name);
     if (reason_of(failure) == membership::reason::name_mismatch) co_return;  // it is dialled by its real name
-    first_dials_.push_back({name, reason_of(failure), failure.detail, failure.peer});
+    first_dials_.push_back({name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step)});
   }
 
   std::optional<node_name> linked_or_member(const discovery::entry& local) const {
@@ -675,7 +701,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));
     log_changes(round);
     if (standing_by_) {
-      remember_entries(round);
+      keep_entries(std::move(round.entries));
       co_return;
     }
 
@@ -698,7 +724,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
 
     fact::listed listed;
-    remember_entries(round);
+    keep_entries(std::move(round.entries));
     for (const auto& [name, entry] : entries_) listed.nodes.push_back(name);
     for (auto& source : round.sources) listed.sources.push_back(report(std::move(source)));
     succession_.keep(
@@ -707,9 +733,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     for (auto& failed : std::exchange(first_dials_, {})) tell(std::move(failed));
   }
 
-  void remember_entries(discovery::round& round) {
+  void keep_entries(std::vector<discovery::entry> listed) {
     std::map<node_name, discovery::entry> entries;
-    for (auto& entry : round.entries) {
+    for (auto& entry : listed) {
       const bool ourselves = entry.name == *configuration_.name ||
                              (entry.host_is_guess && entry.name.alive() == configuration_.name->alive());
       if (ourselves || (entry.host_is_guess && names_awaited_.contains(start_of(entry)))) continue;
@@ -769,7 +795,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       if (probed_ != peer.name) node_->hang_up(peer.name);
       return;
     }
-    succession_.linked(peer.name);
+    succession_.linked(peer.name, peer.local_port);
     tell(fact::link_up{peer.name, peer.creation, peer.visible});
   }
 
@@ -777,7 +803,6 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                  const std::string& detail) override {
     exporter_.links(node_->peers().size());
     log_.debug("link down", {{"node", peer.name.text()}, {"why", code.message()}, {"detail", detail}});
-    succession_.lost(peer.name);
     tell(fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail});
   }
 
@@ -897,8 +922,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   http::readiness ready() const {
     if (standing_by_) {
-      return {false, "standing by: another rollcall under our name, " + configuration_.name->text() +
-                         ", is at work; one is enough, stop either"};
+      return {false, fmt::format("{} ({})", stands_by, configuration_.name->text())};
     }
     if (name_taken_) return {false, port_mapper_problem_};
     if (!last_round_) return {false, "no round has ended yet"};
@@ -937,6 +961,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // tell half of them that the links of the other half are lost.
   void abandon() {
     stopping_ = true;
+    inquiry_.reset();
     node_.reset();
   }
 
@@ -954,6 +979,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   watchers watchers_;
   subscriptions subscriptions_;
   succession succession_;
+  std::optional<inquiry> inquiry_;  // while one is under way
   membership::cluster core_;
   membership::snapshot_ptr snapshot_;
 

@@ -47,6 +47,7 @@ struct option {
   std::function<std::vector<std::string>(const configuration&)> show;
 
   std::string variable() const;  // ROLLCALL_PEER_PORT
+  bool is_duration() const { return placeholder == "TIME"; }
   bool of(command) const;        // whether the command looks at it
 };
 

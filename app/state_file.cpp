@@ -141,7 +141,7 @@ incident incident_in(const json::value& v) {
   i.confirmed = confirmed.get_bool();
   i.opened_at = time_in(o, "opened_at");
   if (!field(o, "closed_at").is_null()) i.closed_at = time_in(o, "closed_at");
-  i.ended = label_in<incident_end>(o, "ended", 3);
+  i.ended = label_in<incident_end>(o, "ended", membership::incident_end_count);
   if (i.closed_at.has_value() == (i.ended == incident_end::open)) wrong("ended", "what closed_at says");
   for (const auto& group : array_in(o, "groups", max_incident_names)) {
     if (!group.is_array()) wrong("groups", "a list of lists");

@@ -157,7 +157,15 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
   std::uint64_t first = 0;
   std::uint64_t last_id = 0;
   milliseconds last_at{0};
+  void forget(std::map<cnode::pid, subscriber>::iterator which) {
+    by_monitor.erase(which->second.monitor);
+    if (const auto node = of_node.find(which->first.node); --node->second == 0) of_node.erase(node);
+    all.erase(which);
+  }
+
   std::map<cnode::pid, subscriber> all;
+  std::map<cnode::reference, cnode::pid> by_monitor;
+  std::map<std::string, std::size_t> of_node;
 };
 
 subscriptions::subscriptions(asio::io_context& io, node_function node, call_function call)
@@ -172,10 +180,14 @@ subscriptions::outcome subscriptions::add(const cnode::pid& pid) {
   if (all.contains(pid)) return outcome::ok;
   auto* node = implementation_->node_of();
   if (node == nullptr) return outcome::no_connection;
-  if (all.size() >= max_subscribers) return outcome::too_many;
+  const auto its_node = implementation_->of_node.find(pid.node);
+  const auto others = its_node == implementation_->of_node.end() ? 0 : its_node->second;
+  if (all.size() >= max_subscribers || others >= max_subscribers_of_a_node) return outcome::too_many;
   const auto monitor = node->monitor(pid);
   if (!monitor) return outcome::no_connection;
   all.emplace(pid, implementation::subscriber{.monitor = *monitor, .place = implementation_->end()});
+  implementation_->by_monitor.emplace(*monitor, pid);
+  ++implementation_->of_node[pid.node];
   return outcome::ok;
 }
 
@@ -184,7 +196,7 @@ void subscriptions::remove(const cnode::pid& pid) {
   const auto found = all.find(pid);
   if (found == all.end()) return;
   if (auto* node = implementation_->node_of()) node->demonitor(found->second.monitor);
-  all.erase(found);
+  implementation_->forget(found);
 }
 
 std::size_t subscriptions::size() const noexcept {
@@ -196,7 +208,9 @@ void subscriptions::publish(const membership::event& e) {
 }
 
 void subscriptions::process_gone(const cnode::reference& monitor) {
-  std::erase_if(implementation_->all, [&](const auto& one) { return one.second.monitor == monitor; });
+  const auto found = implementation_->by_monitor.find(monitor);
+  if (found == implementation_->by_monitor.end()) return;
+  implementation_->forget(implementation_->all.find(found->second));
 }
 
 }  // namespace rollcall::app

@@ -29,7 +29,7 @@ namespace rollcall::app {
 
 class subscriptions {
  public:
-  static constexpr std::size_t max_subscribers = 16'384;
+  static constexpr std::size_t max_subscribers = 16'384, max_subscribers_of_a_node = 1'024;
   static constexpr std::size_t max_kept_events = 1'024;
   static constexpr std::size_t max_waiting = 256U << 10;
   static constexpr std::size_t look_every = 100;

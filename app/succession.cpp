@@ -3,31 +3,21 @@
 namespace rollcall::app {
 
 bool succession::may_take_over(const node_name& name) const {
-  if (!known_.contains(name)) return true;
-  return contested_.contains(name) && contested_.size() < linked_.size();
+  return !last_port_.contains(name) || stale_.contains(name);
 }
 
-void succession::linked(const node_name& name) {
-  known_.insert(name);
-  linked_.insert(name);
-  contested_.erase(name);
+void succession::linked(const node_name& name, std::uint16_t local_port) {
+  last_port_.insert_or_assign(name, local_port);
+  stale_.erase(name);
 }
 
-void succession::lost(const node_name& name) {
-  linked_.erase(name);
-}
-
-void succession::refused(const node_name& name) {
-  contested_.insert(name);
-}
-
-void succession::answered_otherwise(const node_name& name) {
-  contested_.erase(name);
-}
-
-void succession::restart() {
-  linked_.clear();
-  contested_.clear();
+succession::verdict succession::judge(const node_name& name, const holder& found) {
+  const auto had = last_port_.find(name);
+  const bool same_machine = found.of_name && found.of_asker && found.of_name->host == found.of_asker->host;
+  const bool our_end = had != last_port_.end() && found.of_name && found.of_name->port == had->second;
+  if (found.of_name && !(same_machine && our_end)) return verdict::superseded;
+  stale_.insert(name);
+  return verdict::ours;
 }
 
 }  // namespace rollcall::app

@@ -273,7 +273,9 @@ answer show_node_ready(const content& from, const target& asked) {
   }
   const auto now = from.snapshot();
   const auto found = membership::judge(*now, name);
-  const bool ready = strict ? found.whole : found.verdict != membership::verdict::minority;
+  // One that stands by knows nothing: it is not the one to keep anybody waiting.
+  const bool ready =
+      now->standing_by || (strict ? found.whole : found.verdict != membership::verdict::minority);
   return json({report::object{{"node", text(name)},
                               {"ready", {ready}},
                               {"verdict", text(to_string(found.verdict))},

@@ -333,6 +333,7 @@ void cluster::implementation::apply(const fact::link_down& down) {
   auto* m = members.find(down.node);
   if (m == nullptr || !m->linked) return;
   life.link_down(*m, down.why, down.detail, now);
+  m->dial_ended_at.reset();
   probes.forget(*m);
   views.clear(m->rank);
   m->strangers.clear();
@@ -375,6 +376,7 @@ void cluster::implementation::apply(const fact::dial_failed& failed) {
     }
   }
   life.dial_failed(*m, failed.why, failed.detail, now);
+  m->dial_ended_at = failed.at;
   m->next_dial = now.steady + dial_pause(*m, failed.why);
 }
 
@@ -798,12 +800,20 @@ void cluster::restore(std::vector<incident> remembered, incident_totals totals,
   self.shown = std::move(first);
 }
 
-void cluster::follow(const membership::snapshot& last) {
+void cluster::follow(const membership::snapshot& last, bool standing_by) {
   std::vector<node_name> out;
   for (const auto& m : last.members) {
     if (m.kept_out && !m.pruned) out.push_back(m.name);
   }
-  restore(*last.incidents, last.totals, out);
+  auto remembered = *last.incidents;
+  for (auto& i : remembered) {
+    if (!standing_by || i.ended != incident_end::open) continue;
+    i.ended = incident_end::unwatched;
+    i.closed_at = std::max(last.at, i.opened_at);
+    i.broken_pairs = 0;
+    i.pairs.clear();
+  }
+  restore(std::move(remembered), last.totals, out);
   auto& self = *implementation_;
   self.events.follow(last.events);
   self.version = last.version + 1;
@@ -812,6 +822,11 @@ void cluster::follow(const membership::snapshot& last) {
   first->events = last.events;
   first->sources = last.sources;
   first->at = last.at;
+  first->standing_by = standing_by;
+  if (standing_by) {
+    first->starting = false;
+    first->overall = health::warning;
+  }
   self.shown = std::move(first);
 }
 

@@ -58,6 +58,9 @@ std::string_view to_string(connect_outcome) noexcept;
 std::string_view to_string(query_outcome) noexcept;
 std::string_view to_string(path_probe) noexcept;
 
+// Where a dial ended. The order is the order of the steps.
+enum class dial_step { dns, port_mapper, tcp, handshake };
+
 using request_id = std::uint64_t;
 
 // A source and its last answer, shown to readers as it was reported.
@@ -94,6 +97,7 @@ struct dial_failed {
   membership::reason why;
   std::string detail;
   std::optional<node_name> answered_as;
+  dial_step at = dial_step::tcp;
 };
 struct view {
   node_name node;

@@ -223,6 +223,8 @@ std::string_view to_string(incident_end value) noexcept {
       return "open";
     case incident_end::healed:
       return "healed";
+    case incident_end::unwatched:
+      return "unwatched";
     case incident_end::gone:
       return "gone";
   }

@@ -30,6 +30,7 @@ member describe(const member_record& record, const view_matrix& views) {
   m.failures = record.failures;
   m.restarts = record.restarts;
   m.linked = record.linked;
+  if (!record.linked) m.dial_ended_at = record.dial_ended_at;
   m.fresh_view = record.fresh;
   m.watched = record.watched;
   m.kept_out = record.kept_out;

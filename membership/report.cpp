@@ -2,6 +2,7 @@
 #include "membership/report.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace rollcall::membership::report {
 namespace {
@@ -68,6 +69,19 @@ document members(const snapshot& s, std::optional<member_state> only) {
     if (!only || m.state == *only) items.push_back(describe(m));
   }
   return {std::move(items)};
+}
+
+document member(const membership::member& m) {
+  return describe(m);
+}
+
+// What describe() reads.
+bool told_alike(const membership::member& a, const membership::member& b) {
+  const auto told = [](const membership::member& m) {
+    return std::tie(m.name, m.state, m.why, m.since, m.listed, m.visible_peers, m.links_missing, m.partition,
+                    m.creation, m.otp_release, m.kept_out);
+  };
+  return told(a) == told(b);
 }
 
 document member(const snapshot& s, std::string_view name) {

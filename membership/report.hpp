@@ -28,6 +28,9 @@ struct document {
 
 document members(const snapshot&, std::optional<member_state> only = {});
 document member(const snapshot&, std::string_view name);  // nil when unknown
+document member(const membership::member&);
+// Whether both are told in the same words: members() of a thousand changes by a few at a time.
+bool told_alike(const membership::member&, const membership::member&);
 // What keeps that node out of the mesh, step by step, as far as is known; nil when nobody knows it.
 document why(const snapshot&, std::string_view name);
 document nodes(const snapshot&, member_state only = member_state::up);

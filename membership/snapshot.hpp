@@ -49,7 +49,9 @@ enum class incident_end {
   open,
   healed,  // every pair of it is connected again
   gone,    // those it left out are down, have left or were restarted
+  unwatched,  // another Rollcall took over while it was open: how it ended is that one's to tell
 };
+inline constexpr int incident_end_count = 4;
 std::string_view to_string(incident_type) noexcept;
 std::string_view to_string(incident_end) noexcept;
 
@@ -123,6 +125,7 @@ struct member {
   std::optional<milliseconds> net_ticktime{};
   std::uint64_t joins = 0, leaves = 0, failures = 0, restarts = 0;
   bool linked = false;  // we hold a link to it
+  std::optional<dial_step> dial_ended_at{};  // of the last dial that failed, since there was a link
   bool fresh_view = false;
   bool seen = false;      // a member with a fresh view is linked to it
   bool watched = false;   // it reports changes by itself

@@ -23,6 +23,10 @@ std::string_view to_string(verdict value) noexcept {
 judgement judge(const snapshot& s, std::string_view node) {
   judgement j;
   j.expected = s.expected;
+  if (s.standing_by) {
+    j.text = "this Rollcall stands by: another one of its name is at work";
+    return j;
+  }
   const auto* m = s.find(node);
   if (m == nullptr) {
     j.text = fmt::format("no member is called {}", node);

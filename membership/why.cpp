@@ -11,33 +11,28 @@ enum class step { listed, dns, port_mapper, tcp, handshake, cookie, name, call, 
 constexpr std::array<std::string_view, 10> step_names{"listed", "dns",  "port_mapper", "tcp",  "handshake",
                                                       "cookie", "name", "call",        "view", "mesh"};
 
-// Where a member that is not up got stuck, by the reason it is not.
-step stuck_at(const membership::member& m) {
-  switch (m.why) {
-    case reason::dns:
-      return step::dns;
-    case reason::epmd:
-    case reason::not_registered:
-      return step::port_mapper;
-    case reason::cookie:
-      return step::cookie;
-    case reason::name_mismatch:
-      return step::name;
-    case reason::handshake:
-      return step::handshake;
-    case reason::incompatible:
-      return m.linked ? step::view : step::handshake;
-    case reason::tick_timeout:
-      return step::call;
-    case reason::stopping:
-      return step::mesh;
-    case reason::refused:
-    case reason::timeout:
-    case reason::closed:
-    case reason::none:
+struct position {
+  step at;
+  bool tried;  // the steps before it were taken, by this dial or over this link
+};
+
+// Where a member that is not up stands.
+position stuck_at(const membership::member& m) {
+  if (m.why == reason::stopping) return {step::mesh, m.linked};
+  if (m.linked) return {m.why == reason::incompatible ? step::view : step::call, true};
+  if (!m.dial_ended_at) return {m.why == reason::tick_timeout ? step::call : step::tcp, false};
+  switch (*m.dial_ended_at) {
+    case dial_step::dns:
+      return {step::dns, true};
+    case dial_step::port_mapper:
+      return {step::port_mapper, true};
+    case dial_step::tcp:
+      return {step::tcp, true};
+    case dial_step::handshake:
       break;
   }
-  return m.linked ? step::call : step::tcp;
+  if (m.why == reason::cookie) return {step::cookie, true};
+  return {m.why == reason::name_mismatch ? step::name : step::handshake, true};
 }
 
 document named(std::string_view value) {
@@ -76,16 +71,19 @@ std::string missing_in_mesh(const snapshot& s, const membership::member& m) {
   return m.name.text() + " is not connected to " + listing(lacks);
 }
 
-// Steps before the one it stands at were taken; those behind it are not known.
-document answer(document node, document state, document reason_symbol, bool listed, std::optional<step> stuck,
+// Steps before the one it stands at were taken, if they were tried; those behind it are not known.
+document answer(document node, document state, document reason_symbol, bool listed, std::optional<position> stuck,
                 const std::string& why) {
   array steps;
   for (std::size_t at = 0; at < step_names.size(); ++at) {
     document ok{true}, told{nil{}};
-    if (stuck && static_cast<std::size_t>(*stuck) == at) {
+    const auto here = stuck ? static_cast<std::size_t>(stuck->at) : step_names.size();
+    if (at == here) {
       ok = {false};
       told = sentence(why);
-    } else if (stuck && static_cast<std::size_t>(*stuck) < at) {
+    } else if (at > here) {
+      ok = {nil{}};
+    } else if (at > 0 && stuck && !stuck->tried) {
       ok = {nil{}};
     } else if (at == 0 && !listed) {
       ok = {false};
@@ -98,7 +96,7 @@ document answer(document node, document state, document reason_symbol, bool list
       {"node", std::move(node)},
       {"state", std::move(state)},
       {"reason", std::move(reason_symbol)},
-      {"stuck_at", stuck ? named(step_names[static_cast<std::size_t>(*stuck)]) : document{nil{}}},
+      {"stuck_at", stuck ? named(step_names[static_cast<std::size_t>(stuck->at)]) : document{nil{}}},
       {"text", sentence(why)},
       {"steps", {std::move(steps)}},
   }};
@@ -111,17 +109,17 @@ document why(const snapshot& s, std::string_view name) {
   if (m == nullptr) {
     const auto stranger = std::ranges::find(s.unlisted, name, [](const node_name& n) { return n.text(); });
     if (stranger == s.unlisted.end()) return {nil{}};
-    return answer(named(name), {nil{}}, {nil{}}, false, step::listed,
+    return answer(named(name), {nil{}}, {nil{}}, false, position{step::listed, true},
                   std::string(name) + " is seen by members, and no source lists it: it is never dialled");
   }
   const auto reason_symbol = m->why == reason::none ? document{nil{}} : named(to_string(m->why));
-  std::optional<step> stuck;
+  std::optional<position> stuck;
   std::string text;
   if (m->state == member_state::up || (m->linked && m->fresh_view)) {
     text = missing_in_mesh(s, *m);
-    if (!text.empty()) stuck = step::mesh;
+    if (!text.empty()) stuck = position{step::mesh, true};
   } else if (m->state == member_state::left || (!m->listed && m->state == member_state::down)) {
-    stuck = step::listed;
+    stuck = position{step::listed, true};
   } else {
     stuck = stuck_at(*m);
   }

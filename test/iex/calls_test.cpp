@@ -72,7 +72,7 @@ const question functions[] = {
      "{true,true,[]}"},
     {"why of a stranger", "rpc:call(R, rollcall, why, ['nobody@127.0.0.1'])", "nil"},
     {"config",
-     "#{name := R, node := [<<\"one@127.0.0.1\">>, <<\"two@127.0.0.1\">>], interval := <<\"500ms\">>, "
+     "#{name := R, node := ['one@127.0.0.1', 'two@127.0.0.1'], interval_ms := 500, prune_after_ms := nil, "
      "heal := <<\"auto\">>, state_dir := nil, dist_port := 0, cookie_file := File} = Config = rpc:call(R, "
      "rollcall, config, []), "
      "{is_binary(File), binary:match(term_to_binary(Config), atom_to_binary(erlang:get_cookie(), utf8)), "

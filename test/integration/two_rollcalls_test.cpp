@@ -57,7 +57,7 @@ TEST_F(TwoRollcalls, TheNewerWinsTheOlderStandsByAndTakesOverWhenItIsAloneAgain)
                                                                     .interval = "500ms"}));
   ASSERT_TRUE(at_work(*newer));
   ASSERT_TRUE(stands_by(older));
-  EXPECT_THAT(older.get("/readyz").body, HasSubstr("another rollcall under our name"));
+  EXPECT_THAT(older.get("/readyz").body, HasSubstr("another rollcall of our name"));
   EXPECT_EQ(older.get("/healthz").status, 200);
   EXPECT_EQ(newer->metric("rollcall_standby"), 0.0);
   // It knows nothing at first hand, and counts and opens nothing.
@@ -107,6 +107,29 @@ TEST_F(TwoRollcalls, OneIsLeftWhenBothStartAtOnce) {
       90s, "one works, one stands by"));
   auto& winner = left.metric("rollcall_standby") == 1.0 ? right : left;
   EXPECT_TRUE(eventually([&] { return winner.whole(3); }, 60s, "the winner has them all"));
+}
+
+// Our end of the connections is reset, by something between us that forgot them; the nodes keep theirs. Nobody else is
+// there, so there is nobody to stand by for, also where it is all the links there are.
+TEST(RollcallReset, AnOldConnectionOfOursIsNotTakenForAnother) {
+  ROLLCALL_NEEDS_NETWORK();
+  pods cluster({.count = 1});
+  auto only = cluster.rollcall({"--log-level", "debug"});
+  ASSERT_TRUE(eventually([&] { return only.whole(1); }, 90s, "it is linked"));
+  const auto& host = cluster.net().at("rollcall");
+  const auto nft = [&](const std::string& command) {
+    const auto done = run({.arguments = {"nft", command}, .network_namespace = host.network_namespace});
+    EXPECT_EQ(done.exit_code, 0) << command << ": " << done.errors;
+  };
+  const auto pod = cluster.host_of(0).address;
+  nft("add table ip forgets; add chain ip forgets out { type filter hook output priority 0; }; "
+      "add rule ip forgets out ip daddr " + pod + " tcp dport != 4369 reject with tcp reset");
+  EXPECT_TRUE(eventually([&] { return only.metric("rollcall_links") == 0.0; }, 60s, "our end is reset"));
+  nft("delete table ip forgets");
+  EXPECT_EQ(cluster.node(0).eval("length(nodes(hidden))"), "1") << "the node was told nothing";
+  EXPECT_TRUE(eventually([&] { return only.whole(1); }, 60s, "it is linked again"));
+  EXPECT_EQ(only.log_with({"standing by"}).size(), 0U);
+  EXPECT_EQ(only.log_with({"an old connection of ours"}).size(), 1U);
 }
 
 // A node that still holds the link of one that was killed without a word gives it to its successor.

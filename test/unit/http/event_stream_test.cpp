@@ -52,7 +52,7 @@ TEST(EventStream, TellsWhatHappensFromNowOnAndNothingTwice) {
   EXPECT_EQ(
       told(stream, holding(1, 4)),
       "id: 4\nevent: member_up\n"
-      "data: {\"id\":4,\"at\":4000,\"type\":\"member_up\",\"node\":null,\"reason\":null,\"text\":\"event "
+      "data: {\"id\":4,\"at\":4000,\"type\":\"member_up\",\"node\":null,\"reason\":null,\"netsplit\":null,\"text\":\"event "
       "4\"}\n\n");
   EXPECT_THAT(told(stream, holding(1, 4)), IsEmpty());
   EXPECT_EQ(outline(told(stream, holding(3, 6))), "5up 6up");

@@ -109,8 +109,9 @@ class driver {
   void down(std::string_view node, reason why = reason::closed) {
     step({fact::link_down{full(node), why, "lost"}});
   }
-  void fail(std::string_view node, reason why, std::optional<node_name> answered_as = {}) {
-    step({fact::dial_failed{full(node), why, "failed", std::move(answered_as)}});
+  void fail(std::string_view node, reason why, std::optional<node_name> answered_as = {},
+            dial_step at = dial_step::tcp) {
+    step({fact::dial_failed{full(node), why, "failed", std::move(answered_as), at}});
   }
   void view(std::string_view node, const names& seen) {
     step({fact::view{full(node), full(seen), milliseconds(1)}});

@@ -371,20 +371,44 @@ TEST(Report, WhyOfAMemberInTheMesh) {
 }
 
 TEST(Report, WhyNamesTheStepADialFailedAt) {
-  const std::pair<reason, std::string> rows[] = {
-      {reason::dns, "dns"},       {reason::epmd, "port_mapper"},   {reason::not_registered, "port_mapper"},
-      {reason::refused, "tcp"},   {reason::timeout, "tcp"},        {reason::handshake, "handshake"},
-      {reason::cookie, "cookie"}, {reason::name_mismatch, "name"}, {reason::incompatible, "handshake"},
+  struct row {
+    reason failed;
+    dial_step at;
+    std::string step;
   };
-  for (const auto& [failed, step] : rows) {
+  const row rows[] = {
+      {reason::dns, dial_step::dns, "dns"},
+      {reason::timeout, dial_step::dns, "dns"},
+      {reason::epmd, dial_step::port_mapper, "port_mapper"},
+      {reason::timeout, dial_step::port_mapper, "port_mapper"},
+      {reason::refused, dial_step::tcp, "tcp"},
+      {reason::timeout, dial_step::tcp, "tcp"},
+      {reason::handshake, dial_step::handshake, "handshake"},
+      {reason::timeout, dial_step::handshake, "handshake"},
+      {reason::cookie, dial_step::handshake, "cookie"},
+      {reason::name_mismatch, dial_step::handshake, "name"},
+      {reason::incompatible, dial_step::handshake, "handshake"},
+  };
+  for (const auto& [failed, where, step] : rows) {
     driver d;
     d.list({"a"});
-    d.fail("a", failed);
+    d.fail("a", failed, {}, where);
     const auto why = report::why(d.shown(), "a@host.example");
     EXPECT_EQ(symbol(at(why, "stuck_at")), step) << to_string(failed);
     EXPECT_EQ(symbol(at(why, "reason")), to_string(failed));
     EXPECT_THAT(way(why), testing::HasSubstr(step + "- "));
+    EXPECT_THAT(way(why), testing::StartsWith("listed+ "));
   }
+}
+
+// Its link was lost, and nothing was tried since.
+TEST(Report, WhyDoesNotClaimWhatWasNotTried) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.down("a");
+  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")), testing::StartsWith("listed+ dns? port_mapper? tcp- "));
+  d.fail("a", reason::refused);
+  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")), testing::StartsWith("listed+ dns+ port_mapper+ tcp- "));
 }
 
 TEST(Report, WhyNamesWhomAMemberIsNotConnectedTo) {
@@ -413,7 +437,7 @@ TEST(Cluster, FollowsOneBeforeItInTheSameProcess) {
   d.mesh({"a", "b"});
   const auto last = d.core.snapshot();
   cluster next(d.options);
-  next.follow(*last);
+  next.follow(*last, false);
   const auto first = next.snapshot();
   EXPECT_GT(first->version, last->version);
   EXPECT_TRUE(first->starting);
@@ -424,6 +448,35 @@ TEST(Cluster, FollowsOneBeforeItInTheSameProcess) {
   const auto out = next.step(listed, d.at());
   EXPECT_GT(next.snapshot()->version, first->version);
   for (const auto& e : out.events) EXPECT_GT(e.id, last->events.back().id);
+}
+
+TEST(Cluster, StandingByKnowsNothingAndEndsWhatItSawOpen) {
+  driver d(settings{.heal = heal_mode::off});
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.sees("b", {});
+  d.pass(60s);
+  const auto last = d.core.snapshot();
+  ASSERT_EQ(last->incidents->size(), 1U);
+  ASSERT_EQ(last->incidents->front().ended, incident_end::open);
+  cluster next(d.options);
+  next.follow(*last, true);
+  const auto shown = next.snapshot();
+  EXPECT_TRUE(shown->standing_by);
+  EXPECT_FALSE(shown->starting);
+  EXPECT_EQ(shown->overall, health::warning);
+  EXPECT_TRUE(shown->members.empty());
+  ASSERT_EQ(shown->incidents->size(), 1U);
+  EXPECT_EQ(shown->incidents->front().ended, incident_end::unwatched);
+  EXPECT_TRUE(shown->incidents->front().closed_at);
+  EXPECT_EQ(shown->totals.healed, last->totals.healed) << "it was not seen to heal";
+  // At work again: what it did not watch stays what it is.
+  cluster again(d.options);
+  again.follow(*shown, false);
+  again.step({}, d.at());
+  ASSERT_EQ(again.snapshot()->incidents->size(), 1U);
+  EXPECT_EQ(again.snapshot()->incidents->front().ended, incident_end::unwatched);
+  EXPECT_FALSE(again.snapshot()->standing_by);
 }
 
 TEST(Report, AnEmptySnapshotIsAnswered) {
