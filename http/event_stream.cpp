@@ -20,14 +20,20 @@ std::uint64_t newest(const membership::snapshot& now) {
 
 // Without an id: a client that comes back asks for what follows the last event that has one. JSON escapes
 // line ends, so data is one line.
-void append_missed(std::string& out, std::optional<std::uint64_t> count, std::string_view why) {
-  out +=
-      "event: missed\ndata: "
-      "{\"id\":null,\"at\":null,\"type\":\"missed\",\"node\":null,\"reason\":null,\"text\":";
-  append_string(out, why);
-  out += ",\"count\":";
-  out += count ? fmt::to_string(*count) : "null";
-  out += "}\n\n";
+void append_missed(std::string& out, std::optional<std::uint64_t> count, std::string why) {
+  membership::event told;
+  told.type = membership::event_type::missed;
+  told.text = std::move(why);
+  auto document = report::event(told);
+  auto& fields = std::get<report::object>(document.value);
+  for (auto& [key, value] : fields) {
+    if (key == "id" || key == "at") value = {};
+  }
+  fields.emplace_back("count",
+                      count ? report::document{static_cast<std::int64_t>(*count)} : report::document{});
+  out += "event: missed\ndata: ";
+  http::append(out, document);
+  out += "\n\n";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -15,6 +16,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <list>
+#include <map>
 
 #include "http/routes.hpp"
 
@@ -99,6 +101,7 @@ struct server::implementation : std::enable_shared_from_this<implementation> {
   asio::awaitable<void> accept();
   void admit(tcp::socket socket);
   bool make_room();
+  void make_room_for_stream(const asio::ip::address& of);
 
   void report(std::string what) const {
     if (content_.failed) content_.failed(std::move(what));
@@ -111,14 +114,16 @@ struct server::implementation : std::enable_shared_from_this<implementation> {
   content content_;
   bool stopped_ = false;
   std::uint64_t idle_order_ = 0;
-  std::size_t streams_ = 0;
   std::list<session*> sessions_;
+  std::list<session*> streams_;  // those of them that follow events, the oldest first
 };
 
 class server::implementation::session : public std::enable_shared_from_this<session> {
  public:
   session(std::shared_ptr<implementation> of, tcp::socket socket)
       : server_(std::move(of)), socket_(std::move(socket)), timer_(server_->io_) {
+    error_code ignored;
+    address_ = socket_.remote_endpoint(ignored).address();
     place_ = server_->sessions_.insert(server_->sessions_.end(), this);
     became_idle();
   }
@@ -141,6 +146,8 @@ class server::implementation::session : public std::enable_shared_from_this<sess
     close();
   }
 
+  const asio::ip::address& address() const noexcept { return address_; }
+
   // 0: being answered. Otherwise the smaller, the longer idle or sending its request.
   std::uint64_t idle_since() const noexcept { return idle_since_; }
 
@@ -148,6 +155,7 @@ class server::implementation::session : public std::enable_shared_from_this<sess
     if (closed_) return;
     closed_ = true;
     server_->sessions_.erase(place_);
+    server_->streams_.remove(this);
     error_code ignored;
     socket_.close(ignored);
     timer_.cancel();
@@ -238,12 +246,8 @@ class server::implementation::session : public std::enable_shared_from_this<sess
                         view(request["Last-Event-ID"]));
     const bool head_only = request.method() == beast::http::verb::head;
     if (made.follow && !head_only) {
-      if (server_->streams_ < server_->options_.max_streams) {
-        co_await follow(std::move(made), request.version() == 11);
-        co_return false;
-      }
-      made = problem(503, "too many streams of events are being served");
-      made.fields.emplace_back("Retry-After", "10");
+      co_await follow(std::move(made), request.version() == 11);
+      co_return false;
     }
     co_return co_await send(std::move(made), head_only, request.version() == 11, keep_alive);
   }
@@ -284,16 +288,11 @@ class server::implementation::session : public std::enable_shared_from_this<sess
     co_return keep_alive;
   }
 
-  // Until the client goes away, or does not take what is written in the time a request has, or the server
-  // stops.
+  // Until the client goes away, or does not take what is written in the time a request has, or another stream
+  // needs its place, or the server stops.
   asio::awaitable<void> follow(answer made, bool can_chunk) {
-    struct counted {
-      std::size_t& streams;
-      explicit counted(std::size_t& of) : streams(of) { ++streams; }
-      ~counted() { --streams; }
-      counted(const counted&) = delete;
-      counted& operator=(const counted&) = delete;
-    } const one(server_->streams_);
+    server_->make_room_for_stream(address_);
+    server_->streams_.push_back(this);
     auto out = head_of(made, server_->content_.version, false,
                        can_chunk ? delivery::chunked : delivery::until_close);
     std::string piece = "retry: 2000\n\n";
@@ -327,6 +326,7 @@ class server::implementation::session : public std::enable_shared_from_this<sess
   // little.
   asio::awaitable<void> finish() {
     if (closed_) co_return;
+    server_->streams_.remove(this);
     became_idle();
     error_code error;
     socket_.shutdown(tcp::socket::shutdown_send, error);
@@ -342,6 +342,7 @@ class server::implementation::session : public std::enable_shared_from_this<sess
   std::shared_ptr<implementation> server_;
   tcp::socket socket_;
   asio::steady_timer timer_;
+  asio::ip::address address_;
   beast::flat_buffer buffer_;
   std::list<session*>::iterator place_;
   std::uint64_t turn_ = 0;
@@ -411,6 +412,18 @@ bool server::implementation::make_room() {
   }
   if (oldest) oldest->close();
   return oldest != nullptr;
+}
+
+// For one more stream of that address. One client that opens them all pushes out its own.
+void server::implementation::make_room_for_stream(const asio::ip::address& of) {
+  while (!streams_.empty() && streams_.size() >= options_.max_streams) {
+    std::map<asio::ip::address, std::size_t> held{{of, 1}};
+    for (const auto* one : streams_) ++held[one->address()];
+    const auto less = [&](const session* a, const session* b) {
+      return held[a->address()] < held[b->address()];
+    };
+    (*std::ranges::max_element(streams_, less))->close();  // the first of those; takes itself out of the list
+  }
 }
 
 void server::implementation::admit(tcp::socket socket) {

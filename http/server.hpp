@@ -38,7 +38,9 @@ struct options {
   std::chrono::milliseconds request_limit{10'000};  // to read a request, to write an answer
   std::chrono::milliseconds idle_limit{120'000};    // between two requests of a connection kept alive
   std::size_t max_request_bytes = 16U << 10;
-  std::size_t max_streams = 32;  // of events; each is a connection that no other makes room for
+  // Of events; no other connection makes them make room. For one more the oldest goes, of the address that
+  // has most: clients come back by themselves, and where they were.
+  std::size_t max_streams = 32;
   std::chrono::milliseconds heartbeat{15'000};  // of a stream on which nothing else was written
 };
 

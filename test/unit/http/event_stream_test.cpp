@@ -5,6 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <regex>
+#include <sstream>
+
 #include "http/routes.hpp"
 
 namespace rollcall::http {
@@ -49,11 +53,12 @@ std::string outline(const std::string& text) {
 TEST(EventStream, TellsWhatHappensFromNowOnAndNothingTwice) {
   auto stream = event_stream::from_now(holding(1, 3), 0);
   EXPECT_THAT(told(stream, holding(1, 3)), IsEmpty());
-  EXPECT_EQ(
-      told(stream, holding(1, 4)),
-      "id: 4\nevent: member_up\n"
-      "data: {\"id\":4,\"at\":4000,\"type\":\"member_up\",\"node\":null,\"reason\":null,\"netsplit\":null,\"text\":\"event "
-      "4\"}\n\n");
+  EXPECT_EQ(told(stream, holding(1, 4)),
+            "id: 4\nevent: member_up\n"
+            "data: "
+            "{\"id\":4,\"at\":4000,\"type\":\"member_up\",\"node\":null,\"reason\":null,\"netsplit\":null,"
+            "\"text\":\"event "
+            "4\"}\n\n");
   EXPECT_THAT(told(stream, holding(1, 4)), IsEmpty());
   EXPECT_EQ(outline(told(stream, holding(3, 6))), "5up 6up");
 }
@@ -81,8 +86,12 @@ TEST(EventStream, SaysWhatAClientIsTooLateFor) {
   auto stream = event_stream::after("2");
   const auto text = told(stream, holding(6, 7));
   EXPECT_EQ(outline(text), "missed 6up 7up");
-  EXPECT_THAT(text, StartsWith("event: missed\ndata: {\"id\":null,"));
-  EXPECT_THAT(text, HasSubstr("\"count\":3}"));
+  EXPECT_THAT(
+      text,
+      StartsWith("event: missed\n"
+                 "data: {\"id\":null,\"at\":null,\"type\":\"missed\",\"node\":null,\"reason\":null,"
+                 "\"netsplit\":null,\"text\":\"3 events are too long ago to be told\",\"count\":3}\n\n"))
+      << "the keys of every other event, and one more";
   EXPECT_THAT(told(stream, holding(6, 7)), IsEmpty()) << "once";
   // While it was connected, too.
   EXPECT_EQ(outline(told(stream, holding(20, 20))), "missed 20up");
@@ -100,6 +109,25 @@ TEST(EventStream, AnIdThatIsNotOursIsOfAnotherRun) {
   auto before_anything = event_stream::after("57");
   EXPECT_EQ(outline(told(before_anything, holding(1, 0))), "missed");
   EXPECT_EQ(outline(told(before_anything, holding(1, 1))), "1up");
+}
+
+std::vector<std::string> keys_of_data(const std::string& text) {
+  std::vector<std::string> keys;
+  const auto begin = text.find("data: {");
+  const auto line = text.substr(begin, text.find('\n', begin) - begin);
+  static const std::regex key(R"re([{,]"(\w+)":)re");
+  for (std::sregex_iterator at(line.begin(), line.end(), key), end; at != end; ++at) keys.push_back((*at)[1]);
+  return keys;
+}
+
+TEST(EventStream, HasTheKeysThatItsDocumentShows) {
+  std::ifstream file(ROLLCALL_SOURCE_DIR "/docs/metrics.md");
+  std::stringstream document;
+  document << file.rdbuf();
+  const auto shown = keys_of_data(document.str());
+  EXPECT_EQ(shown.size(), 7U);
+  auto stream = event_stream::after("2");
+  EXPECT_EQ(keys_of_data(told(stream, holding(3, 3))), shown);
 }
 
 TEST(EventStream, ARouteOfItsOwn) {

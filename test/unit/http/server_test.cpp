@@ -11,7 +11,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <functional>
 #include <future>
+#include <list>
 #include <thread>
 
 #include "test/unit/metrics/sample_snapshot.hpp"
@@ -30,7 +32,9 @@ using testing::StartsWith;
 // A socket whose reads end after five seconds at the latest: no test waits for ever.
 class client {
  public:
-  explicit client(const tcp::endpoint& at) : socket_(io_) {
+  explicit client(const tcp::endpoint& at, const char* from = "127.0.0.1") : socket_(io_) {
+    socket_.open(at.protocol());
+    socket_.bind({asio::ip::make_address(from), 0});
     socket_.connect(at);
     const timeval limit{5, 0};
     ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -127,6 +131,18 @@ class Server : public testing::Test {
       }
       now_ = std::make_shared<const membership::snapshot>(std::move(next));
     });
+  }
+  // Within seconds, `meanwhile` between the tries.
+  bool somebody_is_let_in(const std::function<void()>& meanwhile = [] {}) {
+    const auto until = std::chrono::steady_clock::now() + 30s;
+    while (std::chrono::steady_clock::now() < until) {
+      meanwhile();
+      client next(at_);
+      next.get("/healthz");
+      if (next.until("\r\n").starts_with("HTTP/1.1 200")) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
   }
   // The head, and a body that begins with `text`.
   static std::string open_stream(client& on, std::string_view fields = {}, std::string_view version = "1.1") {
@@ -482,45 +498,54 @@ TEST_F(Server, AStreamOnWhichNothingHappensShowsThatItIsThere) {
   EXPECT_NE(one.until(": nothing new\n\n"), "");
 }
 
-TEST_F(Server, StreamsAreCountedAndGoWithTheirClients) {
+TEST_F(Server, OneStreamMoreThanThereMayBeTakesThePlaceOfTheOldest) {
   options given;
   given.max_streams = 2;
   serve(given);
-  auto first = std::make_unique<client>(at_);
-  client second(at_);
-  open_stream(*first);
-  open_stream(second);
-  client third(at_);
-  third.get("/api/v1/events/stream");
-  EXPECT_THAT(third.answer(), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("Retry-After: ")));
-  third.get("/healthz");
-  EXPECT_THAT(third.answer(), StartsWith("HTTP/1.1 200 OK")) << "everything else is answered";
-  first.reset();
-  // Its going is noticed without a heartbeat, though not on the spot.
-  for (int tries = 0; tries < 500; ++tries) {
-    client again(at_);
-    again.get("/api/v1/events/stream");
-    if (again.until("\r\n").starts_with("HTTP/1.1 200")) return;
-    std::this_thread::sleep_for(10ms);
+  client first(at_), second(at_), third(at_);
+  for (auto* each : {&first, &second, &third}) EXPECT_THAT(open_stream(*each), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(first.rest(), Not(HasSubstr("still open")));
+  happen(1);
+  for (auto* each : {&second, &third})
+    EXPECT_THAT(each->until("\n\n\r\n"), HasSubstr("id: " + std::to_string(last_event_) + "\n"));
+  // It comes back for what it lacks.
+  client again(at_);
+  EXPECT_NE(open_stream(again, "Last-Event-ID: " + std::to_string(last_event_ - 1) + "\r\n"), "");
+  EXPECT_THAT(again.until("\n\n\r\n"), HasSubstr("id: " + std::to_string(last_event_) + "\n"));
+}
+
+TEST_F(Server, WhoOpensAllStreamsPushesOutItsOwn) {
+  options given;
+  given.max_streams = 4;
+  serve(given);
+  client quiet(at_, "127.0.0.2");
+  open_stream(quiet);
+  std::list<client> greedy;
+  for (int i = 0; i < 12; ++i) open_stream(greedy.emplace_back(at_));
+  client newcomer(at_, "127.0.0.3");
+  EXPECT_THAT(open_stream(newcomer), StartsWith("HTTP/1.1 200 "));
+  happen(1);
+  for (auto* each : {&quiet, &newcomer, &greedy.back()})
+    EXPECT_THAT(each->until("\n\n\r\n"), HasSubstr("id: " + std::to_string(last_event_) + "\n"));
+}
+
+TEST_F(Server, AStreamGoesWithItsClient) {
+  serve({.listen = {}, .max_connections = 1});
+  auto gone = std::make_unique<client>(at_);
+  open_stream(*gone);
+  {
+    client next(at_);
+    EXPECT_THAT(next.rest(), HasSubstr("too many connections")) << "nobody makes a stream make room";
   }
-  FAIL() << "a client that went away still counts";
+  gone.reset();
+  EXPECT_TRUE(somebody_is_let_in());  // without a heartbeat
 }
 
 TEST_F(Server, AClientOfAStreamThatDoesNotReadIsDropped) {
-  options given;
-  given.request_limit = 300ms;
-  given.max_streams = 1;
-  serve(given);
+  serve({.listen = {}, .max_connections = 1, .request_limit = 300ms});
   client lazy(at_);
   open_stream(lazy);
-  for (int tries = 0; tries < 500; ++tries) {
-    happen(10, 100'000);  // until all buffers on the way are full
-    client other(at_);
-    other.get("/api/v1/events/stream");
-    if (other.until("\r\n").starts_with("HTTP/1.1 200")) return;
-    std::this_thread::sleep_for(10ms);
-  }
-  FAIL() << "it still has the only place";
+  EXPECT_TRUE(somebody_is_let_in([this] { happen(10, 100'000); }));  // until all buffers on the way are full
 }
 
 TEST_F(Server, ASlowClientOfAStreamIsToldWhatItMissed) {
