@@ -1,0 +1,103 @@
+// The documents lead somewhere: every path of this repository that one names is there, and every link, with
+// its heading.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path root = ROLLCALL_SOURCE_DIR;
+
+std::string text_of(const fs::path& file) {
+  std::ifstream in(file);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::vector<fs::path> documents() {
+  std::vector<fs::path> all;
+  for (const auto& folder : {root, root / "docs"}) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() == ".md") all.push_back(entry.path());
+    }
+  }
+  return all;
+}
+
+// As what shows Markdown makes them: lower case, without punctuation, a dash for a space.
+std::set<std::string> anchors(const std::string& document) {
+  std::set<std::string> all;
+  std::istringstream lines(document);
+  for (std::string line; std::getline(lines, line);) {
+    const auto begin = line.find_first_not_of('#');
+    if (begin == 0 || begin == std::string::npos || line[begin] != ' ') continue;
+    std::string anchor;
+    for (const char c : line.substr(begin + 1)) {
+      if (c == ' ') anchor += '-';
+      if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_')
+        anchor += static_cast<char>(std::tolower(c));
+    }
+    all.insert(anchor);
+  }
+  return all;
+}
+
+// What a document says that leads nowhere; `looked_at` counts what it says at all.
+std::vector<std::string> dead_ends(const std::string& document, const fs::path& folder,
+                                   std::size_t& looked_at) {
+  std::vector<std::string> all;
+  const auto each = [&](const std::regex& pattern, const auto& look) {
+    for (std::sregex_iterator at(document.begin(), document.end(), pattern), end; at != end; ++at) {
+      ++looked_at;
+      if (!look(*at)) all.push_back(at->str());
+    }
+  };
+  static const std::regex link(R"re(\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\))re");
+  each(link, [&](const std::smatch& found) {
+    const auto target = found[1].str();
+    if (!target.empty() && !fs::exists(folder / target)) return false;
+    return !found[2].matched ||
+           anchors(target.empty() ? document : text_of(folder / target)).contains(found[2].str());
+  });
+  // In prose, in backticks and in commands alike. deploy/rollcall is kubectl's word for the Deployment.
+  static const std::regex path(
+      R"re((?:^|[^\w./-])(?:\.\.?/)*((?:deploy|docs|test|bench|cmake)/[\w./-]*[\w/]))re");
+  each(path, [](const std::smatch& found) {
+    return found[1] == "deploy/rollcall" || fs::exists(root / found[1].str());
+  });
+  return all;
+}
+
+TEST(Documents, LeadSomewhere) {
+  std::size_t looked_at = 0;
+  for (const auto& file : documents()) {
+    for (const auto& one : dead_ends(text_of(file), file.parent_path(), looked_at))
+      ADD_FAILURE() << fs::relative(file, root) << " leads nowhere: " << one;
+  }
+  EXPECT_GT(looked_at, 60U);
+}
+
+TEST(Documents, ThatLeadNowhereAreFound) {
+  std::size_t looked_at = 0;
+  const std::string good =
+      "# It works: a / test\n[here](docs/runbook.md#rollcalltwice) and `deploy/base`, "
+      "[there](#it-works-a--test), "
+      "`kubectl logs deploy/rollcall`, ../deploy/alerts/rollcall.rules.yaml. "
+      "https://wiki.example/docs/none.md\n";
+  EXPECT_EQ(dead_ends(good, root, looked_at), std::vector<std::string>{});
+  EXPECT_EQ(looked_at, 6U);
+  for (const auto* bad : {"[a](docs/none.md)", "[a](docs/runbook.md#none)", "[a](#none)", "`deploy/none`",
+                          "apply -k deploy/base/none", "../test/none.cpp"})
+    EXPECT_FALSE(dead_ends(bad, root, looked_at).empty()) << bad;
+}
+
+}  // namespace
