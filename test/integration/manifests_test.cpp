@@ -395,7 +395,7 @@ TEST(Manifests, AlertsLeadToTheRunbookThatOnePlaceNames) {
       command({(tools / "kubectl").string(), "kustomize", folder.path() / "deploy/overlays/operator-pods"});
   ASSERT_EQ(made.exit_code, 0) << made.errors;
   const auto urls = words(made.output, "runbook_url: .*");
-  EXPECT_EQ(urls.size(), 15U);
+  EXPECT_EQ(urls.size(), 16U);
   for (const auto& url : urls)
     EXPECT_THAT(url, HasSubstr("runbook_url: https://wiki.example/rollcall#rollcall"));
 }

@@ -9,8 +9,8 @@
 #include <set>
 #include <sstream>
 
-#include "test/support/files.hpp"
 #include "test/support/process.hpp"
+#include "test/support/sources.hpp"
 #include "test/support/wait.hpp"
 #include "test/support/yaml.hpp"
 
@@ -23,12 +23,6 @@ using names = std::set<std::string>;
 
 constexpr auto rules_file = "deploy/alerts/rollcall.rules.yaml";
 constexpr auto tests_file = "deploy/alerts/rollcall.test.yaml";
-
-std::string source(const std::string& path) {
-  const auto text = read_file(std::string(ROLLCALL_SOURCE_DIR) + "/" + path);
-  if (text.empty()) throw std::runtime_error(path + " is missing");
-  return text;
-}
 
 std::string string(const json::value& v) {
   return std::string(v.as_string());
@@ -95,10 +89,9 @@ std::map<std::string, names> table() {
 }
 
 TEST(Alerts, FireWhenTheyShouldAndOnlyThen) {
-  const auto folder = std::string(ROLLCALL_SOURCE_DIR) + "/";
-  const auto checked = promtool({"check", "rules", folder + rules_file});
+  const auto checked = promtool({"check", "rules", repository / rules_file});
   EXPECT_EQ(checked.exit_code, 0) << checked.output << checked.errors;
-  const auto tested = promtool({"test", "rules", folder + tests_file});
+  const auto tested = promtool({"test", "rules", repository / tests_file});
   EXPECT_EQ(tested.exit_code, 0) << tested.output << tested.errors;
 }
 
@@ -129,6 +122,15 @@ TEST(Alerts, WakeSomebodyForThreeThings) {
   const std::map<std::string, std::string> expected{
       {"RollcallNetsplit", "1m"}, {"RollcallPossibleSplit", "2m"}, {"RollcallNothingDiscovered", "5m"}};
   EXPECT_EQ(pages, expected);
+}
+
+// At once, too, only when that is said.
+TEST(Alerts, SayHowLongTheyWait) {
+  for (const auto& rule : rules()) {
+    const auto* wait = rule.as_object().if_contains("for");
+    ASSERT_NE(wait, nullptr) << rule.at("alert");
+    EXPECT_NE(string(*wait), "") << rule.at("alert");
+  }
 }
 
 TEST(Alerts, AreTheSameForTheOperator) {
