@@ -7,10 +7,11 @@
 #include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 
-#include "test/support/files.hpp"
 #include "test/support/pods.hpp"
 #include "test/support/prometheus.hpp"
+#include "test/support/sources.hpp"
 #include "test/support/wait.hpp"
 
 namespace rollcall::test {
@@ -24,7 +25,7 @@ std::string string(const json::value& v) {
 }
 
 json::value board() {
-  return json::parse(read_file(std::string(ROLLCALL_SOURCE_DIR) + "/deploy/grafana/rollcall.json"));
+  return json::parse(source("deploy/grafana/rollcall.json"));
 }
 
 bool is_row(const json::value& panel) {
@@ -97,6 +98,37 @@ TEST(DashboardModel, IsSound) {
     EXPECT_TRUE(variables.contains((*each)[1])) << each->str();
 }
 
+// The families of the exporter's own expected output, against the questions asked here: what is not shown is
+// left out on purpose.
+TEST(DashboardModel, ShowsEveryMetricThatIsNotLeftOutOnPurpose) {
+  const std::set<std::string> left_out{
+      "rollcall_build_info",                        // by the variables only
+      "rollcall_links",                             // members up says it
+      "erlang_cluster_member_visible_peers",        // the matrix says who
+      "rollcall_connect_request_duration_seconds",  // a round's is shown
+      "rollcall_rpc_duration_seconds",              // each member's round trip is shown
+  };
+  std::string questions;
+  const auto all = board();
+  for (const auto& panel : all.at("panels").as_array()) {
+    if (is_row(panel)) continue;
+    for (const auto& target : panel.at("targets").as_array()) questions += string(target.at("expr")) + "\n";
+  }
+  std::istringstream exported(source("test/unit/metrics/troubled_cluster.txt"));
+  std::size_t families = 0;
+  for (std::string line; std::getline(exported, line);) {
+    std::istringstream words(line);
+    std::string hash, keyword, name, type;
+    words >> hash >> keyword >> name >> type;
+    if (hash != "#" || keyword != "TYPE") continue;
+    ++families;
+    const bool shown = questions.find(name + (type == "histogram" ? "_bucket{" : "{")) != std::string::npos;
+    EXPECT_NE(shown, left_out.contains(name))
+        << name << (shown ? " is shown, and in the list" : " is not shown");
+  }
+  EXPECT_GT(families, 40U);
+}
+
 // A cluster that has been through something, watched by Prometheus all along.
 class Dashboard : public testing::Test {
  protected:
@@ -108,7 +140,7 @@ class Dashboard : public testing::Test {
         prometheus_options{.targets = {"127.0.0.1:14369"},
                            .labels = "{namespace: shop, pod: rollcall-1}",
                            .scrape_interval = "500ms",
-                           .rules = std::string(ROLLCALL_SOURCE_DIR) + "/deploy/alerts/rollcall.rules.yaml",
+                           .rules = repository / "deploy/alerts/rollcall.rules.yaml",
                            .network_namespace = nodes_->net().at("rollcall").network_namespace});
   }
   std::vector<std::string> hosts(std::initializer_list<std::size_t> of) const {
