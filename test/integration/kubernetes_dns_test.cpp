@@ -3,6 +3,7 @@
 // ready or not.
 #include <gmock/gmock.h>
 
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -18,6 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
+using ::testing::UnorderedElementsAreArray;
 
 const std::string service = "app.default.svc.cluster.local.";
 
@@ -48,16 +50,23 @@ headless_service two_ports(std::vector<service_pod> pods) {
   return {.ports = {{.name = "dist", .port = 9100}, {.name = "epmd", .port = 4369}}, .pods = std::move(pods)};
 }
 
+// The port called dist leads to the pods of these names, and their addresses ("A 10.1.2.3") come with that.
+void expect_two(dns_server& dns, const std::map<std::string, std::string>& pods) {
+  std::vector<std::string> services, addresses;
+  for (const auto& [name, address] : pods) {
+    services.push_back("_dist._tcp." + service + " 5 IN SRV 0 50 9100 " + name + "." + service);
+    addresses.push_back(name + "." + service + " 5 IN " + address);
+  }
+  auto named = ask(dns, "SRV", "_dist._tcp." + service);
+  EXPECT_THAT(named["ANSWER"], UnorderedElementsAreArray(services));
+  EXPECT_THAT(named["ADDITIONAL"], UnorderedElementsAreArray(addresses));
+}
+
 TEST(KubernetesDns, AStatefulSetsPodsAreNamedByTheirHostName) {
   dns_server dns;
   dns.publish_service("app.default", two_ports({{.hostname = "app-0", .address = "10.1.2.3"},
                                                 {.hostname = "app-1", .address = "10.1.2.4"}}));
-  auto named = ask(dns, "SRV", "_dist._tcp." + service);
-  EXPECT_THAT(named["ANSWER"],
-              UnorderedElementsAre("_dist._tcp." + service + " 5 IN SRV 0 50 9100 app-0." + service,
-                                   "_dist._tcp." + service + " 5 IN SRV 0 50 9100 app-1." + service));
-  EXPECT_THAT(named["ADDITIONAL"], UnorderedElementsAre("app-0." + service + " 5 IN A 10.1.2.3",
-                                                        "app-1." + service + " 5 IN A 10.1.2.4"));
+  expect_two(dns, {{"app-0", "A 10.1.2.3"}, {"app-1", "A 10.1.2.4"}});
   EXPECT_THAT(ask(dns, "SRV", "_epmd._tcp." + service)["ANSWER"],
               Contains("_epmd._tcp." + service + " 5 IN SRV 0 50 4369 app-0." + service));
 
@@ -79,12 +88,7 @@ TEST(KubernetesDns, ADeploymentsPodsAreNamedByTheirAddress) {
   dns_server dns;
   dns.publish_service("app.default", two_ports({{.hostname = "", .address = "10.1.2.3"},
                                                 {.hostname = "", .address = "fd00::7"}}));
-  auto named = ask(dns, "SRV", "_dist._tcp." + service);
-  EXPECT_THAT(named["ANSWER"],
-              UnorderedElementsAre("_dist._tcp." + service + " 5 IN SRV 0 50 9100 10-1-2-3." + service,
-                                   "_dist._tcp." + service + " 5 IN SRV 0 50 9100 fd00--7." + service));
-  EXPECT_THAT(named["ADDITIONAL"], UnorderedElementsAre("10-1-2-3." + service + " 5 IN A 10.1.2.3",
-                                                        "fd00--7." + service + " 5 IN AAAA fd00::7"));
+  expect_two(dns, {{"10-1-2-3", "A 10.1.2.3"}, {"fd00--7", "AAAA fd00::7"}});
   EXPECT_THAT(ask(dns, "AAAA", service)["ANSWER"], ElementsAre(service + " 5 IN AAAA fd00::7"));
 }
 
