@@ -315,7 +315,7 @@ void three_five_cut_healed_two(workload kind, std::vector<std::string> rollcall_
   app.scale(3);
   ASSERT_TRUE(eventually([&] { return app.pages_are_right(); }, limit, "the pages of three"));
   for (std::size_t i = 0; i < 3; ++i)
-    EXPECT_THAT(app.pod(i).log(), HasSubstr("gate: open: " + app.name(i) + " is linked to all"));
+    EXPECT_THAT(app.pod(i).log(), HasSubstr("gate: open: Rollcall lets " + app.name(i) + " start"));
 
   app.scale(5);
   ASSERT_TRUE(eventually([&] { return app.pages_are_right(); }, limit, "the pages of five"));

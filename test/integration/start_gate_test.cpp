@@ -150,7 +150,7 @@ TEST_P(StartGate, OpensAtOnceWhenTheNodeIsLinkedToAll) {
   const auto ended = g.run_once(rollcall.url(), long_wait);
   EXPECT_EQ(ended.exit_code, 0);
   EXPECT_LT(ended.took, soon);
-  EXPECT_EQ(ended.said, "gate: open: " + node + " is linked to all\n");
+  EXPECT_EQ(ended.said, "gate: open: Rollcall lets " + node + " start\n");
   EXPECT_THAT(rollcall.request(), StartsWith("GET /api/v1/ready/" + node + "?strict=1 HTTP/1."));
 }
 
@@ -215,13 +215,13 @@ TEST_P(StartGate, NotYetIsWaitedForAndNotForLongerThanAllowed) {
 TEST_P(StartGate, OpensAsSoonAsNotYetBecomesYes) {
   gate g(GetParam());
   web rollcall(http(503, "Service Unavailable"));
-  const std::jthread later([&] {
-    while (rollcall.asked() < 2) std::this_thread::sleep_for(10ms);
+  const std::jthread later([&](const std::stop_token& over) {
+    while (rollcall.asked() < 2 && !over.stop_requested()) std::this_thread::sleep_for(10ms);
     rollcall.become(http(200, "OK"));
   });
   const auto ended = g.run_once(rollcall.url(), long_wait);
   EXPECT_LT(ended.took, soon);
-  EXPECT_EQ(ended.said, "gate: open: " + node + " is linked to all\n");
+  EXPECT_EQ(ended.said, "gate: open: Rollcall lets " + node + " start\n");
 }
 
 TEST_P(StartGate, ANodeThatHasNoNameYetIsWaitedFor) {
@@ -233,7 +233,7 @@ TEST_P(StartGate, ANodeThatHasNoNameYetIsWaitedFor) {
     g.write_node();
   });
   const auto ended = g.run_once(rollcall.url(), long_wait);
-  EXPECT_EQ(ended.said, "gate: open: " + node + " is linked to all\n");
+  EXPECT_EQ(ended.said, "gate: open: Rollcall lets " + node + " start\n");
   EXPECT_GE(ended.took, 1'400ms);
 }
 
