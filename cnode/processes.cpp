@@ -89,7 +89,8 @@ spawn_options read_options(const term& options) {
   return read;
 }
 
-// The reference in a gen call's tag: Ref, [alias | Ref], [[alias | Ref] | _], or OTP 23's {'$gen_request_id', Ref}.
+// The reference in a gen call's tag: Ref, [alias | Ref], [[alias | Ref] | _], or OTP 23's {'$gen_request_id',
+// Ref}.
 struct call_tag {
   const reference* ref = nullptr;
   bool alias = false;
@@ -266,8 +267,8 @@ reaction processes::spawn(const control::spawn_request& request, byte_view paylo
   return made;
 }
 
-// {call, M, F, A, GroupLeader}, as nodes before OTP 23, erl_call and libei's ei_rpc ask it of `rex`; absent: something
-// else. The answer is the value, or {badrpc, {'EXIT', {Reason, Stack}}}.
+// {call, M, F, A, GroupLeader}, as nodes before OTP 23, erl_call and libei's ei_rpc ask it of `rex`; absent:
+// something else. The answer is the value, or {badrpc, {'EXIT', {Reason, Stack}}}.
 std::optional<byte_string> processes::rex_call(const pid& caller, const term& request) {
   const auto* call = items_of(request, 5);
   if (call == nullptr || !call->front().is_atom("call")) return {};
@@ -305,19 +306,33 @@ reaction processes::deliver(session& of, std::string_view name, byte_view payloa
   if (!decoded) return refuse_size(of, message{control::reg_send{}, payload, true});
   if (const auto* call = items_of(*decoded, 3)) {
     if (call->front().is_atom("$gen_call")) return gen_call(of, name, (*call)[1], (*call)[2]);
-    // A call that is none of a server's: sys:get_state/1, gen_server:stop/1, gen_event:call/3. Who makes it waits.
+    // A call that is none of a server's: sys:get_state/1, gen_server:stop/1, gen_event:call/3. Who makes it
+    // waits.
     if (const auto* from = items_of((*call)[1], 2); from != nullptr && from->front().as<pid>() != nullptr) {
       auto made = end_monitor(of, read_tag(from->back()).ref, written(term_writer().atom("notsup")));
-      made.unexpected = fmt::format("a call to {} that is not for a server: {}", name, to_string(*decoded, 200));
+      made.unexpected =
+          fmt::format("a call to {} that is not for a server: {}", name, to_string(*decoded, 200));
       return made;
     }
   }
   if (const auto* asked = items_of(*decoded, 2); asked != nullptr && name == "rex") {
     const auto* from = asked->front().as<pid>();
     const auto answered = from == nullptr ? std::nullopt : rex_call(*from, asked->back());
+    term_writer out;
     if (answered) {
-      term_writer out;
       out.tuple_header(2).atom("rex").raw(*answered);
+      return {encode_message(control::send{*from}, out.view()), {}};
+    }
+    // rpc:sbcast/3 and rpc:server_call/4 have it pass a message on, and wait for its word whether there is
+    // such a process. Ours take messages from those who send them only.
+    const auto* passing = from == nullptr ? nullptr : items_of(asked->back(), 3);
+    if (passing != nullptr && (passing->front().is_atom("sbcast") || passing->front().is_atom("send"))) {
+      out.tuple_header(3)
+          .atom("rex")
+          .atom(node_)
+          .tuple_header(2)
+          .atom("nonexisting_name")
+          .write((*passing)[1]);
       return {encode_message(control::send{*from}, out.view()), {}};
     }
   }
@@ -364,7 +379,8 @@ reaction processes::gen_call(session& of, std::string_view name, const term& fro
   // told.
   const auto fail = [&, held = ref](const term_writer& reason) {
     auto made = end_monitor(of, held, written(reason));
-    if (made.frames.empty()) made.unexpected = fmt::format("a call to {} that fails, without a monitor", name);
+    if (made.frames.empty())
+      made.unexpected = fmt::format("a call to {} that fails, without a monitor", name);
     return made;
   };
 

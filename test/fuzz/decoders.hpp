@@ -37,10 +37,17 @@ inline void message(byte_view input) {
   const auto parsed = parse_message(input);
   // The beginning of a frame that is too large to be kept says the same, or nothing.
   const auto head = parse_head(input);
-  if (head) must(head->payload_skipped && head->payload.empty());
+  if (head) {
+    must(head->payload_skipped);
+    static_cast<void>(read_call_front(head->payload));
+  }
   if (!parsed) return;
   must(head.has_value() != parsed->payload.empty());
   if (head) must(encode_message(head->control) == encode_message(parsed->control));
+  if (parsed->payload_skipped) {
+    must(!check_term(parsed->payload).has_value());
+    return;
+  }
   if (!parsed->payload.empty()) must(check_term(parsed->payload).has_value());
   const auto frame = encode_message(parsed->control, parsed->payload);
   const auto reparsed = parse_message(byte_view(frame).substr(4));

@@ -332,8 +332,14 @@ void three_five_cut_healed_two(workload kind, std::vector<std::string> rollcall_
   // One pair cannot reach each other: four that all can stay one cluster, and one of the two is left out.
   // Whoever is in the larger part has it on its page, and stays there for as long as this lasts.
   app.net().cut("pod-0", "pod-1");
-  // Both ends notice, one after the other, and the nodes drop whoever another has lost: what counts is what
-  // it comes to, seen at two looks three rounds apart between which nobody was lost.
+  // Both ends notice, one up to half a tick time after the other, and the nodes drop whoever another has
+  // lost: what counts is what it comes to once both have, seen at two looks three rounds apart between which
+  // nobody was lost.
+  const auto has_lost = [&](std::size_t node, std::size_t other) {
+    const auto lost = app.pod(node).lost();
+    return std::ranges::find(lost, app.name(other)) != lost.end();
+  };
+  ASSERT_TRUE(eventually([&] { return has_lost(0, 1) && has_lost(1, 0); }, limit, "both ends have noticed"));
   std::size_t alone = 9;
   const auto left_out = [&] {
     for (const std::size_t out : {0, 1}) {
