@@ -133,8 +133,7 @@ const std::vector<answers::function>& answers::functions() {
   static constexpr auto clause = answer_kind::function_clause;
   static const std::vector<function> all{
       {"members", "", "every member as a map: node, state, reason, since_at, listed, visible, missing, ...",
-       0,
-       [](answers& self, terms) { return self.all_members(); }},
+       0, [](answers& self, terms) { return self.all_members(); }},
       {"members", "State", "those that are joining, up, suspect, leaving, down or left", 1,
        [](answers& self, terms given) {
          const auto state = state_named(given[0]);
@@ -195,7 +194,8 @@ const std::vector<answers::function>& answers::functions() {
        [](answers& self, terms given) {
          const auto* count = given[0].as<std::int64_t>();
          if (count == nullptr || *count < 0) return failed(clause);
-         const auto last = std::min(static_cast<std::size_t>(*count), self.actions_.snapshot()->events.size());
+         const auto last =
+             std::min(static_cast<std::size_t>(*count), self.actions_.snapshot()->events.size());
          return self.cached("events " + std::to_string(last),
                             [&](const snapshot& s) { return report::events(s, last); });
        }},
@@ -212,14 +212,16 @@ const std::vector<answers::function>& answers::functions() {
              return refused("system_limit");
          }
          return ok();
-       }, true},
+       },
+       true},
       {"unsubscribe", "Pid", "no more", 1,
        [](answers& self, terms given) {
          const auto* process = given[0].as<cnode::pid>();
          if (process == nullptr) return failed(clause);
          self.actions_.unsubscribe(*process);
          return ok();
-       }, true},
+       },
+       true},
       {"leave", "Node", "keep a node out of the mesh from now on", 1,
        [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.leave); }, true},
       {"rejoin", "Node", "let it in again", 1,
@@ -228,7 +230,8 @@ const std::vector<answers::function>& answers::functions() {
        [](answers& self, terms) {
          self.actions_.start_round();
          return ok();
-       }, true},
+       },
+       true},
       {"version", "", "the version of rollcall", 0,
        [](answers& self, terms) { return value(report::document{report::text{self.version_}}); }},
       {"help", "", "this text", 0,

@@ -248,7 +248,8 @@ membership::report::document to_document(const configuration& config) {
       if (o.is_duration()) {
         const bool off = only == "off";
         constexpr auto most = std::chrono::hours(24 * 365);
-        value = off ? document{nil{}} : document{static_cast<std::int64_t>(parse_duration(only, {}, most).count())};
+        value = off ? document{nil{}}
+                    : document{static_cast<std::int64_t>(parse_duration(only, {}, most).count())};
       } else if (o.kind == value_kind::toggle) {
         value = {only == "true"};
       } else if (o.kind == value_kind::number && failed == std::errc() && end == only.data() + only.size()) {

@@ -96,8 +96,8 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
 // load() accepts. Never the cookie.
 std::string to_toml(const configuration&);
 
-// config/0: the same values under the same names, with underscores; durations in ms, under NAME_ms. A list is a
-// list of texts (of atoms for nodes), what is not set nil.
+// config/0: the same values under the same names, with underscores; durations in ms, under NAME_ms. A list is
+// a list of texts (of atoms for nodes), what is not set nil.
 membership::report::document to_document(const configuration&);
 
 }  // namespace rollcall::app

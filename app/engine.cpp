@@ -345,9 +345,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // Everything that was known of the cluster is another's to know now. What is remembered stays.
   void stand_by(const node_name& taken, const std::string& by) {
     standing_by_ = true;
-    log_.warning(std::string(stands_by), {{"name", configuration_.name->text()},
-                                          {"seen_at", taken.text()},
-                                          {"it_is_at", by}});
+    log_.warning(std::string(stands_by),
+                 {{"name", configuration_.name->text()}, {"seen_at", taken.text()}, {"it_is_at", by}});
     wake_.cancel();
     facts_.clear();
     node_->stand_by(true);

@@ -35,7 +35,8 @@ std::optional<peer_address> address_in(const cnode::term& answer) {
   };
   const auto* ok = parts(answer, 2);
   const auto* address = ok != nullptr && ok->front().is_atom("ok") ? parts((*ok)[1], 2) : nullptr;
-  const auto* at = address != nullptr && address->front().is_atom("net_address") ? parts((*address)[1], 2) : nullptr;
+  const auto* at =
+      address != nullptr && address->front().is_atom("net_address") ? parts((*address)[1], 2) : nullptr;
   const auto* port = at == nullptr ? nullptr : (*at)[1].as<std::int64_t>();
   if (port == nullptr || *port < 0 || *port > 65'535) return {};
   return peer_address{to_string(at->front(), 200), static_cast<std::uint16_t>(*port)};
@@ -43,8 +44,9 @@ std::optional<peer_address> address_in(const cnode::term& answer) {
 
 struct inquiry::implementation {
   implementation(asio::io_context& io, const cnode::node_options& like, cnode::resolve_function resolve)
-      : node(io, stranger_like(like), observer, std::move(resolve),
-             [](const cnode::request&) { return cnode::answer{cnode::answer_kind::undefined, nullptr}; }) {}
+      : node(io, stranger_like(like), observer, std::move(resolve), [](const cnode::request&) {
+          return cnode::answer{cnode::answer_kind::undefined, nullptr};
+        }) {}
 
   silent_observer observer;
   cnode::node node;

@@ -48,7 +48,7 @@ struct option {
 
   std::string variable() const;  // ROLLCALL_PEER_PORT
   bool is_duration() const { return placeholder == "TIME"; }
-  bool of(command) const;        // whether the command looks at it
+  bool of(command) const;  // whether the command looks at it
 };
 
 std::span<const option> options();

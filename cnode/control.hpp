@@ -113,8 +113,8 @@ result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix);
 // `frame` is what follows the length, and is not empty. Everything in it is checked before it is decoded.
 result<message> parse_message(byte_view frame);
 
-// The message of a frame of which only the beginning was kept. Its control message must be whole in there: else
-// frame_too_large when it answers a call of ours, and another error when nobody here waits for it.
+// The message of a frame of which only the beginning was kept. Its control message must be whole in there:
+// else frame_too_large when it answers a call of ours, and another error when nobody here waits for it.
 result<message> parse_head(byte_view head);
 
 // Of {Label, {Caller, Tag}, ...}, how a call to a process begins, whatever follows: who waits for the answer.

@@ -345,8 +345,8 @@ term_writer& term_writer::real(double value) {
 }
 
 term_writer& term_writer::binary(std::string_view bytes) {
-  buffer::appended(
-      ei_x_encode_binary(buffer_->with_room(), bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size())));
+  buffer::appended(ei_x_encode_binary(buffer_->with_room(), bytes.empty() ? "" : bytes.data(),
+                                      static_cast<int>(bytes.size())));
   return *this;
 }
 

@@ -54,9 +54,9 @@ class cluster {
   // known who is there; nothing is counted anew.
   void restore(std::vector<incident>, incident_totals, const std::vector<node_name>& kept_out);
 
-  // The same from the last snapshot of one before in this very process, whose versions and events go on. Standing
-  // by: another Rollcall of our name is at work, and nothing is known at first hand; incidents that were open
-  // end as `unwatched`, and are not counted as healed.
+  // The same from the last snapshot of one before in this very process, whose versions and events go on.
+  // Standing by: another Rollcall of our name is at work, and nothing is known at first hand; incidents that
+  // were open end as `unwatched`, and are not counted as healed.
   void follow(const membership::snapshot&, bool standing_by);
 
   step_result step(std::span<const any_fact> facts, moment now);

@@ -44,8 +44,8 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool dialling = false;  // a dial is outstanding
   bool first_dial_ended = false;
   milliseconds next_dial{0};
-  unsigned dials_failed = 0;           // in a row
-  reason dial_failure = reason::none;  // of the last dial since the loss; none: no dial ended since
+  unsigned dials_failed = 0;               // in a row
+  reason dial_failure = reason::none;      // of the last dial since the loss; none: no dial ended since
   std::optional<dial_step> dial_ended_at;  // of that dial
 
   bool has_view = false;  // of this link

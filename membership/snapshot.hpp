@@ -47,8 +47,8 @@ enum class incident_type {
 inline constexpr int incident_type_count = 3;
 enum class incident_end {
   open,
-  healed,  // every pair of it is connected again
-  gone,    // those it left out are down, have left or were restarted
+  healed,     // every pair of it is connected again
+  gone,       // those it left out are down, have left or were restarted
   unwatched,  // another Rollcall took over while it was open: how it ended is that one's to tell
 };
 inline constexpr int incident_end_count = 4;
@@ -124,7 +124,7 @@ struct member {
   std::optional<bool> prevent_overlapping_partitions{}, connect_all{};
   std::optional<milliseconds> net_ticktime{};
   std::uint64_t joins = 0, leaves = 0, failures = 0, restarts = 0;
-  bool linked = false;  // we hold a link to it
+  bool linked = false;                       // we hold a link to it
   std::optional<dial_step> dial_ended_at{};  // of the last dial that failed, since there was a link
   bool fresh_view = false;
   bool seen = false;      // a member with a fresh view is linked to it

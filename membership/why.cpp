@@ -72,8 +72,8 @@ std::string missing_in_mesh(const snapshot& s, const membership::member& m) {
 }
 
 // Steps before the one it stands at were taken, if they were tried; those behind it are not known.
-document answer(document node, document state, document reason_symbol, bool listed, std::optional<position> stuck,
-                const std::string& why) {
+document answer(document node, document state, document reason_symbol, bool listed,
+                std::optional<position> stuck, const std::string& why) {
   array steps;
   for (std::size_t at = 0; at < step_names.size(); ++at) {
     document ok{true}, told{nil{}};

@@ -109,8 +109,8 @@ TEST_F(TwoRollcalls, OneIsLeftWhenBothStartAtOnce) {
   EXPECT_TRUE(eventually([&] { return winner.whole(3); }, 60s, "the winner has them all"));
 }
 
-// Our end of the connections is reset, by something between us that forgot them; the nodes keep theirs. Nobody else is
-// there, so there is nobody to stand by for, also where it is all the links there are.
+// Our end of the connections is reset, by something between us that forgot them; the nodes keep theirs.
+// Nobody else is there, so there is nobody to stand by for, also where it is all the links there are.
 TEST(RollcallReset, AnOldConnectionOfOursIsNotTakenForAnother) {
   ROLLCALL_NEEDS_NETWORK();
   pods cluster({.count = 1});
@@ -123,7 +123,8 @@ TEST(RollcallReset, AnOldConnectionOfOursIsNotTakenForAnother) {
   };
   const auto pod = cluster.host_of(0).address;
   nft("add table ip forgets; add chain ip forgets out { type filter hook output priority 0; }; "
-      "add rule ip forgets out ip daddr " + pod + " tcp dport != 4369 reject with tcp reset");
+      "add rule ip forgets out ip daddr " +
+      pod + " tcp dport != 4369 reject with tcp reset");
   EXPECT_TRUE(eventually([&] { return only.metric("rollcall_links") == 0.0; }, 60s, "our end is reset"));
   nft("delete table ip forgets");
   EXPECT_EQ(cluster.node(0).eval("length(nodes(hidden))"), "1") << "the node was told nothing";

@@ -143,7 +143,8 @@ TEST_F(Answers, AnUnchangedAnswerIsNotMadeAgain) {
 
 TEST_F(Answers, WhoDoesNotWaitGetsNothingMade) {
   EXPECT_EQ(functions(cnode::request{caller, "rollcall", "links", {}, false}).encoded, nullptr);
-  EXPECT_EQ(functions(cnode::request{caller, "rollcall", "nonesuch", {}, false}).kind, answer_kind::undefined);
+  EXPECT_EQ(functions(cnode::request{caller, "rollcall", "nonesuch", {}, false}).kind,
+            answer_kind::undefined);
   functions(cnode::request{caller, "rollcall", "reconnect", {}, false});
   EXPECT_EQ(rounds, 1) << "what acts acts all the same";
 }

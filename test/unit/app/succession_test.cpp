@@ -61,10 +61,10 @@ TEST(Succession, ForgetsNodesThatAreNoneAnyMore) {
 TEST(Inquiry, ReadsWhatANodeSaysOfAPeersAddress) {
   using cnode::atom;
   using cnode::tuple;
-  const cnode::term at(tuple{{tuple{{std::int64_t{10}, std::int64_t{0}, std::int64_t{0}, std::int64_t{1}}},
-                              std::int64_t{40'000}}});
-  const cnode::term found(tuple{
-      {atom{"ok"}, tuple{{atom{"net_address"}, at, cnode::binary{"h"}, atom{"tcp"}, atom{"inet"}}}}});
+  const cnode::term at(tuple{
+      {tuple{{std::int64_t{10}, std::int64_t{0}, std::int64_t{0}, std::int64_t{1}}}, std::int64_t{40'000}}});
+  const cnode::term found(
+      tuple{{atom{"ok"}, tuple{{atom{"net_address"}, at, cnode::binary{"h"}, atom{"tcp"}, atom{"inet"}}}}});
   EXPECT_EQ(address_in(found), us);
   EXPECT_EQ(address_in(tuple{{atom{"error"}, atom{"bad_node"}}}), std::nullopt);
   EXPECT_EQ(address_in(tuple{{atom{"ok"}, tuple{{atom{"net_address"}, atom{"undefined"}}}}}), std::nullopt);

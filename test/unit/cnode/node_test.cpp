@@ -508,10 +508,9 @@ TEST_F(Node, ACallToAProcessThatIsTooLargeEndsItsMonitorAndNoOther) {
       const cnode::term tag(cnode::list{{cnode::atom{"alias"}}, std::make_shared<const cnode::term>(ref)});
       const auto monitored = by_name ? cnode::process_id(to) : cnode::process_id(self);
       const auto call = gen_call(me, tag, request);
-      ASSERT_TRUE(large.write(
-          cnode::encode_message(cnode::control::monitor{me, monitored, ref}) +
-          (by_name ? cnode::encode_message(cnode::control::reg_send{me, to}, call)
-                   : cnode::encode_message(cnode::control::send{self}, call))));
+      ASSERT_TRUE(large.write(cnode::encode_message(cnode::control::monitor{me, monitored, ref}) +
+                              (by_name ? cnode::encode_message(cnode::control::reg_send{me, to}, call)
+                                       : cnode::encode_message(cnode::control::send{self}, call))));
       const auto down = large.read();
       ASSERT_TRUE(down && std::holds_alternative<cnode::control::monitor_exit>(*down));
       EXPECT_EQ(std::get<cnode::control::monitor_exit>(*down).ref, ref);
@@ -532,8 +531,10 @@ TEST_F(Node, AnAnswerToACallOfOursThatIsTooLargeClosesTheLink) {
   const auto me = pid_of("large@127.0.0.1");
   const auto us = thread.on([&] { return (*ours).self(); });
   const cnode::term huge(cnode::binary{std::string(cnode::max_frame_size, 'x')});
-  large.write(cnode::encode_message(cnode::control::monitor_exit{me, us, reference_of("ours@127.0.0.1"), huge}));
-  EXPECT_TRUE(until([&] { return ours.seen.has_down("large@127.0.0.1", error::frame_too_large); }, 20s, "closed"));
+  large.write(
+      cnode::encode_message(cnode::control::monitor_exit{me, us, reference_of("ours@127.0.0.1"), huge}));
+  EXPECT_TRUE(
+      until([&] { return ours.seen.has_down("large@127.0.0.1", error::frame_too_large); }, 20s, "closed"));
 }
 
 // A cast costs its caller nothing: a flood of them is served in turns.
@@ -553,7 +554,8 @@ TEST_F(Node, AFloodOfCastsDoesNotKeepOthersWaiting) {
   cnode::term_writer arguments;
   arguments.list_header(3).atom("rollcall").atom("anything").nil().nil();
   const cnode::control::spawn_request cast{
-      reference_of("flood@127.0.0.1"), me, me, cnode::atom{"erpc"}, cnode::atom{"execute_cast"}, 3, cnode::list{}};
+      reference_of("flood@127.0.0.1"), me, me,           cnode::atom{"erpc"},
+      cnode::atom{"execute_cast"},     3,  cnode::list{}};
   std::string casts;
   for (int i = 0; i < 400; ++i) casts += cnode::encode_message(cast, arguments.view());
   thread.on([&] {});  // idle

@@ -406,9 +406,11 @@ TEST(Report, WhyDoesNotClaimWhatWasNotTried) {
   driver d;
   d.mesh({"a", "b"});
   d.down("a");
-  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")), testing::StartsWith("listed+ dns? port_mapper? tcp- "));
+  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")),
+              testing::StartsWith("listed+ dns? port_mapper? tcp- "));
   d.fail("a", reason::refused);
-  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")), testing::StartsWith("listed+ dns+ port_mapper+ tcp- "));
+  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")),
+              testing::StartsWith("listed+ dns+ port_mapper+ tcp- "));
 }
 
 TEST(Report, WhyNamesWhomAMemberIsNotConnectedTo) {
