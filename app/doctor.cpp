@@ -12,20 +12,11 @@
 #include "app/engine.hpp"
 #include "app/network.hpp"
 #include "app/passer_by.hpp"
+#include "app/silent_observer.hpp"
 #include "app/table.hpp"
 
 namespace rollcall::app {
 namespace {
-
-// What links say is told by the diagnosis itself.
-struct silent_observer final : cnode::node_observer {
-  void link_up(const cnode::peer&) override {}
-  void link_down(const cnode::peer&, boost::system::error_code, const std::string&) override {}
-  void handshake_ended(cnode::direction, const std::optional<node_name>&, const asio::ip::tcp::endpoint&,
-                       boost::system::error_code, const std::string&) override {}
-  void port_mapper_changed(boost::system::error_code, const std::string&) override {}
-  void unexpected(const node_name&, const std::string&) override {}
-};
 
 struct examination {
   examination(const configuration& c, const environment& env)

@@ -4,17 +4,10 @@
 
 #include <random>
 
+#include "app/silent_observer.hpp"
+
 namespace rollcall::app {
 namespace {
-
-struct silent_observer final : cnode::node_observer {
-  void link_up(const cnode::peer&) override {}
-  void link_down(const cnode::peer&, boost::system::error_code, const std::string&) override {}
-  void handshake_ended(cnode::direction, const std::optional<node_name>&, const asio::ip::tcp::endpoint&,
-                       boost::system::error_code, const std::string&) override {}
-  void port_mapper_changed(boost::system::error_code, const std::string&) override {}
-  void unexpected(const node_name&, const std::string&) override {}
-};
 
 cnode::node_options stranger_like(cnode::node_options options) {
   options.name = node_name::make(fmt::format("rollcall-asks-{:08x}{:08x}", std::random_device{}(),
