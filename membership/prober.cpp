@@ -216,17 +216,22 @@ void prober::infer(const step_context& context, batches& more, deadline& wake) {
       const auto* other = members.find(a.b);
       if (one != nullptr && other != nullptr) groups.join(one->rank, other->rank);
     }
-    std::map<std::size_t, rank_set> of_root;
+    // By the rank of their root; empty for a rank that is no root of members in the mesh.
+    std::vector<rank_set> of_root(size, rank_set(size));
     std::map<std::size_t, std::size_t> sizes;
     for (const auto& m : members.all()) {
       if (!m->in_mesh()) continue;
       const auto root = groups.root(m->rank);
-      of_root.try_emplace(root, size).first->second.insert(m->rank);
+      of_root[root].insert(m->rank);
       ++sizes[root];
     }
     std::map<std::pair<std::size_t, std::size_t>, std::size_t> failed;
     for (const auto& [k, d] : doubts_) {
-      const auto a = members.find(d.first)->rank, b = members.find(d.second)->rank;
+      const auto* from = members.find(d.first);
+      const auto* to = members.find(d.second);
+      // Either may have gone silent since it was doubted: then it stands in no group.
+      if (from == nullptr || to == nullptr || !from->in_mesh() || !to->in_mesh()) continue;
+      const auto a = from->rank, b = to->rank;
       if (d.suspected) {
         rows[a].insert(b);
         rows[b].insert(a);
@@ -237,8 +242,8 @@ void prober::infer(const step_context& context, batches& more, deadline& wake) {
     }
     for (const auto& [pair, count] : failed) {
       if (count < inferred_from) continue;
-      const auto& here = of_root.find(pair.first)->second;
-      const auto& there = of_root.find(pair.second)->second;
+      const auto& here = of_root[pair.first];
+      const auto& there = of_root[pair.second];
       const auto take = [&](const rank_set& from, const rank_set& to) {
         each_rank(from.words(), [&](std::size_t rank) {
           for (std::size_t i = 0; i < context.views.row_words(); ++i) {
@@ -260,15 +265,13 @@ void prober::infer(const step_context& context, batches& more, deadline& wake) {
       std::ranges::sort(ordered, std::greater{});
       for (std::size_t target = 0; target < 2 && target < ordered.size(); ++target) {
         std::vector<std::size_t> there;
-        each_rank(of_root.find(ordered[target].second)->second.words(),
-                  [&](std::size_t r) { there.push_back(r); });
+        each_rank(of_root[ordered[target].second].words(), [&](std::size_t r) { there.push_back(r); });
         for (std::size_t g = target + 1; g < ordered.size(); ++g) {
           const auto pair = std::minmax(ordered[g].second, ordered[target].second);
           const auto already = failed.contains(pair) ? failed[pair] : 0;
           if (already >= inferred_from) continue;
           std::vector<std::size_t> here;
-          each_rank(of_root.find(ordered[g].second)->second.words(),
-                    [&](std::size_t r) { here.push_back(r); });
+          each_rank(of_root[ordered[g].second].words(), [&](std::size_t r) { here.push_back(r); });
           const auto wanted = std::min(inferred_from + 2, here.size() * there.size());
           const auto start = mixed(ordered[g].second ^ static_cast<std::uint64_t>(context.now.count()));
           std::size_t found = already;
@@ -326,7 +329,7 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
   seed_ = context.options.seed;
   batches asked, again, confirm, more;
   const bool due = context.now >= next_round_;
-  if (due || news_) clean(context);
+  if (due || news_ || episode_) clean(context);
   if (due) {
     next_round_ = context.now + context.options.interval;
     budget_ = per_round;
@@ -340,7 +343,9 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
     }
     recheck(context, wake, again, confirm);
     for (const auto k : first_time) {
-      const auto& d = doubts_.find(k)->second;
+      const auto known = doubts_.find(k);
+      if (known == doubts_.end()) continue;
+      const auto& d = known->second;
       const auto* from = context.members.find(d.first);
       const auto* to = context.members.find(d.second);
       if (from != nullptr && to != nullptr)
