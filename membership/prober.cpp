@@ -227,15 +227,15 @@ void prober::infer(const step_context& context, batches& more, deadline& wake) {
     }
     std::map<std::pair<std::size_t, std::size_t>, std::size_t> failed;
     for (const auto& [k, d] : doubts_) {
+      // A miss that is not confirmed may be the fault of an end that answers nobody.
+      if (!d.suspected) continue;
       const auto* from = members.find(d.first);
       const auto* to = members.find(d.second);
       // Either may have gone silent since it was doubted: then it stands in no group.
       if (from == nullptr || to == nullptr || !from->in_mesh() || !to->in_mesh()) continue;
       const auto a = from->rank, b = to->rank;
-      if (d.suspected) {
-        rows[a].insert(b);
-        rows[b].insert(a);
-      }
+      rows[a].insert(b);
+      rows[b].insert(a);
       if (d.missed < *episode_) continue;
       const auto one = groups.root(a), other = groups.root(b);
       if (one != other) ++failed[std::minmax(one, other)];

@@ -211,6 +211,25 @@ TEST(Prober, AFrozenNodeIsNoDarkPair) {
   EXPECT_EQ(f.suspected(), 0U);
 }
 
+// Its misses are not confirmed, and while one pair is dark they must not be taken for a second cut.
+TEST(Prober, AFrozenNodeBesideADarkPairIsNoGroupOfDarkPairs) {
+  for (const std::size_t count : {11U, 17U, 24U}) {
+    field f(count);
+    f.run(f.now + 2 * f.options.interval + 137ms);
+    f.dark = [](std::size_t a, std::size_t b) { return std::minmax(a, b) == std::minmax<std::size_t>(0, 1); };
+    f.frozen = {5};
+    std::size_t most = 0;
+    for (const auto end = f.now + 2 * f.options.interval; f.now < end;) {
+      f.run(f.now + 50ms);
+      most = std::max(most, f.suspected());
+    }
+    EXPECT_LE(most, 1U) << count;
+    f.frozen.clear();
+    f.run(f.now + 2 * f.options.interval);
+    EXPECT_EQ(f.suspected(), 1U) << count;
+  }
+}
+
 TEST(Prober, WhatTheViewsGiveUpIsNotSuspectedAnyMore) {
   field f(6);
   f.dark = [](std::size_t a, std::size_t b) { return std::minmax(a, b) == std::minmax<std::size_t>(0, 1); };
