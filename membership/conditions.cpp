@@ -128,17 +128,8 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     error(condition::netsplit, fmt::format("{} partitions: {}", s.partitions.size(), some_of(groups)));
   }
   // A dead zone and our own cut look alike, so this is said and not decided.
-  // Whom members go on seeing for longer than they could by mistake is silent to us alone.
-  const auto seen_all_along = [&](const member& m) {
-    return m.seen &&
-           s.at - m.since > m.net_ticktime.value_or(milliseconds(60'000)) * 5 / 4 + options_.interval;
-  };
-  const auto silent = names_where(s, [&](const member& m) {
-    return m.listed && !seen_all_along(m) &&
-           (m.state == member_state::suspect || m.state == member_state::down) &&
-           (m.why == reason::timeout || m.why == reason::tick_timeout);
-  });
-  if (!s.isolated && silent.size() >= 2 && silent.size() * 3 >= s.expected) {
+  const auto silent = names_where(s, [](const member& m) { return m.silent; });
+  if (s.fell_silent) {
     error(condition::possible_split,
           fmt::format("{} of {} expected members fell silent and are still listed: {}", silent.size(),
                       s.expected, some_of(silent)));

@@ -10,6 +10,7 @@
 #include "membership/deadline.hpp"
 #include "membership/journal.hpp"
 #include "membership/path_book.hpp"
+#include "membership/silence.hpp"
 
 namespace rollcall::membership {
 
@@ -17,10 +18,7 @@ class incidents {
  public:
   static constexpr std::size_t max_remembered = 100;  // closed ones
   static constexpr std::size_t max_open = 50;
-  static constexpr std::size_t max_losses = 4'096;  // remembered to find the cause
-  static constexpr std::size_t max_pairs = 20'000;  // followed one by one
-  static constexpr int confirmed_after = 2;         // intervals
-  static constexpr int never_connected_grace = 6;   // intervals
+  static constexpr int confirmed_after = 2;  // intervals
 
   incidents(const settings& options, journal& events);
   ~incidents();
@@ -37,7 +35,7 @@ class incidents {
   void asked(const member_record& on, const member_record& to, moment);
   void answered(const member_record& on, const member_record& to, connect_outcome, moment);
   // Left out by the planner (a sentence), or let in again.
-  void told(const member_record&, std::string sentence, moment);
+  void told(const member_record&, const std::string& sentence, moment);
   // Another creation.
   void restarted(const member_record&, moment);
   // About to be removed from the table.
@@ -48,6 +46,8 @@ class incidents {
   bool evaluate(const step_context&, const std::vector<std::vector<std::size_t>>& partitions,
                 const path_book&, deadline&);
 
+  // Who fell silent, as it was at the last evaluation.
+  const silence& silent() const;
   // Newest first; never null.
   std::shared_ptr<const std::vector<incident>> all() const;
   const incident_totals& totals() const;

@@ -131,6 +131,7 @@ struct member {
   bool watched = false;   // it reports changes by itself
   bool kept_out = false;  // by leave/1, or pruned
   bool pruned = false;
+  bool silent = false;  // absent, without a word, and still listed
 };
 
 struct raised_condition {
@@ -152,6 +153,7 @@ struct snapshot {
   health overall = health::ok;
   std::vector<raised_condition> conditions;  // those that hold, worst first
   bool starting = true, isolated = false;
+  bool fell_silent = false;  // so many of the expected are silent that it may be a netsplit
   bool standing_by =
       false;  // another Rollcall under our name is at work: nothing here is known at first hand
   std::vector<source_report> sources;

@@ -1,0 +1,148 @@
+// A word at a time, so that a whole mesh costs next to nothing.
+#include "membership/broken_pairs.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace rollcall::membership {
+namespace {
+
+std::size_t place_of(const member_record& m) {
+  return m.kind == name_kind::long_name ? 0 : 1;
+}
+
+milliseconds last_heard(const member_record& m) {
+  return m.has_view ? std::max(m.view_at, m.heard_at) : m.heard_at;
+}
+
+}  // namespace
+
+bool counts(const member_record& m) {
+  return m.in_mesh() && !m.kept_out && !m.stopping;
+}
+
+// Short and long names never connect: two meshes.
+struct broken_pairs::meshes {
+  explicit meshes(const member_table& members) : of_kind{rank_set(members.size()), rank_set(members.size())} {
+    for (const auto& m : members.all()) {
+      if (!counts(*m)) continue;
+      of_kind[place_of(*m)].insert(m->rank);
+      ++present;
+    }
+  }
+  std::array<rank_set, 2> of_kind;
+  std::size_t present = 0;
+};
+
+void broken_pairs::forget(const member_record& m) {
+  if (m.rank < ever_.size()) {
+    ever_.clear(m.rank);
+    for (std::size_t rank = 0; rank < ever_.size(); ++rank) ever_.unset(rank, m.rank);
+  }
+  std::erase_if(pairs_, [&](const auto& e) { return lower(e.first) == m.id || higher(e.first) == m.id; });
+}
+
+const broken_pair* broken_pairs::find(pair_key k) const {
+  const auto found = pairs_.find(k);
+  return found == pairs_.end() ? nullptr : &found->second;
+}
+
+word broken_pairs::broken_word(const step_context& context, const meshes& mesh, const member_record& m,
+                               std::size_t index) const {
+  auto bits = ~(context.views.sees(m.rank)[index] & context.views.seen_by(m.rank)[index]);
+  bits |= context.suspected.sees(m.rank)[index];
+  bits &= mesh.of_kind[place_of(m)].words()[index];
+  if (index == m.rank / word_bits) bits &= ~(word{1} << (m.rank % word_bits));
+  return bits;
+}
+
+// Fills the degrees, and remembers what is whole until one of the two ends is started anew.
+std::size_t broken_pairs::count(const step_context& context, const meshes& mesh) {
+  const auto& members = context.members;
+  degrees_.assign(members.size(), 0);
+  std::size_t total = 0;
+  for (const auto& m : members.all()) {
+    if (!counts(*m)) continue;
+    for (std::size_t i = 0; i < context.views.row_words(); ++i) {
+      degrees_[m->rank] += static_cast<std::size_t>(std::popcount(broken_word(context, mesh, *m, i)));
+      auto whole =
+          context.views.sees(m->rank)[i] & context.views.seen_by(m->rank)[i] & ~ever_.sees(m->rank)[i];
+      for (; whole != 0; whole &= whole - 1) {
+        const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(whole));
+        ever_.set(m->rank, rank);
+        ever_.set(rank, m->rank);
+      }
+    }
+    total += degrees_[m->rank];
+  }
+  return total;
+}
+
+broken_pair broken_pairs::look(const step_context& context, const member_record& a, const member_record& b,
+                               pair_key k) const {
+  const auto known = pairs_.find(k);
+  auto pair = known != pairs_.end() ? known->second
+                                    : broken_pair{.since = context.now, .since_wall = context.at.wall};
+  const bool forth = context.views.sees(a.rank, b.rank), back = context.views.sees(b.rank, a.rank);
+  const bool suspected = (forth || back) && context.suspected.sees(a.rank, b.rank);
+  const bool one_way = forth != back && !suspected;
+  if (one_way && !pair.one_way) pair.one_way_since = context.now;
+  pair.one_way = one_way;
+  pair.ever = ever_.sees(a.rank, b.rank);
+  // Not connected by our own decision, for a while.
+  if (context.held.contains(a.id) || context.held.contains(b.id)) pair.held = context.now;
+  if (!suspected && forth == back) {
+    // missing: a suspicion that turned out right keeps its time
+  } else if (!suspected) {
+    pair.suspected_at = milliseconds(-1);
+  } else if (pair.suspected_at < milliseconds(0)) {
+    pair.suspected_at = context.now;
+  }
+  return pair;
+}
+
+void broken_pairs::watch(const step_context& context) {
+  const auto& members = context.members;
+  const meshes mesh(members);
+  const auto total = count(context, mesh);
+  // Of more than can be followed one by one, some of each member stand for all.
+  const auto most = total / 2 > max_pairs
+                        ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.present))
+                        : members.size();
+  map next;
+  for (const auto& m : members.all()) {
+    if (total == 0 || !counts(*m) || degrees_[m->rank] == 0) continue;
+    std::size_t taken = 0;
+    for (std::size_t i = 0; i < context.views.row_words() && taken < most; ++i) {
+      for (auto bits = broken_word(context, mesh, *m, i); bits != 0 && taken < most; bits &= bits - 1) {
+        const auto& other = members[i * word_bits + static_cast<std::size_t>(std::countr_zero(bits))];
+        ++taken;
+        const auto k = key_of(m->id, other.id);
+        if (!next.contains(k)) next.emplace(k, look(context, *m, other, k));
+      }
+    }
+  }
+  pairs_ = std::move(next);
+}
+
+bool broken_pairs::due(const member_record& a, const member_record& b, const broken_pair& pair,
+                       milliseconds gathering, const step_context& context, deadline& wake) const {
+  const auto now = context.now;
+  const auto interval = context.options.interval;
+  const auto passed = [&](milliseconds at) {
+    wake.note(at);
+    return now >= at;
+  };
+  if (pair.suspected_at >= milliseconds(0)) return passed(pair.suspected_at + gathering);
+  const auto intervals = pair.one_way ? 2 : pair.ever ? 1 : never_connected_grace;
+  auto since = pair.one_way ? std::max(pair.since, pair.one_way_since) : pair.since;
+  if (!pair.ever) since = std::max(since, pair.held);
+  if (!passed(since + intervals * interval)) return false;
+  // Both answered since, and lately: neither of them is what has just gone away.
+  const auto lately = std::max(pair.since + milliseconds(1), now - 3 * interval / 2);
+  if (last_heard(a) >= lately && last_heard(b) >= lately) return true;
+  wake.note(now + std::max(milliseconds(50), interval / 8));
+  return false;
+}
+
+}  // namespace rollcall::membership

@@ -1,0 +1,70 @@
+// The pairs of members that are not whole: since when, in which way, and whether one counts yet. What is
+// excluded, and when a pair counts, is written down in docs/membership.md.
+//
+//   each step: watch(), then due() for those that nobody explains
+#pragma once
+
+#include <map>
+
+#include "membership/context.hpp"
+#include "membership/deadline.hpp"
+
+namespace rollcall::membership {
+
+using pair_key = std::uint64_t;  // ids, the lower one first
+
+constexpr pair_key key_of(std::uint32_t a, std::uint32_t b) noexcept {
+  return a < b ? (pair_key{a} << 32U | b) : (pair_key{b} << 32U | a);
+}
+constexpr std::uint32_t lower(pair_key k) noexcept {
+  return static_cast<std::uint32_t>(k >> 32U);
+}
+constexpr std::uint32_t higher(pair_key k) noexcept {
+  return static_cast<std::uint32_t>(k & 0xffffffffU);
+}
+
+// A member whose pairs count: in the mesh, and staying there.
+bool counts(const member_record&);
+
+struct broken_pair {
+  milliseconds since{0}, since_wall{0};
+  milliseconds suspected_at{-1};  // steady; negative: it is not
+  bool one_way = false;
+  milliseconds one_way_since{0};
+  bool ever = false;           // was whole since both were started
+  milliseconds held{0};        // until when we kept it from connecting
+  std::uint64_t incident = 0;  // 0: of none
+};
+
+class broken_pairs {
+ public:
+  static constexpr std::size_t max_pairs = 20'000;  // followed one by one
+  static constexpr int never_connected_grace = 6;   // intervals
+
+  void reorder(std::span<const std::size_t> previous) { ever_.reorder(previous); }
+  // A new creation, or gone: its pairs are new ones.
+  void forget(const member_record&);
+  void watch(const step_context&);
+  // Whether it counts by now; notes when it may. `gathering`: others of the same cause are waited for.
+  bool due(const member_record&, const member_record&, const broken_pair&, milliseconds gathering,
+           const step_context&, deadline&) const;
+
+  using map = std::map<pair_key, broken_pair>;
+  const map& all() const noexcept { return pairs_; }
+  map& all() noexcept { return pairs_; }
+  const broken_pair* find(pair_key) const;
+  // By rank: of how many broken pairs it is an end.
+  std::size_t degree(std::size_t rank) const { return degrees_[rank]; }
+
+ private:
+  struct meshes;
+  word broken_word(const step_context&, const meshes&, const member_record&, std::size_t index) const;
+  std::size_t count(const step_context&, const meshes&);
+  broken_pair look(const step_context&, const member_record&, const member_record&, pair_key) const;
+
+  map pairs_;
+  view_matrix ever_;  // pairs that were whole since both ends were started
+  std::vector<std::size_t> degrees_;
+};
+
+}  // namespace rollcall::membership

@@ -1,0 +1,425 @@
+// What each fact does to the members, and to the parts that keep what follows from it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "membership/cluster_implementation.hpp"
+
+namespace rollcall::membership {
+namespace {
+
+constexpr std::size_t max_strangers = 1'000;       // names a view may hold that are no members
+constexpr milliseconds answers_shown_within{100};  // in the snapshot, unless something else changes
+
+std::string listing_sentence(const std::vector<node_name>& listed, const std::vector<const node_name*>& added,
+                             const std::vector<std::string>& gone) {
+  const auto few = [](const auto& list, auto&& text) {
+    std::string sentence;
+    for (std::size_t i = 0; i < list.size() && i < conditions::most_names; ++i) {
+      sentence += (i == 0 ? "" : ", ") + text(list[i]);
+    }
+    if (list.size() > conditions::most_names) {
+      sentence += fmt::format(" and {} more", list.size() - conditions::most_names);
+    }
+    return sentence;
+  };
+  std::unordered_set<std::string_view> names;
+  for (const auto& name : listed) names.insert(name.text());
+  auto sentence = fmt::format("discovery lists {} {}", names.size(), names.size() == 1 ? "node" : "nodes");
+  if (!added.empty()) sentence += ", new: " + few(added, [](const node_name* n) { return n->text(); });
+  if (!gone.empty()) sentence += ", gone: " + few(gone, [](const std::string& n) { return n; });
+  return sentence;
+}
+
+}  // namespace
+
+// Members that were added or removed since get their ranks; bits and strangers follow.
+void cluster::implementation::settle() {
+  if (members.settled()) return;
+  // Whoever goes may still be seen by others: as a stranger, then.
+  std::vector<std::pair<std::uint32_t, node_name>> moved;
+  for (const auto& m : members.all()) {
+    if (members.find(m->id) != nullptr) continue;
+    each_rank(views.seen_by(m->rank),
+              [&](std::size_t rank) { moved.emplace_back(members[rank].id, m->name); });
+  }
+  const auto previous = members.settle();
+  views.reorder(previous);
+  plans.reorder(previous);
+  probes.reorder(previous);
+  splits.reorder(previous);
+  for (auto& [id, name] : moved) {
+    auto* m = members.find(id);
+    if (m != nullptr && m->strangers.size() < max_strangers) m->strangers.push_back(std::move(name));
+  }
+  for (const auto& m : members.all()) {
+    std::erase_if(m->strangers, [&](const node_name& name) {
+      const auto* known = members.find(name);
+      if (known == nullptr) return false;
+      views.set(m->rank, known->rank);
+      return true;
+    });
+  }
+  planning_due = dirty = true;
+}
+
+void cluster::implementation::forget(member_record& m) {
+  if (m.linked) stranger_links.insert_or_assign(m.name, stranger_link{m.creation, m.visible_kind});
+  plans.forget(m);
+  probes.forget(m);
+  paths.forget(m);
+  splits.removed(m, now);
+  members.remove(m);
+}
+
+void cluster::implementation::put_aside(member_record& m) {
+  aside.add(m.name, now.steady);
+  forget(m);
+  settle();
+}
+
+member_record& cluster::implementation::add(const node_name& name) {
+  auto& m = members.add(name);
+  m.since = now.wall;
+  m.entered = now.steady;
+  return m;
+}
+
+// Those that were not listed before.
+std::vector<const node_name*> cluster::implementation::enter_listed(const std::vector<node_name>& listed) {
+  std::vector<const node_name*> added;
+  const auto entry = life.next_entry();
+  for (const auto& name : listed) {
+    if (aside.contains(name)) continue;
+    auto* m = members.find(name);
+    if (m != nullptr && m->listed) continue;
+    added.push_back(&name);
+    if (m == nullptr) m = &add(name);
+    // An unlisted pod that was up all along is no newcomer.
+    if (m->state != member_state::up) m->entry = entry;
+    if (m->state == member_state::left) {
+      plans.forget(*m);
+      paths.forget(*m);
+      splits.restarted(*m, now);
+    }
+    life.listed(*m, now);
+    departing.listed(*m, now);
+    listing_changed = now.steady;
+  }
+  return added;
+}
+
+// Nodes that nobody listed until now may have linked to us already.
+void cluster::implementation::link_those_known(const std::vector<const node_name*>& added) {
+  for (const auto* name : added) {
+    const auto link = stranger_links.find(*name);
+    if (link == stranger_links.end()) continue;
+    auto* m = members.find(*name);
+    const auto [creation, visible] = link->second;
+    stranger_links.erase(link);
+    if (!visible) {
+      m->visible_kind = false;
+      put_aside(*m);
+    } else {
+      linked(*m, creation);
+    }
+  }
+}
+
+std::vector<std::string> cluster::implementation::delist(const std::vector<node_name>& listed,
+                                                         std::size_t listed_before) {
+  std::unordered_set<std::string_view> names;
+  for (const auto& name : listed) names.insert(name.text());
+  std::vector<std::string> gone;
+  for (const auto& m : members.all()) {
+    if (!m->listed || names.contains(m->name.text())) continue;
+    life.delisted(*m, now);
+    // An answer that lost half of its nodes at once may be wrong: nobody is taken out for it.
+    m->prune_barred = names.size() * 2 <= listed_before;
+    gone.push_back(m->name.text());
+  }
+  aside.keep([&](const node_name& name) { return names.contains(name.text()); });
+  return gone;
+}
+
+void cluster::implementation::apply(const fact::listed& listed) {
+  const auto before =
+      static_cast<std::size_t>(std::ranges::count_if(members.all(), [](const auto& m) { return m->listed; }));
+  const auto added = enter_listed(listed.nodes);
+  settle();
+  link_those_known(added);
+  const auto gone = delist(listed.nodes, before);
+  if (!added.empty() || !gone.empty()) {
+    events.write(event_type::discovery_changed, nullptr, reason::none,
+                 listing_sentence(listed.nodes, added, gone), now);
+  }
+  sources = listed.sources;
+  alarms.sources_told(sources, now);
+  const auto answered = [](const source_report& s) {
+    return s.asked && (s.last_success || s.outcome == query_outcome::ok || s.outcome == query_outcome::empty);
+  };
+  life.discovery_answered(std::ranges::all_of(sources, answered), now);
+  dirty = true;
+}
+
+void cluster::implementation::linked(member_record& m, std::uint32_t creation) {
+  const bool was_linked = m.linked;
+  if (life.link_up(m, creation, now)) {
+    plans.forget(m);
+    paths.forget(m);
+    splits.restarted(m, now);
+    // Whoever is said to be linked to it may mean the run before: that is asked again.
+    std::vector<std::size_t> believers;
+    each_rank(views.seen_by(m.rank), [&](std::size_t rank) { believers.push_back(rank); });
+    for (const auto rank : believers) {
+      views.unset(rank, m.rank);
+      members[rank].view_wanted |= members[rank].linked;
+    }
+  }
+  if (!was_linked || !m.has_view) {
+    views.clear(m.rank);
+    m.strangers.clear();
+    probes.forget(m);
+  }
+  dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::link_up& up) {
+  if (aside.contains(up.node)) {
+    aside.dial_ended(up.node, now.steady);
+    if (!up.visible) {
+      stranger_links.insert_or_assign(up.node, stranger_link{up.creation, up.visible});
+      return;
+    }
+    // It answers under this name after all.
+    aside.erase(up.node);
+    stranger_links.erase(up.node);
+    auto& m = add(up.node);
+    m.entry = life.next_entry();
+    life.listed(m, now);
+    settle();
+    linked(m, up.creation);
+    return;
+  }
+  auto* m = members.find(up.node);
+  // A node that nobody lists, or that never was one of us: the link is remembered in case it gets listed.
+  if (m == nullptr || m->state == member_state::left || (!m->listed && !m->joined)) {
+    stranger_links.insert_or_assign(up.node, stranger_link{up.creation, up.visible});
+    if (m != nullptr) m->dialling = false;
+    return;
+  }
+  if (!up.visible) {
+    m->linked = true;
+    m->creation = up.creation;
+    m->visible_kind = false;
+    put_aside(*m);
+    return;
+  }
+  linked(*m, up.creation);
+}
+
+void cluster::implementation::apply(const fact::link_down& down) {
+  stranger_links.erase(down.node);
+  auto* m = members.find(down.node);
+  if (m == nullptr || !m->linked) return;
+  life.link_down(*m, down.why, down.detail, now);
+  m->dial_ended_at.reset();
+  probes.forget(*m);
+  views.clear(m->rank);
+  m->strangers.clear();
+  dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::dial_failed& failed) {
+  if (aside.contains(failed.node)) {
+    aside.dial_ended(failed.node, now.steady);
+    return;
+  }
+  auto* m = members.find(failed.node);
+  if (m == nullptr) return;
+  m->dialling = false;
+  dirty = planning_due = true;
+  if (m->linked) return;  // it came to us meanwhile
+  if (failed.why == reason::name_mismatch && failed.answered_as && *failed.answered_as != m->name &&
+      m->creation == 0) {
+    auto* real = members.find(*failed.answered_as);
+    if (real != nullptr && real->state != member_state::left) {
+      // Two handshakes of ours met there, and the node ended one: it was not refused.
+      if (!real->linked && real->dial_failure == reason::handshake) real->next_dial = now.steady;
+      events.write(event_type::discovery_changed, &m->name, reason::name_mismatch,
+                   fmt::format("{} is another name of {}: it is not a member of its own", m->name.text(),
+                               real->name.text()),
+                   now);
+      put_aside(*m);
+      return;
+    }
+  }
+  life.dial_failed(*m, failed.why, failed.detail, now);
+  m->dial_ended_at = failed.at;
+  asks.dial_failed(*m, failed.why, now.steady);
+}
+
+void cluster::implementation::apply(const fact::view& told) {
+  auto* m = members.find(told.node);
+  if (m == nullptr || !m->linked) return;
+  rank_set seen(members.size());
+  m->strangers.clear();
+  for (const auto& name : told.visible) {
+    if (const auto* other = members.find(name); other != nullptr) {
+      seen.insert(other->rank);
+    } else if (m->strangers.size() < max_strangers && !aside.contains(name) && name != m->name) {
+      m->strangers.push_back(name);
+    }
+  }
+  if (m->has_view) {
+    const auto before = views.sees(m->rank);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      for (auto bits = before[i] & ~seen.words()[i]; bits != 0; bits &= bits - 1) {
+        const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
+        if (rank != m->rank) lost(*m, members[rank], {});
+      }
+    }
+  }
+  const bool differs = views.replace(m->rank, seen);
+  planning_due |= differs || !m->fresh;
+  m->view_basis = m->asking_view ? m->asked_in : number;
+  m->asking_view = false;
+  m->has_view = m->first_view_ended = true;
+  m->view_at = m->heard_at = now.steady;
+  m->view_failure = reason::none;
+  m->round_trip = told.round_trip;
+  planning_due |= plans.viewed(*m, context());
+  dirty = true;
+  // What it reported while it was asked may be newer than its answer, or older: its word is followed, and it
+  // is asked again.
+  for (const auto& [peer, up] : std::exchange(m->reported_meanwhile, {})) {
+    changed(*m, peer, up, {});
+    m->view_wanted = true;
+  }
+}
+
+void cluster::implementation::lost(member_record& from, member_record& to, std::string_view why) {
+  splits.lost(from, to, why, now);
+  plans.lost(from, to, now.steady);
+}
+
+void cluster::implementation::changed(member_record& m, const node_name& peer, bool up,
+                                      std::string_view why) {
+  auto* other = members.find(peer);
+  if (other == &m || aside.contains(peer)) return;
+  if (other == nullptr) {
+    const auto at = std::ranges::find(m.strangers, peer);
+    if (up && at == m.strangers.end() && m.strangers.size() < max_strangers) m.strangers.push_back(peer);
+    if (!up && at != m.strangers.end()) m.strangers.erase(at);
+  } else if (up) {
+    views.set(m.rank, other->rank);
+  } else if (views.sees(m.rank, other->rank)) {
+    views.unset(m.rank, other->rank);
+    lost(m, *other, why);
+  }
+  dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::peer_changed& told) {
+  auto* m = members.find(told.node);
+  if (m == nullptr || !m->linked) return;
+  m->heard_at = now.steady;
+  if (m->asking_view && m->reported_meanwhile.size() < max_strangers) {
+    m->reported_meanwhile.emplace_back(told.peer, told.up);
+  }
+  if (m->has_view) changed(*m, told.peer, told.up, told.why);
+}
+
+void cluster::implementation::apply(const fact::watching& told) {
+  auto* m = members.find(told.node);
+  if (m == nullptr || !m->linked) return;
+  m->watch_asked = told.on;
+  if (told.on == m->watched) return;
+  m->watched = told.on;
+  m->next_watch = now.steady + questions::watch_retry;
+  // What happened before it watched is asked for; after that it tells by itself.
+  m->view_wanted = true;
+  dirty = true;
+}
+
+void cluster::implementation::apply(const fact::heard& told) {
+  auto* m = members.find(told.node);
+  if (m == nullptr || !m->linked) return;
+  m->asking_status = false;
+  m->heard_at = now.steady;
+  m->round_trip = told.round_trip;
+  if (!m->fresh) dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::links_probed& told) {
+  if (probes.probed(told, context())) probing_due = true;
+}
+
+void cluster::implementation::apply(const fact::path_probed& told) {
+  if (paths.answered(told, now.steady)) planning_due = probing_due = true;
+}
+
+void cluster::implementation::apply(const fact::leave& told) {
+  if (departing.leave(told.node, members.find(told.node), now)) dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::rejoin& told) {
+  if (departing.rejoin(told.node, members.find(told.node), now)) dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::view_failed& failed) {
+  auto* m = members.find(failed.node);
+  if (m == nullptr || !m->linked) return;
+  m->asking_view = false;
+  m->first_view_ended = true;
+  m->view_failure = failed.why;
+  planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::settings& told) {
+  auto* m = members.find(told.node);
+  if (m == nullptr) return;
+  m->otp_release = told.otp_release.empty() ? std::nullopt : std::optional(told.otp_release);
+  m->prevent_overlapping_partitions = told.prevent_overlapping_partitions;
+  m->connect_all = told.connect_all;
+  m->dist_auto_connect = told.dist_auto_connect;
+  m->net_ticktime = told.net_ticktime;
+  m->net_setuptime = told.net_setuptime;
+  m->settings_answered = true;
+  dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::stopping& stops) {
+  auto* m = members.find(stops.node);
+  if (m == nullptr) return;
+  m->asking_view = m->asking_status = false;
+  m->first_view_ended = true;
+  life.stopping(*m, now);
+  dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::connect_result& result) {
+  const auto pair = plans.answered(result, context());
+  if (!pair) return;
+  const auto* on = members.find(pair->on);
+  const auto* to = members.find(pair->to);
+  if (on != nullptr && to != nullptr) splits.answered(*on, *to, result.outcome, now);
+  ++connect_requests[result.outcome];
+  // A burst has thousands of answers, and the views that follow tell more: readers are shown them together.
+  next_judgement = std::min(next_judgement, now.steady + answers_shown_within);
+}
+
+void cluster::implementation::apply(const fact::cookies_changed&) {
+  questions::dial_now(members, true, now.steady);
+}
+
+void cluster::implementation::apply(const fact::round_requested&) {
+  next_round = now.steady;
+  plans.hurry(now.steady);
+  questions::dial_now(members, false, now.steady);
+  aside.hurry(now.steady);
+  planning_due = true;
+}
+
+}  // namespace rollcall::membership

@@ -1,0 +1,119 @@
+// The parts of a cluster and what they share: cluster.cpp is the step in its order, cluster_facts.cpp what
+// each fact does. Included by those two only.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "membership/cluster.hpp"
+#include "membership/conditions.hpp"
+#include "membership/departures.hpp"
+#include "membership/incidents.hpp"
+#include "membership/lifecycle.hpp"
+#include "membership/path_book.hpp"
+#include "membership/planner.hpp"
+#include "membership/prober.hpp"
+#include "membership/questions.hpp"
+
+namespace rollcall::membership {
+
+struct cluster::implementation {
+  explicit implementation(const settings& s)
+      : options(s),
+        events(options.max_events),
+        life(options, events),
+        alarms(options),
+        splits(options, events),
+        asks(options),
+        departing(life) {}
+
+  struct stranger_link {
+    std::uint32_t creation;
+    bool visible;
+  };
+
+  step_result step(std::span<const any_fact> facts, moment at);
+
+  void apply(const fact::listed&);
+  void apply(const fact::link_up&);
+  void apply(const fact::link_down&);
+  void apply(const fact::dial_failed&);
+  void apply(const fact::view&);
+  void apply(const fact::view_failed&);
+  void apply(const fact::settings&);
+  void apply(const fact::stopping&);
+  void apply(const fact::connect_result&);
+  void apply(const fact::cookies_changed&);
+  void apply(const fact::round_requested&);
+  void apply(const fact::heard&);
+  void apply(const fact::peer_changed&);
+  void apply(const fact::watching&);
+  void apply(const fact::links_probed&);
+  void apply(const fact::path_probed&);
+  void apply(const fact::leave&);
+  void apply(const fact::rejoin&);
+
+  step_context context() const {
+    return {.members = members,
+            .views = views,
+            .suspected = probes.suspected(),
+            .options = options,
+            .at = now,
+            .now = now.steady,
+            .step = number,
+            .listing_changed = listing_changed,
+            .starting = life.starting(),
+            .isolated = life.isolated(),
+            .held = plans.held()};
+  }
+  void lost(member_record& from, member_record& to, std::string_view why);
+  void changed(member_record&, const node_name& peer, bool up, std::string_view why);
+  void follow_incidents();
+  void settle();
+  void put_aside(member_record&);
+  member_record& add(const node_name&);
+  std::vector<const node_name*> enter_listed(const std::vector<node_name>&);
+  void link_those_known(const std::vector<const node_name*>& added);
+  std::vector<std::string> delist(const std::vector<node_name>& listed, std::size_t listed_before);
+  void forget(member_record&);
+  void linked(member_record&, std::uint32_t creation);
+  void start_round();
+  void probe(deadline&, std::vector<any_action>&);
+  void plan(deadline&, std::vector<any_action>&);
+  void publish(deadline&);
+
+  settings options;
+  journal events;
+  lifecycle life;
+  conditions alarms;
+  member_table members;
+  view_matrix views;
+  planner plans;
+  prober probes;
+  path_book paths;
+  incidents splits;
+  questions asks;
+  departures departing;
+  std::vector<std::vector<std::size_t>> partitions;
+
+  names_aside aside;
+  std::map<node_name, stranger_link> stranger_links;
+  std::vector<source_report> sources;
+  std::map<connect_outcome, std::uint64_t> connect_requests;
+
+  moment now;
+  step_number number = 0;
+  bool dirty = false;
+  bool planning_due = true;
+  milliseconds next_plan{0};
+  bool probing_due = true;
+  milliseconds next_probe{0};
+  milliseconds next_judgement{0};
+  milliseconds next_split_look{0};
+  milliseconds next_round{0};
+  milliseconds listing_changed{0};
+  snapshot_ptr shown;
+  std::uint64_t version = 0;
+};
+
+}  // namespace rollcall::membership

@@ -1,0 +1,49 @@
+// What broke first: the losses that were told lately, and which of them began an incident.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "membership/broken_pairs.hpp"
+#include "membership/path_book.hpp"
+
+namespace rollcall::membership {
+
+// `from`'s view stopped holding `to`, or a probe from one to the other failed.
+struct loss {
+  milliseconds at{0}, wall{0};
+  std::uint32_t from = 0, to = 0;  // ids
+  std::string why;                 // the reason of the nodedown; empty when the view was polled
+  bool probed = false;
+};
+
+class losses {
+ public:
+  static constexpr std::size_t max_remembered = 4'096;
+
+  void remember(loss);
+  // A new creation, or gone.
+  void forget(const member_record&);
+  const std::deque<loss>& all() const noexcept { return all_; }
+
+ private:
+  std::deque<loss> all_;
+};
+
+// What is known of an incident when its cause is looked for.
+struct cause_question {
+  milliseconds since{0};                     // losses before this are of something else
+  const std::set<pair_key>& seen;            // pairs that ever were part of it
+  const std::set<pair_key>& pairs;           // those that are not whole
+  const std::optional<incident_cause>& now;  // what was found before
+};
+
+// The first pair suspected by a probe, else the first net_tick_timeout, else the first loss between two that
+// we both reach, else (when nothing was found before) the pair without a path, else the one that is broken
+// longest. nullopt: nothing better than before.
+std::optional<incident_cause> find_cause(const cause_question&, const losses&, const broken_pairs&,
+                                         const step_context&, const path_book&);
+
+}  // namespace rollcall::membership

@@ -1,0 +1,166 @@
+#include "membership/open_incident.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace rollcall::membership {
+namespace {
+
+constexpr std::size_t max_excluded = 2'000;
+
+std::string names_of(const std::vector<node_name>& names) {
+  std::string text;
+  constexpr std::size_t most = 5;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "" : ", ") + names[i].text();
+  if (names.size() > most) text += fmt::format(" and {} more", names.size() - most);
+  return text;
+}
+
+std::string span(milliseconds m) {
+  if (m < milliseconds(120'000)) return fmt::format("{:.1f} s", static_cast<double>(m.count()) / 1000);
+  return fmt::format("{} min", m.count() / 60'000);
+}
+
+// What its pairs come to now, and the partitions that they touch.
+struct picture_now {
+  incident_type type = incident_type::asymmetric;
+  std::set<std::size_t> touched;
+  std::vector<std::pair<node_name, node_name>> pairs;
+};
+
+picture_now look(const open_incident& i, const broken_pairs& broken, const step_context& context,
+                 const standing& where) {
+  picture_now now;
+  for (const auto k : i.pairs) {
+    const auto a = where.place.find(lower(k)), b = where.place.find(higher(k));
+    const auto* pair = broken.find(k);
+    if (a != where.place.end()) now.touched.insert(a->second);
+    if (b != where.place.end()) now.touched.insert(b->second);
+    if (a != where.place.end() && b != where.place.end() && a->second != b->second)
+      now.type = incident_type::full;
+    if (pair != nullptr && !pair->one_way) now.type = std::max(now.type, incident_type::partial);
+    const auto *one = context.members.find(lower(k)), *other = context.members.find(higher(k));
+    if (now.pairs.size() < max_incident_pairs && one != nullptr && other != nullptr) {
+      now.pairs.emplace_back(one->name, other->name);
+    }
+  }
+  return now;
+}
+
+std::vector<std::vector<node_name>> groups_now(const picture_now& now, const step_context& context,
+                                               const standing& where) {
+  std::vector<std::vector<node_name>> groups;
+  std::size_t names = 0;
+  for (std::size_t index = 0; index < where.partitions.size(); ++index) {
+    if (now.type != incident_type::full && !now.touched.contains(index)) continue;
+    auto& group = groups.emplace_back();
+    for (const auto rank : where.partitions[index]) {
+      if (++names > max_incident_names) break;
+      group.push_back(context.members[rank].name);
+    }
+  }
+  std::erase_if(groups, [](const auto& g) { return g.empty(); });
+  return groups;
+}
+
+// Whoever is excluded and does not stand in the largest group.
+std::vector<node_name> left_out_of(const open_incident& i, const step_context& context) {
+  std::vector<node_name> out;
+  for (const auto id : i.excluded) {
+    const auto* m = context.members.find(id);
+    if (m == nullptr || out.size() >= max_incident_names) continue;
+    const bool in_largest =
+        i.shown.type == incident_type::full && !i.shown.groups.empty() &&
+        std::ranges::find(i.shown.groups.front(), m->name) != i.shown.groups.front().end();
+    if (!in_largest) out.push_back(m->name);
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+template <class T>
+bool replaced(T& old, T next) {
+  if (old == next) return false;
+  old = std::move(next);
+  return true;
+}
+
+}  // namespace
+
+standing::standing(const member_table& members, const std::vector<std::vector<std::size_t>>& parts)
+    : partitions(parts) {
+  for (std::size_t index = 0; index < parts.size(); ++index) {
+    for (const auto rank : parts[index]) place.emplace(members[rank].id, index);
+  }
+}
+
+bool describe(open_incident& i, const broken_pairs& broken, const step_context& context,
+              const standing& where, bool& worsened) {
+  auto now = look(i, broken, context, where);
+  bool changed = replaced(i.shown.broken_pairs, i.pairs.size());
+  changed |= replaced(i.shown.pairs, std::move(now.pairs));
+  i.shown.most_broken_pairs = std::max(i.shown.broken_pairs, i.shown.most_broken_pairs);
+  worsened = false;
+  if (i.pairs.empty()) return changed;
+  const bool first = i.shown.groups.empty();
+  worsened = now.type > i.shown.type;
+  changed |= worsened;
+  if (worsened) i.shown.type = now.type;
+  // As it was at its worst: what it is now is to be seen elsewhere.
+  const auto parts = now.type == incident_type::full ? where.partitions.size() : std::size_t{1};
+  if (now.type == i.shown.type && (parts >= i.worst_partitions || worsened || first)) {
+    i.worst_partitions = parts;
+    changed |= replaced(i.shown.groups, groups_now(now, context, where));
+  }
+  return replaced(i.shown.left_out, left_out_of(i, context)) || changed;
+}
+
+void exclude(open_incident& i, const broken_pairs& broken, const step_context& context) {
+  for (const auto k : i.pairs) {
+    if (i.excluded.size() >= max_excluded) return;
+    const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
+    if (a == nullptr || b == nullptr || !counts(*a) || !counts(*b)) continue;
+    const auto lacks = broken.degree(a->rank), other_lacks = broken.degree(b->rank);
+    if (lacks >= other_lacks) i.excluded.insert(a->id);
+    if (other_lacks >= lacks) i.excluded.insert(b->id);
+  }
+}
+
+bool act(open_incident& i, std::string text, moment now) {
+  auto& acts = i.shown.actions;
+  if (!acts.empty() && acts.back().text == text) return false;
+  acts.push_back({now.wall, std::move(text)});
+  if (acts.size() > max_incident_acts) acts.erase(acts.begin());
+  return true;
+}
+
+std::string opening(const incident& i) {
+  std::string text = fmt::format("netsplit {} ({})", i.id, to_string(i.type));
+  if (i.type == incident_type::full) {
+    std::vector<std::string> sizes;
+    for (const auto& g : i.groups) sizes.push_back(std::to_string(g.size()));
+    text += fmt::format(": {} partitions of {} members", i.groups.size(), fmt::join(sizes, ", "));
+  } else {
+    text +=
+        fmt::format(": {} {} of members not whole", i.broken_pairs, i.broken_pairs == 1 ? "pair" : "pairs");
+  }
+  if (!i.left_out.empty()) text += "; cut off: " + names_of(i.left_out);
+  if (i.cause) {
+    text += fmt::format("; it began between {} and {} ({}{})", i.cause->from.text(), i.cause->to.text(),
+                        i.cause->reason, i.cause->path.empty() ? "" : ", path: " + i.cause->path);
+  }
+  return text;
+}
+
+std::string worsening(const incident& i, std::size_t partitions) {
+  return fmt::format("netsplit {} is {} now: {} partitions", i.id, to_string(i.type), partitions);
+}
+
+std::string ending(const incident& i) {
+  return fmt::format("netsplit {} is over after {}: {}", i.id, span(*i.closed_at - i.opened_at),
+                     i.ended == incident_end::healed ? "everybody is connected again"
+                                                     : "those it cut off are gone or were restarted");
+}
+
+}  // namespace rollcall::membership

@@ -1,0 +1,43 @@
+// One incident while it lasts: what readers are shown of it, and what only its end needs.
+#pragma once
+
+#include "membership/incident_cause.hpp"
+
+namespace rollcall::membership {
+
+struct open_incident {
+  incident shown;
+  milliseconds opened{0}, first_broken{0}, last_broken{0};
+  std::set<std::uint32_t> excluded;  // ids; all that ever were left out
+  std::set<pair_key> pairs;          // not whole yet, as far as is known
+  std::set<pair_key> seen;           // all that ever were, for the cause
+  std::size_t worst_partitions = 0;
+  std::optional<moment> whole;
+  incident_end last_fate = incident_end::healed;
+  bool announced = false;
+  bool restored = false;  // its pairs are names only, until we know who is there
+
+  bool holds(pair_key k) const { return excluded.contains(lower(k)) || excluded.contains(higher(k)); }
+};
+
+// Where each member stands: ranks by partition, the largest first, and the index of each by id.
+struct standing {
+  standing(const member_table&, const std::vector<std::vector<std::size_t>>& partitions);
+  const std::vector<std::vector<std::size_t>>& partitions;
+  std::map<std::uint32_t, std::size_t> place;
+};
+
+// All three: whether anything that readers see changed.
+// Its type, pairs and groups, as they are now; groups are those of its worst moment. `worsened`: its type is
+// worse than before.
+bool describe(open_incident&, const broken_pairs&, const step_context&, const standing&, bool& worsened);
+// At one end of each of its pairs stands somebody who lacks at least as many as the other end does.
+void exclude(open_incident&, const broken_pairs&, const step_context&);
+bool act(open_incident&, std::string text, moment);
+
+// In the words of the log.
+std::string opening(const incident&);
+std::string worsening(const incident&, std::size_t partitions);
+std::string ending(const incident&);
+
+}  // namespace rollcall::membership

@@ -1,0 +1,101 @@
+#include "membership/questions.hpp"
+
+#include <algorithm>
+
+#include "membership/jitter.hpp"
+#include "membership/lifecycle.hpp"
+
+namespace rollcall::membership {
+
+void names_aside::add(const node_name& name, milliseconds now) {
+  names_.insert_or_assign(name, entry{.next_dial = now + retry});
+}
+
+void names_aside::dial_ended(const node_name& name, milliseconds now) {
+  if (const auto put = names_.find(name); put != names_.end()) put->second = {.next_dial = now + retry};
+}
+
+void names_aside::hurry(milliseconds now) {
+  for (auto& [name, put] : names_) put.next_dial = now;
+}
+
+void questions::dial_failed(member_record& m, reason why, milliseconds now) const {
+  const auto pause = [&]() -> milliseconds {
+    if (why == reason::cookie) return options_.cookie_retry;
+    if (evidence_of(why) == evidence::gone && why != reason::name_mismatch) return options_.interval;
+    const auto doublings = std::min(m.dials_failed > 0 ? m.dials_failed - 1 : 0U, 2U);
+    const auto longer = options_.interval * std::min(1U << doublings, max_dial_backoff);
+    return doublings == 0 ? longer : jittered(longer, options_.seed, m.id, m.dials_failed);
+  };
+  m.next_dial = now + pause();
+}
+
+void questions::dial_now(const member_table& members, bool refused_for_cookie, milliseconds now) {
+  for (const auto& m : members.all()) {
+    if ((m->dial_failure == reason::cookie) == refused_for_cookie) m->next_dial = now;
+  }
+}
+
+void questions::round(const member_table& members) {
+  for (const auto& m : members.all()) {
+    if (!m->linked) continue;
+    m->status_wanted = true;
+    m->view_wanted |= !m->watched || ++m->rounds_unasked >= watched_rounds;
+  }
+}
+
+void questions::ask(const step_context& context, deadline& wake, std::vector<any_action>& actions) const {
+  for (const auto& owned : context.members.all()) {
+    auto& m = *owned;
+    if (m.linked) {
+      ask_linked(m, context, wake, actions);
+      continue;
+    }
+    // A member that is gone from the list and not given up yet may be a pod that is not ready.
+    if (m.dialling || m.state == member_state::left || (!m.listed && m.state != member_state::suspect))
+      continue;
+    if (context.now >= m.next_dial) {
+      m.dialling = true;
+      actions.emplace_back(action::dial{m.name});
+    } else {
+      wake.note(m.next_dial);
+    }
+  }
+}
+
+void questions::ask_linked(member_record& m, const step_context& context, deadline& wake,
+                           std::vector<any_action>& actions) const {
+  const auto now = context.now;
+  if (m.answers_unseen && (m.requests == 0 || now - m.first_unseen >= answers_seen_within)) {
+    m.view_wanted = true;
+  } else if (m.answers_unseen) {
+    wake.note(m.first_unseen + answers_seen_within);
+  }
+  if (m.view_wanted && !m.asking_view) {
+    m.view_wanted = m.answers_unseen = false;
+    m.asking_view = true;
+    m.rounds_unasked = 0;
+    m.asked_in = context.step;
+    actions.emplace_back(action::ask_view{m.name});
+  }
+  if (m.status_wanted && (!m.asking_status || now - m.status_asked >= status_wait)) {
+    m.status_wanted = false;
+    m.asking_status = true;
+    m.status_asked = now;
+    actions.emplace_back(action::ask_status{m.name});
+  }
+  if (options_.watch && !m.watch_asked && !m.watched) {
+    if (now >= m.next_watch) {
+      m.watch_asked = true;
+      actions.emplace_back(action::watch{m.name});
+    } else {
+      wake.note(m.next_watch);
+    }
+  }
+  if (!m.settings_asked) {
+    m.settings_asked = true;
+    actions.emplace_back(action::ask_settings{m.name});
+  }
+}
+
+}  // namespace rollcall::membership

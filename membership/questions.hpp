@@ -1,0 +1,75 @@
+// Who is dialled, and who is asked what, now: one dial and one question of a kind at a time per node.
+//
+//   round() once an interval; each step: ask()
+#pragma once
+
+#include <map>
+
+#include "membership/context.hpp"
+#include "membership/deadline.hpp"
+
+namespace rollcall::membership {
+
+// Listed, and yet no member: another name of a member, or a node that hides itself.
+class names_aside {
+ public:
+  static constexpr milliseconds retry{60'000};  // an alias may become a node of its own
+
+  bool contains(const node_name& name) const { return names_.contains(name); }
+  void add(const node_name&, milliseconds now);
+  void erase(const node_name& name) { names_.erase(name); }
+  void dial_ended(const node_name&, milliseconds now);
+  // Only those for which `listed` holds stay.
+  template <class Predicate>
+  void keep(Predicate&& listed) {
+    std::erase_if(names_, [&](const auto& e) { return !listed(e.first); });
+  }
+  void hurry(milliseconds now);
+  // `linked`: whether we hold a link to it.
+  template <class Predicate>
+  void dial(Predicate&& linked, milliseconds now, deadline& wake, std::vector<any_action>& actions) {
+    for (auto& [name, put] : names_) {
+      if (put.dialling || linked(name)) continue;
+      if (now >= put.next_dial) {
+        put.dialling = true;
+        actions.emplace_back(action::dial{name});
+      } else {
+        wake.note(put.next_dial);
+      }
+    }
+  }
+
+ private:
+  struct entry {
+    bool dialling = false;
+    milliseconds next_dial{0};
+  };
+  std::map<node_name, entry> names_;
+};
+
+class questions {
+ public:
+  static constexpr unsigned max_dial_backoff = 4;          // intervals
+  static constexpr milliseconds answers_seen_within{500};  // views follow the first answer at the latest
+  static constexpr unsigned watched_rounds =
+      6;  // a node that reports changes is asked for its view this often
+  static constexpr milliseconds watch_retry{60'000};  // a watcher that ended, or could not start
+  static constexpr milliseconds status_wait{5'000};   // a question for the status is given up
+
+  explicit questions(const settings& options) : options_(options) {}
+
+  // The next dial of one that just failed. Who answered is dialled again next interval; who did not, ever
+  // later; who refused us, when something may have changed.
+  void dial_failed(member_record&, reason, milliseconds now) const;
+  // Members that refused our cookie; the others.
+  static void dial_now(const member_table&, bool refused_for_cookie, milliseconds now);
+  static void round(const member_table&);
+  void ask(const step_context&, deadline&, std::vector<any_action>&) const;
+
+ private:
+  void ask_linked(member_record&, const step_context&, deadline&, std::vector<any_action>&) const;
+
+  const settings& options_;
+};
+
+}  // namespace rollcall::membership
