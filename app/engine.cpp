@@ -18,14 +18,14 @@
 
 #include "app/answers.hpp"
 #include "app/inquiry.hpp"
+#include "app/local_nodes.hpp"
 #include "app/network.hpp"
-#include "app/probes.hpp"
+#include "app/questions.hpp"
 #include "app/reason.hpp"
-#include "app/settings.hpp"
+#include "app/reporter.hpp"
 #include "app/state_file.hpp"
 #include "app/subscriptions.hpp"
 #include "app/succession.hpp"
-#include "app/watcher.hpp"
 #include "cnode/port_mapper.hpp"
 #include "discovery/roster.hpp"
 #include "membership/cluster.hpp"
@@ -42,13 +42,6 @@ namespace action = membership::action;
 
 namespace {
 
-// A view that takes longer than this is not asked for again sooner, and counts as failed.
-constexpr milliseconds longest_view_wait = 5'000ms;
-constexpr milliseconds shortest_view_wait = 1'000ms;
-constexpr milliseconds settings_wait = 10'000ms;
-// global:disconnect/0 waits for each of the node's links.
-constexpr milliseconds leave_wait = 10'000ms;
-constexpr milliseconds port_wait = 1'000ms;
 constexpr milliseconds memory_kept = 10'000ms;
 // Longer than what was asked before may take to end: it must not be taken for an answer of the next life.
 constexpr milliseconds shortest_stand_by = 2'000ms, longest_stand_by = 15'000ms;
@@ -56,84 +49,9 @@ constexpr std::string_view stands_by =
     "standing by: another rollcall of our name is at work; one is enough, stop either";
 // The state file is written this long after a change, with all that changed meanwhile.
 constexpr milliseconds state_delay = 1'000ms;
-// A round waits this long for the names of new local nodes.
-constexpr milliseconds names_wait = 500ms;
-// Handshakes of strangers that failed are logged once per address and cause; this many are remembered.
-constexpr std::size_t max_remembered_strangers = 256;
 // Rounds are working while the last ended within this many intervals, and never less than the floor.
 constexpr int rounds_late = 3;
 constexpr milliseconds rounds_late_floor = 30'000ms;
-
-membership::settings core_settings(const configuration& c) {
-  membership::settings s;
-  s.interval = c.interval;
-  s.expect = c.expect;
-  s.reap_after = c.reap_after;
-  switch (c.heal) {
-    case heal_mode::automatic:
-      s.heal = membership::heal_mode::automatic;
-      break;
-    case heal_mode::off:
-      s.heal = membership::heal_mode::off;
-      break;
-    case heal_mode::all:
-      s.heal = membership::heal_mode::all;
-      break;
-  }
-  s.seed = std::random_device{}();
-  // Who passes by looks once, and asks nothing of the nodes that takes time.
-  s.probe = c.command == command::run;
-  s.watch = s.probe && c.views == view_mode::push;
-  s.probe_limit = c.probe_timeout;
-  s.introduce_timeout = c.introduce_timeout;
-  s.prune_after = c.prune_after;
-  s.prune_live = c.prune_live;
-  return s;
-}
-
-membership::query_outcome outcome_of(discovery::query_outcome outcome) {
-  switch (outcome) {
-    case discovery::query_outcome::ok:
-      return membership::query_outcome::ok;
-    case discovery::query_outcome::empty:
-      return membership::query_outcome::empty;
-    case discovery::query_outcome::nxdomain:
-      return membership::query_outcome::nxdomain;
-    case discovery::query_outcome::servfail:
-      return membership::query_outcome::servfail;
-    case discovery::query_outcome::timeout:
-      return membership::query_outcome::timeout;
-    case discovery::query_outcome::error:
-      return membership::query_outcome::error;
-  }
-  return membership::query_outcome::error;
-}
-
-membership::dial_step step_of(cnode::dial_step step) {
-  switch (step) {
-    case cnode::dial_step::resolve:
-      return membership::dial_step::dns;
-    case cnode::dial_step::port_mapper:
-      return membership::dial_step::port_mapper;
-    case cnode::dial_step::connect:
-      return membership::dial_step::tcp;
-    case cnode::dial_step::handshake:
-      break;
-  }
-  return membership::dial_step::handshake;
-}
-
-bool failed(discovery::query_outcome outcome) {
-  return outcome != discovery::query_outcome::ok && outcome != discovery::query_outcome::empty;
-}
-
-cnode::byte_string one_atom(std::string_view text) {
-  return cnode::term_writer().list_header(1).atom(text).nil().bytes();
-}
-
-cnode::byte_string no_arguments() {
-  return cnode::term_writer().nil().bytes();
-}
 
 metrics::seconds in_seconds(std::chrono::steady_clock::duration d) {
   return std::chrono::duration_cast<metrics::seconds>(d);
@@ -172,18 +90,22 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
             [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
             [this](const cnode::request& r) { return answers_(r); },
             [this](const node_name& from, const cnode::term& message) {
-              return probes_.answered(message) || watchers_.receive(from, message);
+              return questions_.answered(from, message);
             }),
-        probes_(io, own_node(), counted_call()),
-        watchers_(own_node(), counted_call(),
-                  {.watching = [this](const node_name& on, bool runs,
-                                      const std::string& why) { watching(on, runs, why); },
-                   .changed =
-                       [this](const node_name& on, node_name peer, bool up, std::string why) {
-                         log_.debug(up ? "a node gained a peer" : "a node lost a peer",
-                                    {{"node", on.text()}, {"peer", peer.text()}, {"why", why}});
-                         tell(fact::peer_changed{on, std::move(peer), up, std::move(why)});
-                       }}),
+        questions_(io, c, l, e,
+                   {.node = own_node(),
+                    .call = counted_call(),
+                    .tell = [this](membership::any_fact f) { tell(std::move(f)); },
+                    .stopping = [this] { return stopping_; },
+                    .listed_port = [this](const node_name& n) { return target_for(n).port; },
+                    .port_mapper_port = port_mapper_port_}),
+        reporter_(l),
+        local_nodes_(io, c,
+                     {.node = own_node(),
+                      .snapshot = [this] { return snapshot_; },
+                      .may_take_over = [this](const node_name& n) { return succession_.may_take_over(n); },
+                      .learned = [this](const node_name& guess,
+                                        const node_name& real) { roster_.learned(guess, real); }}),
         subscriptions_(io, own_node(), counted_call()),
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
@@ -229,13 +151,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     const auto facts = std::exchange(facts_, {});
     auto result = core_.step(facts, now());
     for (const auto& e : result.events) {
-      log_event(e);
+      reporter_.happened(e);
       subscriptions_.publish(e);
     }
     if (result.changed) {
       const auto before = std::exchange(snapshot_, core_.snapshot());
-      log_new_reasons(*before, *snapshot_, result.events);
-      log_conditions(*before, *snapshot_);
+      reporter_.changed(*before, *snapshot_, result.events);
       remember(*before, *snapshot_);
     }
     for (auto& a : result.actions) {
@@ -269,17 +190,29 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void carry_out(const action::dial& a) { spawn("dial", dial(a.node)); }
   void carry_out(const action::hang_up& a) { node_->hang_up(a.node); }
-  void carry_out(const action::ask_settings& a) { spawn("ask settings", ask_settings(a.node)); }
+  void carry_out(const action::ask_settings& a) { ask("ask settings", questions_.settings(a.node)); }
   void carry_out(const action::ask_view& a) {
     ++views_awaited_;
     spawn("ask view", ask_view(a.node));
   }
-  void carry_out(const action::ask_status& a) { spawn("ask status", ask_status(a.node)); }
-  void carry_out(const action::watch& a) { spawn("watch", watch(a.node)); }
-  void carry_out(const action::probe_links& a) { spawn("probe links", probe_links(a)); }
-  void carry_out(const action::probe_path& a) { spawn("probe path", probe_path(a)); }
-  void carry_out(const action::leave_mesh& a) { spawn("leave the mesh", leave_mesh(a)); }
-  void carry_out(const action::connect& a) { spawn("connect", connect(a)); }
+  void carry_out(const action::ask_status& a) { ask("ask status", questions_.status(a.node)); }
+  void carry_out(const action::watch& a) { ask("watch", questions_.watch(a.node)); }
+  void carry_out(const action::probe_links& a) { ask("probe links", questions_.links(a)); }
+  void carry_out(const action::probe_path& a) { ask("probe path", questions_.path(a)); }
+  void carry_out(const action::leave_mesh& a) { ask("leave the mesh", questions_.leave(a)); }
+  void carry_out(const action::connect& a) { ask("connect", questions_.connect(a)); }
+
+  void ask(std::string_view what, asio::awaitable<void> question) { spawn(what, kept(std::move(question))); }
+  // What a task uses of ours outlives the task.
+  asio::awaitable<void> kept(asio::awaitable<void> task) {
+    auto self = shared_from_this();
+    co_await std::move(task);
+  }
+  asio::awaitable<void> ask_view(node_name on) {
+    auto self = shared_from_this();
+    co_await questions_.view(std::move(on));
+    if (--views_awaited_ == 0) views_answered_.cancel();
+  }
 
   // ---- dialling
 
@@ -393,38 +326,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
   }
 
-  // A node of this machine's port mapper is known by the first half of its name only: its handshake tells the
-  // rest. A link that is there or being made says it, too: another handshake would take that link over.
-  asio::awaitable<void> learn_name(discovery::entry guessed) {
-    auto self = shared_from_this();
-    auto target = target_of(guessed, configuration_);
-    target.name = linked_or_member(guessed);
-    if (target.name) target.take_over = succession_.may_take_over(*target.name);
-    auto linked = co_await node_->dial(std::move(target), configuration_.connect_timeout);
-    if (linked) {
-      roster_.learned(guessed.name, linked->name);
-      co_return;
-    }
-    auto failure = linked.error();
-    const auto name = failure.peer.value_or(guessed.name);
-    if (failure.peer) roster_.learned(guessed.name, name);
-    if (reason_of(failure) == membership::reason::name_mismatch) co_return;  // it is dialled by its real name
-    first_dials_.push_back({name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step)});
-  }
-
-  std::optional<node_name> linked_or_member(const discovery::entry& local) const {
-    for (const auto& peer : node_->peers()) {
-      if (peer.name.alive() == local.name.alive() && peer.remote.address().is_loopback()) return peer.name;
-    }
-    const auto* known = snapshot_->find(local.name.text());
-    return known != nullptr && known->creation != 0 ? std::optional(known->name) : std::nullopt;
-  }
-
   // ---- questions to nodes
-
-  milliseconds view_wait() const {
-    return std::clamp(configuration_.interval, shortest_view_wait, longest_view_wait);
-  }
 
   asio::awaitable<cnode::call_result<cnode::term>> call(node_name on, std::string module,
                                                         std::string function, cnode::byte_string arguments,
@@ -439,163 +341,6 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       exporter_.call_failed(rpc_error_of(answer.error()));
     }
     co_return answer;
-  }
-
-  asio::awaitable<void> ask_view(node_name on) {
-    auto self = shared_from_this();
-    const auto begun = std::chrono::steady_clock::now();
-    const auto answer = co_await call(on, "erlang", "nodes", no_arguments(), view_wait());
-    const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
-    if (--views_awaited_ == 0) views_answered_.cancel();
-    if (stopping_) co_return;
-    if (!answer) {
-      tell(fact::view_failed{on, reason_of(answer.error()), answer.error().detail});
-      co_return;
-    }
-    auto names = names_in(*answer);
-    if (!names) {
-      tell(fact::view_failed{
-          on, membership::reason::incompatible,
-          "erlang:nodes/0 answered " + to_string(*answer, 200) + ", which is not a list of nodes"});
-      co_return;
-    }
-    std::erase(*names, *configuration_.name);
-    tell(fact::view{on, std::move(*names), took});
-  }
-
-  asio::awaitable<void> ask_status(node_name on) {
-    auto self = shared_from_this();
-    const auto begun = std::chrono::steady_clock::now();
-    const auto answer = co_await call(on, "init", "get_status", no_arguments(), view_wait());
-    if (stopping_ || !answer) co_return;
-    if (says_stopping(*answer)) {
-      tell(fact::stopping{on});
-    } else {
-      const auto took = std::chrono::steady_clock::now() - begun;
-      tell(fact::heard{on, std::chrono::duration_cast<milliseconds>(took)});
-    }
-  }
-
-  asio::awaitable<void> watch(node_name on) {
-    auto self = shared_from_this();
-    co_await watchers_.run(on);
-  }
-
-  void watching(const node_name& on, bool runs, const std::string& why) {
-    if (!runs) {
-      log_.debug("its view is asked for every round", {{"node", on.text()}, {"why", why}});
-    }
-    tell(fact::watching{on, runs});
-  }
-
-  asio::awaitable<void> probe_links(action::probe_links a) {
-    auto self = shared_from_this();
-    auto results = co_await probes_.ask(a.on, a.to, a.limit, a.confirm);
-    if (!stopping_) tell(fact::links_probed{a.id, std::move(results)});
-  }
-
-  asio::awaitable<void> probe_path(action::probe_path a) {
-    auto self = shared_from_this();
-    auto result = membership::path_probe::no_word;
-    const auto port = co_await distribution_port(a.to);
-    if (stopping_) co_return;
-    if (port) {
-      const auto linked = node_->linked(a.to);
-      const auto at = linked ? linked->remote.address() : asio::ip::address();
-      const bool ipv6 = at.is_v6() && !at.to_v6().is_v4_mapped();
-      const auto call = counted_call();
-      result = co_await app::probe_path(call, a.on, a.to, *port, ipv6, a.limit);
-    }
-    if (!stopping_) tell(fact::path_probed{a.id, result});
-  }
-
-  // As others find it: from our own dial, from the configuration, else from its port mapper.
-  asio::awaitable<std::optional<std::uint16_t>> distribution_port(node_name of) {
-    const auto linked = node_->linked(of);
-    if (linked && linked->distribution_port) co_return linked->distribution_port;
-    const auto target = target_for(of);
-    if (target.port) co_return target.port;
-    if (!linked) co_return std::nullopt;
-    const asio::ip::tcp::endpoint mapper(linked->remote.address(), port_mapper_port_);
-    const auto port = co_await cnode::ask_port(mapper, std::string(of.alive()), port_wait);
-    if (!port) co_return std::nullopt;
-    co_return *port;
-  }
-
-  asio::awaitable<void> leave_mesh(action::leave_mesh a) {
-    auto self = shared_from_this();
-    const auto answer = co_await call(a.node, "global", "disconnect", no_arguments(), leave_wait);
-    if (stopping_) co_return;
-    if (answer) {
-      log_.info("left the mesh", {{"node", a.node.text()}, {"from", to_string(*answer, 400)}});
-      co_return;
-    }
-    const bool unknown = answer.error().kind == cnode::call_failure_kind::raised &&
-                         answer.error().detail.starts_with("error:undef");
-    if (!unknown || a.peers.empty()) {
-      log_.warning("could not take it out of the mesh; it is not asked to connect any more",
-                   {{"node", a.node.text()}, {"why", answer.error().detail}});
-      co_return;
-    }
-    // A release without that function, where nobody tears other links down for a lost one.
-    for (const auto& peer : a.peers) {
-      co_await call(a.node, "erlang", "disconnect_node", one_atom(peer.text()), leave_wait);
-      if (stopping_) co_return;
-    }
-    log_.info("left the mesh, link by link", {{"node", a.node.text()}});
-  }
-
-  asio::awaitable<void> ask_settings(node_name on) {
-    using namespace asio::experimental::awaitable_operators;
-    auto self = shared_from_this();
-    auto [kernel, release, tick, flag] =
-        co_await (call(on, "application", "get_all_env", one_atom("kernel"), settings_wait) &&
-                  call(on, "erlang", "system_info", one_atom("otp_release"), settings_wait) &&
-                  call(on, "net_kernel", "get_net_ticktime", no_arguments(), settings_wait) &&
-                  call(on, "init", "get_argument", one_atom("connect_all"), settings_wait));
-    if (stopping_) co_return;
-    fact::settings settings{on, {}, {}, {}, {}, {}, {}};
-    if (release) read_otp_release(settings, *release);
-    if (kernel) read_kernel_environment(settings, *kernel);
-    if (tick) read_net_ticktime(settings, *tick);
-    if (flag) read_connect_all_flag(settings, *flag);
-    if (release || kernel) fill_defaults(settings);
-    if (settings.net_ticktime) node_->tick_time(on, *settings.net_ticktime);
-    tell(std::move(settings));
-  }
-
-  asio::awaitable<void> connect(action::connect a) {
-    auto self = shared_from_this();
-    const auto begun = std::chrono::steady_clock::now();
-    const auto answer = co_await call(a.on, "net_kernel", "connect_node", one_atom(a.to.text()), a.limit);
-    const auto took = std::chrono::steady_clock::now() - begun;
-    auto outcome = membership::connect_outcome::error;
-    std::string detail;
-    if (answer) {
-      if (answer->is_atom("true")) {
-        outcome = membership::connect_outcome::connected;
-      } else if (answer->is_atom("false")) {
-        outcome = membership::connect_outcome::failed;
-      } else if (answer->is_atom("ignored")) {
-        outcome = membership::connect_outcome::ignored;
-      } else {
-        detail = to_string(*answer, 200);
-      }
-    } else {
-      if (answer.error().kind == cnode::call_failure_kind::timed_out)
-        outcome = membership::connect_outcome::timeout;
-      detail = answer.error().detail;
-    }
-    if (stopping_) co_return;
-    exporter_.connect_request(outcome, in_seconds(took));
-    if (log_.enabled(log_level::debug)) {
-      log_.debug("asked a node to connect to another", {{"on", a.on.text()},
-                                                        {"to", a.to.text()},
-                                                        {"outcome", std::string(to_string(outcome))},
-                                                        {"detail", detail}});
-    }
-    tell(fact::connect_result{a.id, outcome, std::chrono::duration_cast<milliseconds>(took),
-                              std::move(detail)});
   }
 
   // ---- rounds
@@ -698,38 +443,27 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     if (stopping_) co_return;
     for (const auto i : round.queried)
       exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));
-    log_changes(round);
+    reporter_.listed(round);
     if (standing_by_) {
       keep_entries(std::move(round.entries));
       co_return;
     }
 
-    // Once for each start of a node; the dials of one that does not tell its name go on with the guess.
-    std::vector<discovery::entry> nameless;
-    std::set<local_start> guesses;
-    for (const auto& entry : round.entries) {
-      if (!entry.host_is_guess || entry.name.alive() == configuration_.name->alive()) continue;
-      const auto start = start_of(entry);
-      if (!names_asked_.contains(start)) nameless.push_back(entry);
-      guesses.insert(start);
-    }
-    names_asked_ = std::move(guesses);
-    if (!nameless.empty()) {
-      co_await learn_names(nameless);
+    if (co_await local_nodes_.learn(shared_from_this(), round.entries)) {
       // The roster knows their names now, and asking the port mapper of this machine again costs a
       // millisecond.
       round = co_await roster_.refresh();
-      log_changes(round);
+      reporter_.listed(round);
     }
 
     fact::listed listed;
     keep_entries(std::move(round.entries));
     for (const auto& [name, entry] : entries_) listed.nodes.push_back(name);
-    for (auto& source : round.sources) listed.sources.push_back(report(std::move(source)));
+    for (auto& source : round.sources) listed.sources.push_back(report_of(std::move(source)));
     succession_.keep(
         [this](const node_name& n) { return entries_.contains(n) || snapshot_->find(n.text()); });
     tell(std::move(listed));
-    for (auto& failed : std::exchange(first_dials_, {})) tell(std::move(failed));
+    for (auto& failed : local_nodes_.failed_dials()) tell(std::move(failed));
   }
 
   void keep_entries(std::vector<discovery::entry> listed) {
@@ -737,47 +471,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     for (auto& entry : listed) {
       const bool ourselves = entry.name == *configuration_.name ||
                              (entry.host_is_guess && entry.name.alive() == configuration_.name->alive());
-      if (ourselves || (entry.host_is_guess && names_awaited_.contains(start_of(entry)))) continue;
+      if (ourselves || local_nodes_.awaited(entry)) continue;
       auto name = entry.name;
       entries.emplace(std::move(name), std::move(entry));
     }
     entries_ = std::move(entries);
-  }
-
-  // Waits for those that answer at once; a frozen one must not hold up the others.
-  asio::awaitable<void> learn_names(const std::vector<discovery::entry>& nameless) {
-    auto self = shared_from_this();
-    auto pending = std::make_shared<std::size_t>(nameless.size());
-    auto all = std::make_shared<asio::steady_timer>(io_, names_wait);
-    for (const auto& entry : nameless) {
-      const auto start = start_of(entry);
-      names_awaited_.insert(start);
-      asio::co_spawn(io_, learn_name(entry), [self, start, pending, all](std::exception_ptr) {
-        self->names_awaited_.erase(start);
-        if (--*pending == 0) all->cancel();
-      });
-    }
-    boost::system::error_code ignored;
-    co_await all->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  }
-
-  // One start of a local node: its name in the port mapper, and its port.
-  using local_start = std::pair<std::string, std::uint16_t>;
-  static local_start start_of(const discovery::entry& entry) {
-    return {std::string(entry.name.alive()), entry.port.value_or(0)};
-  }
-
-  static membership::source_report report(discovery::source_status&& s) {
-    membership::source_report r{.source = std::move(s.source),
-                                .outcome = outcome_of(s.outcome),
-                                .detail = std::move(s.detail),
-                                .asked = s.asked,
-                                .records = s.records,
-                                .last_success = {},
-                                .nodes = std::move(s.nodes)};
-    if (s.last_success)
-      r.last_success = std::chrono::duration_cast<milliseconds>(s.last_success->time_since_epoch());
-    return r;
   }
 
   // ---- what links say
@@ -815,20 +513,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         code && reason_of(code) == membership::reason::closed ? membership::reason::handshake
                                                               : reason_of(code));
     if (direction == cnode::direction::outgoing) return;  // its dial tells
-    const auto address = remote.address();
-    const bool mapped = address.is_v6() && address.to_v6().is_v4_mapped();  // the listener is dual-stack
-    const auto from = mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string()
-                             : address.to_string();
-    if (!code) {
-      std::erase_if(strangers_, [&](const auto& seen) { return seen.first == from; });
-      return;
-    }
-    if (strangers_.size() >= max_remembered_strangers) strangers_.clear();
-    if (!strangers_.emplace(from, code.value()).second) return;
-    log_.warning("a node that dialled us was turned away",
-                 {{"from", from},
-                  {"node", peer ? peer->text() : std::string("unknown")},
-                  {"why", detail.empty() ? code.message() : detail}});
+    reporter_.dialled_us(peer, remote.address(), code, detail);
   }
 
   void port_mapper_changed(boost::system::error_code code, const std::string& detail) override {
@@ -843,78 +528,6 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void unexpected(const node_name& from, const std::string& what) override {
     log_.debug("nobody waits for this message", {{"from", from.text()}, {"what", what}});
-  }
-
-  // ---- the log
-
-  void log_event(const membership::event& e) {
-    using membership::event_type;
-    // What the sources list is told by the sources themselves: see log_changes.
-    if (e.type == event_type::discovery_changed && !e.node) return;
-    const bool bad = e.type == event_type::member_suspect || e.type == event_type::member_down ||
-                     e.type == event_type::isolated || e.type == event_type::netsplit_opened ||
-                     e.type == event_type::netsplit_changed;
-    std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
-    if (e.node) fields.emplace_back("node", e.node->text());
-    if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
-    log_.line(bad ? log_level::warning : log_level::info, e.text, fields);
-  }
-
-  // What a dial finds after a loss: the next change of state will tell it.
-  static bool to_be_expected(membership::reason why) {
-    using membership::reason;
-    return why == reason::refused || why == reason::not_registered || why == reason::timeout ||
-           why == reason::closed || why == reason::handshake;
-  }
-
-  // A member that is not up for another reason than before, without a change of state: no event tells.
-  void log_new_reasons(const membership::snapshot& before, const membership::snapshot& after,
-                       const std::vector<membership::event>& events) {
-    for (const auto& m : after.members) {
-      if (m.why == membership::reason::none || m.state == membership::member_state::down ||
-          m.state == membership::member_state::left) {
-        continue;  // nobody waits for it: an event has told why it went
-      }
-      if (m.state == membership::member_state::suspect && to_be_expected(m.why)) continue;
-      const auto* old = before.find(m.name.text());
-      if (old != nullptr && old->why == m.why) continue;
-      const bool told =
-          std::ranges::any_of(events, [&](const auto& e) { return e.node == m.name && e.why == m.why; });
-      if (told) continue;
-      log_.warning(m.detail.empty() ? fmt::format("{} is {}", m.name.text(), to_string(m.state)) : m.detail,
-                   {{"node", m.name.text()},
-                    {"state", std::string(to_string(m.state))},
-                    {"reason", std::string(to_string(m.why))}});
-    }
-  }
-
-  // Conditions that no event of a member tells: once when they begin, once when they end.
-  void log_conditions(const membership::snapshot& before, const membership::snapshot& after) {
-    using membership::condition;
-    for (const auto name : {condition::links_missing, condition::netsplit, condition::possible_split,
-                            condition::config_drift, condition::unlisted_nodes}) {
-      const auto was = std::ranges::find(before.conditions, name, &membership::raised_condition::name);
-      const auto is = std::ranges::find(after.conditions, name, &membership::raised_condition::name);
-      const bool held = was != before.conditions.end(), holds = is != after.conditions.end();
-      const std::string label(to_string(name));
-      // It lies in the members' own configuration, and seems over whenever one of them is away: said once.
-      if (name == condition::config_drift && (!holds || std::exchange(drift_told_, true))) continue;
-      if (holds && !held) log_.warning(is->text, {{"condition", label}});
-      if (held && !holds) log_.info("over: " + was->text, {{"condition", label}});
-    }
-  }
-
-  void log_changes(const discovery::round& round) {
-    for (const auto& change : round.changes) {
-      const auto source = std::ranges::find_if(round.sources, [&](const auto& s) {
-        return std::string_view(change).starts_with(s.source + ": ");
-      });
-      const bool bad = source != round.sources.end() && failed(source->outcome);
-      std::vector<log::field> fields{
-          {"event", std::string(to_string(membership::event_type::discovery_changed))}};
-      if (source != round.sources.end()) fields.emplace_back("source", source->source);
-      log_.line(bad ? log_level::warning : log_level::info, change, fields);
-    }
   }
 
   // ---- for others
@@ -974,8 +587,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   discovery::roster roster_;
   answers answers_;
   std::optional<cnode::node> node_;
-  link_probes probes_;
-  watchers watchers_;
+  questions questions_;
+  reporter reporter_;
+  local_nodes local_nodes_;
   subscriptions subscriptions_;
   succession succession_;
   std::optional<inquiry> inquiry_;  // while one is under way
@@ -990,15 +604,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   bool state_awaited_ = false, state_failing_ = false;
   std::vector<membership::any_fact> facts_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
-  std::set<local_start> names_asked_;              // --local: still guessed in the last round
-  std::set<local_start> names_awaited_;            // being asked right now: not listed yet
-  std::vector<fact::dial_failed> first_dials_;     // of nodes whose names were asked for
-  std::set<std::pair<std::string, int>> strangers_;
   std::string port_mapper_problem_;
   std::size_t views_awaited_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
-  bool drift_told_ = false;
   bool step_posted_ = false;
   bool round_requested_ = false;
   bool stopping_ = false;

@@ -2,7 +2,9 @@
 
 #include <boost/asio/error.hpp>
 #include <charconv>
+#include <random>
 
+#include "app/reason.hpp"
 #include "cnode/port_mapper.hpp"
 
 namespace rollcall::app {
@@ -77,6 +79,33 @@ discovery::roster::options roster_options(const configuration& c) {
           .local_host = std::string(c.name->host())};
 }
 
+membership::settings core_settings(const configuration& c) {
+  membership::settings s;
+  s.interval = c.interval;
+  s.expect = c.expect;
+  s.reap_after = c.reap_after;
+  switch (c.heal) {
+    case heal_mode::automatic:
+      s.heal = membership::heal_mode::automatic;
+      break;
+    case heal_mode::off:
+      s.heal = membership::heal_mode::off;
+      break;
+    case heal_mode::all:
+      s.heal = membership::heal_mode::all;
+      break;
+  }
+  s.seed = std::random_device{}();
+  // Who passes by looks once, and asks nothing of the nodes that takes time.
+  s.probe = c.command == command::run;
+  s.watch = s.probe && c.views == view_mode::push;
+  s.probe_limit = c.probe_timeout;
+  s.introduce_timeout = c.introduce_timeout;
+  s.prune_after = c.prune_after;
+  s.prune_live = c.prune_live;
+  return s;
+}
+
 cnode::node_options node_options(const configuration& c, std::vector<std::string> cookies,
                                  std::uint16_t mapper_port) {
   cnode::node_options options{.name = *c.name, .cookies = std::move(cookies)};
@@ -115,6 +144,19 @@ cnode::target target_of(const discovery::entry& entry, const configuration& c) {
   if (entry.host_is_guess) target.name.reset();
   if (c.peer_port == peer_port_mode::fixed) target.port = c.fixed_peer_port;
   return target;
+}
+
+membership::source_report report_of(discovery::source_status s) {
+  membership::source_report r{.source = std::move(s.source),
+                              .outcome = outcome_of(s.outcome),
+                              .detail = std::move(s.detail),
+                              .asked = s.asked,
+                              .records = s.records,
+                              .last_success = {},
+                              .nodes = std::move(s.nodes)};
+  if (s.last_success)
+    r.last_success = std::chrono::duration_cast<milliseconds>(s.last_success->time_since_epoch());
+  return r;
 }
 
 }  // namespace rollcall::app

@@ -1,4 +1,4 @@
-// The configuration as the rooms of links and discovery take it, and the few functions with which app joins
+// The configuration as the other modules take it, and the few functions with which app joins
 // them.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include "app/configuration.hpp"
 #include "cnode/node.hpp"
 #include "discovery/roster.hpp"
+#include "membership/cluster.hpp"
 
 namespace rollcall::app {
 
@@ -17,6 +18,7 @@ std::uint16_t port_mapper_port(const environment&);
 
 discovery::resolver::options resolver_options(const configuration&);  // throws configuration_error
 discovery::roster::options roster_options(const configuration&);
+membership::settings core_settings(const configuration&);
 cnode::node_options node_options(const configuration&, std::vector<std::string> cookies,
                                  std::uint16_t port_mapper_port);
 
@@ -28,5 +30,8 @@ asio::awaitable<cnode::resolved> addresses_of(discovery::resolver&, std::string 
 
 // Where and as whom a node of the roster is dialled.
 cnode::target target_of(const discovery::entry&, const configuration&);
+
+// What a reader is shown of a source.
+membership::source_report report_of(discovery::source_status);
 
 }  // namespace rollcall::app

@@ -90,4 +90,36 @@ metrics::rpc_error rpc_error_of(const cnode::call_failure& failure) {
   return metrics::rpc_error::bad_answer;
 }
 
+membership::query_outcome outcome_of(discovery::query_outcome outcome) {
+  switch (outcome) {
+    case discovery::query_outcome::ok:
+      return membership::query_outcome::ok;
+    case discovery::query_outcome::empty:
+      return membership::query_outcome::empty;
+    case discovery::query_outcome::nxdomain:
+      return membership::query_outcome::nxdomain;
+    case discovery::query_outcome::servfail:
+      return membership::query_outcome::servfail;
+    case discovery::query_outcome::timeout:
+      return membership::query_outcome::timeout;
+    case discovery::query_outcome::error:
+      return membership::query_outcome::error;
+  }
+  return membership::query_outcome::error;
+}
+
+membership::dial_step step_of(cnode::dial_step step) {
+  switch (step) {
+    case cnode::dial_step::resolve:
+      return membership::dial_step::dns;
+    case cnode::dial_step::port_mapper:
+      return membership::dial_step::port_mapper;
+    case cnode::dial_step::connect:
+      return membership::dial_step::tcp;
+    case cnode::dial_step::handshake:
+      break;
+  }
+  return membership::dial_step::handshake;
+}
+
 }  // namespace rollcall::app

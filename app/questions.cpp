@@ -1,0 +1,211 @@
+#include "app/questions.hpp"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "app/reason.hpp"
+#include "app/settings.hpp"
+#include "cnode/epmd.hpp"
+#include "cnode/port_mapper.hpp"
+
+namespace rollcall::app {
+
+using namespace std::chrono_literals;
+namespace fact = membership::fact;
+namespace action = membership::action;
+
+namespace {
+
+// A view that takes longer than this is not asked for again sooner, and counts as failed.
+constexpr milliseconds longest_view_wait = 5'000ms;
+constexpr milliseconds shortest_view_wait = 1'000ms;
+constexpr milliseconds settings_wait = 10'000ms;
+// global:disconnect/0 waits for each of the node's links.
+constexpr milliseconds leave_wait = 10'000ms;
+constexpr milliseconds port_wait = 1'000ms;
+
+cnode::byte_string one_atom(std::string_view text) {
+  return cnode::term_writer().list_header(1).atom(text).nil().bytes();
+}
+
+cnode::byte_string no_arguments() {
+  return cnode::term_writer().nil().bytes();
+}
+
+}  // namespace
+
+questions::questions(asio::io_context& io, const configuration& c, log& l, metrics::exporter& e,
+                     surroundings around)
+    : configuration_(c),
+      log_(l),
+      exporter_(e),
+      around_(std::move(around)),
+      probes_(io, around_.node, around_.call),
+      watchers_(around_.node, around_.call,
+                {.watching = [this](const node_name& on, bool runs,
+                                    const std::string& why) { watching(on, runs, why); },
+                 .changed = [this](const node_name& on, node_name peer, bool up,
+                                   std::string why) { changed(on, std::move(peer), up, std::move(why)); }}) {}
+
+bool questions::answered(const node_name& from, const cnode::term& message) {
+  return probes_.answered(message) || watchers_.receive(from, message);
+}
+
+milliseconds questions::view_wait() const {
+  return std::clamp(configuration_.interval, shortest_view_wait, longest_view_wait);
+}
+
+asio::awaitable<void> questions::view(node_name on) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto answer = co_await around_.call(on, "erlang", "nodes", no_arguments(), view_wait());
+  const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
+  if (around_.stopping()) co_return;
+  if (!answer) {
+    around_.tell(fact::view_failed{on, reason_of(answer.error()), answer.error().detail});
+    co_return;
+  }
+  auto names = names_in(*answer);
+  if (!names) {
+    around_.tell(fact::view_failed{
+        on, membership::reason::incompatible,
+        "erlang:nodes/0 answered " + to_string(*answer, 200) + ", which is not a list of nodes"});
+    co_return;
+  }
+  std::erase(*names, *configuration_.name);
+  around_.tell(fact::view{on, std::move(*names), took});
+}
+
+asio::awaitable<void> questions::status(node_name on) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto answer = co_await around_.call(on, "init", "get_status", no_arguments(), view_wait());
+  if (around_.stopping() || !answer) co_return;
+  if (says_stopping(*answer)) {
+    around_.tell(fact::stopping{on});
+  } else {
+    const auto took = std::chrono::steady_clock::now() - begun;
+    around_.tell(fact::heard{on, std::chrono::duration_cast<milliseconds>(took)});
+  }
+}
+
+asio::awaitable<void> questions::watch(node_name on) {
+  co_await watchers_.run(on);
+}
+
+void questions::watching(const node_name& on, bool runs, const std::string& why) {
+  if (!runs) {
+    log_.debug("its view is asked for every round", {{"node", on.text()}, {"why", why}});
+  }
+  around_.tell(fact::watching{on, runs});
+}
+
+void questions::changed(const node_name& on, node_name peer, bool up, std::string why) {
+  log_.debug(up ? "a node gained a peer" : "a node lost a peer",
+             {{"node", on.text()}, {"peer", peer.text()}, {"why", why}});
+  around_.tell(fact::peer_changed{on, std::move(peer), up, std::move(why)});
+}
+
+asio::awaitable<void> questions::links(action::probe_links a) {
+  auto results = co_await probes_.ask(a.on, a.to, a.limit, a.confirm);
+  if (!around_.stopping()) around_.tell(fact::links_probed{a.id, std::move(results)});
+}
+
+asio::awaitable<void> questions::path(action::probe_path a) {
+  auto result = membership::path_probe::no_word;
+  const auto port = co_await distribution_port(a.to);
+  if (around_.stopping()) co_return;
+  if (port) {
+    const auto linked = around_.node()->linked(a.to);
+    const auto at = linked ? linked->remote.address() : asio::ip::address();
+    const bool ipv6 = at.is_v6() && !at.to_v6().is_v4_mapped();
+    result = co_await probe_path(around_.call, a.on, a.to, *port, ipv6, a.limit);
+  }
+  if (!around_.stopping()) around_.tell(fact::path_probed{a.id, result});
+}
+
+// As others find it: from our own dial, from the configuration, else from its port mapper.
+asio::awaitable<std::optional<std::uint16_t>> questions::distribution_port(node_name of) {
+  const auto linked = around_.node()->linked(of);
+  if (linked && linked->distribution_port) co_return linked->distribution_port;
+  if (const auto port = around_.listed_port(of)) co_return port;
+  if (!linked) co_return std::nullopt;
+  const asio::ip::tcp::endpoint mapper(linked->remote.address(), around_.port_mapper_port);
+  const auto port = co_await cnode::ask_port(mapper, std::string(of.alive()), port_wait);
+  if (!port) co_return std::nullopt;
+  co_return *port;
+}
+
+asio::awaitable<void> questions::leave(action::leave_mesh a) {
+  const auto answer = co_await around_.call(a.node, "global", "disconnect", no_arguments(), leave_wait);
+  if (around_.stopping()) co_return;
+  if (answer) {
+    log_.info("left the mesh", {{"node", a.node.text()}, {"from", to_string(*answer, 400)}});
+    co_return;
+  }
+  const bool unknown = answer.error().kind == cnode::call_failure_kind::raised &&
+                       answer.error().detail.starts_with("error:undef");
+  if (!unknown || a.peers.empty()) {
+    log_.warning("could not take it out of the mesh; it is not asked to connect any more",
+                 {{"node", a.node.text()}, {"why", answer.error().detail}});
+    co_return;
+  }
+  // A release without that function, where nobody tears other links down for a lost one.
+  for (const auto& peer : a.peers) {
+    co_await around_.call(a.node, "erlang", "disconnect_node", one_atom(peer.text()), leave_wait);
+    if (around_.stopping()) co_return;
+  }
+  log_.info("left the mesh, link by link", {{"node", a.node.text()}});
+}
+
+asio::awaitable<void> questions::settings(node_name on) {
+  using namespace asio::experimental::awaitable_operators;
+  auto [kernel, release, tick, flag] =
+      co_await (around_.call(on, "application", "get_all_env", one_atom("kernel"), settings_wait) &&
+                around_.call(on, "erlang", "system_info", one_atom("otp_release"), settings_wait) &&
+                around_.call(on, "net_kernel", "get_net_ticktime", no_arguments(), settings_wait) &&
+                around_.call(on, "init", "get_argument", one_atom("connect_all"), settings_wait));
+  if (around_.stopping()) co_return;
+  fact::settings settings{on, {}, {}, {}, {}, {}, {}};
+  if (release) read_otp_release(settings, *release);
+  if (kernel) read_kernel_environment(settings, *kernel);
+  if (tick) read_net_ticktime(settings, *tick);
+  if (flag) read_connect_all_flag(settings, *flag);
+  if (release || kernel) fill_defaults(settings);
+  if (settings.net_ticktime) around_.node()->tick_time(on, *settings.net_ticktime);
+  around_.tell(std::move(settings));
+}
+
+asio::awaitable<void> questions::connect(action::connect a) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto answer =
+      co_await around_.call(a.on, "net_kernel", "connect_node", one_atom(a.to.text()), a.limit);
+  const auto took = std::chrono::steady_clock::now() - begun;
+  auto outcome = membership::connect_outcome::error;
+  std::string detail;
+  if (answer) {
+    if (answer->is_atom("true")) {
+      outcome = membership::connect_outcome::connected;
+    } else if (answer->is_atom("false")) {
+      outcome = membership::connect_outcome::failed;
+    } else if (answer->is_atom("ignored")) {
+      outcome = membership::connect_outcome::ignored;
+    } else {
+      detail = to_string(*answer, 200);
+    }
+  } else {
+    if (answer.error().kind == cnode::call_failure_kind::timed_out)
+      outcome = membership::connect_outcome::timeout;
+    detail = answer.error().detail;
+  }
+  if (around_.stopping()) co_return;
+  exporter_.connect_request(outcome, std::chrono::duration_cast<metrics::seconds>(took));
+  if (log_.enabled(log_level::debug)) {
+    log_.debug("asked a node to connect to another", {{"on", a.on.text()},
+                                                      {"to", a.to.text()},
+                                                      {"outcome", std::string(to_string(outcome))},
+                                                      {"detail", detail}});
+  }
+  around_.tell(
+      fact::connect_result{a.id, outcome, std::chrono::duration_cast<milliseconds>(took), std::move(detail)});
+}
+
+}  // namespace rollcall::app

@@ -1,0 +1,62 @@
+// Questions to nodes: each action that asks one is a call out, and what comes back is a fact.
+//
+//   view, status, settings    what a node sees, whether it is stopping, how it is set up
+//   watch                     the process that tells by itself (watcher.hpp)
+//   links, path               probes from node to node (probes.hpp)
+//   connect, leave            what a node is asked to do
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "app/configuration.hpp"
+#include "app/log.hpp"
+#include "app/probes.hpp"
+#include "app/watcher.hpp"
+#include "membership/facts.hpp"
+#include "metrics/exporter.hpp"
+
+namespace rollcall::app {
+
+class questions {
+ public:
+  struct surroundings {
+    node_function node;
+    call_function call;
+    std::function<void(membership::any_fact)> tell;
+    std::function<bool()> stopping;
+    // Where a node that is not linked listens, as far as discovery or the configuration say.
+    std::function<std::optional<std::uint16_t>(const node_name&)> listed_port;
+    std::uint16_t port_mapper_port;
+  };
+  questions(asio::io_context&, const configuration&, log&, metrics::exporter&, surroundings);
+
+  asio::awaitable<void> view(node_name on);
+  asio::awaitable<void> status(node_name on);
+  asio::awaitable<void> settings(node_name on);
+  asio::awaitable<void> watch(node_name on);
+  asio::awaitable<void> links(membership::action::probe_links);
+  asio::awaitable<void> path(membership::action::probe_path);
+  asio::awaitable<void> connect(membership::action::connect);
+  asio::awaitable<void> leave(membership::action::leave_mesh);
+
+  // A message to us that is no call. True: a probe or a watcher waited for it.
+  bool answered(const node_name& from, const cnode::term& message);
+
+ private:
+  milliseconds view_wait() const;
+  asio::awaitable<std::optional<std::uint16_t>> distribution_port(node_name of);
+  void watching(const node_name& on, bool runs, const std::string& why);
+  void changed(const node_name& on, node_name peer, bool up, std::string why);
+
+  const configuration& configuration_;
+  log& log_;
+  metrics::exporter& exporter_;
+  surroundings around_;
+  link_probes probes_;
+  watchers watchers_;
+};
+
+}  // namespace rollcall::app

@@ -1,0 +1,40 @@
+// Which change is worth a line in the log, at which level: changes are told, rounds are not.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "app/log.hpp"
+#include "discovery/roster.hpp"
+#include "membership/snapshot.hpp"
+
+namespace rollcall::app {
+
+class reporter {
+ public:
+  explicit reporter(log& lines) : log_(lines) {}
+
+  void happened(const membership::event&);
+  // What no event tells: a member's new reason, a condition that begins or ends.
+  void changed(const membership::snapshot& before, const membership::snapshot& after,
+               const std::vector<membership::event>&);
+  void listed(const discovery::round&);
+  // The end of a handshake that came in from `address`; a default-constructed code is success.
+  void dialled_us(const std::optional<node_name>& peer, const boost::asio::ip::address&,
+                  boost::system::error_code, const std::string& detail);
+
+ private:
+  void new_reasons(const membership::snapshot& before, const membership::snapshot& after,
+                   const std::vector<membership::event>&);
+  void conditions(const membership::snapshot& before, const membership::snapshot& after);
+
+  log& log_;
+  bool drift_told_ = false;
+  std::set<std::pair<std::string, int>> strangers_;
+};
+
+}  // namespace rollcall::app
