@@ -41,7 +41,7 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
       exporter_(e),
       around_(std::move(around)),
       probes_(io, around_.node, around_.call),
-      watchers_(around_.node, around_.call,
+      watchers_(around_.node,
                 {.watching = [this](const node_name& on, bool runs,
                                     const std::string& why) { watching(on, runs, why); },
                  .changed = [this](const node_name& on, node_name peer, bool up,

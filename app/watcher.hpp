@@ -1,5 +1,5 @@
 // A process on a node that tells us at once when the node gains or loses a visible peer. Nothing is
-// installed: its text is read and evaluated by the node itself (stdlib's erl_scan, erl_parse, erl_eval).
+// installed: stdlib's erl_eval runs the forms of watcher_program.hpp.
 //
 // It registers under a name made from ours, so that there is never a second one for the same Rollcall; it
 // watches our process, and ends with our link.
@@ -8,7 +8,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 
 #include "app/probes.hpp"
@@ -24,8 +23,7 @@ class watchers {
     std::function<void(const node_name&, node_name peer, bool up, std::string why)> changed;
   };
 
-  watchers(node_function node, call_function call, told tell)
-      : node_(std::move(node)), call_(std::move(call)), tell_(std::move(tell)) {}
+  watchers(node_function node, told tell);
 
   // Starts one, and stays until it has ended or the link is lost.
   asio::awaitable<void> run(node_name on);
@@ -33,16 +31,11 @@ class watchers {
   bool receive(const node_name& from, const cnode::term& message);
 
  private:
-  asio::awaitable<bool> learn_forms(node_name on);
   bool linked(const node_name&) const;
 
   node_function node_;
-  call_function call_;
   told tell_;
-  // The program as forms, encoded: read by the first node that is watched, good for all (the abstract format
-  // is the same from OTP 23 on), and forgotten when a node would not run them.
-  std::optional<cnode::byte_string> forms_;
-  bool learning_ = false;
+  const cnode::byte_string forms_;
   std::map<node_name, cnode::reference> running_;  // the token that counts
 };
 

@@ -69,6 +69,34 @@ TEST(Watcher, OneThatWasKilledIsReplacedByPolling) {
       eventually([&] { return rollcall.whole(2) && !cluster.node(0).nodes().empty(); }, 60s, "whole again"));
 }
 
+TEST(Watcher, WhatOneNodeSendsIsNotRunOnAnother) {
+  loopback cluster({"liar", "honest"});
+  cluster.node(1).freeze();
+  // The liar's parser turns any text into code that leaves a mark where it runs.
+  ASSERT_EQ(cluster.node(0).eval(R"(
+      Parse = fun(Text) -> {ok, Tokens, _} = erl_scan:string(Text), {ok, Form} = erl_parse:parse_form(Tokens), Form end,
+      {ok, Evil, _} = erl_scan:string("erlang:register(owned, erlang:self()), receive stop -> ok end."),
+      {ok, Forms} = erl_parse:parse_exprs(Evil),
+      Lie = [Parse("-module(erl_parse)."), Parse("-export([parse_exprs/1])."),
+             Parse("parse_exprs(_) -> application:set_env(kernel, asked, true), {ok, persistent_term:get(evil)}.")],
+      persistent_term:put(evil, Forms),
+      {ok, erl_parse, Code} = compile:forms(Lie),
+      true = code:unstick_mod(erl_parse),
+      {module, M} = code:load_binary(erl_parse, "lie", Code), M)"),
+            "erl_parse");
+  const auto rollcall = cluster.rollcall({}, {"--connect-timeout", "1s"});
+  ASSERT_TRUE(eventually([&] { return rollcall.up() == 1; }, 60s, "the liar is there first"));
+  cluster.node(1).thaw();
+  ASSERT_TRUE(eventually([&] { return cluster.node(1).eval(watchers) == "1"; }, 60s, "a watcher"));
+  EXPECT_EQ(cluster.node(1).eval("whereis(owned)"), "undefined");
+  const std::string liar = cluster.node(0).name();
+  const auto on_liar = [&](const std::string& call) {
+    return cluster.node(1).eval("erpc:call('" + liar + "', " + call + ")");
+  };
+  EXPECT_EQ(on_liar("erlang, whereis, [owned]"), "undefined");
+  EXPECT_EQ(on_liar("application, get_env, [kernel, asked]"), "undefined") << "no node is asked for code";
+}
+
 TEST(Watcher, NoneWhereViewsArePolled) {
   loopback cluster({"a", "b"});
   const auto rollcall = cluster.rollcall({}, {"--views", "poll"});

@@ -48,6 +48,23 @@ TEST_F(Push, AWatcherIsAskedForOncePerLink) {
   EXPECT_EQ(d.take<action::watch>().size(), 1U);
 }
 
+TEST_F(Push, AWatcherThatEndsAtOnceIsTriedOnceAMinute) {
+  d.list({"a"});
+  d.up("a");
+  d.sees("a", {});
+  const auto minutes_end = d.now + 5min;
+  std::size_t asked = 0;
+  while (d.now < minutes_end) {
+    for (const auto& action : d.take<action::watch>()) {
+      ++asked;
+      d.step({fact::watching{action.node, false}});
+    }
+    d.pass(1s);
+  }
+  EXPECT_LE(asked, 6U);
+  EXPECT_GE(asked, 5U);
+}
+
 TEST_F(Push, NobodyIsAskedForAWatcherWhenViewsArePolled) {
   driver polled;
   polled.mesh({"a", "b"});

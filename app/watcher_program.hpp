@@ -1,0 +1,18 @@
+// What the watcher runs on a node, once to be read and once as the node takes it. The forms are made here:
+// nothing that a node sends becomes code on another.
+#pragma once
+
+#include <string_view>
+
+#include "cnode/term.hpp"
+
+namespace rollcall::app {
+
+// The Erlang text that watcher_forms() stands for. Variables: Name (an atom), Token (ours, sent back), Us
+// (our process).
+extern const std::string_view watcher_text;
+
+// One encoded term: the list of expressions, as erl_parse:parse_exprs/1 makes it of the text on one line.
+cnode::byte_string watcher_forms();
+
+}  // namespace rollcall::app
