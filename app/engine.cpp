@@ -86,7 +86,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                   .subscribe = [this](const cnode::pid& p) { return subscriptions_.add(p); },
                   .unsubscribe = [this](const cnode::pid& p) { subscriptions_.remove(p); }}),
         node_(
-            std::in_place, io, node_options(c, cookies_.cookies(), port_mapper_port_), *this,
+            std::in_place, io, own_node_options(), *this,
             [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
             [this](const cnode::request& r) { return answers_(r); },
             [this](const node_name& from, const cnode::term& message) {
@@ -113,6 +113,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         next_round_(io),
         state_due_(io),
         views_answered_(io) {}
+
+  cnode::node_options own_node_options() const {
+    auto options = node_options(configuration_, cookies_.cookies(), port_mapper_port_);
+    options.challenges = challenges_;
+    return options;
+  }
 
   // Both outlive what they are made from, in tasks that wait: see abandon().
   node_function own_node() {
@@ -255,8 +261,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // One at a time: who has lost all its links at once learns it from the first.
   asio::awaitable<void> find_out_who_holds_our_name(node_name at) {
     if (inquiry_) co_return;
-    auto options = node_options(configuration_, cookies_.cookies(), port_mapper_port_);
-    inquiry_.emplace(io_, options,
+    inquiry_.emplace(io_, own_node_options(),
                      [this](std::string host) { return addresses_of(resolver_, std::move(host)); });
     std::string why;
     const auto found =
@@ -586,6 +591,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   discovery::resolver resolver_;
   discovery::roster roster_;
   answers answers_;
+  std::shared_ptr<cnode::challenges> challenges_ = std::make_shared<cnode::challenges>();
   std::optional<cnode::node> node_;
   questions questions_;
   reporter reporter_;

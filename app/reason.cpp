@@ -34,6 +34,7 @@ reason reason_of(boost::system::error_code code) {
     case error::not_allowed:
     case error::lost_simultaneous:
     case error::alive_refused:
+    case error::reflected:
     case error::name_taken:
       return reason::handshake;
     default:

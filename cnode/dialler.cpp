@@ -181,6 +181,12 @@ std::string explain(const target& where, dial_step step, const tcp::endpoint& at
   if (code == error::alive_refused) {
     return fmt::format("{} at {} holds a link under our own name already, and keeps it", name, place);
   }
+  if (code == error::reflected) {
+    return fmt::format(
+        "{} at {} sent our own challenge back as its own: it does not know the cookie, or something between "
+        "passes handshakes on",
+        name, place);
+  }
   if (code == error::incompatible) {
     return fmt::format("{} at {} lacks what every node since OTP 23 can; it is too old", name, place);
   }
@@ -219,10 +225,10 @@ asio::awaitable<outcome<reached>> reach(target where, const resolve_function& re
 }
 
 asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remote, const target& where,
-                                         identity self, std::string cookie) {
+                                         identity self, std::string cookie, challenge ours) {
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  initiating_handshake handshake(std::move(self), where.name, std::move(cookie), random_word(),
+  initiating_handshake handshake(std::move(self), where.name, std::move(cookie), std::move(ours),
                                  where.take_over);
 
   const auto failed_with = [&](boost::system::error_code code) {

@@ -33,6 +33,6 @@ asio::awaitable<outcome<reached>> reach(target, const resolve_function&, std::ui
 
 // The handshake of the side that dialled, on an open socket.
 asio::awaitable<outcome<identity>> shake(tcp::socket&, tcp::endpoint remote, const target&, identity self,
-                                         std::string cookie);
+                                         std::string cookie, challenge);
 
 }  // namespace rollcall::cnode

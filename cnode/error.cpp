@@ -43,6 +43,8 @@ const char* sentence(error value) noexcept {
       return "the cookies differ";
     case error::name_mismatch:
       return "a node of another name answered";
+    case error::reflected:
+      return "the peer sent a challenge of our own back to us";
     case error::not_registered:
       return "the port mapper does not know that name";
     case error::name_taken:

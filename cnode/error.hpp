@@ -28,6 +28,7 @@ enum class error {
   incompatible,        // a mandatory capability is missing
   cookie_refused,      // the digests do not match: the cookies differ
   name_mismatch,       // another node than the one that was dialled answered
+  reflected,           // the peer's challenge is one of ours: it asks us for the answer to our own question
   // port mapper
   not_registered,  // epmd does not know the name
   name_taken,      // ALIVE2: the name is already registered

@@ -84,11 +84,11 @@ std::array<char, 16> challenge_digest(std::string_view cookie, std::uint32_t cha
 // ---- the side that dials ----
 
 initiating_handshake::initiating_handshake(identity self, std::optional<node_name> expected,
-                                           std::string cookie, std::uint32_t challenge, bool take_over)
+                                           std::string cookie, challenge ours, bool take_over)
     : self_(std::move(self)),
       expected_(std::move(expected)),
       cookie_(std::move(cookie)),
-      challenge_(challenge),
+      challenge_(std::move(ours)),
       take_over_(take_over) {}
 
 byte_string initiating_handshake::opening() const {
@@ -159,8 +159,11 @@ result<handshake_step> initiating_handshake::challenge_message(byte_view frame) 
   if (!expected_ && peer_->name == self_.name) return error::not_allowed;
   if (!has_mandatory(flags)) return error::incompatible;
 
+  if (challenge_.is_ours(their_challenge)) return error::reflected;
+
+  challenge_.will_be_answered(their_challenge);
   byte_string reply(1, reply_tag);
-  put_number(reply, challenge_, 4);
+  put_number(reply, challenge_.value(), 4);
   append_digest(reply, cookie_, their_challenge);
   handshake_step step;
   step.send.push_back(std::move(reply));
@@ -173,16 +176,15 @@ result<handshake_step> initiating_handshake::ack_message(byte_view frame) {
   byte_reader reader(frame.substr(1));
   const auto digest = reader.take(digest_size);
   if (auto code = end_of(reader)) return code;
-  if (!same_digest(digest, challenge_digest(cookie_, challenge_))) return error::cookie_refused;
+  if (!same_digest(digest, challenge_digest(cookie_, challenge_.value()))) return error::cookie_refused;
   state_ = state::finished;
   return handshake_step{{}, true};
 }
 
 // ---- the side that is dialled ----
 
-accepting_handshake::accepting_handshake(identity self, std::vector<std::string> cookies,
-                                         std::uint32_t challenge)
-    : self_(std::move(self)), cookies_(std::move(cookies)), challenge_(challenge) {}
+accepting_handshake::accepting_handshake(identity self, std::vector<std::string> cookies, challenge ours)
+    : self_(std::move(self)), cookies_(std::move(cookies)), challenge_(std::move(ours)) {}
 
 result<handshake_step> accepting_handshake::receive(byte_view frame) {
   const auto before = state_;
@@ -279,7 +281,7 @@ handshake_step accepting_handshake::answer_name(verdict decision, std::optional<
       if (!given) throw std::logic_error("a peer that asked for a name is to be given one");
       // The name comes with a creation. Our challenge is random and goes to this peer only, so it serves as
       // one.
-      peer_creation_ = std::max(challenge_, least_creation);
+      peer_creation_ = std::max(challenge_.value(), least_creation);
       peer_ = identity{*given, peer_flags_, peer_creation_};
       proposed_host_ = given->text();
       auto status = status_frame("named:");
@@ -304,7 +306,7 @@ handshake_step accepting_handshake::challenge_message() {
   // A node that asked for a name keeps of its flags what we have too, and then looks for this one
   // (dist_util.erl).
   put_number(out, wants_name_ ? self_.flags | flags::name_me : self_.flags, 8);
-  put_number(out, challenge_, 4);
+  put_number(out, challenge_.value(), 4);
   put_number(out, self_.creation, 4);
   put_number(out, self_.name.text().size(), 2);
   out += self_.name.text();
@@ -320,9 +322,10 @@ result<handshake_step> accepting_handshake::reply_message(byte_view frame) {
   const auto their_challenge = reader.u32();
   const auto digest = reader.take(digest_size);
   if (auto code = end_of(reader)) return code;
+  if (challenge_.is_ours(their_challenge)) return error::reflected;
 
   for (std::size_t i = 0; i < cookies_.size(); ++i) {
-    if (!same_digest(digest, challenge_digest(cookies_[i], challenge_))) continue;
+    if (!same_digest(digest, challenge_digest(cookies_[i], challenge_.value()))) continue;
     matched_cookie_ = i;
     byte_string ack(1, ack_tag);
     append_digest(ack, cookies_[i], their_challenge);

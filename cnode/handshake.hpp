@@ -12,6 +12,7 @@
 
 #include <span>
 
+#include "cnode/challenges.hpp"
 #include "cnode/error.hpp"
 #include "cnode/term.hpp"
 #include "node_name/node_name.hpp"
@@ -36,17 +37,17 @@ std::array<char, 16> challenge_digest(std::string_view cookie, std::uint32_t cha
 
 class initiating_handshake {
  public:
-  // `challenge` is a fresh random number; `expected` absent: whoever answers is welcome (its name is in
+  // `expected` absent: whoever answers is welcome (its name is in
   // peer()). A peer that still holds a link under our name drops it for this one, unless `take_over` is
   // false.
-  initiating_handshake(identity self, std::optional<node_name> expected, std::string cookie,
-                       std::uint32_t challenge, bool take_over = true);
+  initiating_handshake(identity self, std::optional<node_name> expected, std::string cookie, challenge,
+                       bool take_over = true);
 
   byte_string opening() const;
-  // Errors: unexpected_message, not_allowed, lost_simultaneous, incompatible, name_mismatch, cookie_refused
-  // (the ack's digest is wrong), truncated, trailing_bytes, frame_too_large. After an error nothing more is
-  // accepted. A peer that closes the connection after our reply did not like the cookie: awaiting_ack() tells
-  // the caller that this is where it happened.
+  // Errors: unexpected_message, not_allowed, lost_simultaneous, incompatible, name_mismatch, reflected,
+  // cookie_refused (the ack's digest is wrong), truncated, trailing_bytes, frame_too_large. After an error
+  // nothing more is accepted. A peer that closes the connection after our reply did not like the cookie:
+  // awaiting_ack() tells the caller that this is where it happened.
   result<handshake_step> receive(byte_view frame);
   bool awaiting_ack() const noexcept { return state_ == state::awaiting_ack; }
   // The peer was told to keep the link it has: nothing more is to be read.
@@ -63,7 +64,7 @@ class initiating_handshake {
   identity self_;
   std::optional<node_name> expected_;
   std::string cookie_;
-  std::uint32_t challenge_;
+  challenge challenge_;
   bool take_over_;
   std::optional<identity> peer_;
   state state_ = state::awaiting_status;
@@ -79,12 +80,12 @@ class accepting_handshake {
     not_allowed,
   };
   // Any of `cookies` opens (they may be under rotation); tried in order.
-  accepting_handshake(identity self, std::vector<std::string> cookies, std::uint32_t challenge);
+  accepting_handshake(identity self, std::vector<std::string> cookies, challenge);
 
   // After the name frame the step is empty and peer() is set: call answer_name(). A peer that asked for a
   // name (NAME_ME, `-sname undefined`) has wants_name() and gets one by answer_name(ok, given); peer() is set
   // from then on. Errors: unexpected_message, truncated, trailing_bytes, frame_too_large, incompatible,
-  // alive_refused (the peer keeps the old link), cookie_refused.
+  // alive_refused (the peer keeps the old link), reflected, cookie_refused.
   result<handshake_step> receive(byte_view frame);
   handshake_step answer_name(verdict, std::optional<node_name> given = {});
   bool wants_name() const noexcept { return wants_name_; }
@@ -110,7 +111,7 @@ class accepting_handshake {
   };
   identity self_;
   std::vector<std::string> cookies_;
-  std::uint32_t challenge_;
+  challenge challenge_;
   std::optional<identity> peer_;
   std::uint64_t peer_flags_ = 0;
   std::uint32_t peer_creation_ = 0;

@@ -622,7 +622,8 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
       }
       auto [socket, remote] = std::move(connected).value();
       *state->progress = {dial_step::handshake, remote};
-      auto other = co_await shake(socket, remote, state->where, node->own_identity(), cookie);
+      auto other = co_await shake(socket, remote, state->where, node->own_identity(), cookie,
+                                  node->options_.challenges->issue());
       if (other) {
         node->tell_handshake(direction::outgoing, other->name, remote, {}, {});
         state->made = dialling::established{std::move(socket), remote, *std::move(other)};
@@ -671,7 +672,8 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     // A peer that asks for a name goes on only if both sides have NAME_ME (dist_util.erl, adjust_flags).
     auto identity = node->own_identity();
     identity.flags |= flags::name_me;
-    accepting_handshake handshake(std::move(identity), node->options_.cookies, random_word());
+    accepting_handshake handshake(std::move(identity), node->options_.cookies,
+                                  node->options_.challenges->issue());
 
     const auto code = co_await shake_hands(node, one, handshake);
     const auto& other = handshake.peer();
@@ -755,6 +757,7 @@ class node::implementation::core : public std::enable_shared_from_this<core> {
     const auto who = name ? fmt::format("{} from {}", name->text(), to_string(remote)) : to_string(remote);
     if (code == error::cookie_refused) return fmt::format("{} came with another cookie than ours", who);
     if (code == error::not_allowed) return fmt::format("{} came with our own name", who);
+    if (code == error::reflected) return fmt::format("{} sent our own challenge back as its own", who);
     if (code == error::stopping) return fmt::format("{} came while this program takes no links", who);
     return fmt::format("{} came and did not finish the handshake: {}", who, code.message());
   }

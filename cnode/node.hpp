@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "cnode/challenges.hpp"
 #include "cnode/error.hpp"
 #include "cnode/term.hpp"
 #include "node_name/node_name.hpp"
@@ -115,6 +116,8 @@ struct node_options {
   std::size_t max_queued_bytes = 16U << 20;  // per link; above it the link is closed with queue_full
   milliseconds handshake_limit{7'000};       // for connections that come in (net_setuptime)
   std::size_t max_incoming_handshakes = 256;
+  // Shared with every other node of this program that shows the same cookies.
+  std::shared_ptr<cnode::challenges> challenges = std::make_shared<cnode::challenges>();
 };
 
 // Told of what happens. Called from the io_context, never from inside a call into `node`. Must not throw.

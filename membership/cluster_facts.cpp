@@ -335,9 +335,9 @@ void cluster::implementation::apply(const fact::watching& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
   m->watch_asked = told.on;
+  m->next_watch = now.steady + questions::watch_retry;  // also for one that never began
   if (told.on == m->watched) return;
   m->watched = told.on;
-  m->next_watch = now.steady + questions::watch_retry;
   // What happened before it watched is asked for; after that it tells by itself.
   m->view_wanted = true;
   dirty = true;

@@ -76,7 +76,8 @@ inline void handshake(byte_view input) {
   if (choice % 2 == 0) {
     std::optional<node_name> expected;
     if (choice % 4 == 0) expected = *node_name::parse("g@127.0.0.1");
-    initiating_handshake dialling(handshake_self(), expected, handshake_cookie, handshake_challenge);
+    initiating_handshake dialling(handshake_self(), expected, handshake_cookie,
+                                  challenge(handshake_challenge));
     while (!input.empty()) {
       const auto step = dialling.receive(next_frame());
       if (!step) {
@@ -90,7 +91,8 @@ inline void handshake(byte_view input) {
     }
     return;
   }
-  accepting_handshake accepting(handshake_self(), {"other", handshake_cookie}, handshake_challenge);
+  accepting_handshake accepting(handshake_self(), {"other", handshake_cookie},
+                                challenge(handshake_challenge));
   bool decided = false;
   while (!input.empty()) {
     const auto step = accepting.receive(next_frame());

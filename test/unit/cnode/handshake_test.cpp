@@ -37,11 +37,11 @@ identity self() {
 
 initiating_handshake dialling(std::optional<node_name> expected = named("g@127.0.0.1"),
                               std::string cookie = "secret") {
-  return {self(), std::move(expected), std::move(cookie), our_challenge};
+  return {self(), std::move(expected), std::move(cookie), challenge(our_challenge)};
 }
 
 accepting_handshake accepting(std::vector<std::string> cookies = {"secret"}) {
-  return {self(), std::move(cookies), our_challenge};
+  return {self(), std::move(cookies), challenge(our_challenge)};
 }
 
 TEST(ChallengeDigest, IsMd5OfCookieAndDecimalChallenge) {
@@ -108,7 +108,7 @@ TEST(InitiatingHandshake, TakesEachStatusForWhatItIs) {
 }
 
 TEST(InitiatingHandshake, GivesWayToALinkUnderItsNameWhenToldTo) {
-  initiating_handshake handshake(self(), named("g@127.0.0.1"), "secret", our_challenge, false);
+  initiating_handshake handshake(self(), named("g@127.0.0.1"), "secret", challenge(our_challenge), false);
   EXPECT_FALSE(handshake.gave_way());
   const auto step = handshake.receive("salive");
   ASSERT_TRUE(step.has_value());
@@ -130,7 +130,7 @@ TEST(InitiatingHandshake, TellsAnotherNameFromAnotherCookie) {
   EXPECT_EQ(anyone.peer()->name.text(), "g@127.0.0.1");
 
   const identity twin{*node_name::parse("g@127.0.0.1"), flags::ours, 7};
-  initiating_handshake of_our_name(twin, std::nullopt, "chocolate", 1);
+  initiating_handshake of_our_name(twin, std::nullopt, "chocolate", challenge(1));
   ASSERT_TRUE(of_our_name.receive("sok").has_value());
   EXPECT_EQ(of_our_name.receive(their_challenge).error(), error::not_allowed);
 
@@ -188,7 +188,7 @@ TEST(InitiatingHandshake, RefusesNamesThatAreNone) {
 
 TEST(InitiatingHandshake, LongestNamesPassInFull) {
   const auto longest = named("a@" + std::string(253, 'h'));
-  initiating_handshake handshake({longest, flags::ours, 1}, longest, "c", 1);
+  initiating_handshake handshake({longest, flags::ours, 1}, longest, "c", challenge(1));
   EXPECT_EQ(handshake.opening().size(), 1 + 8 + 4 + 2 + 255U);
   ASSERT_TRUE(handshake.receive("sok").has_value());
   EXPECT_TRUE(
@@ -377,8 +377,9 @@ TEST(AcceptingHandshake, NothingIsDueBeforeTheVerdict) {
 }
 
 TEST(Handshake, BothRolesAgreeWithEachOther) {
-  initiating_handshake dialler({named("a@h.x"), flags::ours, 9}, named("b@h.x"), "c00kie", 0xfffffffe);
-  accepting_handshake listener({named("b@h.x"), flags::ours, 10}, {"c00kie"}, 0);
+  initiating_handshake dialler({named("a@h.x"), flags::ours, 9}, named("b@h.x"), "c00kie",
+                               challenge(0xfffffffe));
+  accepting_handshake listener({named("b@h.x"), flags::ours, 10}, {"c00kie"}, challenge(0));
   ASSERT_TRUE(listener.receive(dialler.opening()).has_value());
   const auto answer = listener.answer_name(verdict::ok);
   ASSERT_TRUE(dialler.receive(answer.send[0]).has_value());

@@ -11,6 +11,7 @@
 #include "cnode/dialler.hpp"
 #include "cnode/flags.hpp"
 #include "test/unit/cnode/node_under_test.hpp"
+#include "test/unit/cnode/stranger.hpp"
 
 namespace rollcall::test {
 namespace {
@@ -58,7 +59,7 @@ class Node : public testing::Test {
       const auto where = node_under_test::at("ours@127.0.0.1", port);
       // Named: GCC 12 copies a braced temporary of a co_await expression byte by byte.
       const cnode::identity self{*node_name::parse(name), cnode::flags::ours, 99};
-      const auto other = co_await cnode::shake(socket_, at, where, self, cookie);
+      const auto other = co_await cnode::shake(socket_, at, where, self, cookie, cnode::challenges().issue());
       linked_ = other.has_value();
     }
     asio::awaitable<bool> write_all(std::string bytes) {
@@ -224,37 +225,6 @@ TEST_F(Node, ANewerLinkTakesTheOlderOnesPlaceOnlyWithTheCookie) {
   EXPECT_EQ(ours.peers().size(), 1U);
 }
 
-// Somebody on a plain socket, who may know the cookie or not.
-class stranger {
- public:
-  explicit stranger(std::uint16_t port) : socket_(io_) {
-    socket_.connect({asio::ip::address_v4::loopback(), port});
-  }
-  explicit stranger(tcp::acceptor& from) : socket_(from.accept()) {}
-  void send(const std::string& frame) {
-    const std::string length{static_cast<char>(frame.size() >> 8U), static_cast<char>(frame.size() & 0xffU)};
-    boost::system::error_code ignored;
-    asio::write(socket_, asio::buffer(length + frame), ignored);
-  }
-  // Empty once the connection is closed.
-  std::string receive() {
-    boost::system::error_code code;
-    std::array<std::uint8_t, 2> length{};
-    asio::read(socket_, asio::buffer(length), code);
-    std::string frame(code ? 0U : static_cast<std::size_t>(length[0] << 8U | length[1]), '\0');
-    asio::read(socket_, asio::buffer(frame), code);
-    return frame;
-  }
-  static cnode::initiating_handshake as(const std::string& name) {
-    const cnode::identity self{*node_name::parse(name), cnode::flags::ours, 99};
-    return {self, {}, "chocolate", 5};
-  }
-
- private:
-  asio::io_context io_;
-  tcp::socket socket_;
-};
-
 TEST_F(Node, AStrangerThatClaimsANameKeepsNobodyFromDiallingIt) {
   node_under_test other(thread, "other@127.0.0.1");
   ASSERT_TRUE(other.start());
@@ -306,7 +276,7 @@ TEST_P(NodeDials, APeerThatClosesBeforeItsAckRefusedOurCookieOnlyIfItLives) {
     stranger shy(listener);
     shy.receive();
     const cnode::identity self{*node_name::parse("shy@127.0.0.1"), cnode::flags::ours, 99};
-    cnode::accepting_handshake handshake(self, {"vanilla"}, 5);
+    cnode::accepting_handshake handshake(self, {"vanilla"}, cnode::challenge(5));
     ASSERT_TRUE(handshake.receive(stranger::as("ours@127.0.0.1").opening()));
     for (const auto& frame : handshake.answer_name(cnode::accepting_handshake::verdict::ok).send)
       shy.send(frame);
