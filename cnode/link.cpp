@@ -8,7 +8,8 @@
 namespace rollcall::cnode {
 
 link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std::size_t max_queued_bytes)
-    : socket_(std::move(socket)),
+    : calls([this](byte_view frames) { send(frames); }),
+      socket_(std::move(socket)),
       peer_(std::move(peer)),
       max_queued_bytes_(max_queued_bytes),
       ticks_(net_ticktime, ticks::clock::now()),

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "cnode/calls.hpp"
 #include "cnode/connection.hpp"
 #include "cnode/control.hpp"
 #include "cnode/node.hpp"
@@ -13,16 +14,6 @@
 #include "cnode/ticks.hpp"
 
 namespace rollcall::cnode {
-
-// A call of ours that the peer has not answered. Lives in the coroutine that waits; the link's table points
-// to it.
-struct pending_call {
-  explicit pending_call(const asio::any_io_executor& executor) : wake(executor) {}
-  asio::steady_timer wake;
-  std::optional<pid> process;     // once the peer said who runs it
-  bool ends_with_reason = false;  // a process of its own: what it ended with is the answer as it stands
-  std::optional<call_result<term>> answer;
-};
 
 class link {
  public:
@@ -54,7 +45,7 @@ class link {
   std::size_t waiting() const noexcept { return queue_.size() + writing_.size() - written_; }
 
   processes::session session;
-  std::map<reference, pending_call*> calls;
+  cnode::calls calls;
   std::map<reference, pid> watched;  // processes of the peer's that we monitor
 
  private:

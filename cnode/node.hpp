@@ -7,99 +7,13 @@
 #pragma once
 
 #include <array>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <chrono>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <vector>
 
+#include "cnode/call.hpp"
 #include "cnode/challenges.hpp"
-#include "cnode/error.hpp"
-#include "cnode/term.hpp"
-#include "node_name/node_name.hpp"
+#include "cnode/peer.hpp"
 
 namespace rollcall::cnode {
-
-namespace asio = boost::asio;
-using std::chrono::milliseconds;
-
-enum class direction { outgoing, incoming };
-
-// A linked node. `visible` is the PUBLISHED flag: false for a remote shell or another hidden node.
-struct peer {
-  node_name name;
-  std::uint32_t creation = 0;
-  std::uint64_t flags = 0;
-  bool visible = true;
-  cnode::direction direction = cnode::direction::outgoing;
-  asio::ip::tcp::endpoint remote;
-  std::uint16_t local_port = 0;  // of our end
-  // Where it listens: known when we dialled it.
-  std::optional<std::uint16_t> distribution_port{};
-};
-
-// Where a dial got stuck. The order is the order of the steps.
-enum class dial_step { resolve, port_mapper, connect, handshake };
-
-struct failure {
-  boost::system::error_code code;  // of error_category(), or of the system for what has no value there
-  dial_step step = dial_step::handshake;
-  std::string detail;             // one sentence for an operator: node, address, port, what to do
-  std::optional<node_name> peer;  // the name the peer gave itself, when it got that far
-};
-
-template <class T>
-using outcome = boost::system::result<T, failure>;
-
-// Where and as whom a node is dialled.
-struct target {
-  std::optional<node_name> name;  // absent: whoever answers there (its name is learned from its challenge)
-  std::string alive;              // what the port mapper is asked for
-  std::string host;               // resolved when `address` is absent
-  std::optional<asio::ip::address> address;
-  std::optional<std::uint16_t> port;  // absent: the port mapper on that host is asked
-  // Whether a link that it still holds under our name makes way for the new one; if not, and there is one:
-  // alive_refused.
-  bool take_over = true;
-};
-
-enum class call_failure_kind { no_link, timed_out, link_lost, refused, raised, bad_answer };
-
-struct call_failure {
-  call_failure_kind kind = call_failure_kind::no_link;
-  std::string detail;  // e.g. the exception's class and reason in Erlang syntax
-};
-template <class T>
-using call_result = boost::system::result<T, call_failure>;
-
-// A call that came in, whichever way it was made (erpc, rpc, gen_call). Views are valid during the handler
-// only.
-struct request {
-  const pid& caller;
-  std::string_view module, function;
-  std::span<const term> arguments;
-  bool answer_wanted = true;  // false: a cast, or nobody monitors who runs it; only what it does counts
-};
-
-enum class answer_kind {
-  value,
-  undefined,  // no such function: undef, with the call in the stack trace
-  function_clause,
-  bad_argument,  // badarg
-  error,         // error:Reason; `encoded` is the reason
-};
-
-// What a handler answers. `encoded` is one term without version byte, shared so that an answer can be encoded
-// once.
-struct answer {
-  answer_kind kind = answer_kind::value;
-  std::shared_ptr<const byte_string> encoded;
-};
 
 // Our registered processes (processes.hpp). The first is the one behind self(), which answers calls.
 inline constexpr std::array<std::string_view, 3> registered_names{"rollcall", "net_kernel", "rex"};
@@ -139,18 +53,6 @@ class node_observer {
   // A process that monitor() watches is gone, or the link to its node is; told once.
   virtual void process_gone(const reference& /*monitor*/) {}
 };
-
-// A host's addresses, best first; none is `not_resolved`, and `why` then says why, in a phrase for an
-// operator.
-struct resolved {
-  std::vector<asio::ip::address> addresses;
-  std::string why;
-};
-using resolve_function = std::function<asio::awaitable<resolved>(std::string host)>;
-// All calls for `rollcall`/`Elixir.Rollcall` and for the registered process of that name come here.
-using call_handler = std::function<answer(const request&)>;
-// A message to self() that is no call. True: somebody waited for it.
-using message_handler = std::function<bool(const node_name& from, const term& message)>;
 
 class node {
  public:
@@ -213,10 +115,5 @@ class node {
   struct implementation;
   std::unique_ptr<implementation> implementation_;
 };
-
-// result<T, E>::value() on a failure throws std::runtime_error with its detail (found by the error's
-// namespace).
-[[noreturn]] void throw_exception_from_error(const failure&, const boost::source_location&);
-[[noreturn]] void throw_exception_from_error(const call_failure&, const boost::source_location&);
 
 }  // namespace rollcall::cnode

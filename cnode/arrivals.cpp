@@ -1,0 +1,157 @@
+#include "cnode/arrivals.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cnode/flags.hpp"
+
+namespace rollcall::cnode {
+namespace {
+
+constexpr milliseconds accept_pause{100};
+
+// `<12 letters>@host`, for a peer that wants to be given a name.
+std::optional<node_name> made_up_name(std::string_view host) {
+  static constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  std::string alive;
+  for (int i = 0; i < 12; ++i) alive.push_back(letters[random_word() % letters.size()]);
+  auto made = node_name::make(alive, host);
+  if (!made) return {};
+  return *std::move(made);
+}
+
+std::string explain_incoming(const std::optional<node_name>& name, const tcp::endpoint& remote,
+                             boost::system::error_code code) {
+  if (!code) return {};
+  const auto who = name ? fmt::format("{} from {}", name->text(), to_string(remote)) : to_string(remote);
+  if (code == error::cookie_refused) return fmt::format("{} came with another cookie than ours", who);
+  if (code == error::not_allowed) return fmt::format("{} came with our own name", who);
+  if (code == error::reflected) return fmt::format("{} sent our own challenge back as its own", who);
+  if (code == error::stopping) return fmt::format("{} came while this program takes no links", who);
+  return fmt::format("{} came and did not finish the handshake: {}", who, code.message());
+}
+
+}  // namespace
+
+arrivals::arrivals(node_services& node, dials& dialled)
+    : node_(node), dials_(dialled), acceptor_(node.io()) {}
+
+boost::system::error_code arrivals::listen(std::uint16_t port) {
+  if (const auto code = listen_on(acceptor_, port)) return code;
+  boost::system::error_code ignored;
+  port_ = acceptor_.local_endpoint(ignored).port();
+  return {};
+}
+
+void arrivals::stop() {
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  close_all();
+}
+
+void arrivals::close_all() {
+  for (const auto& one : incoming_) one->connection->close();
+}
+
+bool arrivals::coming_in(const node_name& name) const {
+  return std::any_of(incoming_.begin(), incoming_.end(),
+                     [&](const incoming_pointer& one) { return one->name == name; });
+}
+
+asio::awaitable<void> arrivals::accept(std::shared_ptr<arrivals> self) {
+  auto& node = self->node_;
+  while (!node.stopping()) {
+    auto [code, socket] = co_await self->acceptor_.async_accept(as_result);
+    if (node.stopping()) co_return;
+    if (code) {
+      asio::steady_timer pause(node.io(), accept_pause);
+      co_await pause.async_wait(as_result);
+      continue;
+    }
+    // None of them has shown the cookie: nobody keeps others out by standing still.
+    if (self->incoming_.size() >= node.options().max_incoming_handshakes) {
+      self->incoming_.front()->connection->expire();
+      self->incoming_.pop_front();
+    }
+    const auto one = std::make_shared<incoming>();
+    one->connection = timed_socket::make(std::move(socket), node.options().handshake_limit);
+    self->incoming_.push_back(one);
+    node.spawn("a connection that came in", answer(self, one));
+  }
+}
+
+asio::awaitable<void> arrivals::answer(std::shared_ptr<arrivals> self, incoming_pointer one) {
+  auto& node = self->node_;
+  auto& socket = one->connection->socket;
+  boost::system::error_code ignored;
+  const auto remote = socket.remote_endpoint(ignored);
+  socket.set_option(tcp::no_delay(true), ignored);
+  // A peer that asks for a name goes on only if both sides have NAME_ME (dist_util.erl, adjust_flags).
+  auto identity = node.own_identity();
+  identity.flags |= flags::name_me;
+  accepting_handshake handshake(std::move(identity), node.options().cookies,
+                                node.options().challenges->issue());
+
+  const auto code = co_await shake_hands(self, one, handshake);
+  const auto& other = handshake.peer();
+  const auto name = other ? std::optional(other->name) : std::nullopt;
+  node.tell_handshake(direction::incoming, name, remote, code, explain_incoming(name, remote, code));
+  if (!code) {
+    one->connection->forever();
+    node.install(std::move(socket), *other, direction::incoming, remote);
+  }
+  one->connection->close();
+  std::erase(self->incoming_, one);
+  if (name) self->dials_.came_in(*name);
+}
+
+asio::awaitable<boost::system::error_code> arrivals::shake_hands(std::shared_ptr<arrivals> self,
+                                                                 incoming_pointer one,
+                                                                 accepting_handshake& handshake) {
+  using verdict = accepting_handshake::verdict;
+  auto& node = self->node_;
+  auto& connection = *one->connection;
+  const auto ended_by = [&](boost::system::error_code code) {
+    if (node.stopping()) return make_error_code(error::stopping);
+    return connection.failure(code);
+  };
+  bool named = false;
+  while (true) {
+    const auto frame = co_await read_handshake_frame(connection.socket);
+    if (!frame) co_return ended_by(frame.error());
+    auto step = handshake.receive(*frame);
+    if (!step) co_return step.error();
+    auto decided = verdict::ok;
+    if (!std::exchange(named, true)) {
+      std::optional<node_name> given;
+      if (handshake.wants_name()) {
+        given = made_up_name(handshake.proposed_host());
+        if (!given) co_return make_error_code(error::unexpected_message);
+        if (node.standing_by()) decided = verdict::not_allowed;
+      } else {
+        decided = self->decide(one, handshake.peer()->name);
+      }
+      step = handshake.answer_name(decided, std::move(given));
+    }
+    const auto written = co_await write_handshake_frames(connection.socket, step->send);
+    if (!written) co_return ended_by(written.error());
+    if (decided == verdict::nok) co_return make_error_code(error::lost_simultaneous);
+    if (decided == verdict::not_allowed) {
+      co_return make_error_code(node.standing_by() ? error::stopping : error::not_allowed);
+    }
+    if (step->finished) co_return boost::system::error_code{};
+  }
+}
+
+accepting_handshake::verdict arrivals::decide(const incoming_pointer& one, const node_name& name) {
+  using verdict = accepting_handshake::verdict;
+  if (name == node_.options().name || node_.standing_by()) return verdict::not_allowed;
+  one->name = name;
+  if (node_.linked(name)) return verdict::alive;
+  const auto decided = dials_.meet(name);
+  if (decided == verdict::nok) one->name.reset();
+  return decided;
+}
+
+}  // namespace rollcall::cnode

@@ -1,0 +1,56 @@
+// Calls, out and in: how one of ours fails, what one that came in asks, and what is answered.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "cnode/error.hpp"
+#include "cnode/term.hpp"
+#include "node_name/node_name.hpp"
+
+namespace rollcall::cnode {
+
+enum class call_failure_kind { no_link, timed_out, link_lost, refused, raised, bad_answer };
+
+struct call_failure {
+  call_failure_kind kind = call_failure_kind::no_link;
+  std::string detail;  // e.g. the exception's class and reason in Erlang syntax
+};
+template <class T>
+using call_result = boost::system::result<T, call_failure>;
+
+// A call that came in, whichever way it was made (erpc, rpc, gen_call). Views are valid during the handler
+// only.
+struct request {
+  const pid& caller;
+  std::string_view module, function;
+  std::span<const term> arguments;
+  bool answer_wanted = true;  // false: a cast, or nobody monitors who runs it; only what it does counts
+};
+
+enum class answer_kind {
+  value,
+  undefined,  // no such function: undef, with the call in the stack trace
+  function_clause,
+  bad_argument,  // badarg
+  error,         // error:Reason; `encoded` is the reason
+};
+
+// What a handler answers. `encoded` is one term without version byte, shared so that an answer can be encoded
+// once.
+struct answer {
+  answer_kind kind = answer_kind::value;
+  std::shared_ptr<const byte_string> encoded;
+};
+
+// All calls for `rollcall`/`Elixir.Rollcall` and for the registered process of that name come here.
+using call_handler = std::function<answer(const request&)>;
+// A message to self() that is no call. True: somebody waited for it.
+using message_handler = std::function<bool(const node_name& from, const term& message)>;
+
+// call_result<T>::value() on a failure throws std::runtime_error with its detail.
+[[noreturn]] void throw_exception_from_error(const call_failure&, const boost::source_location&);
+
+}  // namespace rollcall::cnode

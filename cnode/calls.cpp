@@ -1,0 +1,113 @@
+#include "cnode/calls.hpp"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace rollcall::cnode {
+namespace {
+
+constexpr std::size_t longest_detail = 400;
+
+// What a called process ended with: {Res, return, V}, or how it failed.
+call_result<term> read_answer(const reference& id, const term& reason) {
+  using kind = call_failure_kind;
+  const auto* items = reason.as<tuple>();
+  const auto* res = items == nullptr || items->items.size() < 3 ? nullptr : items->items[0].as<reference>();
+  if (res == nullptr || *res != id) {
+    return call_failure{kind::raised,
+                        fmt::format("the process that ran it ended: {}", to_string(reason, longest_detail))};
+  }
+  const auto& parts = items->items;
+  if (parts.size() == 3 && parts[1].is_atom("return")) return parts[2];
+  for (const std::string_view raised : {"error", "exit", "throw"}) {
+    if (!parts[1].is_atom(raised)) continue;
+    auto detail = fmt::format("{}:{}", raised, to_string(parts[2], longest_detail));
+    if (parts.size() > 3) detail += fmt::format(" in {}", to_string(parts[3], longest_detail));
+    return call_failure{kind::raised, std::move(detail)};
+  }
+  return call_failure{kind::bad_answer, to_string(reason, longest_detail)};
+}
+
+control::spawn_request monitored(const pid& caller, const reference& id, function_name what,
+                                 std::int64_t arity) {
+  return {id,
+          caller,
+          caller,
+          atom{std::move(what.module)},
+          atom{std::move(what.function)},
+          arity,
+          list{{atom{"monitor"}}, nullptr}};
+}
+
+}  // namespace
+
+asio::awaitable<call_result<term>> calls::call(node_name on, pid caller, reference id, function_name what,
+                                               byte_string arguments, std::chrono::milliseconds limit) {
+  term_writer payload;
+  payload.list_header(4).write(id).atom(what.module).atom(what.function).raw(arguments).nil();
+  pending waiting(co_await asio::this_coro::executor);
+  waiting.wake.expires_after(limit);
+  waiting_.emplace(id, &waiting);
+  send_(encode_message(monitored(caller, id, {"erpc", "execute_call"}, 4), payload.view()));
+  co_await waiting.wake.async_wait(as_result);
+  waiting_.erase(id);
+  if (waiting.answer) co_return *std::move(waiting.answer);
+  // What still comes is for a reference nobody knows any more, and is dropped.
+  if (waiting.process) send_(encode_message(control::demonitor{caller, *waiting.process, id}));
+  co_return call_failure{call_failure_kind::timed_out,
+                         fmt::format("{}:{} on {} was not answered within {} ms", what.module, what.function,
+                                     on.text(), limit.count())};
+}
+
+asio::awaitable<call_result<term>> calls::run(pid caller, reference id, function_name what,
+                                              std::uint8_t arity, byte_string arguments) {
+  pending waiting(co_await asio::this_coro::executor);
+  waiting.ends_with_reason = true;
+  waiting.wake.expires_at(asio::steady_timer::time_point::max());
+  waiting_.emplace(id, &waiting);
+  send_(encode_message(monitored(caller, id, std::move(what), arity), arguments));
+  co_await waiting.wake.async_wait(as_result);
+  waiting_.erase(id);
+  if (waiting.answer) co_return *std::move(waiting.answer);
+  co_return call_failure{call_failure_kind::link_lost, "given up"};
+}
+
+bool calls::receive(const control_message& received) {
+  if (const auto* reply = std::get_if<control::spawn_reply>(&received)) {
+    const auto found = waiting_.find(reply->id);
+    if (found == waiting_.end()) return true;
+    if (const auto* why = std::get_if<atom>(&reply->outcome)) {
+      answer(found, call_failure{call_failure_kind::refused, why->text});
+    } else {
+      found->second->process = std::get<pid>(reply->outcome);
+    }
+    return true;
+  }
+  const auto* down = std::get_if<control::monitor_exit>(&received);
+  const auto found = down == nullptr ? waiting_.end() : waiting_.find(down->ref);
+  if (found == waiting_.end()) return false;
+  answer(found, found->second->ends_with_reason ? call_result<term>(down->reason)
+                                                : read_answer(found->first, down->reason));
+  return true;
+}
+
+void calls::lost(const std::string& why) {
+  for (auto& [id, waiting] : waiting_) {
+    waiting->answer = call_failure{call_failure_kind::link_lost, why};
+    waiting->wake.cancel();
+  }
+  waiting_.clear();
+}
+
+void calls::answer(std::map<reference, pending*>::iterator which, call_result<term> with) {
+  which->second->answer = std::move(with);
+  which->second->wake.cancel();
+  waiting_.erase(which);
+}
+
+void throw_exception_from_error(const call_failure& failed, const boost::source_location&) {
+  throw std::runtime_error(failed.detail);
+}
+
+}  // namespace rollcall::cnode
