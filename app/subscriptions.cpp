@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "app/answers.hpp"
+#include "cnode/flags.hpp"
 #include "membership/report.hpp"
 
 namespace rollcall::app {
@@ -29,7 +30,8 @@ std::optional<std::int64_t> queue_length(const cnode::term& answer) {
 struct subscriptions::implementation : std::enable_shared_from_this<implementation> {
   struct subscriber {
     cnode::reference monitor;
-    std::uint64_t place;       // number of the next event it gets
+    std::uint64_t place;    // number of the next event it gets
+    bool can_be_looked_at;  // false: its node runs no calls; what its link does not take is all that is seen
     std::size_t unlooked = 0;  // messages since its queue was looked at
     std::optional<clock::time_point> looked{};
     bool looking = false, full = false;
@@ -86,7 +88,8 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
     if (node == nullptr || !name) return;
     const auto now = clock::now();
     while (one.place < end() && !one.looking && !one.full) {
-      if (one.unlooked >= look_every || !one.looked || now - *one.looked >= look_is_old) {
+      if (one.can_be_looked_at &&
+          (one.unlooked >= look_every || !one.looked || now - *one.looked >= look_is_old)) {
         look(pid, one);
         return;
       }
@@ -185,7 +188,12 @@ subscriptions::outcome subscriptions::add(const cnode::pid& pid) {
   if (all.size() >= max_subscribers || others >= max_subscribers_of_a_node) return outcome::too_many;
   const auto monitor = node->monitor(pid);
   if (!monitor) return outcome::no_connection;
-  all.emplace(pid, implementation::subscriber{.monitor = *monitor, .place = implementation_->end()});
+  const auto name = node_name::parse(pid.node);
+  const auto peer = name ? node->linked(*name) : std::nullopt;
+  all.emplace(pid, implementation::subscriber{
+                       .monitor = *monitor,
+                       .place = implementation_->end(),
+                       .can_be_looked_at = peer && cnode::flags::has(peer->flags, cnode::flags::spawn)});
   implementation_->by_monitor.emplace(*monitor, pid);
   ++implementation_->of_node[pid.node];
   return outcome::ok;

@@ -38,4 +38,12 @@ inline constexpr std::uint64_t mandatory = extended_references | fun_tags | exte
 inline constexpr std::uint64_t ours =
     mandatory | dist_monitor | dist_monitor_name | spawn | alias | v4_nc | unlink_id | mandatory_25_digest;
 
+// What a peer must have announced to be sent a monitor. libei announces the first of them, and fails in
+// ei_receive_msg when one comes; every BEAM announces both.
+inline constexpr std::uint64_t takes_monitors = dist_monitor | dist_monitor_name;
+
+constexpr bool has(std::uint64_t announced, std::uint64_t wanted) {
+  return (announced & wanted) == wanted;
+}
+
 }  // namespace rollcall::cnode::flags

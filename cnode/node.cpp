@@ -103,27 +103,21 @@ class node::implementation::core final : public node_services, public std::enabl
   static asio::awaitable<call_result<term>> call(self node, node_name on, std::string module,
                                                  std::string function, byte_string arguments,
                                                  milliseconds limit) {
-    const auto found = node->links_.find(on);
-    if (found == node->links_.end()) {
-      co_return call_failure{call_failure_kind::no_link, fmt::format("there is no link to {}", on.text())};
-    }
-    const auto link = found->second;
+    const auto link = node->runs_calls(on);
+    if (!link) co_return link.error();
     const function_name what{std::move(module), std::move(function)};
-    co_return co_await link->calls.call(on, node->processes_.self(), node->processes_.next_reference(), what,
-                                        std::move(arguments), limit);
+    co_return co_await (*link)->calls.call(on, node->processes_.self(), node->processes_.next_reference(),
+                                           what, std::move(arguments), limit);
   }
 
   static asio::awaitable<call_result<term>> run_process(self node, node_name on, std::string module,
                                                         std::string function, std::uint8_t arity,
                                                         byte_string arguments) {
-    const auto found = node->links_.find(on);
-    if (found == node->links_.end()) {
-      co_return call_failure{call_failure_kind::no_link, fmt::format("there is no link to {}", on.text())};
-    }
-    const auto link = found->second;
+    const auto link = node->runs_calls(on);
+    if (!link) co_return link.error();
     const function_name what{std::move(module), std::move(function)};
-    co_return co_await link->calls.run(node->processes_.self(), node->processes_.next_reference(), what,
-                                       arity, std::move(arguments));
+    co_return co_await (*link)->calls.run(node->processes_.self(), node->processes_.next_reference(), what,
+                                          arity, std::move(arguments));
   }
 
   bool send(const node_name& on, std::string_view process, byte_view message) {
@@ -144,7 +138,9 @@ class node::implementation::core final : public node_services, public std::enabl
     if (!link) return std::nullopt;
     const auto id = processes_.next_reference();
     link->watched.emplace(id, process);
-    link->send(encode_message(control::monitor{processes_.self(), process, id}));
+    if (flags::has(link->peer().flags, flags::takes_monitors)) {
+      link->send(encode_message(control::monitor{processes_.self(), process, id}));
+    }
     return id;
   }
   void demonitor(const reference& id) {
@@ -153,7 +149,9 @@ class node::implementation::core final : public node_services, public std::enabl
       if (found == link->watched.end()) continue;
       const auto process = found->second;
       link->watched.erase(found);
-      link->send(encode_message(control::demonitor{processes_.self(), process, id}));
+      if (flags::has(link->peer().flags, flags::takes_monitors)) {
+        link->send(encode_message(control::demonitor{processes_.self(), process, id}));
+      }
       return;
     }
   }
@@ -197,6 +195,19 @@ class node::implementation::core final : public node_services, public std::enabl
   void task_began() noexcept override { ++tasks_; }
   void task_ended() noexcept override {
     if (--tasks_ == 0) idle_.cancel();
+  }
+
+  // The link to a node that starts processes for others: a C or a Java node does not.
+  call_result<link_pointer> runs_calls(const node_name& on) const {
+    const auto found = links_.find(on);
+    if (found == links_.end()) {
+      return call_failure{call_failure_kind::no_link, fmt::format("there is no link to {}", on.text())};
+    }
+    if (!flags::has(found->second->peer().flags, flags::spawn)) {
+      return call_failure{call_failure_kind::refused,
+                          fmt::format("{} did not announce that it runs calls (SPAWN)", on.text())};
+    }
+    return found->second;
   }
 
   link_pointer link_of(const pid& process) const {

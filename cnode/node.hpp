@@ -83,8 +83,8 @@ class node {
                                           byte_string arguments, milliseconds limit);
 
   // Module:Function/Arity as a process of its own on that node, monitored; `arguments` has `arity` elements.
-  // Ends with the process, with the reason it ended for, or with the link; a node that will not start it:
-  // refused.
+  // Ends with the process, with the reason it ended for, or with the link; a node that will not start it, or
+  // did not announce that it could: refused.
   asio::awaitable<call_result<term>> run(node_name on, std::string module, std::string function,
                                          std::uint8_t arity, byte_string arguments);
 
@@ -92,7 +92,8 @@ class node {
   bool send(const node_name& on, std::string_view process, byte_view message);
   // The same to a process by its pid.
   bool send(const pid& to, byte_view message);
-  // Absent: there is no link to its node. Ends with process_gone or demonitor().
+  // Absent: there is no link to its node. Ends with process_gone or demonitor(). The end of a process on a
+  // node that did not announce monitors (C and Java nodes) is not told, that of its link is.
   std::optional<reference> monitor(const pid&);
   void demonitor(const reference&);
   // Bytes that were sent to that node and that it has not taken yet; 0 without a link.

@@ -28,9 +28,9 @@ class Node : public testing::Test {
   class peer {
    public:
     peer(io_thread& thread, const std::string& name, std::uint16_t port,
-         const std::string& cookie = "chocolate")
+         const std::string& cookie = "chocolate", std::uint64_t announced = cnode::flags::ours)
         : thread_(thread), socket_(thread.io) {
-      thread_.run(link(name, port, cookie));
+      thread_.run(link(name, port, cookie, announced));
     }
     ~peer() { close(); }
     peer(const peer&) = delete;
@@ -53,12 +53,13 @@ class Node : public testing::Test {
     }
 
    private:
-    asio::awaitable<void> link(std::string name, std::uint16_t port, std::string cookie) {
+    asio::awaitable<void> link(std::string name, std::uint16_t port, std::string cookie,
+                               std::uint64_t announced) {
       const tcp::endpoint at(asio::ip::address_v4::loopback(), port);
       co_await socket_.async_connect(at, cnode::as_result);
       const auto where = node_under_test::at("ours@127.0.0.1", port);
       // Named: GCC 12 copies a braced temporary of a co_await expression byte by byte.
-      const cnode::identity self{*node_name::parse(name), cnode::flags::ours, 99};
+      const cnode::identity self{*node_name::parse(name), announced, 99};
       const auto other = co_await cnode::shake(socket_, at, where, self, cookie, cnode::challenges().issue());
       linked_ = other.has_value();
     }
@@ -430,6 +431,35 @@ TEST_F(Node, WhatWeSendUnaskedIsBounded) {
   EXPECT_TRUE(
       until([&] { return small.seen.has_down("deaf@127.0.0.1", error::queue_full); }, 10s, "queue_full"));
 }
+
+// C and Java nodes: what they did not announce breaks their links, or the call that waits there.
+class NodeLinksTo : public Node, public testing::WithParamInterface<std::uint64_t> {};
+
+TEST_P(NodeLinksTo, APeerGetsOnlyWhatItAnnounced) {
+  peer plain(thread, "plain@127.0.0.1", ours.port(), "chocolate", GetParam());
+  ASSERT_TRUE(plain.linked());
+  const auto process = pid_of("plain@127.0.0.1");
+  const auto monitor = thread.on([&] { return (*ours).monitor(process); });
+  ASSERT_TRUE(monitor);
+  const auto other = thread.on([&] { return (*ours).monitor(process); });
+  thread.on([&] { (*ours).demonitor(*other); });
+  const auto answer = ours.call("plain@127.0.0.1", "erlang", "nodes");
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind, cnode::call_failure_kind::refused);
+  EXPECT_NE(answer.error().detail.find("SPAWN"), std::string::npos) << answer.error().detail;
+  thread.on([&] { return (*ours).send(process, cnode::term_writer().atom("event").bytes()); });
+  const auto first = plain.read();
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(std::holds_alternative<cnode::control::send>(*first)) << "operation " << first->index();
+  plain.close();
+  EXPECT_TRUE(until([&] { return ours.seen.gone().size() == 1; }, 5s, "the end of its link is told"));
+  EXPECT_EQ(ours.seen.gone().front(), *monitor);
+}
+// JInterface, and libei (OTP 25 to 29), as they announce themselves.
+INSTANTIATE_TEST_SUITE_P(All, NodeLinksTo, testing::Values(0x407070f94ULL, 0x407074f9cULL),
+                         [](const auto& row) {
+                           return row.param == 0x407070f94ULL ? "Jinterface" : "Libei";
+                         });
 
 TEST_F(Node, ACallThatIsTooLargeIsRefusedAndTheNextOneIsServed) {
   peer large(thread, "large@127.0.0.1", ours.port());
