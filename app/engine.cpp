@@ -43,6 +43,7 @@ namespace action = membership::action;
 namespace {
 
 constexpr milliseconds memory_kept = 10'000ms;
+constexpr milliseconds memory_line_pause = 60'000ms;
 // Longer than what was asked before may take to end: it must not be taken for an answer of the next life.
 constexpr milliseconds shortest_stand_by = 2'000ms, longest_stand_by = 15'000ms;
 constexpr std::string_view stands_by =
@@ -505,7 +506,18 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                  const std::string& detail) override {
     exporter_.links(node_->peers().size());
     log_.debug("link down", {{"node", peer.name.text()}, {"why", code.message()}, {"detail", detail}});
+    if (code == cnode::make_error_code(cnode::error::memory_exhausted)) warn_of_memory(peer.name, detail);
     tell(fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail});
+  }
+
+  // One line a minute, however often and from however many it comes.
+  void warn_of_memory(const node_name& node, const std::string& detail) {
+    ++memory_closed_;
+    const auto now = std::chrono::steady_clock::now();
+    if (memory_told_ && now - *memory_told_ < memory_line_pause) return;
+    memory_told_ = now;
+    log_.warning("a link is closed: " + detail,
+                 {{"node", node.text()}, {"closed_since_start", std::to_string(memory_closed_)}});
   }
 
   void process_gone(const cnode::reference& monitor) override { subscriptions_.process_gone(monitor); }
@@ -605,6 +617,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::optional<std::chrono::steady_clock::time_point> last_round_;
   std::chrono::steady_clock::time_point trimmed_ = started_;
+  std::chrono::steady_clock::time_point
+      replaced_{};  // when a round was last begun for an old connection of ours
+  std::optional<std::chrono::steady_clock::time_point> memory_told_;
+  std::uint64_t memory_closed_ = 0;
   asio::steady_timer wake_, next_round_, state_due_, views_answered_;
   std::optional<state_file> state_;
   bool state_awaited_ = false, state_failing_ = false;

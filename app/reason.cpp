@@ -35,6 +35,7 @@ reason reason_of(boost::system::error_code code) {
     case error::lost_simultaneous:
     case error::alive_refused:
     case error::reflected:
+    case error::too_many_links:
     case error::name_taken:
       return reason::handshake;
     default:

@@ -29,6 +29,9 @@ std::string explain_incoming(const std::optional<node_name>& name, const tcp::en
   if (code == error::not_allowed) return fmt::format("{} came with our own name", who);
   if (code == error::reflected) return fmt::format("{} sent our own challenge back as its own", who);
   if (code == error::stopping) return fmt::format("{} came while this program takes no links", who);
+  if (code == error::too_many_links) {
+    return fmt::format("{} came while as many links are there as may come in; close some remote shells", who);
+  }
   return fmt::format("{} came and did not finish the handshake: {}", who, code.message());
 }
 
@@ -123,13 +126,17 @@ asio::awaitable<boost::system::error_code> arrivals::shake_hands(std::shared_ptr
     auto step = handshake.receive(*frame);
     if (!step) co_return step.error();
     auto decided = verdict::ok;
+    boost::system::error_code refused;
     if (!std::exchange(named, true)) {
       std::optional<node_name> given;
       if (handshake.wants_name()) {
         given = made_up_name(handshake.proposed_host());
         if (!given) co_return make_error_code(error::unexpected_message);
-        if (node.standing_by()) decided = verdict::not_allowed;
-      } else {
+      }
+      refused = self->refusal(handshake);
+      if (refused) {
+        decided = verdict::not_allowed;
+      } else if (!given) {
         decided = self->decide(one, handshake.peer()->name);
       }
       step = handshake.answer_name(decided, std::move(given));
@@ -137,16 +144,24 @@ asio::awaitable<boost::system::error_code> arrivals::shake_hands(std::shared_ptr
     const auto written = co_await write_handshake_frames(connection.socket, step->send);
     if (!written) co_return ended_by(written.error());
     if (decided == verdict::nok) co_return make_error_code(error::lost_simultaneous);
-    if (decided == verdict::not_allowed) {
-      co_return make_error_code(node.standing_by() ? error::stopping : error::not_allowed);
-    }
+    if (refused) co_return refused;
     if (step->finished) co_return boost::system::error_code{};
   }
 }
 
+boost::system::error_code arrivals::refusal(const accepting_handshake& handshake) const {
+  const auto& other = handshake.peer();
+  if (node_.standing_by()) return make_error_code(error::stopping);
+  if (other && other->name == node_.options().name) return make_error_code(error::not_allowed);
+  const bool another = !other || !node_.linked(other->name);
+  if (another && node_.links_that_came_in() >= node_.options().max_incoming_links) {
+    return make_error_code(error::too_many_links);
+  }
+  return {};
+}
+
 accepting_handshake::verdict arrivals::decide(const incoming_pointer& one, const node_name& name) {
   using verdict = accepting_handshake::verdict;
-  if (name == node_.options().name || node_.standing_by()) return verdict::not_allowed;
   one->name = name;
   if (node_.linked(name)) return verdict::alive;
   const auto decided = dials_.meet(name);

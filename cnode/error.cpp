@@ -69,6 +69,10 @@ const char* sentence(error value) noexcept {
       return "the peer does not read what is sent to it";
     case error::stopping:
       return "this node is stopping";
+    case error::memory_exhausted:
+      return "the memory for all links is at its limit, and this one held most of it";
+    case error::too_many_links:
+      return "as many links came in as may be held";
     case error::superseded:
       return "a newer link to the same node took over";
   }

@@ -35,15 +35,17 @@ enum class error {
   bad_reply,       // the port mapper answered something else
   // links and calls
   timed_out,
-  refused,         // connection refused
-  unreachable,     // no route
-  not_resolved,    // the host has no address
-  closed,          // the peer closed the link
-  tick_timed_out,  // the peer was silent for its net_ticktime
-  no_link,         // there is no link to that node
-  queue_full,      // the peer does not read: the write queue is at its bound
-  stopping,        // this node is leaving
-  superseded,      // a newer link to the same node took this one's place
+  refused,           // connection refused
+  unreachable,       // no route
+  not_resolved,      // the host has no address
+  closed,            // the peer closed the link
+  tick_timed_out,    // the peer was silent for its net_ticktime
+  no_link,           // there is no link to that node
+  queue_full,        // the peer does not read: the write queue is at its bound
+  stopping,          // this node is leaving
+  memory_exhausted,  // of all links this one holds most of a memory that is at its limit
+  too_many_links,    // as many came in as may be held
+  superseded,        // a newer link to the same node took this one's place
 };
 
 const boost::system::error_category& error_category() noexcept;

@@ -7,7 +7,17 @@
 
 namespace rollcall::cnode {
 
-link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std::size_t max_queued_bytes)
+namespace {
+
+// What an entry of a table takes, about: a reference and a process, with their node's name twice.
+constexpr std::size_t monitor_size = 256;
+// Holding less than that more is not worth a look at the budget.
+constexpr std::size_t noticeable = 4096;
+
+}  // namespace
+
+link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
+           std::shared_ptr<memory_budget> budget)
     : calls([this](byte_view frames) { send(frames); }),
       socket_(std::move(socket)),
       peer_(std::move(peer)),
@@ -15,7 +25,26 @@ link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std:
       ticks_(net_ticktime, ticks::clock::now()),
       written_to_(socket_.get_executor()),
       taken_(socket_.get_executor()),
-      clock_(socket_.get_executor()) {}
+      clock_(socket_.get_executor()),
+      held_(std::move(budget), [this] {
+        close(make_error_code(error::memory_exhausted),
+              fmt::format("the memory for all links is at its limit, and {} held most of it: {} KiB",
+                          peer_.name.text(), footprint() >> 10U));
+      }) {}
+
+std::size_t link::footprint() const noexcept {
+  const auto head = skipping_ ? skipping_->head.capacity() : 0;
+  return buffer_.capacity() + queue_.capacity() + writing_.capacity() + head +
+         (session.monitors.size() + watched.size()) * monitor_size;
+}
+
+void link::account() {
+  const auto now = footprint();
+  if (now <= noticeable && accounted_ == 0) return;
+  if (now < accounted_ + noticeable && now + noticeable > accounted_) return;
+  accounted_ = now;
+  held_.hold(now);
+}
 
 asio::awaitable<link::closing> link::run(receive_function receive, unknown_function unknown) {
   using namespace asio::experimental::awaitable_operators;
@@ -47,6 +76,8 @@ void link::answer(byte_view frames) {
 void link::enqueue(byte_view frames) {
   if (!unsent()) ticks_.last_progress = ticks::clock::now();
   queue_.append(frames);
+  account();
+  if (!is_open()) return;
   written_to_.cancel();
 }
 
@@ -95,6 +126,7 @@ asio::awaitable<void> link::read_loop() {
       buffer_.resize(resting_buffer);
       buffer_.shrink_to_fit();
     }
+    account();
   }
 }
 
@@ -202,6 +234,7 @@ asio::awaitable<void> link::write_loop() {
     } else {
       writing_.clear();
     }
+    account();
   }
 }
 

@@ -9,6 +9,7 @@
 #include "cnode/calls.hpp"
 #include "cnode/connection.hpp"
 #include "cnode/control.hpp"
+#include "cnode/memory_budget.hpp"
 #include "cnode/node.hpp"
 #include "cnode/processes.hpp"
 #include "cnode/ticks.hpp"
@@ -26,7 +27,8 @@ class link {
   // A message this node cannot know: told once a link.
   using unknown_function = std::function<void(link&)>;
 
-  link(tcp::socket, cnode::peer, milliseconds net_ticktime, std::size_t max_queued_bytes);
+  link(tcp::socket, cnode::peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
+       std::shared_ptr<memory_budget>);
 
   // Once. Gives why the link ended; the socket is closed then.
   asio::awaitable<closing> run(receive_function, unknown_function);
@@ -67,6 +69,9 @@ class link {
   std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
   void enqueue(byte_view frames);
   bool unsent() const noexcept { return !queue_.empty() || !writing_.empty(); }
+  std::size_t footprint() const noexcept;
+  // Tells the budget of all links; that may close this one.
+  void account();
   bool choked() const noexcept { return waiting() > most_unread_answers; }
 
   tcp::socket socket_;
@@ -90,6 +95,8 @@ class link {
   // max_queued_bytes_ of those may wait.
   std::size_t answers_ = 0;
   std::optional<closing> closing_;
+  std::size_t accounted_ = 0;
+  memory_budget::share held_;
 };
 
 }  // namespace rollcall::cnode

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <map>
@@ -159,6 +160,7 @@ class node::implementation::core final : public node_services, public std::enabl
     const auto found = links_.find(on);
     return found == links_.end() ? 0 : found->second->waiting();
   }
+  std::size_t held() const noexcept { return budget_->held(); }
   reference new_reference() { return processes_.next_reference(); }
   std::optional<peer> linked(const node_name& name) const override {
     const auto found = links_.find(name);
@@ -192,6 +194,10 @@ class node::implementation::core final : public node_services, public std::enabl
   bool stopping() const noexcept override { return stopping_; }
   bool standing_by() const noexcept override { return standing_by_; }
   std::shared_ptr<node_services> hold() override { return shared_from_this(); }
+  std::size_t links_that_came_in() const noexcept override {
+    return static_cast<std::size_t>(std::ranges::count(
+        links_, direction::incoming, [](const auto& entry) { return entry.second->peer().direction; }));
+  }
   void task_began() noexcept override { ++tasks_; }
   void task_ended() noexcept override {
     if (--tasks_ == 0) idle_.cancel();
@@ -317,8 +323,8 @@ class node::implementation::core final : public node_services, public std::enabl
     const auto local_port = socket.local_endpoint(ignored).port();
     peer linked{other.name, other.creation, other.flags, visible, which, remote, local_port, {}};
     if (which == direction::outgoing) linked.distribution_port = remote.port();
-    const auto made =
-        std::make_shared<link>(std::move(socket), linked, options_.tick_time, options_.max_queued_bytes);
+    const auto made = std::make_shared<link>(std::move(socket), linked, options_.tick_time,
+                                             options_.max_queued_bytes, budget_);
     links_.emplace(other.name, made);
     tell([linked](node_observer& observer) { observer.link_up(linked); });
     spawn("the link to " + other.name.text(), run(shared_from_this(), made));
@@ -379,6 +385,7 @@ class node::implementation::core final : public node_services, public std::enabl
   std::map<node_name, link_pointer> links_;
   dials dials_;
   arrivals arrivals_;
+  std::shared_ptr<memory_budget> budget_ = std::make_shared<memory_budget>(options_.max_held_bytes);
   std::size_t tasks_ = 0;
   asio::steady_timer idle_;  // cancelled when the last task has ended
   bool stopping_ = false, standing_by_ = false;
@@ -434,6 +441,9 @@ std::size_t node::waiting(const node_name& on) const {
 }
 void node::stand_by(bool now) {
   implementation_->running->stand_by(now);
+}
+std::size_t node::held() const noexcept {
+  return implementation_->running->held();
 }
 reference node::new_reference() {
   return implementation_->running->new_reference();

@@ -30,6 +30,9 @@ struct node_options {
   std::size_t max_queued_bytes = 16U << 20;  // per link; above it the link is closed with queue_full
   milliseconds handshake_limit{7'000};       // for connections that come in (net_setuptime)
   std::size_t max_incoming_handshakes = 256;
+  std::size_t max_incoming_links = 1'024;  // of peers that dialled us; those we dialled are not counted
+  // For what all links together hold: frames that are half read, what their peers have not taken, monitors.
+  std::size_t max_held_bytes = 48U << 20;
   // Shared with every other node of this program that shows the same cookies.
   std::shared_ptr<cnode::challenges> challenges = std::make_shared<cnode::challenges>();
 };
@@ -39,8 +42,8 @@ class node_observer {
  public:
   virtual ~node_observer() = default;
   virtual void link_up(const peer&) = 0;
-  // `code`: closed, tick_timed_out, queue_full, stopping, superseded (a new link under that name took over;
-  // its link_up follows), or what was wrong with a frame.
+  // `code`: closed, tick_timed_out, queue_full, memory_exhausted, stopping, superseded (a new link under that
+  // name took over; its link_up follows), or what was wrong with a frame.
   virtual void link_down(const peer&, boost::system::error_code code, const std::string& detail) = 0;
   // Every handshake that ended, both directions. A default-constructed code is success.
   virtual void handshake_ended(direction, const std::optional<node_name>& peer,
@@ -98,6 +101,8 @@ class node {
   void demonitor(const reference&);
   // Bytes that were sent to that node and that it has not taken yet; 0 without a link.
   std::size_t waiting(const node_name&) const;
+  // What all links hold in memory for their peers, of node_options::max_held_bytes.
+  std::size_t held() const noexcept;
   // One that nobody else has; what comes back with it comes to the message_handler.
   reference new_reference();
 

@@ -432,6 +432,72 @@ TEST_F(Node, WhatWeSendUnaskedIsBounded) {
       until([&] { return small.seen.has_down("deaf@127.0.0.1", error::queue_full); }, 10s, "queue_full"));
 }
 
+// Whoever knows the cookie may send; what all of them together have half sent is bounded.
+TEST_F(Node, HalfSentFramesOfManyLinksShareOneBudget) {
+  constexpr std::size_t budget = 2U << 20U;
+  node_under_test small(thread, "ours@127.0.0.1");
+  small.options.max_held_bytes = budget;
+  ASSERT_TRUE(small.start());
+  peer honest(thread, "honest@127.0.0.1", small.port());
+  ASSERT_TRUE(honest.linked());
+  const std::string half = std::string{0, 0x10, 0, 0} + std::string(900'000, 'p');  // of 1 MiB
+  std::deque<peer> greedy;
+  for (int i = 0; i < 12; ++i) {
+    greedy.emplace_back(thread, "greedy" + std::to_string(i) + "@127.0.0.1", small.port());
+    ASSERT_TRUE(greedy.back().linked());
+    greedy.back().write(half);
+    EXPECT_LE(thread.on([&] { return (*small).held(); }), budget);
+  }
+  EXPECT_TRUE(until([&] { return small.seen.downs().size() >= 10; }, 10s, "the worst offenders are closed"));
+  for (const auto& down : small.seen.downs()) {
+    EXPECT_EQ(down.code, error::memory_exhausted) << down.node;
+    EXPECT_TRUE(down.node.starts_with("greedy")) << down.node;
+    EXPECT_NE(down.detail.find(down.node + " held most of it"), std::string::npos) << down.detail;
+  }
+  ASSERT_TRUE(honest.write(call_of(pid_of("honest@127.0.0.1"), reference_of("honest@127.0.0.1"), "members")));
+  EXPECT_TRUE(honest.read());
+}
+
+TEST_F(Node, AnswersThatNobodyTakesShareTheBudget) {
+  node_under_test small(thread, "ours@127.0.0.1");
+  small.options.max_held_bytes = 3U << 20U;
+  ASSERT_TRUE(small.start());
+  std::deque<peer> deaf;
+  for (int i = 0; i < 8; ++i) {
+    const auto name = "deaf" + std::to_string(i) + "@127.0.0.1";
+    deaf.emplace_back(thread, name, small.port());
+    ASSERT_TRUE(deaf.back().linked());
+    std::string asked;
+    for (int call = 0; call < 64; ++call) asked += call_of(pid_of(name), reference_of(name), "large");
+    deaf.back().write(asked);
+  }
+  EXPECT_TRUE(until(
+      [&] {
+        return small.seen.has_down("deaf0@127.0.0.1", error::memory_exhausted) ||
+               small.seen.downs().size() >= 4;
+      },
+      20s, "some are closed"));
+  EXPECT_LE(thread.on([&] { return (*small).held(); }), 3U << 20U);
+}
+
+TEST_F(Node, LinksThatComeInAreCapped) {
+  node_under_test strict(thread, "ours@127.0.0.1");
+  strict.options.max_incoming_links = 2;
+  ASSERT_TRUE(strict.start());
+  peer one(thread, "one@127.0.0.1", strict.port()), two(thread, "two@127.0.0.1", strict.port());
+  ASSERT_TRUE(one.linked() && two.linked());
+  peer three(thread, "three@127.0.0.1", strict.port());
+  EXPECT_FALSE(three.linked());
+  EXPECT_TRUE(
+      until([&] { return strict.seen.has_handshake(cnode::direction::incoming, error::too_many_links); }, 5s,
+            "told"));
+  peer again(thread, "two@127.0.0.1", strict.port());
+  EXPECT_TRUE(again.linked()) << "in the place of its old one";
+  node_under_test member(thread, "member@127.0.0.1");
+  ASSERT_TRUE(member.start());
+  EXPECT_TRUE(strict.dial("member@127.0.0.1", member.port())) << "who is dialled is not counted";
+}
+
 // C and Java nodes: what they did not announce breaks their links, or the call that waits there.
 class NodeLinksTo : public Node, public testing::WithParamInterface<std::uint64_t> {};
 
