@@ -84,7 +84,8 @@ asio::awaitable<void> until_settled(asio::io_context& io, engine& cluster, milli
 }  // namespace
 
 int check(const configuration& asked, const environment& env) {
-  const auto c = passer_by(asked);
+  const auto own = take_guest_name(asked);
+  const auto c = passer_by(asked, own.name());
   log lines(std::max(asked.level, log_level::error), asked.format);
   asio::io_context io(1);
   metrics::exporter exporter({.version = ROLLCALL_VERSION, .revision = {}, .sources = source_labels(c)});

@@ -101,7 +101,8 @@ bool is_other_name(const diagnosis& of, const std::vector<diagnosis>& all) {
 }  // namespace
 
 int doctor(const configuration& asked, const environment& env) {
-  const auto c = passer_by(asked);
+  const auto own = take_guest_name(asked);
+  const auto c = passer_by(asked, own.name());
   examination e(c, env);
   std::exception_ptr failure;
   asio::co_spawn(e.io, e.run(), [&](std::exception_ptr f) {

@@ -1,19 +1,13 @@
 #include "app/inquiry.hpp"
 
-#include <fmt/format.h>
-
-#include <random>
-
+#include "app/guest_name.hpp"
 #include "app/silent_observer.hpp"
 
 namespace rollcall::app {
 namespace {
 
-cnode::node_options stranger_like(cnode::node_options options) {
-  options.name = node_name::make(fmt::format("rollcall-asks-{:08x}{:08x}", std::random_device{}(),
-                                             std::random_device{}()),
-                                 options.name.host())
-                     .value();
+cnode::node_options guest_like(cnode::node_options options, const node_name& own) {
+  options.name = own;
   options.port_mapper = cnode::port_mapper_mode::none;
   options.listen_port = 0;
   return options;
@@ -37,12 +31,16 @@ std::optional<peer_address> address_in(const cnode::term& answer) {
 
 struct inquiry::implementation {
   implementation(asio::io_context& io, const cnode::node_options& like, cnode::resolve_function resolve)
-      : node(io, stranger_like(like), observer, std::move(resolve), [](const cnode::request&) {
-          return cnode::answer{cnode::answer_kind::undefined, nullptr};
-        }) {}
+      : own(guest_name::take(like.name.host())) {
+    if (!own) return;
+    node.emplace(io, guest_like(like, own->name()), observer, std::move(resolve), [](const cnode::request&) {
+      return cnode::answer{cnode::answer_kind::undefined, nullptr};
+    });
+  }
 
   silent_observer observer;
-  cnode::node node;
+  std::optional<guest_name> own;
+  std::optional<cnode::node> node;  // absent: all guest names are taken
 };
 
 inquiry::inquiry(asio::io_context& io, const cnode::node_options& like, cnode::resolve_function resolve)
@@ -51,7 +49,11 @@ inquiry::~inquiry() = default;
 
 asio::awaitable<std::optional<holder>> inquiry::ask(cnode::target where, node_name our_name,
                                                     milliseconds limit, std::string& why) {
-  auto& node = implementation_->node;
+  if (!implementation_->node) {
+    why = "all names for questions are taken";
+    co_return std::nullopt;
+  }
+  auto& node = *implementation_->node;
   const auto address_of = [&node](node_name on, std::string of, milliseconds wait) {
     cnode::term_writer arguments;
     arguments.list_header(2).atom(of).atom("address").nil();

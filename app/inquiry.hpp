@@ -1,5 +1,5 @@
 // Who holds our name: asked of a node that says it has a link under it. As nobody can ask over a link he does
-// not have, a node of our own under a name nobody else has links to it for the moment of the question
+// not have, a node of our own under a guest name links to it for the moment of the question
 // (net_kernel:node_info/2 of kernel). Only who knows the cookie gives an answer.
 #pragma once
 

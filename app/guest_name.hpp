@@ -1,0 +1,32 @@
+// The names under which this program looks at a cluster without taking part in it: eight fixed ones, since
+// every new name would be an atom more on each node, for as long as that lives.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "node_name/node_name.hpp"
+
+namespace rollcall::app {
+
+inline constexpr int guest_names = 8;
+
+// rollcall-check-N@HOST, the first N that nobody else has on this machine (in this network namespace). It is
+// held until this goes, or the program ends.
+class guest_name {
+ public:
+  // Absent: all are taken.
+  static std::optional<guest_name> take(std::string_view host);
+  ~guest_name();
+  guest_name(guest_name&&) noexcept;
+  guest_name& operator=(guest_name&&) noexcept;
+
+  const node_name& name() const noexcept { return name_; }
+
+ private:
+  guest_name(node_name name, int socket) : name_(std::move(name)), socket_(socket) {}
+  node_name name_;
+  int socket_;  // bound to the name: an abstract one, which leaves no file behind
+};
+
+}  // namespace rollcall::app
