@@ -275,10 +275,29 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
     if (succession_.judge(at, *found) == succession::verdict::ours) {
       log_.debug("an old connection of ours is there still: it is replaced", {{"at", at.text()}});
-      start_round();
+      // A member that says so at once, again and again, would be asked at once, again and again.
+      const auto now = std::chrono::steady_clock::now();
+      if (now - std::exchange(replaced_, now) >= configuration_.interval) start_round();
+      co_return;
+    }
+    // Whoever takes our name takes all our links: one member's word against those that keep theirs is not
+    // enough.
+    if (most_others_keep_their_links(at)) {
+      log_.debug("a node says that another holds our name, most others still hold their links to us",
+                 {{"at", at.text()}});
       co_return;
     }
     stand_by(at, fmt::format("{}:{}", found->of_name->host, found->of_name->port));
+  }
+
+  bool most_others_keep_their_links(const node_name& but) const {
+    std::size_t others = 0, linked = 0;
+    for (const auto& [name, entry] : entries_) {
+      if (name == but) continue;
+      ++others;
+      if (node_->linked(name)) ++linked;
+    }
+    return linked * 2 > others;
   }
 
   // Everything that was known of the cluster is another's to know now. What is remembered stays.
