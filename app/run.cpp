@@ -48,7 +48,8 @@ struct service {
              .metrics = [this] { return exporter.render(*cluster.snapshot()); },
              .ready = [this] { return cluster.ready(); },
              .version = ROLLCALL_VERSION,
-             .failed = [this](std::string what) { lines.error("http: " + what); }}),
+             .failed = [this](std::string what) { lines.error("http: " + what); },
+             .noticed = [this](std::string what) { lines.warning(what); }}),
         signals(io, SIGTERM, SIGINT, SIGHUP) {}
 
   asio::awaitable<void> start() {

@@ -1,5 +1,7 @@
 // The read-only HTTP side: /metrics, /healthz, /readyz, /api/v1/..., the page. Boost.Beast, one coroutine a
-// connection.
+// connection (session.hpp); what clients share is in connections.hpp. Memory, with the limits below: 8 MiB of
+// answers, 256 connections of 24 KiB each for a request and its reader (6 MiB), and 256 of 80 KiB in the
+// system (20 MiB): 34 MiB.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -30,19 +32,27 @@ struct content {
   std::function<readiness()> ready;
   std::string version;
   std::function<void(std::string)> failed{};  // optional: told what went wrong where nobody else hears of it
+  // Optional: told which client gets less because it wanted too much; a line is not repeated soon.
+  std::function<void(std::string)> noticed{};
 };
 
 struct options {
   asio::ip::tcp::endpoint listen;
-  std::size_t max_connections = 256;                // the oldest that is not being answered makes room
+  std::size_t max_connections = 256;                // the client that has most makes room
   std::chrono::milliseconds request_limit{10'000};  // to read a request, to write an answer
   std::chrono::milliseconds idle_limit{120'000};    // between two requests of a connection kept alive
   std::size_t max_request_bytes = 16U << 10;
+  // Of answers that clients have not taken yet. What the system holds of each comes on top: socket_buffer.
+  std::size_t max_unsent = 8U << 20, max_unsent_of_client = 6U << 20;
   // Of events; no other connection makes them make room. For one more the oldest goes, of the address that
   // has most: clients come back by themselves, and where they were.
   std::size_t max_streams = 32;
   std::chrono::milliseconds heartbeat{15'000};  // of a stream on which nothing else was written
 };
+
+// The most that the system keeps of what one connection sends, and receives (Linux doubles what is asked
+// for).
+constexpr int socket_send_buffer = 32 << 10, socket_receive_buffer = 8 << 10;
 
 class server {
  public:
@@ -51,6 +61,7 @@ class server {
   boost::system::result<void> start();  // the bind error, told with the address by the caller
   void stop();
   asio::ip::tcp::endpoint endpoint() const;  // once started; the port when 0 was asked for
+  std::size_t open_connections() const;
 
  private:
   struct implementation;

@@ -1,0 +1,286 @@
+#include "http/session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+namespace rollcall::http {
+
+namespace {
+
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+constexpr auto waiting = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t piece_size = 64U << 10;    // of an answer that is written as it is made
+constexpr std::size_t max_drained = 256U << 10;  // of what a refused client still sends
+constexpr milliseconds drain_limit{1'000};
+constexpr milliseconds stream_pause{100};  // between two looks for new events
+
+}  // namespace
+
+session::session(std::shared_ptr<connections> of, tcp::socket socket, const client_address& client)
+    : server_(std::move(of)), socket_(std::move(socket)), timer_(server_->io_), client_(client) {
+  place_ = server_->sessions_.insert(server_->sessions_.end(), this);
+  ++server_->holdings_[client_].connections;
+  does(activity::idle);
+}
+
+asio::awaitable<void> session::run() {
+  error_code ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
+  milliseconds patience = limit();
+  for (bool again = true; again;) {
+    again = co_await wait_for_request(patience);
+    if (again) again = co_await serve_one();
+    patience = server_->options_.idle_limit;
+    does(activity::idle);
+  }
+  co_await finish();
+  close();
+}
+
+void session::close() {
+  if (closed_) return;
+  leave_line();
+  does(activity::idle);  // gives a stream's place back
+  closed_ = true;
+  set_unsent(0);
+  const auto held = server_->holdings_.find(client_);
+  if (--held->second.connections == 0 && held->second.streams == 0) server_->holdings_.erase(held);
+  server_->sessions_.erase(place_);
+  error_code ignored;
+  socket_.close(ignored);
+  timer_.cancel();
+}
+
+void session::does(activity now) {
+  since_ = ++server_->order_;
+  if (closed_ || now == doing_) return;
+  auto& held = server_->holdings_[client_];
+  if (doing_ == activity::following) {
+    server_->streams_.remove(this);
+    --held.streams;
+    ++held.connections;
+  }
+  if (now == activity::following) {
+    server_->streams_.push_back(this);
+    ++held.streams;
+    --held.connections;
+  }
+  doing_ = now;
+}
+
+// From now on, `after` later, whatever waits is given up and over() holds. Replaces the deadline before it.
+void session::set_deadline(milliseconds after) {
+  expired_ = false;
+  timer_.expires_after(after);
+  timer_.async_wait([weak = weak_from_this(), deadline = ++deadline_](error_code error) {
+    const auto self = weak.lock();
+    if (error || !self || deadline != self->deadline_) return;
+    self->expired_ = true;
+    error_code ignored;
+    self->socket_.cancel(ignored);
+  });
+}
+
+void session::set_unsent(std::size_t bytes) {
+  const auto before = std::exchange(unsent_, bytes);
+  server_->unsent_changed(client_, before, bytes);
+}
+
+// True when at least one more byte is in the buffer. What is there already is read at once: a probe of a new
+// connection is in the line before the loop comes round.
+asio::awaitable<bool> session::read_some() {
+  if (over()) co_return false;
+  error_code at_once;
+  const auto room = buffer_.prepare(request_reader::read_size);
+  if (const auto count = socket_.read_some(room, at_once); !at_once) {
+    buffer_.commit(count);
+    co_return true;
+  }
+  if (at_once != asio::error::would_block) co_return false;
+  const auto [error, count] = co_await socket_.async_read_some(room, waiting);
+  buffer_.commit(count);
+  co_return !error && !closed_;
+}
+
+asio::awaitable<bool> session::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    if (over()) co_return false;
+    const auto [error, count] = co_await socket_.async_write_some(asio::buffer(bytes), waiting);
+    if (error || closed_) co_return false;
+    bytes.remove_prefix(count);
+    set_unsent(unsent_ - std::min(unsent_, count));
+    does(doing_);
+  }
+  co_return true;
+}
+
+asio::awaitable<bool> session::wait_for_request(milliseconds patience) {
+  if (buffer_.size() > 0) co_return !closed_;
+  set_deadline(patience);
+  co_return co_await read_some();
+}
+
+asio::awaitable<void> session::wait_for_turn(urgency how) {
+  does(how == urgency::probe ? activity::in_line_urgent : activity::in_line);
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [&](auto resume) {
+        const auto kept = std::make_shared<decltype(resume)>(std::move(resume));
+        number_in_line_ = server_->join_line(client_, how, [kept] { (*kept)(); });
+      },
+      asio::use_awaitable);
+  does(activity::writing);
+}
+
+// It runs to its end at once, since it finds itself closed; only not here, where somebody else is at work.
+void session::leave_line() {
+  if (doing_ != activity::in_line && doing_ != activity::in_line_urgent) return;
+  const auto how = doing_ == activity::in_line ? urgency::ordinary : urgency::probe;
+  if (auto resume = server_->line_.leave(client_, how, number_in_line_)) {
+    asio::post(server_->io_, std::move(resume));
+  }
+}
+
+// False: the connection is to be closed.
+asio::awaitable<bool> session::serve_one() {
+  set_deadline(limit());
+  request_reader request(server_->options_.max_request_bytes);
+  using progress = request_reader::progress;
+  for (auto read = request.read(buffer_); read != progress::whole; read = request.read(buffer_)) {
+    if (read == progress::refused) {
+      co_await refuse(request.refusal());
+      co_return false;
+    }
+    const bool came = co_await read_some();
+    if (!came && expired_ && !closed_) co_await refuse(problem(408, "the request did not come in time"));
+    if (!came) co_return false;
+  }
+  if (closed_ || server_->stopped_) co_return false;
+  timer_.cancel();  // it is ours to be quick now
+  co_await wait_for_turn(urgency_of(request.target()));
+  if (closed_ || server_->stopped_) co_return false;
+
+  auto made = respond(server_->content_, request.method(), request.target(), request.last_event_id());
+  const bool head_only = request.method() == "HEAD";
+  if (made.follow && !head_only) {
+    co_await follow(std::move(made), request.http_11());
+    co_return false;
+  }
+  co_return co_await send(std::move(made), head_only, request.http_11(), request.keep_alive());
+}
+
+asio::awaitable<void> session::refuse(answer made) {
+  does(activity::writing);
+  co_await send(std::move(made), false, true, false);
+}
+
+// True when the connection may serve another request.
+asio::awaitable<bool> session::send(answer made, bool head_only, bool can_chunk, bool keep_alive) {
+  set_deadline(limit());
+  auto how = delivery::whole;
+  if (made.next || made.follow) how = can_chunk ? delivery::chunked : delivery::until_close;
+  if (how == delivery::until_close) keep_alive = false;
+  auto out = head_of(made, server_->content_.version, keep_alive, how);
+  if (head_only) {
+    const bool written = co_await write(out);
+    co_return written&& keep_alive;
+  }
+  if (how == delivery::whole) {
+    const bool written = co_await send_whole(made, out);
+    co_return written&& keep_alive;
+  }
+  for (bool more = true; more;) {
+    std::string piece;
+    while (more && piece.size() < piece_size) more = made.next(piece);
+    if (how == delivery::chunked) {
+      if (!piece.empty()) out += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+      if (!more) out += "0\r\n\r\n";
+    } else {
+      out += piece;
+    }
+    set_unsent(out.size());
+    if (!co_await write(out)) co_return false;
+    out.clear();
+    if (!more) break;
+    co_await wait_for_turn(urgency::ordinary);
+    if (over()) co_return false;
+  }
+  co_return keep_alive;
+}
+
+// One segment for the usual answer; a large one is not copied.
+asio::awaitable<bool> session::send_whole(const answer& made, std::string& head) {
+  const bool apart = made.body.size() > piece_size;
+  set_unsent(head.size() + made.body.size());
+  if (!apart) head += made.body;
+  bool written = co_await write(head);
+  if (written && apart) written = co_await write(made.body);
+  co_return written;
+}
+
+// Until the client goes away, or does not take what is written in the time a request has, or another stream
+// needs its place, or the server stops.
+asio::awaitable<void> session::follow(answer made, bool can_chunk) {
+  server_->make_room_for_stream(client_);
+  does(activity::following);
+  auto out =
+      head_of(made, server_->content_.version, false, can_chunk ? delivery::chunked : delivery::until_close);
+  std::string piece = "retry: 2000\n\n";
+  auto last_written = std::chrono::steady_clock::now();
+  while (!closed_ && !server_->stopped_) {
+    made.follow(piece);
+    const auto now = std::chrono::steady_clock::now();
+    if (piece.empty() && now - last_written >= server_->options_.heartbeat) piece = ": nothing new\n\n";
+    if (!piece.empty()) {
+      out += can_chunk ? fmt::format("{:x}\r\n{}\r\n", piece.size(), piece) : piece;
+      piece = {};
+      set_unsent(out.size());
+      set_deadline(limit());
+      if (!co_await write(out)) co_return;
+      out = {};
+      last_written = now;
+    }
+    if (!co_await nothing_came()) co_return;
+  }
+}
+
+// Of a stream, for a moment. False: the client closed its side, or sends without end what nobody waits for.
+asio::awaitable<bool> session::nothing_came() {
+  if (closed_) co_return false;
+  set_deadline(stream_pause);
+  const auto [error] = co_await socket_.async_wait(tcp::socket::wait_read, waiting);
+  if (error && expired_ && !closed_) co_return true;
+  if (error || closed_) co_return false;
+  set_deadline(limit());
+  if (!co_await read_some()) co_return false;
+  discarded_ += buffer_.size();
+  buffer_.clear();
+  co_return discarded_ <= max_drained;
+}
+
+// Closing with unread input resets the connection, and the client may lose the answer: so hear it out, a
+// little.
+asio::awaitable<void> session::finish() {
+  if (closed_) co_return;
+  set_unsent(0);
+  does(activity::idle);
+  error_code error;
+  socket_.shutdown(tcp::socket::shutdown_send, error);
+  if (error) co_return;
+  set_deadline(drain_limit);
+  bool more = true;
+  for (std::size_t drained = 0; more && drained < max_drained; drained += buffer_.size()) {
+    buffer_.clear();
+    more = co_await read_some();
+  }
+}
+
+}  // namespace rollcall::http
