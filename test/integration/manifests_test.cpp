@@ -1,21 +1,18 @@
-// deploy/: what Kustomize and Helm make of it, held against the API's schemas, against itself, and against
-// the program: every object is one that Kubernetes knows, ports and labels agree, and the program accepts
-// what its container is given.
+// deploy/: what Kustomize makes of it, held against the API's schemas, against itself, and against the
+// program: every object is one that Kubernetes knows, ports and labels agree, and the program accepts what
+// its container is given.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <regex>
 #include <set>
 #include <sstream>
 
-#include "test/support/files.hpp"
+#include "test/support/deploy.hpp"
 #include "test/support/rollcall_program.hpp"
-#include "test/support/sources.hpp"
 #include "test/support/wait.hpp"
-#include "test/support/yaml.hpp"
 
 namespace rollcall::test {
 namespace {
@@ -23,153 +20,6 @@ namespace {
 namespace json = boost::json;
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-using testing::IsEmpty;
-
-const fs::path& root = repository;
-const fs::path tools = root / "build/manifests";  // of test/manifests/fetch
-
-// Fetched from Debian's and npm's archives by ./dev test, once.
-#define ROLLCALL_NEEDS_TOOLS()                                                                             \
-  if (!fs::exists(tools / "kubectl") || !fs::exists(tools / "installed") || !fs::exists(tools / "helm")) { \
-    const char* in_ci = std::getenv("CI");                                                                 \
-    const auto why = std::string("no kubectl, helm and schemas in build/manifests: test/manifests/fetch"); \
-    if (in_ci != nullptr && std::string_view(in_ci) == "true") FAIL() << "in CI, and " << why;             \
-    GTEST_SKIP() << why;                                                                                   \
-  }                                                                                                        \
-  static_assert(true)
-
-std::string string(const json::value& v) {
-  return v.is_string() ? std::string(v.get_string()) : json::serialize(v);
-}
-
-finished command(std::vector<std::string> arguments) {
-  process_options options;
-  options.arguments = std::move(arguments);
-  return run(std::move(options), 120s);
-}
-
-finished kustomize(const std::string& folder) {
-  return command({(tools / "kubectl").string(), "kustomize", (root / folder).string()});
-}
-
-json::array rendered(const std::string& folder) {
-  const auto made = kustomize(folder);
-  if (made.exit_code != 0) throw std::runtime_error(folder + ": " + made.errors);
-  return yaml_documents(made.output);
-}
-
-// Of helm, with --set SETTINGS.
-finished helm(const std::string& settings) {
-  return command({tools / "helm", "template", "any", root / "deploy/chart/rollcall", "--set", settings});
-}
-
-std::vector<std::string> folders() {
-  std::vector<std::string> all;
-  for (const auto& entry : fs::recursive_directory_iterator(root / "deploy")) {
-    if (entry.path().filename() == "kustomization.yaml")
-      all.push_back(fs::relative(entry.path().parent_path(), root).string());
-  }
-  std::sort(all.begin(), all.end());
-  return all;
-}
-
-// Those with a Rollcall in them.
-std::vector<std::string> installations() {
-  return {"deploy/base", "deploy/overlays/annotations", "deploy/overlays/operator",
-          "deploy/overlays/operator-pods"};
-}
-
-std::vector<fs::path> examples() {
-  std::vector<fs::path> all;
-  for (const auto& entry : fs::recursive_directory_iterator(root / "deploy/examples")) {
-    if (entry.path().extension() == ".yaml" && entry.path().filename() != "kustomization.yaml")
-      all.push_back(entry.path());
-  }
-  return all;
-}
-
-const json::object* find(const json::array& objects, std::string_view kind) {
-  for (const auto& one : objects) {
-    if (one.at("kind").as_string() == kind) return &one.get_object();
-  }
-  return nullptr;
-}
-
-const json::object& the(const json::array& objects, std::string_view kind) {
-  const auto* found = find(objects, kind);
-  if (found == nullptr) throw std::runtime_error("no " + std::string(kind));
-  return *found;
-}
-
-json::value at(const json::value& v, const std::string& pointer) {
-  boost::system::error_code failure;
-  const auto* found = v.find_pointer(pointer, failure);
-  return found == nullptr ? json::value("absent: " + pointer) : *found;
-}
-
-// By value, so that it can be gone through.
-json::array array(const json::value& v, const std::string& pointer) {
-  const auto found = at(v, pointer);
-  if (!found.is_array()) throw std::runtime_error(string(found));
-  return found.get_array();
-}
-
-json::value container(const json::array& objects) {
-  return at(the(objects, "Deployment"), "/spec/template/spec/containers/0");
-}
-
-// Every label that `selector` asks for is among `labels`.
-testing::AssertionResult selects(const json::value& selector, const json::value& labels) {
-  if (!selector.is_object() || selector.get_object().empty()) return testing::AssertionFailure() << selector;
-  for (const auto& [key, value] : selector.get_object()) {
-    const auto* found = labels.is_object() ? labels.get_object().if_contains(key) : nullptr;
-    if (found == nullptr || *found != value)
-      return testing::AssertionFailure() << selector << " is not in " << labels;
-  }
-  return testing::AssertionSuccess();
-}
-
-std::map<std::string, std::string> environment(const json::array& objects) {
-  std::map<std::string, std::string> all{{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}};
-  const auto image = container(objects);
-  for (const auto& [key, value] : the(objects, "ConfigMap").at("data").as_object())
-    all[std::string(key)] = string(value);
-  for (const auto& one : array(image, "/env")) {
-    const auto name = string(one.at("name"));
-    if (const auto* value = one.as_object().if_contains("value")) {
-      // Kubernetes' own expansion, of variables that stand before it.
-      auto text = string(*value);
-      for (const auto& [earlier, its] : all) {
-        const auto reference = "$(" + earlier + ")";
-        if (const auto found = text.find(reference); found != std::string::npos)
-          text.replace(found, reference.size(), its);
-      }
-      all[name] = text;
-    } else {
-      const auto field = string(at(one, "/valueFrom/fieldRef/fieldPath"));
-      all[name] = field == "metadata.namespace" ? "shop" : field == "status.podIP" ? "10.0.0.7" : "";
-      EXPECT_NE(all[name], "") << field;
-    }
-  }
-  return all;
-}
-
-std::set<std::string> words(const std::string& text, const std::string& pattern) {
-  std::set<std::string> found;
-  const std::regex matcher(pattern);
-  for (std::sregex_iterator each(text.begin(), text.end(), matcher), end; each != end; ++each)
-    found.insert(each->str());
-  return found;
-}
-
-// What schemas.mjs says of objects: a line for each thing that is wrong.
-std::string complaints(const json::array& objects) {
-  const temporary_directory folder;
-  const auto file = folder.write("objects.json", json::serialize(objects));
-  const auto said = command({"sh", "-c", "exec node \"$0\" \"$1\" <\"$2\"",
-                             (root / "test/manifests/schemas.mjs").string(), tools.string(), file});
-  return said.exit_code == 0 ? said.output : said.output + said.errors + "schemas.mjs failed";
-}
 
 TEST(Manifests, AreInTodaysKustomizeSyntax) {
   ROLLCALL_NEEDS_TOOLS();
@@ -378,7 +228,7 @@ TEST(Manifests, MonitorsOnceAndInTheOverlaysOwnWay) {
 TEST(Manifests, AlertsLeadToTheRunbookThatOnePlaceNames) {
   ROLLCALL_NEEDS_TOOLS();
   const temporary_directory folder;
-  fs::copy(root / "deploy", folder.path() / "deploy",
+  fs::copy(repository / "deploy", folder.path() / "deploy",
            fs::copy_options::recursive | fs::copy_options::copy_symlinks);
   const auto file = folder.path() / "deploy/overlays/operator/kustomization.yaml";
   auto text = read_file(file);
@@ -386,8 +236,8 @@ TEST(Manifests, AlertsLeadToTheRunbookThatOnePlaceNames) {
   ASSERT_NE(text.find(was), std::string::npos);
   text.replace(text.find(was), was.size(), "runbook: https://wiki.example/rollcall");
   folder.write("deploy/overlays/operator/kustomization.yaml", text);
-  const auto made =
-      command({(tools / "kubectl").string(), "kustomize", folder.path() / "deploy/overlays/operator-pods"});
+  const auto made = command(
+      {(deploy_tools / "kubectl").string(), "kustomize", folder.path() / "deploy/overlays/operator-pods"});
   ASSERT_EQ(made.exit_code, 0) << made.errors;
   const auto urls = words(made.output, "runbook_url: .*");
   EXPECT_EQ(urls.size(), 16U);
@@ -399,7 +249,7 @@ TEST(Manifests, AlertsLeadToTheRunbookThatOnePlaceNames) {
 TEST(Manifests, TakeWhatIsYoursFromAFolderOfYourOwn) {
   ROLLCALL_NEEDS_TOOLS();
   const temporary_directory folder;
-  fs::copy(root / "deploy", folder.path() / "deploy",
+  fs::copy(repository / "deploy", folder.path() / "deploy",
            fs::copy_options::recursive | fs::copy_options::copy_symlinks);
   const auto document = source("docs/operations.md");
   const std::string head = "# rollcall-shop/kustomization.yaml\n";
@@ -409,7 +259,7 @@ TEST(Manifests, TakeWhatIsYoursFromAFolderOfYourOwn) {
   folder.write("rollcall-shop/kustomization.yaml",
                document.substr(begin, document.find("```", begin) - begin));
   const auto made =
-      command({(tools / "kubectl").string(), "kustomize", (folder.path() / "rollcall-shop").string()});
+      command({(deploy_tools / "kubectl").string(), "kustomize", (folder.path() / "rollcall-shop").string()});
   ASSERT_EQ(made.exit_code, 0) << made.errors;
   EXPECT_EQ(made.errors, "");
   const auto objects = yaml_documents(made.output);
@@ -487,104 +337,13 @@ TEST(Manifests, ProbesAndMonitorsAskPathsThatExist) {
   for (const auto& path : paths) EXPECT_NE(running.get(path).status, 404) << path;
 }
 
-// Names of objects as comparable text: the hash behind a ConfigMap's name is one of another kind in the
-// chart.
-std::map<std::string, json::value> by_name(const std::string& output) {
-  const auto text = std::regex_replace(output, std::regex("rollcall-[a-z0-9]{10}\\b(?!-)"), "rollcall-HASH");
-  std::map<std::string, json::value> all;
-  for (const auto& one : yaml_documents(text))
-    all[string(one.at("kind")) + " " + string(one.at("metadata").at("name"))] = one;
-  return all;
-}
-
-TEST(Chart, GivesWhatKustomizeGives) {
-  ROLLCALL_NEEDS_TOOLS();
-  struct row {
-    std::string folder, settings;
-  };
-  for (const auto& [folder, settings] : {
-           row{"deploy/base", "monitoring.type=none"},  // the default
-           row{"deploy/overlays/annotations", "monitoring.type=annotations,alerts.enabled=true"},
-           row{"deploy/overlays/operator",
-               "monitoring.type=service,alerts.enabled=true,labels.release=kube-prometheus-stack"},
-           row{"deploy/overlays/operator-pods",
-               "monitoring.type=pod,alerts.enabled=true,labels.release=kube-prometheus-stack"},
-       }) {
-    SCOPED_TRACE(folder);
-    const auto made = helm(settings);
-    ASSERT_EQ(made.exit_code, 0) << made.errors;
-    const auto chart = by_name(made.output);
-    const auto overlay = by_name(kustomize(folder).output);
-    for (const auto& [name, object] : overlay) {
-      const auto same = chart.find(name);
-      ASSERT_NE(same, chart.end()) << name;
-      EXPECT_EQ(same->second, object) << name;
-    }
-    EXPECT_EQ(chart.size(), overlay.size());
-  }
-}
-
-// The command that docs/operations.md shows, as it stands there.
-TEST(Chart, AsItIsInstalledHasMonitorAndAlerts) {
-  ROLLCALL_NEEDS_TOOLS();
-  const auto document = source("docs/operations.md");
-  const std::string head = "\nhelm install ";
-  const auto begin = document.find(head);
-  ASSERT_NE(begin, std::string::npos);
-  std::string settings;
-  const auto shown = document.substr(begin, document.find("```", begin) - begin);
-  static const std::regex set("--set ([^ \\\\\n]+)");
-  for (std::sregex_iterator each(shown.begin(), shown.end(), set), end; each != end; ++each)
-    settings += (settings.empty() ? "" : ",") + (*each)[1].str();
-  const auto made = helm(settings);
-  ASSERT_EQ(made.exit_code, 0) << settings << "\n" << made.errors;
-  const auto objects = yaml_documents(made.output);
-  EXPECT_EQ(complaints(objects), "");
-  EXPECT_EQ(at(container(objects), "/image"), "registry.example/rollcall:0.1.0");
-  for (const auto* kind : {"ServiceMonitor", "PrometheusRule"})
-    EXPECT_EQ(at(the(objects, kind), "/metadata/labels/release"), "kube-prometheus-stack") << kind;
-  EXPECT_THAT(made.output, HasSubstr("runbook_url: https://wiki.example/rollcall/runbook#rollcallnetsplit"));
-  EXPECT_EQ(environment(objects)["ROLLCALL_SRV"], "app@_dist._tcp.app");
-}
-
-TEST(Chart, IsValidWhateverIsSet) {
-  ROLLCALL_NEEDS_TOOLS();
-  const auto linted = command({tools / "helm", "lint", "--strict", root / "deploy/chart/rollcall"});
-  EXPECT_EQ(linted.exit_code, 0) << linted.output << linted.errors;
-  const auto made = helm(
-      "name=roll,clusterDomain=corp.example,image.repository=r.example/rollcall,image.tag=1.2.3,"
-      "config.ROLLCALL_SRV=web@web.shop,config.ROLLCALL_EXPECT=3,cookie.secretName=shop,cookie.key=erl,"
-      "existingClaim=rollcall,extraEnv[0].name=ROLLCALL_INTERVAL,extraEnv[0].value=2s,labels.team=a,"
-      "networkPolicy.enabled=false,monitoring.type=pod,alerts.enabled=true,alerts.runbook=https://"
-      "wiki.example/r");
-  ASSERT_EQ(made.exit_code, 0) << made.errors;
-  const auto objects = yaml_documents(made.output);
-  EXPECT_EQ(complaints(objects), "");
-  EXPECT_EQ(find(objects, "NetworkPolicy"), nullptr);
-  const auto image = container(objects);
-  EXPECT_EQ(at(image, "/image"), "r.example/rollcall:1.2.3");
-  EXPECT_THAT(made.output, HasSubstr("runbook_url: https://wiki.example/r#rollcallnetsplit"));
-  EXPECT_THAT(made.output, testing::Not(HasSubstr("docs/runbook.md#")));
-  const auto effective = run_rollcall({"run", "--check-config"}, environment(objects));
-  EXPECT_EQ(effective.exit_code, 0) << effective.errors;
-  for (const auto* line : {"name = \"rollcall@roll.shop.svc.corp.example\"", "srv = [\"web@web.shop\"]",
-                           "expect = 3", "interval = \"2s\""}) {
-    EXPECT_THAT(effective.output, HasSubstr(line));
-  }
-  EXPECT_EQ(at(the(objects, "Deployment"), "/spec/template/spec/volumes/1/persistentVolumeClaim/claimName"),
-            "rollcall");
-  const auto refused = helm("monitoring.type=telepathy");
-  EXPECT_NE(refused.exit_code, 0);
-  EXPECT_THAT(refused.errors, HasSubstr("none, service, pod or annotations"));
-}
-
 TEST(Manifests, AndDocumentsUseSettingsAndCommandsThatExist) {
   std::string help;
   for (const auto* of : {"run", "check", "doctor", "members"}) help += run_rollcall({of, "--help"}).output;
   const auto commands = run_rollcall({"--help"}).output;
-  std::vector<fs::path> files{root / "docs/operations.md", root / "docs/runbook.md",
-                              root / "docs/from-libcluster.md", root / "README.md"};
-  for (const auto& entry : fs::recursive_directory_iterator(root / "deploy")) {
+  std::vector<fs::path> files{repository / "docs/operations.md", repository / "docs/runbook.md",
+                              repository / "docs/from-libcluster.md", repository / "README.md"};
+  for (const auto& entry : fs::recursive_directory_iterator(repository / "deploy")) {
     // The demo is this repository's own script, with variables of its own.
     if (entry.is_regular_file() && entry.path().parent_path().filename() != "demo")
       files.push_back(entry.path());
