@@ -193,8 +193,11 @@ std::map<std::string, std::string> deployed_environment() {
   const auto deployment = read_file(std::string(source) + "/deploy/base/deployment.yaml");
   const std::regex variable("- name: (ROLLCALL_[A-Z_]+)\\s+value: \"?([^\"\\n]*)\"?\\n");
   for (std::sregex_iterator one(deployment.begin(), deployment.end(), variable), end; one != end; ++one) {
-    result[(*one)[1]] =
-        std::regex_replace(std::string((*one)[2]), std::regex("\\$\\(NAMESPACE\\)"), "default");
+    auto value = std::string((*one)[2]);
+    for (const auto& [name, its] :
+         {std::pair("NAMESPACE", "default"), {"SERVICE", "rollcall"}, {"CLUSTER_DOMAIN", "cluster.local"}})
+      value = std::regex_replace(value, std::regex("\\$\\(" + std::string(name) + "\\)"), its);
+    result[(*one)[1]] = value;
   }
   const auto kustomization = read_file(std::string(source) + "/deploy/base/kustomization.yaml");
   const std::regex literal("- (ROLLCALL_[A-Z_]+)=(.*)\\n");

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <regex>
 #include <set>
@@ -49,7 +50,7 @@ TEST(Manifests, ThatAreWrongAreNotWhatTheApiKnows) {
            row{"\"tolerationSeconds\"", "\"tolerationSecond\"", "/tolerationSecond is no property"},
            row{"\"runAsNonRoot\"", "\"runAsNotRoot\"", "/runAsNotRoot is no property"},
            row{"\"clusterIP\"", "\"clusterIp\"", "/spec/clusterIp is no property"},
-           row{"\"Recreate\"", "\"Replace\"", "strategy/type must be equal to one of"},
+           row{"\"RollingUpdate\"", "\"Replace\"", "strategy/type must be equal to one of"},
            row{"\"replicas\":1", "\"replicas\":\"1\"", "replicas must be integer"},
            row{"\"for\":\"1m\"", "\"for\":\"1 minute\"", "rules/0/for must match pattern"},
            row{"\"keep_firing_for\"", "\"keepFiringFor\"", "/keepFiringFor is no property"},
@@ -72,7 +73,10 @@ TEST(Manifests, RunOneRollcallThatMayDoLittle) {
     const auto objects = rendered(folder);
     const json::value deployment = the(objects, "Deployment");
     EXPECT_EQ(at(deployment, "/spec/replicas"), 1);
-    EXPECT_EQ(at(deployment, "/spec/strategy/type"), "Recreate");
+    EXPECT_EQ(
+        at(deployment, "/spec/strategy"),
+        (json::value{{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}}))
+        << "the old one watches until the new one works";
     const auto pod = at(deployment, "/spec/template/spec");
     EXPECT_EQ(at(pod, "/automountServiceAccountToken"), false);
     EXPECT_EQ(at(pod, "/enableServiceLinks"), false) << "ROLLCALL_SERVICE_HOST would be an option";
@@ -84,6 +88,8 @@ TEST(Manifests, RunOneRollcallThatMayDoLittle) {
     EXPECT_EQ(at(image, "/securityContext/readOnlyRootFilesystem"), true);
     EXPECT_EQ(at(image, "/securityContext/allowPrivilegeEscalation"), false);
     EXPECT_EQ(at(image, "/securityContext/capabilities/drop"), (json::array{"ALL"}));
+    EXPECT_EQ(at(image, "/terminationMessagePolicy"), "FallbackToLogsOnError");
+    EXPECT_EQ(at(pod, "/nodeSelector"), (json::value{{"kubernetes.io/os", "linux"}}));
     EXPECT_TRUE(at(image, "/resources/limits/memory").is_string());
     EXPECT_THAT(string(at(image, "/resources/limits/cpu")), HasSubstr("absent")) << "throttled, it sees late";
     std::set<std::string> tolerated;
@@ -149,12 +155,15 @@ TEST(Manifests, AgreeOnPortsAndLabels) {
       EXPECT_FALSE(rule.at("from").as_array().empty());
       const bool distribution = at(rule, "/from/0/podSelector").is_object();
       for (const auto& one : rule.at("ports").as_array()) {
-        EXPECT_TRUE(ports.contains(string(one.at("port")))) << one;
-        EXPECT_TRUE(distribution || one.at("port") == "http") << "a stranger may read metrics, no more";
+        EXPECT_TRUE(one.at("port").is_int64()) << "a name is looked up at the wrong end by some";
+        EXPECT_TRUE(distribution || string(one.at("port")) == ports.at("http"))
+            << "a stranger may read metrics, no more";
         open.insert(string(one.at("port")));
       }
     }
-    EXPECT_EQ(open.size(), ports.size());
+    std::set<std::string> numbers;
+    for (const auto& [name, number] : ports) numbers.insert(number);
+    EXPECT_EQ(open, numbers);
     EXPECT_EQ(at(policy, "/spec/policyTypes"), (json::array{"Ingress"}));
 
     const json::value deployment = the(objects, "Deployment");
@@ -177,14 +186,118 @@ TEST(Manifests, AgreeOnPortsAndLabels) {
   }
   // The nodes that may come in are labelled so.
   const json::value policy = the(rendered("deploy/base"), "NetworkPolicy");
-  for (const auto& file : examples()) {
-    for (const auto& object : yaml_documents(read_file(file))) {
-      if (!object.as_object().contains("spec") || !at(object, "/spec/template/metadata/labels").is_object())
-        continue;
+  for (const auto& [folder, kind] : {std::pair("statefulset", "StatefulSet"),
+                                     {"hosts", "StatefulSet"},
+                                     {"deployment", "Deployment"},
+                                     {"clustered", "Deployment"}}) {
+    SCOPED_TRACE(folder);
+    std::size_t found = 0;
+    for (const auto& object : rendered("deploy/examples/" + std::string(folder))) {
+      if (object.at("kind") != kind || at(object, "/metadata/name") != "app") continue;
+      ++found;
       EXPECT_TRUE(selects(at(policy, "/spec/ingress/0/from/0/podSelector/matchLabels"),
-                          at(object, "/spec/template/metadata/labels")))
-          << file;
+                          at(object, "/spec/template/metadata/labels")));
     }
+    EXPECT_EQ(found, 1U);
+  }
+}
+
+// Every object inside `value` under a key of that name, wherever it stands.
+void each_under(const json::value& value, const std::string& key,
+                const std::function<void(const json::value&)>& visit) {
+  if (value.is_array()) {
+    for (const auto& one : value.get_array()) each_under(one, key, visit);
+  }
+  if (!value.is_object()) return;
+  for (const auto& [its_key, inner] : value.get_object()) {
+    if (its_key == key) visit(inner);
+    each_under(inner, key, visit);
+  }
+}
+
+// What a server fills in by itself is written down: else apply, then apply --server-side, is a conflict, and
+// every apply says that it changed something.
+void say_what_the_server_would(const json::array& objects) {
+  for (const auto& object : objects) {
+    each_under(object, "fieldRef", [](const json::value& one) { EXPECT_EQ(at(one, "/apiVersion"), "v1"); });
+    each_under(object, "ports", [](const json::value& ports) {
+      for (const auto& one : ports.as_array()) EXPECT_EQ(at(one, "/protocol"), "TCP") << one;
+    });
+  }
+}
+
+TEST(Manifests, SayWhatTheServerWouldFillIn) {
+  ROLLCALL_NEEDS_TOOLS();
+  for (const auto& folder : installations()) {
+    SCOPED_TRACE(folder);
+    say_what_the_server_would(rendered(folder));
+  }
+  for (const auto& file : examples()) {
+    SCOPED_TRACE(file);
+    say_what_the_server_would(yaml_documents(read_file(file)));
+  }
+  const auto chart = helm("networkPolicy.enabled=true");
+  ASSERT_EQ(chart.exit_code, 0) << chart.errors;
+  say_what_the_server_would(yaml_documents(chart.output));
+}
+
+// A folder of one's own over a copy of deploy/, with these lines in its kustomization.
+json::array overlaid(const std::string& lines) {
+  const temporary_directory folder;
+  fs::copy(repository / "deploy", folder.path() / "deploy",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  fs::create_directory(folder.path() / "own");
+  folder.write("own/kustomization.yaml",
+               "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: "
+               "[../deploy/overlays/operator-pods]\n" +
+                   lines);
+  const auto made =
+      command({(deploy_tools / "kubectl").string(), "kustomize", (folder.path() / "own").string()});
+  if (made.exit_code != 0) throw std::runtime_error(made.errors);
+  EXPECT_EQ(made.errors, "");
+  return yaml_documents(made.output);
+}
+
+TEST(Manifests, KeepTheNodesNameTrueBehindAPrefix) {
+  ROLLCALL_NEEDS_TOOLS();
+  const auto objects = overlaid("namePrefix: a-\n");
+  EXPECT_EQ(at(the(objects, "Service"), "/metadata/name"), "a-rollcall");
+  EXPECT_EQ(environment(objects)["ROLLCALL_NAME"], "rollcall@a-rollcall.shop.svc.cluster.local");
+}
+
+TEST(Manifests, TakeAnotherClusterDomainAsALineOfTheConfigMap) {
+  ROLLCALL_NEEDS_TOOLS();
+  const auto objects = overlaid(
+      "configMapGenerator:\n  - name: rollcall\n    behavior: merge\n    literals: "
+      "[CLUSTER_DOMAIN=corp.example, ROLLCALL_LOG_FORMAT=text]\n");
+  const auto effective = run_rollcall({"run", "--check-config"}, environment(objects));
+  EXPECT_EQ(effective.exit_code, 0) << effective.errors;
+  EXPECT_THAT(effective.output, HasSubstr("name = \"rollcall@rollcall.shop.svc.corp.example\""));
+  EXPECT_THAT(effective.output, HasSubstr("log-format = \"text\""))
+      << "the ConfigMap is where options are set";
+}
+
+// As deploy/base/kustomization.yaml says it is done.
+TEST(Manifests, OfTwoInOneNamespaceEachSelectsItsOwnPods) {
+  ROLLCALL_NEEDS_TOOLS();
+  std::smatch shown;
+  const auto text = source("deploy/base/kustomization.yaml");
+  ASSERT_TRUE(std::regex_search(text, shown, std::regex("#   (namePrefix: .*)\n#   (labels: .*)\n")));
+  const auto second = overlaid(shown[1].str() + "\n" + shown[2].str() + "\n");
+  const auto first = rendered("deploy/overlays/operator-pods");
+  const std::map<std::string, std::string> selectors{{"Service", "/spec/selector"},
+                                                     {"Deployment", "/spec/selector/matchLabels"},
+                                                     {"NetworkPolicy", "/spec/podSelector/matchLabels"},
+                                                     {"PodMonitor", "/spec/selector/matchLabels"}};
+  for (const auto& [kind, pointer] : selectors) {
+    SCOPED_TRACE(kind);
+    for (const auto* from : {&first, &second}) {
+      for (const auto* pods : {&first, &second}) {
+        const auto labels = at(the(*pods, "Deployment"), "/spec/template/metadata/labels");
+        EXPECT_EQ(static_cast<bool>(selects(at(the(*from, kind), pointer), labels)), from == pods);
+      }
+    }
+    EXPECT_NE(at(the(first, kind), "/metadata/name"), at(the(second, kind), "/metadata/name"));
   }
 }
 

@@ -29,12 +29,14 @@ json::array pods(const json::array& objects) {
 }
 
 TEST(PodSecurity, ExamplesAreAdmittedUnderRestricted) {
-  ASSERT_GE(examples().size(), 2U);
+  std::size_t count = 0;
   for (const auto& file : examples()) {
-    const auto found = pods(yaml_documents(read_file(file)));
-    EXPECT_FALSE(found.empty()) << file;
-    for (const auto& pod : found) EXPECT_THAT(refused_by_restricted(pod), IsEmpty()) << file;
+    for (const auto& pod : pods(yaml_documents(read_file(file)))) {
+      ++count;
+      EXPECT_THAT(refused_by_restricted(pod), IsEmpty()) << file;
+    }
   }
+  EXPECT_GE(count, 3U);
 }
 
 TEST(PodSecurity, EveryRollcallIsAdmittedUnderRestricted) {

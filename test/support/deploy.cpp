@@ -31,9 +31,12 @@ json::array rendered(const std::string& folder) {
 }
 
 // Of helm, with --set SETTINGS.
-finished helm(const std::string& settings) {
-  return command(
-      {deploy_tools / "helm", "template", "any", repository / "deploy/chart/rollcall", "--set", settings});
+finished helm(const std::string& settings, const std::vector<std::string>& more) {
+  std::vector<std::string> all{deploy_tools / "helm", "template", "rollcall",
+                               repository / "deploy/chart/rollcall"};
+  if (!settings.empty()) all.insert(all.end(), {"--set", settings});
+  all.insert(all.end(), more.begin(), more.end());
+  return command(std::move(all));
 }
 
 std::vector<std::string> folders() {

@@ -34,8 +34,8 @@ finished command(std::vector<std::string> arguments);
 finished kustomize(const std::string& folder);
 // As objects; throws with what kustomize said when it fails.
 boost::json::array rendered(const std::string& folder);
-// Of helm template, with --set SETTINGS.
-finished helm(const std::string& settings);
+// Of helm template for a release `rollcall`, with --set SETTINGS and more arguments.
+finished helm(const std::string& settings, const std::vector<std::string>& more = {});
 
 // Every folder of deploy/ with a kustomization, those with a Rollcall in them, and the examples' files.
 std::vector<std::string> folders();

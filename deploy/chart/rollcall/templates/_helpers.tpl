@@ -1,0 +1,115 @@
+{{- define "rollcall.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The release's name with the chart's in it, as `helm create` has it. A DNS label, since it is the service's name. */}}
+{{- define "rollcall.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains (include "rollcall.name" .) .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "rollcall.name" .) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* Behind a suffix: 63 characters all the same. */}}
+{{- define "rollcall.suffixed" -}}
+{{- printf "%s-%s" (include "rollcall.fullname" .context | trunc (int (sub 62 (len .suffix))) | trimSuffix "-") .suffix }}
+{{- end }}
+
+{{- define "rollcall.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "rollcall.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "rollcall.ownLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "rollcall.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "rollcall.labels" -}}
+{{ include "rollcall.ownLabels" . }}
+{{- with .Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "rollcall.image" -}}
+{{- $image := .Values.image }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $image.repository $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $image.repository (include "rollcall.text" ($image.tag | default .Chart.AppVersion)) }}
+{{- end }}
+{{- end }}
+
+{{- define "rollcall.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "rollcall.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* A value as the environment has it: a whole number without an exponent, a list with commas. */}}
+{{- define "rollcall.text" -}}
+{{- if kindIs "slice" . }}
+{{- $parts := list }}
+{{- range . }}{{ $parts = append $parts (include "rollcall.text" .) }}{{ end }}
+{{- join "," $parts }}
+{{- else if and (kindIs "float64" .) (eq . (floor .)) }}
+{{- printf "%.0f" . }}
+{{- else }}
+{{- . | toString }}
+{{- end }}
+{{- end }}
+
+{{/* What the ConfigMap holds: the chart's own, and over them the values. */}}
+{{- define "rollcall.config" -}}
+{{- $all := dict "CLUSTER_DOMAIN" .Values.clusterDomain "ROLLCALL_COOKIE_FILE" "/etc/rollcall/cookie" "ROLLCALL_DIST_PORT" "9100" "ROLLCALL_EPMD" "serve" "ROLLCALL_HTTP" "[::]:14369" "ROLLCALL_LOG_FORMAT" "json" "ROLLCALL_STATE_DIR" "/var/lib/rollcall" }}
+{{- range $variable, $value := .Values.config }}
+{{- if kindIs "invalid" $value }}
+{{- $all = unset $all $variable }}
+{{- else }}
+{{- $all = set $all $variable (include "rollcall.text" $value) }}
+{{- end }}
+{{- end }}
+{{- range $variable, $value := $all }}
+{{ $variable }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The container's own variables, each unless `extraEnv` has one of that name. */}}
+{{- define "rollcall.env" -}}
+{{- $given := dict }}
+{{- range .Values.extraEnv }}{{ $_ := set $given .name true }}{{ end }}
+{{- if not (hasKey $given "NAMESPACE") }}
+- name: NAMESPACE
+  valueFrom:
+    fieldRef:
+      apiVersion: v1
+      fieldPath: metadata.namespace
+{{- end }}
+{{- if not (hasKey $given "SERVICE") }}
+- name: SERVICE
+  value: {{ include "rollcall.fullname" . }}
+{{- end }}
+{{- if not (hasKey $given "ROLLCALL_NAME") }}
+- name: ROLLCALL_NAME
+  value: rollcall@$(SERVICE).$(NAMESPACE).svc.$(CLUSTER_DOMAIN)
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "rollcall.podSecurityContext" -}}
+{{- $context := .Values.podSecurityContext }}
+{{- if .Capabilities.APIVersions.Has "security.openshift.io/v1/SecurityContextConstraints" }}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- toYaml $context }}
+{{- end }}
