@@ -45,7 +45,7 @@ TEST_F(IexPrograms, TheHelperToCopy) {
                           "IO.inspect Rollcall.target, label: \"target\"\n"
                           "IO.inspect is_binary(Rollcall.version), label: \"version\"\n"
                           "System.halt(7)\n",
-                          {{"ROLLCALL_NODE", "rollcall@127.0.0.1"}});
+                          {{"ASK_ROLLCALL", "rollcall@127.0.0.1"}});
   EXPECT_EQ(said.exit_code, 7) << said.output << said.errors;
   for (const auto* line :
        {"node           state  reason  sees  misses  partition  otp",
@@ -65,7 +65,7 @@ TEST_F(IexPrograms, TheHelperFindsRollcallAndSaysWhatIsWrong) {
             "Rollcall.at(:\"nobody@127.0.0.1\")\n"
             "IO.inspect (try do Rollcall.nodes rescue e -> Exception.message(e) end), label: \"error\"\n"
             "System.halt(7)\n",
-            {{"ROLLCALL_NODE", ""}, {"NAMESPACE", "shop"}});
+            {{"ASK_ROLLCALL", ""}, {"NAMESPACE", "shop"}});
   EXPECT_EQ(said.exit_code, 7) << said.output << said.errors;
   for (const auto* line : {"by namespace: :\"rollcall@rollcall.shop.svc.cluster.local\"",
                            "by link: :\"rollcall@127.0.0.1\"", "error: \"no link to nobody@127.0.0.1:"}) {

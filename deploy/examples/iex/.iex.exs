@@ -5,7 +5,7 @@
 #   iex> Rollcall.why :"app@10-0-0-7.app.shop.svc.cluster.local"
 #   iex> Rollcall.watch; flush
 #
-# Which Rollcall: ROLLCALL_NODE; else one that this node is linked to already; else the one of the namespace in NAMESPACE;
+# Which Rollcall: ASK_ROLLCALL; else one that this node is linked to already; else the one of the namespace in NAMESPACE;
 # else the one of this machine. Rollcall.at(:"rollcall@elsewhere") chooses another for this shell's process.
 defmodule Rollcall do
   def at(node), do: Process.put(__MODULE__, node)
@@ -70,7 +70,7 @@ defmodule Rollcall do
   def ask(function, arguments \\ []) do
     case :rpc.call(target(), :rollcall, function, arguments, 10_000) do
       {:badrpc, :nodedown} ->
-        raise "no link to #{target()}: is it up, is its name right (ROLLCALL_NODE), has this node a name and its cookie?"
+        raise "no link to #{target()}: is it up, is its name right (ASK_ROLLCALL), has this node a name and its cookie?"
 
       {:badrpc, reason} ->
         raise "#{target()} did not answer #{function}/#{length(arguments)}: #{inspect(reason)}"
@@ -81,7 +81,7 @@ defmodule Rollcall do
   end
 
   defp named do
-    case System.get_env("ROLLCALL_NODE") do
+    case System.get_env("ASK_ROLLCALL") do
       name when name in [nil, ""] -> nil
       name -> String.to_atom(name)
     end
