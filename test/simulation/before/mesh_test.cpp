@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "test/simulation/mesh.hpp"
+#include "test/simulation/before/mesh.hpp"
 
 namespace rollcall::simulation {
 namespace {

@@ -1,4 +1,4 @@
-#include "test/simulation/mesh.hpp"
+#include "test/simulation/before/mesh.hpp"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "test/simulation/world.hpp"
+#include "test/simulation/before/world.hpp"
 
 namespace rollcall::simulation {
 namespace {

@@ -1,0 +1,267 @@
+// Named histories: what is asked of nodes, and when.
+#include <algorithm>
+
+#include "test/simulation/expectations.hpp"
+#include "test/simulation/named_parts.hpp"
+
+namespace rollcall::simulation {
+
+using namespace membership;
+
+namespace {
+
+constexpr milliseconds second{1'000}, minute{60'000};
+constexpr milliseconds two_intervals{10'000};
+
+// A lasting fault: at most three tears in its first two minutes, then at most one in five minutes.
+void expect_few_tears(world& w, expectations& right, milliseconds begun) {
+  w.run_until(begun + 2 * minute);
+  right.at_most<std::size_t>(w.tears_since(begun), 3, "tears in the first two minutes");
+  w.run_until(begun + 7 * minute);
+  right.at_most<std::size_t>(w.tears_since(begun + 2 * minute), 1, "tears in the five minutes after");
+}
+
+std::string quarantine_text(const world& w) {
+  std::string text;
+  for (const auto& q : w.us.snapshot()->quarantine) text += q.text + "\n";
+  return text;
+}
+
+void connect_missing(world& w, place i) {
+  for (place other = 0; other < w.mesh.size(); ++other) {
+    if (other != i && w.mesh.present(i) && !w.mesh.sees(i, other))
+      w.mesh.connect(i, other, cause::ours(), [](bool) {});
+  }
+  w.time.in(5 * second, [&w, i] { connect_missing(w, i); });
+}
+
+}  // namespace
+
+void connect_everything_from_every_node(world& w) {
+  w.us.stop();
+  for (place i = 0; i < w.mesh.size(); ++i) {
+    w.time.in(w.time.weather.between(0, 5'000), [&w, i] { connect_missing(w, i); });
+  }
+}
+
+std::string a_pair_that_refuses_the_handshake() {
+  world w({.seed = 3, .nodes = 5, .observer = usual()});
+  expectations right(w);
+  w.run_until(20 * second);
+  w.put(1, 2, obstacle::refused_handshake);
+  w.mesh.disconnect(1, 2);
+  expect_few_tears(w, right, 20 * second);
+  right.equal<std::size_t>(w.mesh.groups().front().size(), 4, "nodes in the largest group");
+  const auto text = quarantine_text(w);
+  right.is_true(text.find("handshake") != std::string::npos,
+                "the quarantine says that the handshake fails; it says: " + text);
+  w.take(1, 2, obstacle::refused_handshake);
+  right.is_true(w.run_until_true([&] { return w.whole(); }, two_intervals),
+                "whole within two intervals once they agree again");
+  return right.verdict();
+}
+
+std::string a_port_mapper_blocked_for_all() {
+  world w({.seed = 4, .nodes = 5, .observer = usual()});
+  expectations right(w);
+  w.run_until(20 * second);
+  for (place i = 1; i < 5; ++i) w.put_one_way(i, 0, obstacle::mapper);
+  w.mesh.leave(0);
+  const auto begun = w.time.now();
+  // A request that hangs takes net_setuptime.
+  right.is_true(w.run_until_true([&] { return w.whole(); }, two_intervals + 7 * second),
+                "whole within two intervals and a request that hangs, from the side that can");
+  right.at_most<std::size_t>(w.tears_since(begun), 0, "tears");
+  return right.verdict();
+}
+
+std::string a_port_mapper_blocked_between_two() {
+  world w({.seed = 5, .nodes = 5, .observer = usual()});
+  expectations right(w);
+  w.run_until(20 * second);
+  w.put(1, 2, obstacle::mapper);
+  w.mesh.disconnect(1, 2);
+  expect_few_tears(w, right, 20 * second);
+  right.equal<std::size_t>(w.mesh.groups().front().size(), 4, "nodes in the largest group");
+  w.take(1, 2, obstacle::mapper);
+  right.is_true(w.run_until_true([&] { return w.whole(); }, two_intervals),
+                "whole within two intervals once it answers");
+  return right.verdict();
+}
+
+namespace {
+
+// A new node beside whatever `breaks` does ten seconds before.
+std::string joins_beside(std::uint64_t seed, bool netsplit_allowed, void (*breaks)(world&)) {
+  world w({.seed = seed, .nodes = 6, .observer = usual()});
+  expectations right(w);
+  w.run_until(20 * second);
+  breaks(w);
+  w.run_for(10 * second);
+  const auto fresh = w.add(true);
+  w.boot(fresh);
+  const auto begun = w.time.now();
+  std::vector<place> sound;
+  for (place i = 1; i < 6; ++i) {
+    if (w.mesh.sound(fresh, i)) sound.push_back(i);
+  }
+  // It is listed by the next lookup.
+  right.is_true(w.run_until_true([&] { return w.linked_to_all(fresh, sound); }, two_intervals + 5 * second),
+                "the new node is in within two intervals of its listing");
+  w.run_for(2 * minute);
+  right.at_most<std::size_t>(w.tears_since(begun), 0, "tears");
+  if (!netsplit_allowed) right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 0, "incidents");
+  return right.verdict();
+}
+
+}  // namespace
+
+std::string a_newcomer_while_a_machine_is_lost() {
+  return joins_beside(6, false, [](world& w) { w.die(0, true); });
+}
+
+std::string a_newcomer_while_a_pair_flaps() {
+  return joins_beside(7, true, [](world& w) {
+    for (int i = 0; i < 20; ++i) {
+      w.time.in(i * 12 * second, [&w] { w.put(0, 1, obstacle::drop); });
+      w.time.in(i * 12 * second + 6 * second, [&w] { w.take(0, 1, obstacle::drop); });
+    }
+  });
+}
+
+std::string a_newcomer_while_only_the_observer_cannot_reach_a_member() {
+  return joins_beside(8, false, [](world& w) { w.put(observer, 0, obstacle::drop); });
+}
+
+std::string a_node_that_flaps_every_six_seconds() {
+  const auto play = [](world& w) {
+    w.run_until(20 * second);
+    const auto before = w.mesh.nodedowns();
+    for (int i = 0; i < 10; ++i) {
+      w.put_between({0}, w.others({0}), obstacle::drop);
+      w.run_for(6 * second);
+      w.take_between({0}, w.others({0}), obstacle::drop);
+      w.run_for(6 * second);
+    }
+    return w.mesh.nodedowns() - before;
+  };
+  kernel_settings short_ticks{.ticktime = 8 * second};
+  world loop({.seed = 9, .nodes = 6, .observer = usual(), .kernel = short_ticks});
+  connect_everything_from_every_node(loop);
+  const auto by_the_loop = play(loop);
+  world w({.seed = 9, .nodes = 6, .observer = usual(), .kernel = short_ticks});
+  expectations right(w);
+  right.at_most(play(w), by_the_loop, "nodedowns, beside a loop on every node");
+  const auto half = w.tears_since(20 * second + minute), all = w.tears_since(20 * second);
+  right.at_most(half, all - half + 1, "tears of the second minute, beside the first");
+  return right.verdict();
+}
+
+namespace {
+
+std::string repaired_at_once(std::size_t nodes, milliseconds cut_for) {
+  std::vector<milliseconds> took;
+  std::string slowest;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    world w({.seed = seed, .nodes = nodes, .observer = usual(), .kernel = {.ticktime = milliseconds(8'000)}});
+    w.run_until(20 * second);
+    std::vector<place> half;
+    for (place i = 0; i < nodes / 2; ++i) half.push_back(i);
+    w.put_between(half, w.others(half), obstacle::drop);
+    w.run_for(cut_for);
+    if (w.whole()) return "the cut was never noticed\n" + w.diary();
+    w.take_between(half, w.others(half), obstacle::drop);
+    const auto begun = w.time.now();
+    w.run_until_true([&] { return w.whole(); }, minute);
+    took.push_back(w.time.now() - begun);
+    if (took.back() == *std::ranges::max_element(took)) slowest = w.diary();
+  }
+  std::ranges::sort(took);
+  if (took[5] <= second && took.back() <= 2 * second) return "";
+  return fmt::format(
+      "{} nodes cut for {} s: whole after {} ms (median of ten), {} ms (the worst); 1000 and 2000 are "
+      "right\n{}",
+      nodes, cut_for / second, took[5].count(), took.back().count(), slowest);
+}
+
+}  // namespace
+
+std::string halves_of_ten_joined() {
+  return repaired_at_once(10, minute);
+}
+std::string halves_of_twenty_joined() {
+  return repaired_at_once(20, minute);
+}
+std::string halves_of_six_joined_after_an_hour() {
+  return repaired_at_once(6, 60 * minute);
+}
+
+std::string a_delisted_node_only_the_observer_cannot_reach() {
+  auto how = usual();
+  how.prune_after = 30 * second;
+  world w({.seed = 10, .nodes = 5, .observer = how});
+  expectations right(w);
+  w.run_until(20 * second);
+  w.put(observer, 0, obstacle::drop);
+  w.run_for(5 * second);
+  w.names.listed.erase(0);
+  w.run_for(3 * minute);
+  w.take(observer, 0, obstacle::drop);
+  w.run_for(2 * minute);
+  right.is_true(w.linked_to_all(0, w.others({0})), "a node that all others see stays in the mesh");
+  return right.verdict();
+}
+
+std::string an_asked_node_without_local_ports() {
+  world w({.seed = 11, .nodes = 4, .observer = usual(), .kernel = {.ticktime = 8 * second}});
+  expectations right(w);
+  w.run_until(20 * second);
+  w.put_one_way(observer, 0, obstacle::no_ports);
+  w.put_between({0}, {1, 2, 3}, obstacle::drop);
+  w.run_for(30 * second);
+  action_counter counted;
+  w.seen_by = &counted;
+  w.run_for(20 * second);
+  right.at_most<std::size_t>(counted.path_probes, 800, "path probes in 20 s");
+  w.take_between({0}, {1, 2, 3}, obstacle::drop);
+  right.is_true(w.run_until_true([&] { return w.whole(); }, two_intervals),
+                "whole by probes from the other side");
+  return right.verdict();
+}
+
+std::string releases_that_refuse_each_other() {
+  auto how = usual();
+  world w({.seed = 12, .nodes = 3, .observer = how, .kernel = {.release = 27}, .meshed = false});
+  expectations right(w);
+  for (int i = 0; i < 3; ++i) w.boot(w.add(true, {.prevent_overlapping = false, .release = 23}));
+  w.run_until(70 * second);
+  std::size_t between = 0;
+  for (const auto& c : w.us.connects())
+    between += w.mesh[c.on].kernel.release != w.mesh[c.to].kernel.release ? 1 : 0;
+  // Releases are known from the handshakes before anybody is asked.
+  right.at_most<std::size_t>(between, 0, "requests between releases that refuse each other");
+  right.equal<std::size_t>(w.us.snapshot()->links_missing, 0, "links missing");
+  const auto groups = w.mesh.groups();
+  right.is_true(groups.size() == 2 && groups[0].size() == 3 && groups[1].size() == 3,
+                "each release has its mesh");
+  right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 0, "incidents");
+  return right.verdict();
+}
+
+std::string a_thousand_unlinked_nodes() {
+  world w({.seed = 13,
+           .nodes = 1'000,
+           .newcomers = 0,
+           .observer = usual(),
+           .meshed = false,
+           .keeps_diary = false});
+  expectations right(w);
+  action_counter counted;
+  w.seen_by = &counted;
+  const bool whole = w.run_until_true([&] { return w.mesh.degree(0) == 999 && w.whole(); }, minute);
+  right.is_true(whole, "1,000 unlinked nodes are whole within 60 s");
+  right.at_most<std::size_t>(counted.path_probes, 100'000, "path probes");
+  return right.verdict();
+}
+
+}  // namespace rollcall::simulation

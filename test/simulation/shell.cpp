@@ -1,0 +1,366 @@
+#include "test/simulation/shell.hpp"
+
+#include <utility>
+
+namespace rollcall::simulation {
+
+using namespace membership;
+
+shell::shell(timeline& time, network& net, beam_mesh& mesh, name_service& names, settings how,
+             beam_mesh::listener& tell)
+    : time_(time), net_(net), mesh_(mesh), names_service_(names), settings_(how), tell_(tell) {}
+
+void shell::add(place i, const std::string& text) {
+  if (i != names_.size()) throw std::logic_error("nodes are added in order");
+  names_.push_back(node_name::parse(text).value());
+  by_name_[text] = i;
+  ours_.emplace_back();
+}
+
+// ---- its life
+
+void shell::start() {
+  ++life_;
+  cluster_ = std::make_unique<cluster>(settings_);
+  later(milliseconds(1), [this] { discover(); });
+  wake_ = time_.now();
+}
+
+void shell::stop() {
+  if (!running()) return;
+  remembered_ = *cluster_->snapshot()->incidents;
+  totals_ = cluster_->snapshot()->totals;
+  ++life_;
+  facts_.clear();
+  for (auto& l : ours_) l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
+  cluster_.reset();
+  wake_ = milliseconds::max();
+}
+
+void shell::restart(bool with_its_state) {
+  stop();
+  start();
+  if (with_its_state) cluster_->restore(remembered_, totals_, {});
+}
+
+const step_result* shell::step_if_due() {
+  if (!running() || (facts_.empty() && time_.now() < wake_)) return nullptr;
+  const auto facts = std::exchange(facts_, {});
+  result_ = cluster_->step(facts, {time_.now(), epoch + time_.now()});
+  wake_ = result_.wake.steady;
+  for (const auto& any : result_.actions) carry_out(any);
+  return &result_;
+}
+
+// ---- answers take their time
+
+void shell::later(milliseconds span, std::function<void()> what) {
+  time_.in(span, [this, life = life_, what = std::move(what)] {
+    if (life == life_) what();
+  });
+}
+
+milliseconds shell::wait(place i, std::int64_t low, std::int64_t high) {
+  auto span = time_.weather.between(low, high) + mesh_[i].slow + ours.slow;
+  if (mesh_[i].slow > milliseconds(0)) tell_.bit(mesh_[i].slow_by);
+  if (ours.slow > milliseconds(0)) tell_.bit(ours.slow_by);
+  if (ours.late > 0 && time_.weather.draw(100) < ours.late) {
+    tell_.bit(ours.late_by);
+    span += time_.weather.between(500, 9'000);
+  }
+  return span;
+}
+
+bool shell::without_word() {
+  if (ours.without_word == 0 || time_.weather.draw(100) >= ours.without_word) return false;
+  tell_.bit(ours.without_word_by);
+  return true;
+}
+
+// Said by a node over its link to us; lost with that link.
+void shell::answer(place i, milliseconds span, std::function<void()> what) {
+  later(span, [this, i, number = ours_[i].number, what = std::move(what)] {
+    if (ours_[i].number == number && reaches(i)) what();
+  });
+}
+
+// ---- our links
+
+bool shell::reaches(place i) const {
+  return ours_[i].up && mesh_.present(i) && !net_.dark(observer, i);
+}
+
+void shell::lose(place i, reason why) {
+  auto& l = ours_[i];
+  if (!l.up) return;
+  l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
+  later(time_.weather.between(0, 5), [this, i, why] { tell(fact::link_down{names_[i], why, "simulated"}); });
+}
+
+void shell::listen(place i) {
+  auto& l = ours_[i];
+  const bool deaf = l.deafness % 2 != 0;
+  if (!l.up || reaches(i)) {
+    if (deaf) ++l.deafness;
+    return;
+  }
+  if (deaf) return;
+  ++l.deafness;
+  const auto tick = mesh_[i].kernel.ticktime.count();
+  later(time_.weather.between(tick * 3 / 4, tick * 5 / 4),
+        [this, i, number = l.number, deafness = l.deafness] {
+          if (ours_[i].number != number || ours_[i].deafness != deafness) return;
+          if (const auto by = net_.find_either(observer, i, obstacle::drop)) tell_.bit(*by);
+          lose(i, reason::tick_timeout);
+        });
+}
+
+void shell::path_changed(place i) {
+  if (running()) listen(i);
+}
+
+void shell::frozen_or_thawed(place i) {
+  if (running()) listen(i);
+}
+
+void shell::ended(place i) {
+  if (!running()) return;
+  if (mesh_[i].lost || net_.dark(observer, i)) return listen(i);
+  lose(i, reason::closed);
+}
+
+void shell::booted(place) {}
+
+void shell::peer_changed(place on, place peer, bool up, const std::string& why) {
+  if (!running() || !ours_[on].watched) return;
+  answer(on, wait(on, 1, 5), [this, on, peer, up, why] {
+    tell(fact::peer_changed{names_[on], names_[peer], up, why});
+  });
+}
+
+// ---- discovery
+
+void shell::discover() {
+  later(settings_.interval, [this] { discover(); });
+  auto& dns = names_service_;
+  dns.history[time_.now()] = dns.listed;
+  source_report source{.source = "srv:n@pods.example",
+                       .outcome = dns.away ? query_outcome::timeout : query_outcome::ok,
+                       .detail = "",
+                       .asked = true,
+                       .records = 0,
+                       .last_success = epoch + last_good_,
+                       .nodes = {}};
+  if (dns.away) {
+    tell_.bit(dns.away_by);
+    if (last_good_ == milliseconds(0)) return;
+  } else {
+    const auto* answer = &dns.listed;
+    if (dns.cached_for > milliseconds(0)) {
+      // What was asked at the last multiple of the cache's time.
+      const auto asked = time_.now() - time_.now() % dns.cached_for;
+      auto entry = dns.history.upper_bound(asked);
+      if (entry != dns.history.begin()) answer = &std::prev(entry)->second;
+      if (*answer != dns.listed) tell_.bit(dns.cached_by);
+    }
+    last_good_ = time_.now();
+    source.last_success = epoch + last_good_;
+    told_ = *answer;
+  }
+  while (dns.history.size() > 1 &&
+         std::next(dns.history.begin())->first < time_.now() - milliseconds(60'000)) {
+    dns.history.erase(dns.history.begin());
+  }
+  std::vector<node_name> listed;
+  for (const auto i : told_) listed.push_back(names_[i]);
+  source.records = listed.size();
+  source.nodes = listed;
+  tell(fact::listed{std::move(listed), {std::move(source)}});
+}
+
+// ---- actions
+
+void shell::dial(const action::dial& asked) {
+  const auto i = at(asked.node);
+  const auto fail = [&](milliseconds after, reason why, dial_step step) {
+    later(after, [this, i, why, step] { tell(fact::dial_failed{names_[i], why, "simulated", {}, step}); });
+  };
+  const auto will = mesh_.look(observer, i);
+  if (will.what != fate::links) tell_.bit(will.by);
+  if (will.because == obstacle::unresolved) return fail(wait(i, 1, 20), reason::dns, dial_step::dns);
+  if (will.what == fate::hangs) {
+    const bool mapper = will.because == obstacle::mapper;
+    return fail(dial_limit, reason::timeout, mapper ? dial_step::port_mapper : dial_step::tcp);
+  }
+  if (will.because == obstacle::refused_handshake)
+    return fail(wait(i, 1, 30), reason::cookie, dial_step::handshake);
+  if (will.because == obstacle::closing_door)
+    return fail(wait(i, 1, 30), reason::handshake, dial_step::handshake);
+  if (will.what == fate::fails_at_once) return fail(wait(i, 1, 20), reason::refused, dial_step::tcp);
+  later(wait(i, 1, 30), [this, i] {
+    if (mesh_.look(observer, i).what != fate::links) {
+      tell(fact::dial_failed{
+          names_[i], mesh_[i].running ? reason::timeout : reason::refused, "simulated", {}});
+      return;
+    }
+    auto& l = ours_[i];
+    if (!l.up)
+      l = {.up = true,
+           .watched = false,
+           .number = l.number + 1,
+           .deafness = (l.deafness + 2U) & ~1U,
+           .since = time_.now()};
+    tell(fact::link_up{names_[i], mesh_[i].creation, true});
+  });
+}
+
+void shell::ask_view(const action::ask_view& asked) {
+  const auto i = at(asked.node);
+  const auto number = ours_[i].number;
+  const bool mute = !reaches(i) || without_word();
+  const auto takes = mute ? call_limit : wait(i, 1, 20);
+  const auto at_most = std::min(takes, call_limit);
+  const bool in_time = !mute && takes <= call_limit;
+  // The node looks at once; its answer is on its way.
+  std::vector<node_name> seen;
+  if (in_time) mesh_.each_peer(i, [&](place peer) { seen.push_back(names_[peer]); });
+  later(at_most, [this, i, number, in_time, takes, seen = std::move(seen)] {
+    if (ours_[i].number != number || !ours_[i].up) return;
+    if (!in_time || !reaches(i)) {
+      tell(fact::view_failed{names_[i], reason::timeout, "simulated"});
+    } else {
+      tell(fact::view{names_[i], seen, takes});
+    }
+  });
+}
+
+void shell::ask_settings(place i) {
+  if (without_word()) return;
+  answer(i, wait(i, 1, 20), [this, i] {
+    const auto& k = mesh_[i].kernel;
+    fact::settings told{.node = names_[i],
+                        .otp_release = std::to_string(k.release),
+                        .prevent_overlapping_partitions = {},
+                        .connect_all = k.connect_all,
+                        .dist_auto_connect = {},
+                        .net_ticktime = k.ticktime,
+                        .net_setuptime = k.setuptime};
+    if (k.release >= 25) told.prevent_overlapping_partitions = k.prevent_overlapping;
+    if (!k.auto_connect) told.dist_auto_connect = "never";
+    tell(std::move(told));
+  });
+}
+
+link_probe shell::probe(place on, place to, bool confirm) const {
+  if (!mesh_.sees(on, to)) return link_probe::no_link;
+  if (!ours_[to].up || (confirm && !reaches(to))) return link_probe::no_word;
+  return mesh_.hears(on, to) && mesh_.hears(to, on) && reaches(to) ? link_probe::answered
+                                                                   : link_probe::silent;
+}
+
+void shell::probe_links(const action::probe_links& asked) {
+  const auto on = at(asked.on);
+  const bool mute = !reaches(on) || without_word();
+  auto takes = mute ? asked.limit : wait(on, 2, 20);
+  std::vector<link_probe> results;
+  for (const auto& name : asked.to) {
+    const auto to = at(name);
+    auto result = mute ? link_probe::no_word : probe(on, to, asked.confirm);
+    if (result == link_probe::answered && takes + mesh_[to].slow > asked.limit) {
+      // Too slow for us; directly it does not answer in time either.
+      result = asked.confirm ? link_probe::no_word : link_probe::silent;
+    }
+    if (result != link_probe::answered && result != link_probe::no_link) takes = std::max(takes, asked.limit);
+    results.push_back(result);
+  }
+  later(takes, [this, id = asked.id, results] { tell(fact::links_probed{id, results}); });
+}
+
+void shell::probe_path(const action::probe_path& asked) {
+  const auto on = at(asked.on), to = at(asked.to);
+  auto result = path_probe::reachable;
+  auto takes = wait(on, 2, 20);
+  const auto dark = net_.find_either(on, to, obstacle::drop);
+  const auto& there = mesh_[to];
+  if (!reaches(on) || without_word()) {
+    result = path_probe::no_word;
+    takes = asked.limit + milliseconds(1'000);
+  } else if (const auto mute = net_.find(observer, on, obstacle::no_ports)) {
+    tell_.bit(*mute);
+    result = path_probe::no_word;
+    takes = time_.weather.between(1, 4);
+  } else if (const auto by = net_.find(on, to, obstacle::unresolved)) {
+    tell_.bit(*by);
+    result = path_probe::unresolved;
+  } else if (dark || (!there.running && there.lost)) {
+    tell_.bit(dark ? *dark : there.gone_by);
+    result = path_probe::timeout;
+    takes = asked.limit;
+  } else if (!there.running || net_.find(on, to, obstacle::refuse)) {
+    result = path_probe::refused;
+  }
+  later(takes, [this, id = asked.id, result] { tell(fact::path_probed{id, result}); });
+}
+
+void shell::connect(const action::connect& asked) {
+  const auto on = at(asked.on), to = at(asked.to);
+  const auto index = connects_.size();
+  connects_.push_back({.at = time_.now(), .on = on, .to = to});
+  const auto told = std::make_shared<bool>(false);
+  const auto result = [this, id = asked.id, index, told](milliseconds after, connect_outcome outcome) {
+    later(after, [this, id, index, told, outcome] {
+      if (std::exchange(*told, true)) return;
+      connects_[index].answered = true;
+      connects_[index].outcome = outcome;
+      tell(fact::connect_result{id, outcome, milliseconds(1), "simulated"});
+    });
+  };
+  result(asked.limit, connect_outcome::timeout);
+  if (!reaches(on)) return;
+  const bool mute = without_word();
+  time_.in(time_.weather.between(0, 3) + mesh_[on].slow / 2, [this, on, to, result, mute] {
+    if (!mesh_.present(on)) return;
+    mesh_.connect(on, to, cause::ours(), [this, on, result, mute](bool connected) {
+      if (mute || !reaches(on)) return;
+      result(wait(on, 0, 3), connected ? connect_outcome::connected : connect_outcome::failed);
+    });
+  });
+}
+
+void shell::watch(place i) {
+  if (without_word()) return;
+  answer(i, wait(i, 1, 20), [this, i] {
+    ours_[i].watched = true;
+    tell(fact::watching{names_[i], true});
+  });
+}
+
+void shell::carry_out(const any_action& any) {
+  if (const auto* d = std::get_if<action::dial>(&any)) return dial(*d);
+  if (const auto* v = std::get_if<action::ask_view>(&any)) return ask_view(*v);
+  if (const auto* l = std::get_if<action::probe_links>(&any)) return probe_links(*l);
+  if (const auto* p = std::get_if<action::probe_path>(&any)) return probe_path(*p);
+  if (const auto* c = std::get_if<action::connect>(&any)) return connect(*c);
+  if (const auto* a = std::get_if<action::ask_settings>(&any)) return ask_settings(at(a->node));
+  if (const auto* w = std::get_if<action::watch>(&any)) return watch(at(w->node));
+  if (const auto* s = std::get_if<action::ask_status>(&any)) {
+    const auto i = at(s->node);
+    if (without_word()) return;
+    return answer(i, wait(i, 1, 20), [this, i] {
+      if (mesh_[i].stopping) {
+        tell(fact::stopping{names_[i]});
+      } else {
+        tell(fact::heard{names_[i], milliseconds(1)});
+      }
+    });
+  }
+  if (const auto* l = std::get_if<action::leave_mesh>(&any)) {
+    const auto i = at(l->node);
+    return later(time_.weather.between(1, 5), [this, i] {
+      if (reaches(i)) mesh_.leave(i);
+    });
+  }
+  if (const auto* h = std::get_if<action::hang_up>(&any)) return lose(at(h->node), reason::closed);
+}
+
+}  // namespace rollcall::simulation

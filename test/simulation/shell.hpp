@@ -1,0 +1,119 @@
+// The observer around membership::cluster, as `app` is: it carries out actions on the played nodes and brings
+// back facts, each after its time. It can be slow, cut off, killed and started again with or without what it
+// remembered; its questions can end without an answer, or be answered late.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "membership/cluster.hpp"
+#include "test/simulation/beam.hpp"
+
+namespace rollcall::simulation {
+
+// What discovery says. Names enter with a node; entries come and go.
+struct name_service {
+  std::set<place> listed;
+  std::map<milliseconds, std::set<place>> history;  // for a cache in front of it
+  milliseconds cached_for{0};
+  bool away = false;
+  fault_id away_by = no_fault, cached_by = no_fault;
+};
+
+class shell {
+ public:
+  static constexpr milliseconds epoch{1'700'000'000'000};
+  static constexpr milliseconds dial_limit{5'000}, call_limit{5'000};
+
+  struct trouble {
+    milliseconds slow{0};       // added to every answer
+    unsigned without_word = 0;  // of a hundred probes and calls
+    unsigned late = 0;          // of a hundred answers
+    fault_id slow_by = no_fault, without_word_by = no_fault, late_by = no_fault;
+  };
+  struct asked_pair {
+    milliseconds at;
+    place on, to;
+    bool answered = false;
+    membership::connect_outcome outcome{};
+  };
+
+  shell(timeline&, network&, beam_mesh&, name_service&, membership::settings, beam_mesh::listener&);
+
+  void start();  // discovers from now on
+  void restart(bool with_its_state);
+  void stop();  // killed
+  bool running() const noexcept { return cluster_ != nullptr; }
+
+  // One step, when there are facts or it is time; the result of it, else nullptr.
+  const membership::step_result* step_if_due();
+  milliseconds wake() const noexcept { return facts_.empty() ? wake_ : time_.now(); }
+
+  // The mesh's news.
+  void peer_changed(place on, place peer, bool up, const std::string& why);
+  void booted(place);
+  void ended(place);
+  void frozen_or_thawed(place);
+  void path_changed(place);
+
+  membership::snapshot_ptr snapshot() const { return cluster_->snapshot(); }
+  void tell(membership::any_fact f) { facts_.push_back(std::move(f)); }
+  const node_name& name(place i) const { return names_[i]; }
+  place at(const node_name& name) const { return by_name_.at(name.text()); }
+  bool linked(place i) const { return ours_[i].up; }
+  milliseconds linked_since(place i) const { return ours_[i].since; }
+  bool reaches(place i) const;
+  void add(place, const std::string& name);
+  const std::vector<asked_pair>& connects() const noexcept { return connects_; }
+  bool was_told(place i) const { return told_.contains(i); }  // discovery has given it to us
+
+  trouble ours;
+
+ private:
+  struct link {
+    bool up = false, watched = false;
+    std::uint32_t number = 0, deafness = 0;
+    milliseconds since{0};
+  };
+
+  // Only while we are the same life: answers to an earlier one are nobody's.
+  void later(milliseconds, std::function<void()>);
+  void answer(place, milliseconds, std::function<void()>);
+  milliseconds wait(place, std::int64_t low, std::int64_t high);
+  bool without_word();
+  void lose(place, membership::reason);
+  void listen(place);
+  void discover();
+  void carry_out(const membership::any_action&);
+  void dial(const membership::action::dial&);
+  void ask_view(const membership::action::ask_view&);
+  void ask_settings(place);
+  void watch(place);
+  void probe_links(const membership::action::probe_links&);
+  void probe_path(const membership::action::probe_path&);
+  void connect(const membership::action::connect&);
+  membership::link_probe probe(place on, place to, bool confirm) const;
+
+  timeline& time_;
+  network& net_;
+  beam_mesh& mesh_;
+  name_service& names_service_;
+  membership::settings settings_;
+  beam_mesh::listener& tell_;
+  std::unique_ptr<membership::cluster> cluster_;
+  membership::step_result result_;
+  unsigned life_ = 0;
+  milliseconds wake_{0}, last_good_{0};
+  std::vector<membership::any_fact> facts_;
+  std::vector<node_name> names_;
+  std::vector<link> ours_;
+  std::map<std::string, place> by_name_;
+  std::set<place> told_;
+  std::vector<asked_pair> connects_;
+  std::vector<membership::incident> remembered_;
+  membership::incident_totals totals_;
+};
+
+}  // namespace rollcall::simulation
