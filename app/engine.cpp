@@ -163,6 +163,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
     if (result.changed) {
       const auto before = std::exchange(snapshot_, core_.snapshot());
+      history_.note(*snapshot_);
       reporter_.changed(*before, *snapshot_, result.events);
       remember(*before, *snapshot_);
     }
@@ -632,6 +633,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::optional<inquiry> inquiry_;  // while one is under way
   membership::cluster core_;
   membership::snapshot_ptr snapshot_;
+  membership::history history_;
 
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::optional<std::chrono::steady_clock::time_point> last_round_;
@@ -673,6 +675,9 @@ void engine::start_round() {
 }
 membership::snapshot_ptr engine::snapshot() const {
   return implementation_->snapshot_;
+}
+const membership::history& engine::history() const {
+  return implementation_->history_;
 }
 http::readiness engine::ready() const {
   return implementation_->ready();

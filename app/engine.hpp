@@ -17,6 +17,7 @@
 #include "app/log.hpp"
 #include "cnode/node.hpp"
 #include "http/server.hpp"
+#include "membership/history.hpp"
 #include "membership/snapshot.hpp"
 #include "metrics/exporter.hpp"
 
@@ -44,6 +45,7 @@ class engine {
   void start_round();
 
   membership::snapshot_ptr snapshot() const;
+  const membership::history& history() const;
   http::readiness ready() const;
   const cnode::node& node() const;
   // Every listed node was dialled once and no view is being waited for.

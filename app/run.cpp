@@ -47,6 +47,7 @@ struct service {
             {.snapshot = [this] { return cluster.snapshot(); },
              .metrics = [this] { return exporter.render(*cluster.snapshot()); },
              .ready = [this] { return cluster.ready(); },
+             .history = [this]() -> const membership::history& { return cluster.history(); },
              .version = ROLLCALL_VERSION,
              .failed = [this](std::string what) { lines.error("http: " + what); },
              .noticed = [this](std::string what) { lines.warning(what); }}),

@@ -10,6 +10,7 @@
 #include "http/event_stream.hpp"
 #include "http/json.hpp"
 #include "http/page.hpp"
+#include "http/pictures.hpp"
 #include "http/target.hpp"
 #include "membership/verdict.hpp"
 
@@ -61,11 +62,22 @@ std::optional<Enum> parse(std::string_view value, int count, std::string& allowe
 using membership::snapshot_ptr;
 
 answer show_page(const content& from, const target&) {
-  auto shown = render_page(fresh_nonce(), from.version);
   answer made{
-      .status = 200, .content_type = html_type, .body = std::move(shown.html), .fields = {}, .next = {}};
-  made.fields.emplace_back("Content-Security-Policy", std::move(shown.content_security_policy));
+      .status = 200, .content_type = html_type, .body = render_page(from.version), .fields = {}, .next = {}};
+  made.fields.emplace_back("Content-Security-Policy", page_policy);
   return made;
+}
+
+answer show_resource(const content&, const target& asked) {
+  const auto& name = asked.segments.back();
+  const auto found = find_resource(name);
+  if (!found)
+    return json({report::object{{"error", text("the page has no such file")}, {"file", text(name)}}}, 404);
+  return {.status = 200,
+          .content_type = found->content_type,
+          .body = std::string(found->text),
+          .fields = {},
+          .next = {}};
 }
 
 answer show_metrics(const content& from, const target&) {
@@ -243,6 +255,49 @@ answer show_event_stream(const content& from, const target& asked) {
   return made;
 }
 
+// What the page draws.
+answer show_picture(const content& from, const target&) {
+  return {.status = 200,
+          .content_type = json_type,
+          .body = {},
+          .fields = {},
+          .next = picture_of(from.snapshot())};
+}
+
+answer show_history(const content& from, const target&) {
+  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
+  append_history(made.body, from.history());
+  return made;
+}
+
+answer show_moment(const content& from, const target& asked) {
+  const auto& given = asked.segments.back();
+  std::int64_t wall = 0;
+  const auto* end = given.data() + given.size();
+  const auto [stopped, error] = std::from_chars(given.data(), end, wall);
+  if (error != std::errc() || stopped != end || wall < 0) {
+    return wrong_parameter("at", given, "a time in milliseconds since the epoch");
+  }
+  const auto& history = from.history();
+  const auto* frame = history.frame_at(membership::milliseconds(wall));
+  if (frame == nullptr) {
+    return json({report::object{{"error", text("nothing is remembered of that time")}, {"at", text(given)}}},
+                404);
+  }
+  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
+  append_picture(made.body, history, *frame);
+  return made;
+}
+
+answer show_why(const content& from, const target& asked) {
+  const auto& name = asked.segments.back();
+  auto found = report::why(*from.snapshot(), name);
+  if (std::holds_alternative<report::nil>(found.value)) {
+    return json({report::object{{"error", text("no such member")}, {"node", text(name)}}}, 404);
+  }
+  return json(found);
+}
+
 answer show_netsplits(const content& from, const target&) {
   return json(report::netsplits(*from.snapshot()));
 }
@@ -293,6 +348,7 @@ struct route {
 
 constexpr std::array routes{
     route{"/", show_page},
+    route{"/page/{file}", show_resource},
     route{"/metrics", show_metrics},
     route{"/healthz", show_health},
     route{"/readyz", show_readiness},
@@ -304,6 +360,10 @@ constexpr std::array routes{
     route{"/api/v1/links", show_links},
     route{"/api/v1/missing_links", show_missing_links},
     route{"/api/v1/views", show_views},
+    route{"/api/v1/picture", show_picture},
+    route{"/api/v1/history", show_history},
+    route{"/api/v1/history/{at}", show_moment},
+    route{"/api/v1/why/{node}", show_why},
     route{"/api/v1/netsplits", show_netsplits},
     route{"/api/v1/netsplits/{id}", show_netsplit},
     route{"/api/v1/ready/{node}", show_node_ready},

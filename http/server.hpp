@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "membership/history.hpp"
 #include "membership/snapshot.hpp"
 #include "metrics/exporter.hpp"
 
@@ -30,6 +31,7 @@ struct content {
   std::function<membership::snapshot_ptr()> snapshot;
   std::function<std::string()> metrics;
   std::function<readiness()> ready;
+  std::function<const membership::history&()> history;
   std::string version;
   std::function<void(std::string)> failed{};  // optional: told what went wrong where nobody else hears of it
   // Optional: told which client gets less because it wanted too much; a line is not repeated soon.

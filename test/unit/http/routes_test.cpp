@@ -6,6 +6,8 @@
 
 #include <boost/json.hpp>
 
+#include <regex>
+
 #include "http/json.hpp"
 #include "http/page.hpp"
 #include "membership/report.hpp"
@@ -15,6 +17,7 @@ namespace rollcall::http {
 namespace {
 
 using boost::json::value;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -25,6 +28,10 @@ content troubled(std::string* failure = nullptr) {
   };
   from.metrics = [] { return std::string("up 1\n"); };
   from.ready = [] { return readiness{true, "rounds are working"}; };
+  from.history = [of = std::make_shared<membership::history>()]() -> const membership::history& {
+    if (of->since() == membership::milliseconds{0}) of->note(test::troubled_cluster());
+    return *of;
+  };
   from.version = "0.1.0";
   if (failure) from.failed = [failure](std::string what) { *failure = std::move(what); };
   return from;
@@ -154,19 +161,76 @@ TEST(Routes, TellsWhatContentThrewAndAnswers500) {
   EXPECT_EQ(failure, "GET /metrics: out of ink");
 }
 
-TEST(Page, NeedsNothingFromElsewhereAndCarriesItsPolicy) {
-  const auto shown = render_page("0123abcd", "0.1.0");
-  EXPECT_THAT(shown.html, HasSubstr("<script nonce=\"0123abcd\">"));
-  EXPECT_THAT(shown.html, HasSubstr("<style nonce=\"0123abcd\">"));
-  EXPECT_THAT(shown.html, HasSubstr(">0.1.0<"));
-  EXPECT_THAT(shown.html, Not(HasSubstr("{{")));
-  EXPECT_THAT(shown.html, Not(HasSubstr("innerHTML")));
-  EXPECT_THAT(shown.html, Not(HasSubstr("style=\"")));
-  EXPECT_THAT(shown.html, Not(HasSubstr("https://")));
-  EXPECT_THAT(shown.content_security_policy, HasSubstr("default-src 'none'"));
-  EXPECT_THAT(shown.content_security_policy, HasSubstr("script-src 'nonce-0123abcd'"));
-  EXPECT_NE(fresh_nonce(), fresh_nonce());
-  EXPECT_EQ(fresh_nonce().size(), 32U);
+TEST(Routes, ThePictureHasEveryPairThatIsNotConnectedAndEveryView) {
+  const auto of = test::troubled_cluster();
+  const auto shown = json_at("/api/v1/picture").as_object();
+  ASSERT_EQ(shown.at("members").as_array().size(), of.members.size());
+  std::size_t expected = 0;
+  for (std::size_t a = 0; a < of.members.size(); ++a) {
+    for (auto b = a + 1; b < of.members.size(); ++b) {
+      if (of.members[a].state == membership::member_state::left ||
+          of.members[b].state == membership::member_state::left)
+        continue;
+      const auto state = of.pair(a, b);
+      expected +=
+          state != membership::pair_state::connected && state != membership::pair_state::unknown ? 1 : 0;
+    }
+  }
+  ASSERT_GT(expected, 0U) << "a troubled cluster has such pairs";
+  EXPECT_EQ(shown.at("pairs").as_array().size(), expected);
+  EXPECT_EQ(shown.at("pairs_omitted").to_number<int>(), 0);
+  const auto& views = shown.at("views").as_array();
+  ASSERT_EQ(views.size(), of.members.size());
+  for (std::size_t from = 0; from < of.members.size(); ++from) {
+    ASSERT_EQ(views[from].is_null(), !of.members[from].fresh_view);
+    if (views[from].is_null()) continue;
+    for (std::size_t to = 0; to < of.members.size(); ++to) {
+      const auto seen = of.sees(from, to);
+      EXPECT_EQ(views[from].as_string().at(to), !seen ? '-' : *seen ? '1' : '0') << from << " of " << to;
+    }
+  }
+}
+
+TEST(Routes, AMomentOfThePastIsAPicture) {
+  const auto kept = json_at("/api/v1/history").as_object();
+  ASSERT_EQ(kept.at("marks").as_array().front().as_object().at("kind").as_string(), "own");
+  const auto at = kept.at("frames").as_array().at(0).to_number<std::int64_t>();
+  const auto then = json_at("/api/v1/history/" + std::to_string(at)).as_object();
+  EXPECT_TRUE(then.at("views").is_null());
+  EXPECT_FALSE(then.at("members").as_array().empty());
+  json_at("/api/v1/history/yesterday", 400);
+  json_at("/api/v1/why/nobody@here", 404);
+  EXPECT_TRUE(json_at("/api/v1/why/" + test::troubled_cluster().members[0].name.text())
+                  .as_object()
+                  .contains("steps"));
+}
+
+TEST(Page, NeedsNothingFromElsewhereAndRunsNothingInline) {
+  EXPECT_THAT(render_page("0.1.0"),
+              AllOf(HasSubstr(">0.1.0<"), Not(HasSubstr("{{")), Not(HasSubstr("<style"))));
+  EXPECT_THAT(page_policy, AllOf(HasSubstr("default-src 'none'"), HasSubstr("script-src 'self';"),
+                                 Not(HasSubstr("unsafe"))));
+  ASSERT_GE(page_files().size(), 5U);
+  for (const auto& file : page_files()) {
+    EXPECT_THAT(file.text, Not(HasSubstr("https://"))) << file.name;
+    EXPECT_THAT(file.text, Not(HasSubstr("innerHTML"))) << file.name;
+    EXPECT_THAT(file.text, Not(HasSubstr("style=\""))) << file.name;
+  }
+}
+
+TEST(Page, EveryFileThatAFileAsksForIsServed) {
+  const std::regex asked("(?:from '\\./|href=\"page/|src=\"page/)([^'\"]+)['\"]");
+  std::size_t count = 0;
+  for (const auto& file : page_files()) {
+    const std::string text(file.text);
+    for (std::sregex_iterator each(text.begin(), text.end(), asked), end; each != end; ++each, ++count) {
+      const auto target = "/page/" + (*each)[1].str();
+      EXPECT_EQ(respond(troubled(), "GET", target).status, 200U) << target << " of " << file.name;
+    }
+  }
+  EXPECT_GE(count, 10U);
+  EXPECT_EQ(respond(troubled(), "GET", "/page/page.html").status, 404U) << "the page itself is at /";
+  EXPECT_EQ(respond(troubled(), "GET", "/page/..%2frunbook").status, 404U);
 }
 
 }  // namespace

@@ -1,0 +1,23 @@
+# Writes OUTPUT: http::page_files(), the name and the text of every file in FOLDER. (cmake -D OUTPUT=... -D FOLDER=... -P embed.cmake)
+file(GLOB files ${FOLDER}/*)
+list(SORT files)
+set(body "")
+foreach(file ${files})
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} text)
+  string(APPEND body "    page_file{\"${name}\", R\"file(${text})file\"},\n")
+endforeach()
+file(WRITE ${OUTPUT} "// Made by cmake/embed.cmake from the files of the page.
+#include \"http/page.hpp\"
+
+namespace rollcall::http {
+namespace {
+constexpr page_file files[]{
+${body}};
+}  // namespace
+
+std::span<const page_file> page_files() noexcept {
+  return files;
+}
+}  // namespace rollcall::http
+")

@@ -1,0 +1,188 @@
+// The picture of who is connected: points and strokes that differ in shape as well as in colour, and the same in words.
+import {at, counted, keyed, make, mark, say, some, svg} from './elements.js';
+import {layOut, linesOf} from './layout.js';
+
+const opened = new Set();
+const states = {missing: 'not connected', one_way: 'only one of the two sees the other', suspected: 'connected, but probes fail',
+  quarantined: 'kept apart until a probe finds a path'};
+
+const outlines = {
+  up: 'M0-8a8 8 0 1 0 .01 0z', joining: 'M0-8a8 8 0 1 0 .01 0z', suspect: 'M0-9 9 7-9 7z', leaving: 'M0-9 9 0 0 9-9 0z',
+  down: 'M-8-8H8V8H-8z',
+};
+const paint = {up: ['var(--ok)', 'var(--ok)'], joining: ['var(--card)', 'var(--warning)'], suspect: ['var(--card)', 'var(--warning)'],
+  leaving: ['var(--card)', 'var(--idle)'], down: ['var(--card)', 'var(--error)']};
+
+function shape(member) {
+  const d = (outlines[member.state] ?? outlines.up) + (member.state === 'down' ? 'M-8-8 8 8M8-8-8 8' : '');
+  const [fill, stroke] = paint[member.state] ?? ['var(--card)', 'var(--idle)'];
+  return {d, fill, stroke};
+}
+
+function describe(member, short) {
+  return short(member.node) + ', ' + member.state + (member.reason ? ', ' + member.reason : '') +
+    (member.partition === null || member.partition === undefined ? '' : ', partition ' + member.partition);
+}
+
+function drawPoint(group, {member, point}, view) {
+  const [ring, body, text] = group.children;
+  group.setAttribute('transform', 'translate(' + point.x.toFixed(1) + ' ' + point.y.toFixed(1) + ')');
+  group.setAttribute('aria-label', describe(member, view.short));
+  mark(group, 'member-point' + (view.matches(member) ? '' : ' faded') + (view.chosen === member.node ? ' chosen' : ''));
+  const {d, fill, stroke} = shape(member);
+  ring.setAttribute('r', 13);
+  body.setAttribute('d', d);
+  body.setAttribute('fill', fill);
+  body.setAttribute('stroke', stroke);
+  body.setAttribute('stroke-dasharray', member.state === 'joining' ? '3 2' : 'none');
+  const lone = point.dx === 0 && point.dy === 0;
+  text.setAttribute('x', lone ? 0 : point.right ? 13 : -13);
+  text.setAttribute('y', lone ? 24 : 4);
+  text.setAttribute('text-anchor', lone ? 'middle' : point.right ? 'start' : 'end');
+  const label = view.short(member.node);
+  say(text, label.length > 26 ? label.slice(0, 12) + '\u2026' + label.slice(-12) : label);
+}
+
+function createPoint({member}, view) {
+  const group = svg('g', {tabindex: 0, role: 'button'});
+  group.append(svg('circle', {class: 'ring'}), svg('path', {class: 'shape'}), svg('text'));
+  const open = () => view.open(member.node);
+  group.addEventListener('click', open);
+  group.addEventListener('keydown', event => {
+    if (event.key !== 'Enter' && event.key !== ' ') return;
+    event.preventDefault();
+    open();
+  });
+  return group;
+}
+
+// From rim to rim: a line between groups does not run over their members.
+function between(from, to) {
+  const length = Math.hypot(to.x - from.x, to.y - from.y) || 1, dx = (to.x - from.x) / length, dy = (to.y - from.y) / length;
+  return line({x: from.x + dx * from.radius, y: from.y + dy * from.radius}, {x: to.x - dx * to.radius, y: to.y - dy * to.radius});
+}
+
+const line = (from, to) => 'M' + from.x.toFixed(1) + ' ' + from.y.toFixed(1) + 'L' + to.x.toFixed(1) + ' ' + to.y.toFixed(1);
+
+function drawGroups(layer, groups, redraw) {
+  const total = groups.filter(g => g.number !== null).length;
+  keyed(layer, groups, g => g.key, g => {
+    const element = svg('g');
+    element.append(svg('circle', {class: 'group-shape'}), svg('text', {class: 'group-name', 'text-anchor': 'middle'}));
+    const toggle = () => {
+      opened.has(g.key) ? opened.delete(g.key) : opened.add(g.key);
+      redraw();
+    };
+    element.addEventListener('click', () => element.getAttribute('role') && toggle());
+    element.addEventListener('keydown', event => {
+      if (element.getAttribute('role') && (event.key === 'Enter' || event.key === ' ')) { event.preventDefault(); toggle(); }
+    });
+    return element;
+  }, (element, g) => {
+    const [circle, text] = element.children;
+    const colour = g.number === null ? 'var(--soft)' : 'var(--group-' + g.number % 6 + ')';
+    for (const [name, value] of Object.entries({cx: g.x, cy: g.y, r: g.radius, fill: g.number === null ? 'none' : colour,
+      'fill-opacity': g.open ? 0.07 : 0.22, stroke: colour, 'stroke-dasharray': g.number === null ? '3 5' : 'none'})) circle.setAttribute(name, value);
+    const name = g.number === null ? counted(g.indices.length, 'member') + ' in no partition'
+      : (total > 1 ? 'partition ' + g.number + ': ' : '') + counted(g.indices.length, 'member') + (total > 1 ? '' : ' together');
+    say(text, name);
+    text.setAttribute('x', g.x);
+    text.setAttribute('y', g.open ? g.y - g.radius - 22 : g.y + 4);
+    text.setAttribute('fill', colour);
+    if (g.folds) {
+      for (const [key, value] of Object.entries({tabindex: 0, role: 'button', 'aria-expanded': String(g.open), 'aria-label': name})) element.setAttribute(key, value);
+    } else {
+      for (const key of ['tabindex', 'role', 'aria-expanded', 'aria-label']) element.removeAttribute(key);
+    }
+  });
+}
+
+function drawLines(layer, picture, laid, first) {
+  const {single, bundles} = linesOf(picture, laid);
+  const isFirst = ({a, b}) => first && [picture.members[a].node, picture.members[b].node].sort().join() === [first.from, first.to].sort().join();
+  const items = single.map(pair => ({key: pair.a + '-' + pair.b, d: line(laid.points.get(pair.a), laid.points.get(pair.b)), state: pair.state,
+    title: picture.members[pair.a].node + ' and ' + picture.members[pair.b].node + ': ' + (states[pair.state] ?? pair.state), first: isFirst(pair)}));
+  for (const bundle of bundles) {
+    items.push({key: bundle.from.key + bundle.to.key + bundle.state, d: between(bundle.from, bundle.to), state: bundle.state,
+      title: counted(bundle.count, 'pair') + ': ' + (states[bundle.state] ?? bundle.state), first: false});
+  }
+  const connected = new Set(picture.pairs.map(([a, b]) => a + '-' + b));
+  if (laid.points.size <= 24) {
+    for (const [a, from] of laid.points) for (const [b, to] of laid.points) {
+      if (a < b && from.group === to.group && from.group.number !== null && !connected.has(a + '-' + b)) {
+        items.unshift({key: a + '-' + b, d: line(from, to), state: 'connected', title: '', first: false});
+      }
+    }
+  }
+  keyed(layer, items, item => item.key, () => {
+    const path = svg('path');
+    path.append(svg('title'));
+    return path;
+  }, (path, item) => {
+    path.setAttribute('d', item.d);
+    mark(path, 'pair ' + item.state + (item.first ? ' first' : ''));
+    say(path.firstElementChild, item.title + (item.first ? ' (broke first)' : ''));
+  });
+}
+
+function drawFirst(layer, picture, laid, first) {
+  const index = name => picture.members.findIndex(m => m.node === name);
+  const ends = first ? [laid.points.get(index(first.from)), laid.points.get(index(first.to))] : [];
+  const there = ends.length === 2 && ends[0] && ends[1];
+  keyed(layer, there ? [ends] : [], () => 'first', () => {
+    const path = svg('path', {class: 'first-mark', d: 'M2-11-7 2H-1L-3 11 7-3H1z'});
+    path.append(svg('title', {}, 'the pair that broke first'));
+    return path;
+  }, (path, [a, b]) => path.setAttribute('transform', 'translate(' + (a.x + b.x) / 2 + ' ' + (a.y + b.y) / 2 + ')'));
+}
+
+function words(picture, laid, first, short) {
+  const lines = [];
+  for (const group of laid.groups) {
+    const names = group.indices.map(i => short(picture.members[i].node) + (picture.members[i].state === 'up' ? '' : ' (' + picture.members[i].state + ')'));
+    lines.push((group.number === null ? 'In no partition' : 'Partition ' + group.number) + ', ' + counted(names.length, 'member') + ': ' + some(names, 60) + '.');
+  }
+  const by = {};
+  for (const [a, b, state] of picture.pairs) (by[state] ??= []).push(short(picture.members[a].node) + ' and ' + short(picture.members[b].node));
+  for (const [state, pairs] of Object.entries(by)) lines.push(counted(pairs.length, 'pair') + ' ' + (states[state] ?? state) + ': ' + some(pairs, 20) + '.');
+  if (picture.pairs.length === 0 && laid.groups.length > 0) lines.push('Every pair of members that are up is connected.');
+  if (picture.pairs_omitted > 0) lines.push(picture.pairs_omitted + ' more pairs are not listed.');
+  if (first) lines.push('The pair that broke first: ' + short(first.from) + ' and ' + short(first.to) + '.');
+  return lines;
+}
+
+export function legend() {
+  const items = Object.entries(states).map(([state, text]) => {
+    const item = make('li'), sample = svg('svg', {width: 34, height: 10, 'aria-hidden': 'true'});
+    sample.append(svg('path', {class: 'pair ' + state, d: 'M1 5H33'}));
+    item.append(sample, make('span', text));
+    return item;
+  });
+  for (const state of ['up', 'joining', 'suspect', 'leaving', 'down']) {
+    const item = make('li'), sample = svg('svg', {width: 20, height: 20, viewBox: '-10 -10 20 20', 'aria-hidden': 'true'});
+    const {d, fill, stroke} = shape({state});
+    sample.append(svg('path', {class: 'shape', d, fill, stroke, 'stroke-dasharray': state === 'joining' ? '3 2' : 'none'}));
+    item.append(sample, make('span', state));
+    items.push(item);
+  }
+  at('picture-legend').replaceChildren(...items);
+}
+
+// view: {short, matches(member), open(name), chosen}; first: the cause of an open netsplit, or null.
+export function showPicture(picture, first, view) {
+  const root = at('picture');
+  if (root.children.length === 0) root.append(svg('g'), svg('g'), svg('g'), svg('g'));
+  const [groupLayer, lineLayer, pointLayer, firstLayer] = root.children;
+  const laid = layOut(picture, opened, root.parentElement.clientWidth || 900);
+  const count = laid.groups.reduce((sum, g) => sum + g.indices.length, 0);
+  for (const group of laid.groups) group.folds = count > 60;
+  root.setAttribute('viewBox', '0 0 ' + Math.ceil(laid.width) + ' ' + Math.ceil(laid.height));
+  root.style.height = Math.min(620, Math.ceil(laid.height)) + 'px';
+  drawGroups(groupLayer, laid.groups, () => showPicture(picture, first, view));
+  drawLines(lineLayer, picture, laid, first);
+  const points = [...laid.points].map(([index, point]) => ({member: picture.members[index], point}));
+  keyed(pointLayer, points, item => item.member.node, item => createPoint(item, view), (element, item) => drawPoint(element, item, view));
+  drawFirst(firstLayer, picture, laid, first);
+  say(at('picture-note'), count === 0 ? 'nobody yet' : count > 60 ? 'more than 60 members: groups, which open when chosen' : '');
+  keyed(at('picture-words'), words(picture, laid, first, view.short), text => text, () => make('li'), (item, text) => say(item, text));
+}

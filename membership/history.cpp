@@ -1,0 +1,188 @@
+#include "membership/history.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace rollcall::membership {
+namespace {
+
+constexpr std::array<std::string_view, 6> labels{"own", "netsplit", "down", "restart", "join", "left"};
+// Names of pods that are gone are dropped when there are so many more than are in use.
+constexpr std::size_t spare_names = 4'096;
+
+std::size_t size_of(const history::mark& m) {
+  return sizeof(m) + m.text.size();
+}
+
+std::size_t size_of(const history::frame& f) {
+  return sizeof(f) + f.members.size() * sizeof(history::place) +
+         f.pairs.size() * sizeof(history::broken_pair);
+}
+
+std::optional<history::kind> kind_of(event_type type) {
+  switch (type) {
+    case event_type::member_down:
+      return history::kind::down;
+    case event_type::member_restarted:
+      return history::kind::restart;
+    case event_type::member_joined:
+      return history::kind::join;
+    case event_type::member_left:
+      return history::kind::left;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string_view history::label(kind what) noexcept {
+  return labels[static_cast<std::size_t>(what)];
+}
+
+void history::add(mark m) {
+  mark_bytes_ += size_of(m);
+  marks_.push_back(std::move(m));
+  while (mark_bytes_ > max_mark_bytes && marks_.size() > 1) {
+    mark_bytes_ -= size_of(marks_.front());
+    marks_.pop_front();
+  }
+}
+
+void history::note_events(const snapshot& now) {
+  for (const auto& e : now.events) {
+    if (e.id <= last_event_) continue;
+    last_event_ = e.id;
+    const auto what = kind_of(e.type);
+    if (what) add({.what = *what, .at = e.at, .text = e.text});
+  }
+}
+
+// Incidents change after they were opened: their marks follow.
+void history::note_incidents(const snapshot& now) {
+  for (auto each = now.incidents->rbegin(); each != now.incidents->rend(); ++each) {
+    if (now.at - each->closed_at.value_or(now.at) > kept) continue;
+    const auto known = std::ranges::find_if(
+        marks_, [&](const mark& m) { return m.what == kind::netsplit && m.incident == each->id; });
+    if (known != marks_.end()) {
+      known->until = each->closed_at;
+      continue;
+    }
+    auto text = "netsplit " + std::to_string(each->id) + " (" + std::string(to_string(each->type)) + ")";
+    if (each->cause) text += ", first between " + each->cause->from.text() + " and " + each->cause->to.text();
+    add({.what = kind::netsplit,
+         .at = each->opened_at,
+         .until = each->closed_at,
+         .text = std::move(text),
+         .incident = each->id});
+  }
+}
+
+std::uint32_t history::index_of(const std::string& name) {
+  const auto [found, added] = indices_.try_emplace(name, static_cast<std::uint32_t>(names_.size()));
+  if (added) names_.push_back(name);
+  return found->second;
+}
+
+history::frame history::draw(const snapshot& now) {
+  frame drawn{.first = now.at, .at = now.at};
+  std::vector<std::size_t> ranks;
+  for (std::size_t i = 0; i < now.members.size(); ++i) {
+    const auto& m = now.members[i];
+    if (m.state == member_state::left) continue;
+    place here{.name = index_of(m.name.text()), .state = m.state};
+    if (m.partition) here.partition = static_cast<std::uint32_t>(*m.partition);
+    drawn.members.push_back(here);
+    ranks.push_back(i);
+  }
+  for (std::uint32_t a = 0; a < ranks.size(); ++a) {
+    const bool nothing_missing = now.links_missing == 0 && now.suspected_bits.empty();
+    if (nothing_missing) break;
+    for (std::uint32_t b = a + 1; b < ranks.size(); ++b) {
+      const auto state = now.pair(ranks[a], ranks[b]);
+      if (state == pair_state::connected || state == pair_state::unknown) continue;
+      if (drawn.pairs.size() < max_pairs) {
+        drawn.pairs.push_back({a, b, state});
+      } else {
+        ++drawn.pairs_omitted;
+      }
+    }
+  }
+  return drawn;
+}
+
+void history::note_frame(const snapshot& now) {
+  auto drawn = draw(now);
+  if (!frames_.empty()) {
+    auto& last = frames_.back();
+    if (last.members == drawn.members && last.pairs == drawn.pairs &&
+        last.pairs_omitted == drawn.pairs_omitted)
+      return;
+    if (now.at - last.first < settles) {
+      frame_bytes_ -= size_of(last);
+      drawn.first = last.first;
+      last = std::move(drawn);
+      frame_bytes_ += size_of(last);
+      return;
+    }
+  }
+  frame_bytes_ += size_of(drawn);
+  frames_.push_back(std::move(drawn));
+}
+
+// The frame that lasted shortest goes; never the first or the last.
+void history::thin_out() {
+  while (frame_bytes_ > max_frame_bytes && frames_.size() > 2) {
+    auto shortest = frames_.begin() + 1;
+    for (auto each = shortest; each + 1 != frames_.end(); ++each) {
+      if ((each + 1)->first - each->first < (shortest + 1)->first - shortest->first) shortest = each;
+    }
+    frame_bytes_ -= size_of(*shortest);
+    frames_.erase(shortest);
+  }
+}
+
+void history::forget_old(milliseconds now) {
+  while (!marks_.empty() && marks_.front().at < now - kept &&
+         (marks_.front().what != kind::netsplit || marks_.front().until)) {
+    mark_bytes_ -= size_of(marks_.front());
+    marks_.pop_front();
+  }
+  // The frame before the day's beginning is what the day began with.
+  while (frames_.size() > 1 && frames_[1].first < now - kept) {
+    frame_bytes_ -= size_of(frames_.front());
+    frames_.pop_front();
+  }
+}
+
+void history::drop_unused_names() {
+  std::size_t in_use = frames_.empty() ? 0 : frames_.back().members.size();
+  if (names_.size() <= 2 * in_use + spare_names) return;
+  auto before = std::exchange(names_, {});
+  indices_.clear();
+  for (auto& f : frames_) {
+    for (auto& m : f.members) m.name = index_of(before[m.name]);
+  }
+}
+
+void history::note(const snapshot& now) {
+  if (now.at == milliseconds{0}) return;
+  if (since_ == milliseconds{0}) {
+    since_ = now.at;
+    add({.what = kind::own, .at = now.at, .text = "Rollcall started"});
+  }
+  note_incidents(now);
+  note_events(now);
+  if (!now.standing_by) note_frame(now);
+  forget_old(now.at);
+  thin_out();
+  drop_unused_names();
+}
+
+const history::frame* history::frame_at(milliseconds wall) const {
+  if (frames_.empty()) return nullptr;
+  const auto later = std::ranges::upper_bound(frames_, wall, {}, &frame::first);
+  return later == frames_.begin() ? &frames_.front() : &*(later - 1);
+}
+
+}  // namespace rollcall::membership

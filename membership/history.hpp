@@ -1,0 +1,85 @@
+// The last day for the page's timeline: what happened (marks), and what the cluster looked like (frames),
+// within stated budgets at any number of members. It is told every snapshot and kept in memory.
+//
+//   history.note(*cluster.snapshot());     // after each step that changed something
+//   history.marks(), history.frame_at(t)   // what readers are shown
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "membership/snapshot.hpp"
+
+namespace rollcall::membership {
+
+class history {
+ public:
+  static constexpr milliseconds kept{86'400'000};
+  static constexpr std::size_t max_mark_bytes = 1U << 20;  // texts and names of marks
+  static constexpr std::size_t max_frame_bytes =
+      3U << 20;  // of frames; when it is full, the most crowded moments thin out
+  static constexpr std::size_t max_pairs = 500;  // that are not connected, of one frame
+  static constexpr milliseconds settles{1'000};  // changes within this make one frame
+
+  enum class kind { own, netsplit, down, restart, join, left };
+  static std::string_view label(kind) noexcept;
+
+  struct mark {
+    kind what{};
+    milliseconds at{0};                   // wall
+    std::optional<milliseconds> until{};  // of a netsplit: its end; absent while it is open
+    std::string text;
+    std::uint64_t incident = 0;
+  };
+  struct place {
+    std::uint32_t name;  // index into names()
+    member_state state{};
+    std::optional<std::uint32_t> partition{};
+    friend bool operator==(const place&, const place&) = default;
+  };
+  struct broken_pair {
+    std::uint32_t a, b;  // indices into frame::members
+    pair_state state{};
+    friend bool operator==(const broken_pair&, const broken_pair&) = default;
+  };
+  struct frame {
+    milliseconds first{0}, at{0};  // wall: of the first change it holds, of the last
+    std::vector<place> members{};
+    std::vector<broken_pair> pairs{};
+    std::size_t pairs_omitted = 0;
+  };
+
+  void note(const snapshot&);
+
+  milliseconds since() const noexcept { return since_; }  // wall, of the first snapshot; 0: none yet
+  const std::deque<mark>& marks() const noexcept { return marks_; }
+  const std::deque<frame>& frames() const noexcept { return frames_; }
+  // The last frame not after that moment, the first when all are later; nullptr when there is none.
+  const frame* frame_at(milliseconds wall) const;
+  const std::string& name(std::uint32_t index) const { return names_[index]; }
+
+ private:
+  void note_events(const snapshot&);
+  void note_incidents(const snapshot&);
+  void note_frame(const snapshot&);
+  void add(mark);
+  frame draw(const snapshot&);
+  std::uint32_t index_of(const std::string& name);
+  void forget_old(milliseconds now);
+  void thin_out();
+  void drop_unused_names();
+
+  milliseconds since_{0};
+  std::uint64_t last_event_ = 0;
+  std::deque<mark> marks_;
+  std::size_t mark_bytes_ = 0;
+  std::deque<frame> frames_;
+  std::size_t frame_bytes_ = 0;
+  std::vector<std::string> names_;
+  std::unordered_map<std::string, std::uint32_t> indices_;
+};
+
+}  // namespace rollcall::membership

@@ -1,0 +1,214 @@
+// The page in a real Chromium: every state, 5, 60 and 300 members, a split while one looks, keyboard only, and what axe-core finds.
+// Run by ctest as `page`; needs chromium and test/page/fetch.
+import assert from 'node:assert/strict';
+import {createRequire} from 'node:module';
+import {after, afterEach, before, test} from 'node:test';
+import {gzipSync} from 'node:zlib';
+import {readFileSync, readdirSync} from 'node:fs';
+import {fileURLToPath} from 'node:url';
+
+import {commonSuffix, naturalOrder} from '../../http/page/names.js';
+import {layOut, linesOf} from '../../http/page/layout.js';
+import {cluster} from './cluster.mjs';
+import {serve} from './server.mjs';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const folder = root + 'http/page';
+const require = createRequire(root + 'build/page/package.json');
+const {chromium} = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const patience = 1000 * 30 * Number(process.env.ROLLCALL_TEST_PATIENCE ?? 1);
+
+let browser, page, server, problems;
+before(async () => {
+  browser = await chromium.launch({executablePath: process.env.ROLLCALL_CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox']});
+});
+after(() => browser?.close());
+afterEach(async () => {
+  await page?.close();
+  server?.close();
+  page = server = undefined;
+});
+
+// Not waitForFunction: that needs eval, which the page's policy forbids.
+async function until(holds) {
+  const end = Date.now() + patience;
+  while (!(await page.evaluate(holds))) {
+    assert.ok(Date.now() < end, 'in vain: ' + holds);
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+}
+
+async function look(shown, options = {}) {
+  server = await serve(folder, shown);
+  page = await browser.newPage({viewport: {width: 1280, height: 900}, ...options});
+  page.setDefaultTimeout(patience);
+  problems = [];
+  page.on('pageerror', error => problems.push(error.message));
+  page.on('console', message => message.type() === 'error' && problems.push(message.text()));
+  await page.goto(server.url);
+  await until(() => document.getElementById('age').textContent !== '');
+}
+
+async function findings() {
+  await page.evaluate(axe + '; undefined');
+  const result = await page.evaluate(() => window.axe.run());
+  return result.violations.map(v => v.id + ': ' + v.nodes.map(n => n.target.join(' ') + ' ' + n.failureSummary).join('; '));
+}
+
+const text = selector => page.locator(selector).innerText();
+const range = (from, to) => Array.from({length: to - from}, (_, i) => from + i);
+const split = () => cluster({size: 6, groups: [range(0, 4), range(4, 6)], cause: [1, 4]});
+
+test('names are ordered as people count, and their common end is found at a dot', () => {
+  assert.deepEqual(['app-10', 'app-2', 'app-1'].sort(naturalOrder), ['app-1', 'app-2', 'app-10']);
+  assert.equal(commonSuffix(['a@x-1.app.default', 'a@x-2.app.default']), '.app.default');
+  assert.equal(commonSuffix(['a@10.0.0.1', 'a@10.1.0.1']), '', 'addresses have no common domain');
+  assert.equal(commonSuffix(['a@one.example']), '');
+  assert.equal(commonSuffix(['a@example', 'b@one.example']), '', 'a host never ends up empty');
+});
+
+test('no two members are drawn on top of each other, and groups keep apart', () => {
+  for (const size of [1, 2, 5, 24, 25, 60]) {
+    const {picture} = cluster({size, groups: size > 3 ? [range(0, size - 2), range(size - 2, size)] : null});
+    const laid = layOut(picture, new Set(), 1200), points = [...laid.points.values()];
+    assert.equal(points.length, size);
+    for (const [i, a] of points.entries()) for (const b of points.slice(i + 1)) assert.ok(Math.hypot(a.x - b.x, a.y - b.y) > 16, size + ' members');
+    for (const [i, a] of laid.groups.entries()) for (const b of laid.groups.slice(i + 1)) assert.ok(Math.hypot(a.x - b.x, a.y - b.y) >= a.radius + b.radius);
+    for (const p of points) assert.ok(p.x > 0 && p.y > 0 && p.x < laid.width && p.y < laid.height);
+  }
+});
+
+test('very many pairs between two groups are one line with their number', () => {
+  const {picture} = cluster({size: 60, groups: [range(0, 40), range(40, 60)]});
+  const {single, bundles} = linesOf(picture, layOut(picture, new Set(), 1200));
+  assert.equal(single.length, 0);
+  assert.deepEqual(bundles.map(b => b.count), [800]);
+});
+
+test('everything together is less than 60 kB compressed', () => {
+  const size = readdirSync(folder).map(name => gzipSync(readFileSync(folder + '/' + name)).length).reduce((a, b) => a + b);
+  assert.ok(size < 60000, size + ' bytes');
+});
+
+test('five members that are together', async () => {
+  await look(cluster());
+  assert.equal(await text('#light'), 'ok');
+  assert.equal(await page.locator('.member-point').count(), 5);
+  assert.equal(await page.locator('#picture .pair.connected').count(), 10);
+  assert.match(await text('#suffix'), /\.app\.default\.svc\.cluster\.local/);
+  assert.equal(await text('#members tr:first-child td a'), 'app@app-0');
+  assert.equal(await page.locator('#banner').isVisible(), false);
+  assert.deepEqual(await findings(), []);
+  assert.deepEqual(problems, []);
+});
+
+test('a split is drawn, marked, and told in words', async () => {
+  await look(split());
+  assert.equal(await page.locator('#picture .pair.missing').count(), 8);
+  assert.equal(await page.locator('#picture .pair.first').count(), 1);
+  assert.equal(await page.locator('.first-mark').count(), 1);
+  await page.locator('summary').click();
+  assert.match(await text('#picture-words'), /Partition 1, 2 members: app@app-4, app@app-5\.\s[^]*The pair that broke first: app@app-1 and app@app-4/);
+  assert.deepEqual(await findings(), []);
+});
+
+test('each kind of pair and each state of a member has a stroke or a shape of its own', async () => {
+  await look(cluster({size: 9, groups: [range(0, 5)], states: {5: 'joining', 6: 'suspect', 7: 'leaving', 8: 'down'}, missing: [[0, 1]], suspected: [[2, 3]], oneWay: [[3, 4]],
+    quarantined: [[1, 4]]}), {colorScheme: 'dark'});
+  const dashes = await page.evaluate(() => ['missing', 'suspected', 'one_way', 'quarantined'].map(kind =>
+    getComputedStyle(document.querySelector('#picture .pair.' + kind)).strokeDasharray));
+  assert.equal(new Set(dashes).size, 4, dashes.join(' | '));
+  const shapes = await page.evaluate(() => [...document.querySelectorAll('.member-point .shape')].map(s => s.getAttribute('d') + s.getAttribute('stroke-dasharray')));
+  assert.equal(new Set(shapes).size, 5);
+  assert.deepEqual(await findings(), []);
+});
+
+test('a split while one looks: focus, scroll and what was typed stay', async () => {
+  await look(cluster({size: 60}));
+  await page.locator('#search').fill('app-');
+  const row = page.locator('#members tr:nth-child(4) a');
+  await row.focus();
+  await page.evaluate(() => { document.activeElement.dataset.mark = 'kept'; document.querySelector('#members-card .scroll').scrollTop = 40; });
+  server.show(cluster({size: 60, groups: [range(0, 30), range(30, 60)], cause: [1, 40]}), 'netsplit_opened');
+  await until(() => document.getElementById('light').textContent === 'error');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.mark), 'kept');
+  assert.equal(await page.locator('#search').inputValue(), 'app-');
+  assert.equal(await page.locator('#members tr').count(), 60);
+  assert.equal(await page.evaluate(() => document.querySelector('#members-card .scroll').scrollTop), 40);
+});
+
+test('sixty members are points, three hundred are groups that open', async () => {
+  await look(cluster({size: 60}));
+  assert.equal(await page.locator('.member-point').count(), 60);
+  server.show(cluster({size: 300, groups: [range(0, 280), range(280, 300)]}), 'netsplit_opened');
+  await until(() => document.querySelectorAll('.member-point').length === 0);
+  const small = page.getByRole('button', {name: 'partition 1: 20 members'});
+  await small.focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await page.locator('.member-point').count(), 20);
+  assert.ok(await page.locator('#matrix').isVisible());
+  assert.deepEqual(await findings(), []);
+});
+
+test('with the keyboard alone: a member is found, opened, read, and left', async () => {
+  await look(cluster());
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  for (let i = 0; i < 40 && !(await page.evaluate(() => document.activeElement.closest?.('.member-point') !== null)); ++i) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await until(() => document.activeElement.id === 'member-title');
+  assert.match(await text('#member'), /sees\s+4 members[^]*Step by step[^]*listed: ok/);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.locator('#member-card').isVisible(), false);
+});
+
+test('columns sort, states filter', async () => {
+  await look(cluster({size: 12, groups: [range(0, 11)], states: {11: 'down'}}));
+  assert.equal(await text('#members tr:first-child td a'), 'app@app-11', 'what needs a look comes first');
+  await page.getByRole('button', {name: 'node', exact: true}).click();
+  assert.deepEqual((await page.locator('#members td a').allInnerTexts()).slice(0, 3), ['app@app-0', 'app@app-1', 'app@app-2']);
+  await page.getByRole('button', {name: 'node', exact: true}).click();
+  assert.equal(await text('#members tr:first-child td a'), 'app@app-11');
+  await page.getByLabel('down', {exact: true}).check();
+  assert.equal(await page.locator('#members tr').count(), 1);
+});
+
+test('a mark of the timeline shows the cluster as it was', async () => {
+  await look(split());
+  await page.locator('.mark.restart').click();
+  await until(() => !document.getElementById('past').hidden);
+  assert.match(await text('#past'), /as it was at/);
+  await page.getByRole('button', {name: 'Back to now'}).click();
+  await until(() => document.getElementById('past').hidden);
+});
+
+for (const [state, said] of [['standing_by', /Standing by/], ['isolated', /Isolated/], ['starting', /Starting/]]) {
+  test(state + ' is a state of the whole page', async () => {
+    await look(cluster({size: 0, groups: [], status: {[state]: true}}));
+    assert.match(await text('#banner'), said);
+    assert.deepEqual(await findings(), []);
+  });
+}
+
+test('no answer is told over everything, and ends', async () => {
+  await look(cluster());
+  server.fail(true);
+  await until(() => document.body.classList.contains('no-answer'));
+  assert.match(await text('#banner'), /does not answer/);
+  assert.equal(await page.title(), 'no answer: Rollcall');
+  server.fail(false);
+  await until(() => !document.body.classList.contains('no-answer'));
+});
+
+test('nothing is wider than a phone', async () => {
+  await look(split(), {viewport: {width: 360, height: 740}});
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360));
+});
+
+test('a name is never markup', async () => {
+  await look(cluster({name: i => 'app@<img src=x onerror=document.title=1>' + i}));
+  assert.equal(await page.locator('img').count(), 0);
+  assert.deepEqual(problems, []);
+});

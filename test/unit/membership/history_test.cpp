@@ -1,0 +1,111 @@
+// What the page's timeline is drawn from: what is kept, for how long, and within which budget.
+#include "membership/history.hpp"
+
+#include <gtest/gtest.h>
+
+#include "test/unit/metrics/sample_snapshot.hpp"
+
+namespace rollcall::membership {
+namespace {
+
+constexpr milliseconds start{1'700'000'000'000};
+
+snapshot at(milliseconds when, std::size_t members = 5) {
+  auto of = test::whole_cluster(members);
+  of.at = when;
+  return of;
+}
+
+event happened(std::uint64_t id, milliseconds when, event_type type) {
+  event e;
+  e.id = id;
+  e.at = when;
+  e.type = type;
+  e.text = "something happened";
+  return e;
+}
+
+std::size_t count(const history& of, history::kind what) {
+  return static_cast<std::size_t>(std::ranges::count(of.marks(), what, &history::mark::what));
+}
+
+TEST(History, MarksEachEventOnce) {
+  history kept;
+  auto now = at(start);
+  now.events = {happened(1, start, event_type::member_joined), happened(2, start, event_type::member_up)};
+  kept.note(now);
+  kept.note(now);
+  now.events.push_back(happened(3, start, event_type::member_down));
+  kept.note(now);
+  EXPECT_EQ(count(kept, history::kind::own), 1U);
+  EXPECT_EQ(count(kept, history::kind::join), 1U);
+  EXPECT_EQ(count(kept, history::kind::down), 1U);
+}
+
+TEST(History, ANetsplitEndsWhenItsIncidentDoes) {
+  history kept;
+  auto now = at(start);
+  incident split{.id = 7, .type = incident_type::full, .opened_at = start};
+  now.incidents = std::make_shared<const std::vector<incident>>(std::vector{split});
+  kept.note(now);
+  ASSERT_EQ(count(kept, history::kind::netsplit), 1U);
+  EXPECT_FALSE(kept.marks().back().until);
+  split.closed_at = start + milliseconds(5'000);
+  now.incidents = std::make_shared<const std::vector<incident>>(std::vector{split});
+  now.at += milliseconds(6'000);
+  kept.note(now);
+  ASSERT_EQ(count(kept, history::kind::netsplit), 1U);
+  EXPECT_EQ(kept.marks().back().until, start + milliseconds(5'000));
+}
+
+TEST(History, AFrameForEachPictureThatDiffers) {
+  history kept;
+  for (int second = 0; second < 60; ++second) kept.note(at(start + milliseconds(second * 1'000)));
+  EXPECT_EQ(kept.frames().size(), 1U) << "nothing changed";
+  auto other = at(start + milliseconds(100'000));
+  other.members[2].state = member_state::down;
+  other.members[2].partition.reset();
+  kept.note(other);
+  ASSERT_EQ(kept.frames().size(), 2U);
+  EXPECT_EQ(kept.frame_at(start + milliseconds(50'000)), &kept.frames()[0]);
+  EXPECT_EQ(kept.frame_at(start + milliseconds(100'000)), &kept.frames()[1]);
+  EXPECT_EQ(kept.frame_at(start - milliseconds(1)), &kept.frames()[0]) << "the first there is";
+  EXPECT_EQ(kept.frames()[1].members[2].state, member_state::down);
+}
+
+TEST(History, ADayIsKeptAndNoMore) {
+  history kept;
+  for (std::uint64_t hour = 0; hour < 50; ++hour) {
+    const auto when = start + milliseconds(3'600'000) * hour;
+    auto now = at(when, 5 + hour % 2);
+    now.events = {happened(hour + 1, when, event_type::member_restarted)};
+    kept.note(now);
+  }
+  EXPECT_EQ(count(kept, history::kind::restart), 25U);
+  EXPECT_EQ(kept.frames().size(), 26U) << "and the one that the day began with";
+}
+
+TEST(History, StaysWithinItsBudgetAtAThousandMembersThatNeverRest) {
+  history kept;
+  std::uint64_t id = 0;
+  auto now = at(start, 1'000);
+  for (int turn = 0; turn < 600; ++turn) {
+    const auto when = start + milliseconds(2'000) * turn;
+    now.at = when;
+    now.members[static_cast<std::size_t>(turn)].state = member_state::suspect;
+    now.events.clear();
+    for (int i = 0; i < 20; ++i) now.events.push_back(happened(++id, when, event_type::member_down));
+    kept.note(now);
+  }
+  std::size_t frames = 0, marks = 0;
+  for (const auto& f : kept.frames()) frames += sizeof f + f.members.size() * sizeof(history::place);
+  for (const auto& m : kept.marks()) marks += sizeof m + m.text.size();
+  EXPECT_LE(frames, history::max_frame_bytes);
+  EXPECT_LE(marks, history::max_mark_bytes);
+  EXPECT_GT(kept.frames().size(), 100U);
+  EXPECT_EQ(kept.frames().front().first, start) << "the beginning and the end stay";
+  EXPECT_EQ(kept.frames().back().at, start + milliseconds(2'000) * 599);
+}
+
+}  // namespace
+}  // namespace rollcall::membership
