@@ -12,8 +12,8 @@ namespace {
 
 constexpr milliseconds local_port_mapper_wait{1'000};
 
-std::vector<discovery::source> sources_of(const configuration& c) {
-  std::vector<discovery::source> sources;
+std::vector<discovery::source_options> sources_of(const configuration& c) {
+  std::vector<discovery::source_options> sources;
   for (const auto& s : c.srv) sources.emplace_back(discovery::srv_source{s.alive, s.domain});
   for (const auto& s : c.dns) sources.emplace_back(discovery::dns_source{s.alive, s.domain});
   if (!c.nodes.empty()) sources.emplace_back(discovery::static_source{c.nodes});

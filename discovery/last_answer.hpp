@@ -9,14 +9,6 @@
 
 namespace rollcall::discovery {
 
-struct heard {
-  query_outcome outcome = query_outcome::ok;
-  std::vector<entry> entries;        // sorted by name, one per node; empty unless `ok`
-  std::string detail;                // why, empty when `ok`
-  bool complete = true;              // false: part of the answer is missing, so nobody is gone yet
-  std::vector<std::string> remarks;  // what is wrong with single records; each is said once while it stays so
-};
-
 class last_answer {
  public:
   explicit last_answer(std::string label);

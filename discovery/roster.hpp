@@ -1,48 +1,9 @@
 // Who should be here: every source asked at once, the last good answer of each kept, their union given out.
 #pragma once
 
-#include <functional>
-#include <variant>
-
-#include "discovery/resolver.hpp"
-#include "node_name/node_name.hpp"
+#include "discovery/source.hpp"
 
 namespace rollcall::discovery {
-
-struct srv_source {
-  std::string alive, domain;
-};  // --srv alive@domain
-struct dns_source {
-  std::string alive, domain;
-};  // --dns alive@domain
-struct static_source {
-  std::vector<node_name> nodes;
-};                       // every --node together
-struct local_source {};  // --local
-using source = std::variant<srv_source, dns_source, static_source, local_source>;
-
-// As it was configured: "srv:app@svc.ns", "dns:...", "node", "local": the label `source`.
-std::string label(const source&);
-
-struct local_entry {
-  std::string alive;
-  std::uint16_t port;
-};
-// Asks this machine's port mapper for its names. Given by the app (discovery knows nothing of cnode). No port
-// mapper is `boost::asio::error::connection_refused`: nobody is registered, which is an empty answer and no
-// failure.
-using local_names_function =
-    std::function<asio::awaitable<boost::system::result<std::vector<local_entry>>>()>;
-
-// One node to be dialled.
-struct entry {
-  node_name name;
-  std::string host;                          // to resolve, when `address` is absent
-  std::optional<asio::ip::address> address;  // of --dns and --local
-  std::optional<std::uint16_t> port;         // of --local, or of the SRV record when --peer-port=srv
-  bool host_is_guess = false;                // --local: the port mapper knows only the part before the '@'
-  friend bool operator==(const entry&, const entry&) = default;
-};
 
 // What a reader is shown of a source.
 struct source_status {
@@ -66,12 +27,12 @@ struct round {
 class roster {
  public:
   struct options {
-    std::vector<source> sources;
+    std::vector<source_options> sources;
     std::vector<std::string> ignore;  // globs on the whole node name: * and ?
     bool srv_port = false;            // --peer-port=srv
     std::string local_host;           // the guess for --local
   };
-  roster(asio::io_context&, options, resolver&, local_names_function);
+  roster(asio::io_context&, const options&, resolver&, const local_names_function&);
   ~roster();
 
   // Asks every source at once and waits for all (the resolver's timeout bounds it). Never throws for what the

@@ -33,7 +33,7 @@ std::vector<test::endpoint> pods(int count, bool resolvable = true) {
 
 class DiscoveryOnKnot : public ::testing::Test {
  protected:
-  void start(std::vector<source> sources, bool srv_port = false) {
+  void start(std::vector<source_options> sources, bool srv_port = false) {
     resolver::options chosen;
     chosen.server = {asio::ip::make_address("127.0.0.1"), between.port()};
     chosen.timeout = 1'500ms;

@@ -65,7 +65,7 @@ class Roster : public ::testing::Test {
         context, std::move(options), *names,
         [this]() -> asio::awaitable<boost::system::result<std::vector<local_entry>>> { co_return local; });
   }
-  void start(std::vector<source> sources) {
+  void start(std::vector<source_options> sources) {
     start(roster::options{std::move(sources), {}, false, "127.0.0.1"});
   }
 
@@ -336,7 +336,7 @@ TEST_F(Roster, APortMapperThatFailsIsAFailure) {
 }
 
 TEST_F(Roster, WithoutSourcesIsEmpty) {
-  start(std::vector<source>{});
+  start(std::vector<source_options>{});
   EXPECT_THAT(refresh().entries, IsEmpty());
 }
 

@@ -1,0 +1,86 @@
+// One place that says who should be here, asked once a round: what it is configured as, what it answers, and
+// the interface behind which each kind lives (srv, dns, static_nodes, local).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "discovery/resolver.hpp"
+#include "node_name/node_name.hpp"
+
+namespace rollcall::discovery {
+
+struct srv_source {
+  std::string alive, domain;
+};  // --srv alive@domain
+struct dns_source {
+  std::string alive, domain;
+};  // --dns alive@domain
+struct static_source {
+  std::vector<node_name> nodes;
+};                       // every --node together
+struct local_source {};  // --local
+using source_options = std::variant<srv_source, dns_source, static_source, local_source>;
+
+// As it was configured: "srv:app@svc.ns", "dns:...", "node", "local": the label `source`.
+std::string label(const source_options&);
+
+struct local_entry {
+  std::string alive;
+  std::uint16_t port;
+};
+// Asks this machine's port mapper for its names. Given by the app (discovery knows nothing of cnode). No port
+// mapper is `boost::asio::error::connection_refused`: nobody is registered, which is an empty answer and no
+// failure.
+using local_names_function =
+    std::function<asio::awaitable<boost::system::result<std::vector<local_entry>>>()>;
+
+// One node to be dialled.
+struct entry {
+  node_name name;
+  std::string host;                          // to resolve, when `address` is absent
+  std::optional<asio::ip::address> address;  // of --dns and --local
+  std::optional<std::uint16_t> port;         // of --local, or of the SRV record when --peer-port=srv
+  bool host_is_guess = false;                // --local: the port mapper knows only the part before the '@'
+  friend bool operator==(const entry&, const entry&) = default;
+};
+
+// What a source says once.
+struct heard {
+  query_outcome outcome = query_outcome::ok;
+  std::vector<entry> entries;        // empty unless `ok`
+  std::string detail;                // why, empty when `ok`
+  bool complete = true;              // false: part of the answer is missing, so nobody is gone yet
+  std::vector<std::string> remarks;  // what is wrong with single records; each is said once while it stays so
+};
+
+class source {
+ public:
+  source() = default;
+  virtual ~source() = default;
+  source(const source&) = delete;
+  source& operator=(const source&) = delete;
+
+  // Never throws for what the network does; the resolver's timeout bounds it.
+  virtual asio::awaitable<heard> ask() = 0;
+  // False: it knows by itself, and no query is counted.
+  virtual bool asks() const { return true; }
+  // "Nothing" was said often enough to be believed: what was remembered of earlier answers is forgotten.
+  virtual void believed_empty() {}
+  // A node that was listed as `guess` calls itself `real`.
+  virtual void learned(const node_name& /*guess*/, const node_name& /*real*/) {}
+};
+
+std::unique_ptr<source> make_srv_source(srv_source, bool use_port, resolver&);
+std::unique_ptr<source> make_dns_source(dns_source, resolver&);
+std::unique_ptr<source> make_static_source(static_source);
+std::unique_ptr<source> make_local_source(std::string guessed_host, local_names_function);
+
+// The sentence about a record that makes no node name.
+std::string not_a_name(std::string_view alive, std::string_view host, const boost::system::error_code&);
+
+}  // namespace rollcall::discovery

@@ -1,0 +1,86 @@
+// --srv: the targets of a service's SRV records (RFC 2782) are the hosts of nodes.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "discovery/source.hpp"
+
+namespace rollcall::discovery {
+namespace {
+
+class srv final : public source {
+ public:
+  srv(srv_source one, bool use_port, resolver& names)
+      : one_(std::move(one)), use_port_(use_port), resolve_(names) {}
+
+  // One question when it is known which completion of the name has records; all of them in turn until then.
+  asio::awaitable<heard> ask() override {
+    heard what;
+    const auto names = chosen_.empty() ? resolve_.candidates(one_.domain) : std::vector<std::string>{chosen_};
+    std::optional<query_answer<std::vector<srv_record>>> kept;
+    for (const auto& name : names) {
+      auto answer = co_await resolve_.srv(name);
+      const auto outcome = answer.outcome;
+      if (outcome == query_outcome::ok) chosen_ = name;
+      const bool says_nothing = outcome == query_outcome::empty || outcome == query_outcome::nxdomain;
+      // A name without records says more than a name that is not there; anything but these two ends the
+      // search.
+      if (!kept || !says_nothing ||
+          (outcome == query_outcome::empty && kept->outcome == query_outcome::nxdomain)) {
+        kept = std::move(answer);
+      }
+      if (!says_nothing) break;
+    }
+    what.outcome = kept->outcome;
+    what.detail = std::move(kept->detail);
+    for (const auto& each : kept->dropped) {
+      what.remarks.push_back(fmt::format("target '{}' is no host name and is left out", each));
+    }
+    take_records(kept->records, what);
+    co_return what;
+  }
+
+  void believed_empty() override { chosen_.clear(); }
+
+ private:
+  // `records` are sorted by target, then port.
+  void take_records(const std::vector<srv_record>& records, heard& what) const {
+    for (auto first = records.begin(); first != records.end();) {
+      const auto& target = first->target;
+      const auto last =
+          std::find_if(first, records.end(), [&](const auto& each) { return each.target != target; });
+      const auto best = std::min_element(first, last, [](const auto& a, const auto& b) {
+        return std::pair(a.priority, a.port) < std::pair(b.priority, b.port);
+      });
+      std::optional<std::uint16_t> port;
+      if (use_port_ && best->port != 0) port = best->port;
+      const bool several =
+          std::any_of(first, last, [&](const auto& each) { return each.port != best->port; });
+      if (use_port_ && several) {
+        what.remarks.push_back(fmt::format(
+            "{} has SRV records with several ports, {} is used: ask for the one that is meant, as in "
+            "_dist._tcp.{}",
+            target, best->port, one_.domain));
+      }
+      if (auto name = node_name::make(one_.alive, target)) {
+        what.entries.push_back({std::move(*name), target, std::nullopt, port, false});
+      } else {
+        what.remarks.push_back(not_a_name(one_.alive, target, name.error()));
+      }
+      first = last;
+    }
+  }
+
+  srv_source one_;
+  bool use_port_;
+  resolver& resolve_;
+  std::string chosen_;  // the completed name that had records
+};
+
+}  // namespace
+
+std::unique_ptr<source> make_srv_source(srv_source one, bool use_port, resolver& names) {
+  return std::make_unique<srv>(std::move(one), use_port, names);
+}
+
+}  // namespace rollcall::discovery
