@@ -26,6 +26,7 @@ enum class view_mode { push, poll };
 enum class log_level { debug, info, warning, error };
 enum class log_format { text, json };
 enum class peer_port_mode { epmd, srv, fixed };
+enum class dns_family { automatic, four, six };
 
 struct host_port {
   std::string host;
@@ -50,6 +51,9 @@ struct configuration {
   milliseconds interval{5'000}, connect_timeout{5'000}, probe_timeout{1'000};
   std::optional<host_port> dns_server;
   milliseconds dns_timeout{2'000};
+  dns_family family = dns_family::automatic;
+  bool dns_tcp = false;
+  milliseconds linger{0};  // --linger
   heal_mode heal = heal_mode::automatic;
   milliseconds introduce_timeout{30'000};
   std::optional<milliseconds> prune_after;

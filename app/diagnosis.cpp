@@ -85,7 +85,7 @@ asio::awaitable<diagnosis> diagnose(cnode::node& node, discovery::resolver& reso
     record.pass(step_name::dns, "known by address: " + joined(addresses));
   } else {
     auto answer = co_await resolver.addresses(host);
-    if (answer.outcome != discovery::query_outcome::ok || answer.records.empty()) {
+    if (answer.records.empty()) {
       record.fail(step_name::dns, answer.detail);
       co_return found;
     }

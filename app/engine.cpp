@@ -19,6 +19,7 @@
 #include "app/answers.hpp"
 #include "app/inquiry.hpp"
 #include "app/local_nodes.hpp"
+#include "app/lookouts.hpp"
 #include "app/network.hpp"
 #include "app/questions.hpp"
 #include "app/reason.hpp"
@@ -76,7 +77,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         cookies_(std::move(jar)),
         port_mapper_port_(port_mapper_port(env)),
         resolver_(io, resolver_options(c)),
-        roster_(io, roster_options(c), resolver_,
+        roster_(io, listing(c), resolver_,
                 [this] { return local_names(port_mapper_port_, std::string(configuration_.name->alive())); }),
         answers_(ROLLCALL_VERSION,
                  {.snapshot = [this] { return snapshot_; },
@@ -107,6 +108,16 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                       .may_take_over = [this](const node_name& n) { return succession_.may_take_over(n); },
                       .learned = [this](const node_name& guess,
                                         const node_name& real) { roster_.learned(guess, real); }}),
+        lookouts_(io,
+                  {.resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
+                   .target_for = [this](const node_name& n) { return target_for(n); },
+                   .shows_up =
+                       [this](const node_name& n) {
+                         log_.debug("it may be another run: dialled now", {{"node", n.text()}});
+                         tell(fact::shows_up{n});
+                       },
+                   .stopping = [this] { return stopping_; },
+                   .port_mapper_port = port_mapper_port_}),
         subscriptions_(io, own_node(), counted_call()),
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
@@ -118,6 +129,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   cnode::node_options own_node_options() const {
     auto options = node_options(configuration_, cookies_.cookies(), port_mapper_port_);
     options.challenges = challenges_;
+    return options;
+  }
+  discovery::roster::options listing(const configuration& c) {
+    auto options = roster_options(c);
+    options.linked = [this](const node_name& n) { return node_ && node_->linked(n).has_value(); };
     return options;
   }
 
@@ -241,13 +257,14 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     if (stopping_ || standing_by_) co_return;
     if (linked) {
       if (linked->name == name) co_return;  // the observer is told of the link
-      roster_.learned(name, linked->name);
+      if (spelled_otherwise(name, linked->name)) co_return;
       tell(fact::dial_failed{name, membership::reason::name_mismatch,
                              fmt::format("{} calls itself {}", name.text(), linked->name.text()),
                              linked->name, membership::dial_step::handshake});
       co_return;
     }
     auto failure = linked.error();
+    if (failure.peer && *failure.peer != name && spelled_otherwise(name, *failure.peer)) co_return;
     if (failure.peer && *failure.peer == *configuration_.name)
       failure.detail += "; that is this rollcall's own name";
     log_.debug("dial failed", {{"node", name.text()}, {"why", failure.detail}});
@@ -255,7 +272,20 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       co_await find_out_who_holds_our_name(name);
       if (stopping_ || standing_by_) co_return;
     }
+    if (reason_of(failure) == membership::reason::cookie) lookouts_.refused(shared_from_this(), name);
     tell(fact::dial_failed{name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step)});
+  }
+
+  // It is listed as it calls itself from now on, and dialled under that name at once.
+  bool spelled_otherwise(const node_name& listed, const node_name& own) {
+    if (!roster_.learned(listed, own)) return false;
+    tell(fact::dial_failed{listed,
+                           membership::reason::name_mismatch,
+                           fmt::format("{} calls itself {}", listed.text(), own.text()),
+                           {},
+                           membership::dial_step::handshake});
+    review();
+    return true;
   }
 
   // ---- two under one name: succession.hpp
@@ -397,6 +427,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         ::malloc_trim(0);
       }
       due = std::max(due + configuration_.interval, ended);
+      // What an answer says until when it holds: then is the moment to ask again.
+      if (fresh_for_ && *fresh_for_ >= configuration_.interval / 2) due = std::min(due, begun + *fresh_for_);
       next_round_.expires_at(std::exchange(round_requested_, false) ? ended : due);
       boost::system::error_code woken;
       co_await next_round_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
@@ -470,6 +502,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     for (const auto i : round.queried)
       exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));
     reporter_.listed(round);
+    fresh_for_ = round.fresh_for;
     if (standing_by_) {
       keep_entries(std::move(round.entries));
       co_return;
@@ -482,6 +515,20 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       reporter_.listed(round);
     }
 
+    take(std::move(round));
+    for (auto& failed : local_nodes_.failed_dials()) tell(std::move(failed));
+    lookouts_.look(shared_from_this(), *snapshot_);
+  }
+
+  // The last answers again, after something was learned of their nodes.
+  void review() {
+    auto round = roster_.review();
+    reporter_.listed(round);
+    take(std::move(round));
+  }
+
+  // What is listed from now on.
+  void take(discovery::round round) {
     fact::listed listed;
     keep_entries(std::move(round.entries));
     for (const auto& [name, entry] : entries_) listed.nodes.push_back(name);
@@ -489,7 +536,6 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     succession_.keep(
         [this](const node_name& n) { return entries_.contains(n) || snapshot_->find(n.text()); });
     tell(std::move(listed));
-    for (auto& failed : local_nodes_.failed_dials()) tell(std::move(failed));
   }
 
   void keep_entries(std::vector<discovery::entry> listed) {
@@ -519,7 +565,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       return;
     }
     succession_.linked(peer.name, peer.local_port);
+    lookouts_.linked(peer.name, peer.remote.address());
     tell(fact::link_up{peer.name, peer.creation, peer.visible});
+    if (roster_.linked(peer.name)) review();
   }
 
   void link_down(const cnode::peer& peer, boost::system::error_code code,
@@ -628,6 +676,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   questions questions_;
   reporter reporter_;
   local_nodes local_nodes_;
+  lookouts lookouts_;
   subscriptions subscriptions_;
   succession succession_;
   std::optional<inquiry> inquiry_;  // while one is under way
@@ -648,6 +697,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::vector<membership::any_fact> facts_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::string port_mapper_problem_;
+  std::optional<std::chrono::seconds> fresh_for_;  // what discovery's answers say of themselves
   std::size_t views_awaited_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled

@@ -59,6 +59,17 @@ std::uint16_t port_mapper_port(const environment& env) {
 discovery::resolver::options resolver_options(const configuration& c) {
   discovery::resolver::options options;
   options.timeout = c.dns_timeout;
+  options.tcp = c.dns_tcp;
+  switch (c.family) {
+    case dns_family::automatic:
+      break;
+    case dns_family::four:
+      options.family = discovery::address_family::v4;
+      break;
+    case dns_family::six:
+      options.family = discovery::address_family::v6;
+      break;
+  }
   if (!c.dns_server) return options;
   boost::system::error_code code;
   const auto address = asio::ip::make_address(c.dns_server->host, code);
@@ -76,7 +87,8 @@ discovery::roster::options roster_options(const configuration& c) {
   return {.sources = sources_of(c),
           .ignore = std::move(ignore),
           .srv_port = c.peer_port == peer_port_mode::srv,
-          .local_host = std::string(c.name->host())};
+          .local_host = std::string(c.name->host()),
+          .linger = c.linger};
 }
 
 membership::settings core_settings(const configuration& c) {
@@ -153,7 +165,8 @@ membership::source_report report_of(discovery::source_status s) {
                               .asked = s.asked,
                               .records = s.records,
                               .last_success = {},
-                              .nodes = std::move(s.nodes)};
+                              .nodes = std::move(s.nodes),
+                              .ttl = s.ttl};
   if (s.last_success)
     r.last_success = std::chrono::duration_cast<milliseconds>(s.last_success->time_since_epoch());
   return r;

@@ -96,6 +96,8 @@ membership::query_outcome outcome_of(discovery::query_outcome outcome) {
   switch (outcome) {
     case discovery::query_outcome::ok:
       return membership::query_outcome::ok;
+    case discovery::query_outcome::partial:
+      return membership::query_outcome::partial;
     case discovery::query_outcome::empty:
       return membership::query_outcome::empty;
     case discovery::query_outcome::nxdomain:

@@ -18,7 +18,8 @@ bool to_be_expected(membership::reason why) {
 }
 
 bool failed(discovery::query_outcome outcome) {
-  return outcome != discovery::query_outcome::ok && outcome != discovery::query_outcome::empty;
+  using enum discovery::query_outcome;
+  return outcome != ok && outcome != empty && outcome != partial;
 }
 
 }  // namespace

@@ -64,7 +64,8 @@ channel::channel(asio::io_context& context, const settings& chosen) : context_(c
   // NOCHECKRESP: SERVFAIL and REFUSED come through as such; without it c-ares reports them as a refused
   // connection.
   options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS;
-  if (chosen.tcp) options.flags |= ARES_FLAG_USEVC;
+  if (chosen.how == way::tcp) options.flags |= ARES_FLAG_USEVC;
+  if (chosen.how == way::cut) options.flags |= ARES_FLAG_IGNTC;
   options.timeout = static_cast<int>(std::max(chosen.timeout / 3, min_wait).count());
   options.tries = tries;
   options.ednspsz = max_udp_answer;
@@ -111,7 +112,7 @@ void channel::completed(void* argument, int status, int /*timeouts*/, unsigned c
   auto& waiting = **box;
   waiting.answered = true;
   waiting.answer.status = status;
-  if (status == ARES_SUCCESS && bytes != nullptr) waiting.answer.bytes.assign(bytes, bytes + size);
+  if (bytes != nullptr) waiting.answer.bytes.assign(bytes, bytes + size);
   waiting.timer.cancel();
 }
 

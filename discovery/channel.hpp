@@ -25,7 +25,7 @@ std::string_view to_string(record_type) noexcept;
 
 struct raw_answer {
   int status = 0;                    // ARES_SUCCESS, or why not
-  std::vector<unsigned char> bytes;  // the whole message when the status is ARES_SUCCESS
+  std::vector<unsigned char> bytes;  // the whole message, when there was one
 };
 
 class channel : public std::enable_shared_from_this<channel> {
@@ -34,9 +34,14 @@ class channel : public std::enable_shared_from_this<channel> {
   // TCP.
   static constexpr int max_udp_answer = 1232;
 
+  enum class way {
+    udp,  // and TCP for what does not fit
+    tcp,  // from the start, for an answer known to be long
+    cut,  // UDP only: what fits
+  };
   struct settings {
     asio::ip::udp::endpoint server;
-    bool tcp = false;                          // TCP from the start, for an answer known to be long
+    way how = way::udp;
     std::chrono::milliseconds timeout{2'000};  // for all tries of one question together
   };
   // Throws std::runtime_error when c-ares cannot start.

@@ -1,8 +1,12 @@
 // --dns: each address of a name (A and AAAA records) is the host of a node.
+#include <set>
+
 #include "discovery/source.hpp"
 
 namespace rollcall::discovery {
 namespace {
+
+constexpr std::size_t max_remembered = 16'384;
 
 class dns final : public source {
  public:
@@ -13,7 +17,9 @@ class dns final : public source {
     auto answer = co_await resolve_.addresses(one_.domain);
     what.outcome = answer.outcome;
     what.detail = std::move(answer.detail);
-    what.complete = answer.complete;
+    what.unanswered = answer.unanswered;
+    what.ttl = answer.ttl;
+    if (answered_.size() > max_remembered) answered_.clear();
     for (const auto& each : answer.records) {
       auto host = each.to_string();
       if (auto name = node_name::make(one_.alive, host)) {
@@ -25,9 +31,24 @@ class dns final : public source {
     co_return what;
   }
 
+  bool linked(const entry& one) override { return one.address && answered_.insert(*one.address).second; }
+
+  // A node with two addresses listens on one, mostly: where one family has links and the other has none, the
+  // other is no members.
+  bool keeps(const entry& one, const std::vector<entry>& all) const override {
+    if (!one.address || answered_.contains(*one.address)) return true;
+    bool own = false, other = false;
+    for (const auto& each : all) {
+      if (!each.address || !answered_.contains(*each.address)) continue;
+      (each.address->is_v4() == one.address->is_v4() ? own : other) = true;
+    }
+    return own || !other;
+  }
+
  private:
   dns_source one_;
   resolver& resolve_;
+  std::set<asio::ip::address> answered_;  // a node was linked there
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ std::string_view spoken(query_outcome outcome) {
   switch (outcome) {
     case query_outcome::ok:
       return "answers";
+    case query_outcome::partial:
+      return "part of an answer";
     case query_outcome::empty:
       return "no records";
     case query_outcome::nxdomain:
@@ -90,18 +92,22 @@ std::vector<entry> unite(std::vector<entry> all) {
   return united;
 }
 
-last_answer::last_answer(std::string label) {
+last_answer::last_answer(std::string label, std::chrono::milliseconds linger,
+                         std::function<bool(const node_name&)> linked)
+    : linger_(linger), linked_(std::move(linked)) {
   status_.source = std::move(label);
 }
 
 void last_answer::hear(heard what, std::chrono::system_clock::time_point now,
                        std::vector<std::string>& changes) {
   status_.outcome = what.outcome;
+  status_.ttl = what.ttl;
   std::set<std::string> remarks(what.remarks.begin(), what.remarks.end());
   switch (what.outcome) {
     case query_outcome::ok:
+    case query_outcome::partial:
       status_.last_success = now;
-      hear_answer(std::move(what), changes);
+      hear_answer(std::move(what), now, changes);
       for (const auto& each : remarks) {
         if (!remarks_.contains(each)) changes.push_back(fmt::format("{}: {}", status_.source, each));
       }
@@ -118,21 +124,44 @@ void last_answer::hear(heard what, std::chrono::system_clock::time_point now,
   status_.asked = true;
 }
 
-void last_answer::hear_answer(heard what, std::vector<std::string>& changes) {
-  if (!what.complete) {
-    what.entries.insert(what.entries.end(), entries_.begin(), entries_.end());
-    what.entries = unite(std::move(what.entries));
+// Who is not in the answer, and is not gone yet for all that.
+void last_answer::keep_absent(heard& what, std::chrono::system_clock::time_point now) {
+  for (const auto& each : what.entries) seen_[each.name] = now;
+  std::set<node_name> present;
+  for (const auto& each : what.entries) present.insert(each.name);
+  for (const auto& each : entries_) {
+    if (present.contains(each.name)) continue;
+    const auto since = now - seen_[each.name];
+    const bool untold = what.unanswered &&
+                        (*what.unanswered == address_family::both ||
+                         (each.address && each.address->is_v4() == (*what.unanswered == address_family::v4)));
+    const bool alive = linked_ && linked_(each.name);
+    if (since < linger_ || (untold && (alive || since < partial_keeps))) what.entries.push_back(each);
   }
+  what.entries = unite(std::move(what.entries));
+  std::erase_if(seen_, [&](const auto& one) {
+    return std::ranges::none_of(what.entries, [&](const entry& each) { return each.name == one.first; });
+  });
+}
+
+void last_answer::hear_answer(heard what, std::chrono::system_clock::time_point now,
+                              std::vector<std::string>& changes) {
+  keep_absent(what, now);
   const auto before = std::move(status_.nodes);
   std::vector<node_name> guesses;
   for (const auto& each : entries_) {
     if (each.host_is_guess) guesses.push_back(each.name);
   }
   keep(std::move(what.entries));
-  status_.detail.clear();
+  status_.detail = what.detail;
   empty_rounds_ = 0;
-  const bool again = !said_.empty();
-  said_.clear();
+  const bool partial = what.outcome == query_outcome::partial;
+  const bool again = !partial && !said_.empty();
+  if (again) said_.clear();
+  if (partial && said_.insert(what.outcome).second) {
+    changes.push_back(fmt::format("{}: {}: {}; nobody is taken for gone because of it", status_.source,
+                                  spoken(what.outcome), status_.detail));
+  }
 
   const auto count = count_of_nodes(entries_.size());
   if (before.empty()) {
@@ -142,21 +171,56 @@ void last_answer::hear_answer(heard what, std::vector<std::string>& changes) {
     }
     return;
   }
+  const auto text = differences(before, guesses, changes);
+  if (!again && text.empty()) return;
+  changes.push_back(fmt::format("{}: {}{}{}", status_.source, again ? "answers again: " : "", count, text));
+}
+
+void last_answer::revise(std::vector<entry> entries, std::vector<std::string>& changes) {
+  if (entries == entries_) return;
+  const auto before = std::move(status_.nodes);
+  std::vector<node_name> guesses;
+  for (const auto& each : entries_) {
+    if (each.host_is_guess) guesses.push_back(each.name);
+  }
+  for (const auto& each : entries) {
+    if (const auto known = each.listed_as ? seen_.find(*each.listed_as) : seen_.end(); known != seen_.end())
+      seen_[each.name] = known->second;
+  }
+  keep(std::move(entries));
+  const auto text = differences(before, guesses, changes);
+  if (text.empty()) return;
+  changes.push_back(fmt::format("{}: {}{}", status_.source, count_of_nodes(entries_.size()), text));
+}
+
+// Who came and went, as the end of a sentence; another name for the same node is a sentence of its own.
+std::string last_answer::differences(const std::vector<node_name>& before,
+                                     const std::vector<node_name>& guesses,
+                                     std::vector<std::string>& changes) const {
   auto came = only_in_first(status_.nodes, before);
   auto gone = only_in_first(before, status_.nodes);
-  for (const auto& guess : guesses) {
-    const auto left = std::ranges::find(gone, guess);
-    const auto real = std::ranges::find(came, guess.alive(), &node_name::alive);
-    if (left == gone.end() || real == came.end()) continue;
-    changes.push_back(fmt::format("{}: {} calls itself {}", status_.source, guess.text(), real->text()));
+  std::string renamed;
+  std::size_t count = 0;
+  const auto rename = [&](const node_name& from, auto matches) {
+    const auto left = std::ranges::find(gone, from);
+    const auto real = std::ranges::find_if(came, matches);
+    if (left == gone.end() || real == came.end()) return;
+    if (++count == 1) renamed = fmt::format("{} calls itself {}", from.text(), real->text());
     gone.erase(left);
     came.erase(real);
+  };
+  for (const auto& guess : guesses) {
+    rename(guess, [&](const node_name& each) { return each.alive() == guess.alive(); });
   }
-  if (!again && came.empty() && gone.empty()) return;
-  std::string text = fmt::format("{}: {}{}", status_.source, again ? "answers again: " : "", count);
+  for (const auto& each : entries_) {
+    if (each.listed_as) rename(*each.listed_as, [&](const node_name& real) { return real == each.name; });
+  }
+  if (count > 1) renamed += fmt::format(", and {} more likewise", count - 1);
+  if (count > 0) changes.push_back(fmt::format("{}: {}", status_.source, renamed));
+  std::string text;
   if (!came.empty()) text += "; new: " + list(came);
   if (!gone.empty()) text += "; no longer listed: " + list(gone);
-  changes.push_back(std::move(text));
+  return text;
 }
 
 void last_answer::hear_nothing(const heard& what, std::vector<std::string>& changes) {

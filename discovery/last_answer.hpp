@@ -3,6 +3,7 @@
 // empty_rounds_to_believe times in a row.
 #pragma once
 
+#include <map>
 #include <set>
 
 #include "discovery/roster.hpp"
@@ -11,9 +12,17 @@ namespace rollcall::discovery {
 
 class last_answer {
  public:
-  explicit last_answer(std::string label);
+  // `linger`: how long an entry stays after the last answer that had it. `linked`: see roster::options.
+  explicit last_answer(std::string label, std::chrono::milliseconds linger = {},
+                       std::function<bool(const node_name&)> linked = {});
+
+  // Of what a partial answer leaves out, who is not linked either goes after this long.
+  static constexpr std::chrono::minutes partial_keeps{10};
 
   void hear(heard, std::chrono::system_clock::time_point now, std::vector<std::string>& changes);
+
+  // The same answer, under names that were learned since.
+  void revise(std::vector<entry>, std::vector<std::string>& changes);
 
   const source_status& status() const noexcept { return status_; }
   const std::vector<entry>& entries() const noexcept { return entries_; }
@@ -21,13 +30,19 @@ class last_answer {
   bool believed_empty() const noexcept { return empty_rounds_ >= roster::empty_rounds_to_believe; }
 
  private:
-  void hear_answer(heard, std::vector<std::string>& changes);
+  void hear_answer(heard, std::chrono::system_clock::time_point now, std::vector<std::string>& changes);
+  void keep_absent(heard&, std::chrono::system_clock::time_point now);
+  std::string differences(const std::vector<node_name>& before, const std::vector<node_name>& guesses,
+                          std::vector<std::string>& changes) const;
   void hear_nothing(const heard&, std::vector<std::string>& changes);
   void hear_failure(const heard&, std::vector<std::string>& changes);
   void keep(std::vector<entry>);
 
   source_status status_;
   std::vector<entry> entries_;
+  std::chrono::milliseconds linger_;
+  std::function<bool(const node_name&)> linked_;
+  std::map<node_name, std::chrono::system_clock::time_point> seen_;  // in an answer, last
   int empty_rounds_ = 0;
   std::set<query_outcome> said_;  // what was logged since the last answer
   std::set<std::string> remarks_;

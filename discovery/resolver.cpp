@@ -1,6 +1,7 @@
 #include "discovery/resolver.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <netdb.h>
 
 #include <algorithm>
@@ -12,22 +13,29 @@
 
 #include "discovery/ares.hpp"
 #include "discovery/channel.hpp"
+#include "discovery/lookup_text.hpp"
+#include "discovery/message.hpp"
+#include "discovery/records.hpp"
 #include "discovery/search_list.hpp"
 
 namespace rollcall::discovery {
 
 using asio::experimental::awaitable_operators::operator&&;
 using std::chrono::steady_clock;
-using addresses_answer = query_answer<std::vector<asio::ip::address>>;
-using srv_answer = query_answer<std::vector<srv_record>>;
 
 namespace {
 
 constexpr std::size_t max_remembered = 1'024;
+// A server whose TCP side did not answer is asked there again after this long; meanwhile a part of the answer
+// has to do.
+constexpr std::chrono::seconds tcp_again{60};
+// A family that stayed silent while the other one answered gets this part of a lookup's time from then on.
+constexpr int mute_share = 8;
 
 struct name_server {
   asio::ip::udp::endpoint endpoint;
-  std::shared_ptr<channel> udp, tcp;  // opened when first asked
+  std::shared_ptr<channel> udp, tcp,
+      cut;  // opened when first asked; cut: UDP, and what it cuts short is taken
 };
 
 // What one question came to, and who said so.
@@ -35,81 +43,19 @@ struct outcome_of {
   query_outcome outcome = query_outcome::error;
   std::vector<unsigned char> bytes;
   std::string detail;
+  bool truncated = false;
+  std::optional<std::chrono::seconds> ttl{};
 };
 
-query_outcome classify(int status) {
-  switch (status) {
-    case ARES_SUCCESS:
-      return query_outcome::ok;
-    case ARES_ENODATA:
-      return query_outcome::empty;
-    case ARES_ENOTFOUND:
-      return query_outcome::nxdomain;
-    case ARES_ESERVFAIL:
-      return query_outcome::servfail;
-    case ARES_ETIMEOUT:
-      return query_outcome::timeout;
-    default:
-      return query_outcome::error;
-  }
+template <class T>
+std::optional<T> shorter(std::optional<T> a, std::optional<T> b) {
+  return a && b ? std::min(*a, *b) : a ? a : b;
 }
 
-std::string to_text(const asio::ip::udp::endpoint& server) {
-  const auto address = server.address().to_string();
-  return server.address().is_v6() ? fmt::format("[{}]:{}", address, server.port())
-                                  : fmt::format("{}:{}", address, server.port());
-}
-
-std::string reason(int status, record_type type, const asio::ip::udp::endpoint& endpoint,
-                   milliseconds limit) {
-  const auto server = to_text(endpoint);
-  switch (status) {
-    case ARES_ENODATA:
-      return type == record_type::srv
-                 ? fmt::format(
-                       "name server {} knows the name but has no SRV record for it: a headless service needs "
-                       "a port, and publishNotReadyAddresses for pods that are not ready",
-                       server)
-                 : fmt::format("name server {} knows the name but has no address for it", server);
-    case ARES_ENOTFOUND:
-      return fmt::format(
-          "name server {} says there is no such name (NXDOMAIN): check the name and its namespace", server);
-    case ARES_ESERVFAIL:
-      return fmt::format(
-          "name server {} could not answer (SERVFAIL): it, or the server behind it, is in trouble", server);
-    case ARES_ETIMEOUT:
-      return fmt::format(
-          "name server {} did not answer within {} ms: check that it runs and that UDP and TCP port {} "
-          "reach it",
-          server, limit.count(), endpoint.port());
-    case ARES_ECONNREFUSED:
-      return fmt::format(
-          "no server answered: {} refuses connections or has no route: check the address, and that a "
-          "name server runs there",
-          server);
-    case ARES_EREFUSED:
-      return fmt::format("name server {} refuses to answer us (REFUSED): check who may ask it, and its zones",
-                         server);
-    case ARES_EFORMERR:
-      return fmt::format("name server {} did not understand the question (FORMERR)", server);
-    case ARES_ENOTIMP:
-      return fmt::format("name server {} does not answer such questions (NOTIMP)", server);
-    case ARES_EBADRESP:
-      return fmt::format("the answer of name server {} is malformed", server);
-    case ARES_EBADNAME:
-    case ARES_EBADQUERY:
-      return "this cannot be asked: it is no domain name";
-    case ARES_ECANCELLED:
-      return "the lookup was cancelled";
-    case ARES_EDESTRUCTION:
-      return "the lookup was given up: Rollcall stops or read its name servers again";
-    default:
-      return fmt::format("name server {}: {}", server, ares_strerror(status));
-  }
-}
-
-std::string sentence(record_type type, std::string_view name, std::string_view why) {
-  return fmt::format("{} {}: {}", to_string(type), name, why);
+template <class Set, class Key>
+void remember_in(Set& known, Key key) {
+  if (known.size() >= max_remembered) known.clear();
+  known.insert(std::move(key));
 }
 
 // A failure that tells more wins over one that tells less; all of them over nothing.
@@ -130,63 +76,12 @@ bool failed(query_outcome outcome) {
   return weight(outcome) > 0;
 }
 
-template <class T>
-void sort_unique(std::vector<T>& values) {
-  std::ranges::sort(values);
-  const auto rest = std::ranges::unique(values);
-  values.erase(rest.begin(), rest.end());
+bool has_records(query_outcome outcome) {
+  return outcome == query_outcome::ok || outcome == query_outcome::partial;
 }
 
-int size_of(const std::vector<unsigned char>& bytes) {
-  return static_cast<int>(bytes.size());
-}
-
-int read_srv(const std::vector<unsigned char>& bytes, srv_answer& answer) {
-  ares_srv_reply* first = nullptr;
-  const int status = ares_parse_srv_reply(bytes.data(), size_of(bytes), &first);
-  const ares::data<ares_srv_reply> list(first);
-  if (status != ARES_SUCCESS) return status;
-  for (const auto* each = first; each != nullptr; each = each->next) {
-    const std::string_view target = each->host == nullptr ? "" : each->host;
-    if (target.empty() || target == ".") continue;  // RFC 2782: the service is decidedly not there
-    if (auto host = normal_host(target)) {
-      answer.records.push_back({std::move(*host), each->port, each->priority, each->weight});
-    } else {
-      answer.dropped.emplace_back(target);
-    }
-  }
-  sort_unique(answer.records);
-  sort_unique(answer.dropped);
-  if (!answer.records.empty()) return ARES_SUCCESS;
-  return answer.dropped.empty() ? ARES_ENODATA : ARES_EBADRESP;
-}
-
-constexpr std::size_t min_address_record = 12;  // owner pointer, type, class, TTL, length: before any address
-
-int read_addresses(record_type type, const std::vector<unsigned char>& bytes, addresses_answer& answer) {
-  const auto room = bytes.size() / min_address_record + 1;
-  int count = static_cast<int>(room);
-  if (type == record_type::a) {
-    std::vector<ares_addrttl> found(room);
-    const int status = ares_parse_a_reply(bytes.data(), size_of(bytes), nullptr, found.data(), &count);
-    if (status != ARES_SUCCESS) return status;
-    for (int i = 0; i < count; ++i) {
-      asio::ip::address_v4::bytes_type raw;
-      std::memcpy(raw.data(), &found[static_cast<std::size_t>(i)].ipaddr, raw.size());
-      answer.records.emplace_back(asio::ip::address_v4(raw));
-    }
-  } else {
-    std::vector<ares_addr6ttl> found(room);
-    const int status = ares_parse_aaaa_reply(bytes.data(), size_of(bytes), nullptr, found.data(), &count);
-    if (status != ARES_SUCCESS) return status;
-    for (int i = 0; i < count; ++i) {
-      asio::ip::address_v6::bytes_type raw;
-      std::memcpy(raw.data(), &found[static_cast<std::size_t>(i)].ip6addr, raw.size());
-      answer.records.emplace_back(asio::ip::address_v6(raw));
-    }
-  }
-  sort_unique(answer.records);
-  return answer.records.empty() ? ARES_ENODATA : ARES_SUCCESS;
+std::string tried_as(const std::vector<std::string>& names) {
+  return fmt::format("; tried {}", fmt::join(names, ", "));
 }
 
 // An address as it is written, in brackets or not, with a final dot or not.
@@ -204,24 +99,6 @@ struct hostent_deleter {
 };
 
 }  // namespace
-
-std::string_view to_string(query_outcome outcome) noexcept {
-  switch (outcome) {
-    case query_outcome::ok:
-      return "ok";
-    case query_outcome::empty:
-      return "empty";
-    case query_outcome::nxdomain:
-      return "nxdomain";
-    case query_outcome::servfail:
-      return "servfail";
-    case query_outcome::timeout:
-      return "timeout";
-    case query_outcome::error:
-      return "error";
-  }
-  return "error";
-}
 
 struct resolver::implementation {
   using self_ptr = std::shared_ptr<implementation>;
@@ -248,16 +125,16 @@ struct resolver::implementation {
     preferred = 0;
     completed.clear();
     if (settings.server) {
-      servers.push_back({*settings.server, nullptr, nullptr});
+      servers.push_back({*settings.server, nullptr, nullptr, nullptr});
     } else {
       ares_addr_port_node* first = nullptr;
       ares_get_servers_ports(reader, &first);
       const ares::data<ares_addr_port_node> list(first);
       for (const auto* each = first; each != nullptr; each = each->next) {
-        servers.push_back({{ares::to_address(*each), settings.port}, nullptr, nullptr});
+        servers.push_back({{ares::to_address(*each), settings.port}, nullptr, nullptr, nullptr});
       }
       if (servers.empty())
-        servers.push_back({{asio::ip::address_v4::loopback(), settings.port}, nullptr, nullptr});
+        servers.push_back({{asio::ip::address_v4::loopback(), settings.port}, nullptr, nullptr, nullptr});
     }
     if (settings.search) {
       search = *settings.search;
@@ -286,16 +163,58 @@ struct resolver::implementation {
 
   void close() {
     for (auto& server : servers) {
-      for (auto* each : {&server.udp, &server.tcp}) {
+      for (auto* each : {&server.udp, &server.tcp, &server.cut}) {
         if (*each) std::exchange(*each, nullptr)->close();
       }
     }
   }
 
-  std::shared_ptr<channel> channel_to(name_server& server, bool tcp) {
-    auto& one = tcp ? server.tcp : server.udp;
-    if (!one) one = channel::open(context, {server.endpoint, tcp, settings.timeout / servers.size()});
+  std::shared_ptr<channel> channel_to(name_server& server, channel::way way) {
+    auto& one = way == channel::way::tcp ? server.tcp : way == channel::way::cut ? server.cut : server.udp;
+    if (!one) one = channel::open(context, {server.endpoint, way, settings.timeout / servers.size()});
     return one;
+  }
+
+  // One server. A long answer comes over TCP; where that way is closed, what fits into a datagram is taken.
+  static asio::awaitable<raw_answer> ask(self_ptr self, std::size_t index, std::string name, record_type type,
+                                         steady_clock::time_point deadline) {
+    if (index >= self->servers.size()) co_return raw_answer{ARES_EDESTRUCTION, {}};
+    const auto begun = steady_clock::now();
+    const auto way = self->settings.tcp || self->large.contains(name) ? channel::way::tcp : channel::way::udp;
+    if (self->settings.tcp || !self->doubted.contains(name)) {
+      auto raw = co_await channel::ask(self->channel_to(self->servers[index], way), name, type, deadline);
+      if (raw.status == ARES_SUCCESS && raw.bytes.size() > channel::max_udp_answer) {
+        // The next question goes over TCP at once, one query instead of two.
+        remember_in(self->large, name);
+      } else {
+        self->large.erase(name);
+      }
+      const bool closed = raw.status == ARES_ECONNREFUSED || raw.status == ARES_ETIMEOUT;
+      if (self->settings.tcp || !closed) co_return raw;
+      remember_in(self->doubted, name);
+      if (raw.status == ARES_ETIMEOUT || self->closed || index >= self->servers.size()) co_return raw;
+    }
+    auto part = co_await channel::ask(self->channel_to(self->servers[index], channel::way::cut), name, type,
+                                      deadline);
+    const auto seen = look_at(part.bytes);
+    if (!seen || !seen->truncated) {
+      if (part.status == ARES_SUCCESS) self->doubted.erase(name);
+      co_return part;
+    }
+    const auto again = self->tcp_closed_until.find(name);
+    if (again == self->tcp_closed_until.end() || steady_clock::now() >= again->second) {
+      auto whole = co_await channel::ask(self->channel_to(self->servers[index], channel::way::tcp), name,
+                                         type, begun + (deadline - begun) / 2);
+      if (whole.status != ARES_ECONNREFUSED && whole.status != ARES_ETIMEOUT) {
+        self->doubted.erase(name);
+        self->tcp_closed_until.erase(name);
+        co_return whole;
+      }
+      if (self->tcp_closed_until.size() >= max_remembered) self->tcp_closed_until.clear();
+      self->tcp_closed_until[name] = steady_clock::now() + tcp_again;
+    }
+    if (part.status == ARES_ENODATA) part.status = ARES_EBADRESP;  // all of it was cut off
+    co_return part;
   }
 
   // Asks the servers one after another, the one that answered last first, until one knows.
@@ -310,31 +229,26 @@ struct resolver::implementation {
       const auto now = steady_clock::now();
       if (tried > 0 && now >= deadline) break;
       const auto share = (deadline - now) / static_cast<int>(self->servers.size() - tried);
-      const bool tcp = self->large.contains(name);
-      auto raw = co_await channel::ask(self->channel_to(server, tcp), name, type, now + share);
-      if (raw.status == ARES_SUCCESS && raw.bytes.size() > channel::max_udp_answer) {
-        if (self->large.size() >= max_remembered) self->large.clear();
-        self->large.insert(
-            name);  // it came over TCP: the next question goes there at once, one query instead of two
-      } else {
-        self->large.erase(name);
-      }
+      auto raw = co_await ask(self, index, name, type, now + share);
+      const auto seen = look_at(raw.bytes);
       const auto outcome = classify(raw.status);
       const auto why = raw.status == ARES_SUCCESS
                            ? fmt::format("the answer of name server {} is malformed", to_text(endpoint))
                            : sentence(type, name, reason(raw.status, type, endpoint, self->settings.timeout));
       if (!failed(outcome)) {
         self->preferred = index;
-        co_return outcome_of{outcome, std::move(raw.bytes), why};
+        co_return outcome_of{outcome, std::move(raw.bytes), why, seen && seen->truncated,
+                             seen ? seen->ttl : std::nullopt};
       }
-      if (weight(outcome) > weight(best.outcome)) best = {outcome, {}, why};
+      if (weight(outcome) > weight(best.outcome)) best = {outcome, {}, why, false, {}};
       if (raw.status == ARES_ECANCELLED || raw.status == ARES_EDESTRUCTION || raw.status == ARES_EBADNAME ||
           raw.status == ARES_EBADQUERY) {
         break;
       }
     }
     if (!failed(best.outcome)) {
-      best = {query_outcome::error, {}, sentence(type, name, "the lookup was given up: Rollcall stops")};
+      best.outcome = query_outcome::error;
+      best.detail = sentence(type, name, "the lookup was given up: Rollcall stops");
     }
     co_return best;
   }
@@ -346,6 +260,7 @@ struct resolver::implementation {
     auto found = co_await lookup(self, domain, record_type::srv, deadline);
     srv_answer answer;
     answer.outcome = found.outcome;
+    answer.ttl = found.ttl;
     if (found.outcome == query_outcome::ok) {
       const int status = read_srv(found.bytes, answer);
       answer.outcome = classify(status);
@@ -357,6 +272,13 @@ struct resolver::implementation {
                      fmt::format("no target is a host name, the first is '{}'", answer.dropped.front()));
       } else if (status != ARES_SUCCESS) {
         found.detail = sentence(record_type::srv, domain, found.detail);
+      } else if (found.truncated) {
+        answer.outcome = query_outcome::partial;
+        found.detail =
+            sentence(record_type::srv, domain,
+                     fmt::format("only {} records fit into a datagram, and the name server does not "
+                                 "answer over TCP: open TCP port 53 to it",
+                                 answer.records.size()));
       }
     }
     if (answer.outcome != query_outcome::ok) answer.detail = std::move(found.detail);
@@ -366,31 +288,71 @@ struct resolver::implementation {
   static asio::awaitable<addresses_answer> addresses_of_type(self_ptr self, std::string name,
                                                              record_type type,
                                                              steady_clock::time_point deadline) {
+    const auto question = std::pair(name, type);
+    const bool mute = self->mute.contains(question);
+    if (mute) deadline = std::min(deadline, steady_clock::now() + self->settings.timeout / mute_share);
     auto found = co_await lookup(self, name, type, deadline);
+    if (found.outcome != query_outcome::timeout) self->mute.erase(question);
     addresses_answer answer;
     answer.outcome = found.outcome;
+    answer.ttl = found.ttl;
     if (found.outcome == query_outcome::ok) {
       const int status = read_addresses(type, found.bytes, answer);
       answer.outcome = classify(status);
       if (status == ARES_ENODATA) found.detail = sentence(type, name, "the answer holds no address");
       if (failed(answer.outcome)) found.detail = sentence(type, name, found.detail);
+      if (answer.outcome == query_outcome::ok && found.truncated) {
+        answer.outcome = query_outcome::partial;
+        answer.unanswered = address_family::both;
+        found.detail =
+            sentence(type, name,
+                     fmt::format("only {} records fit into a datagram, and the name server does not "
+                                 "answer over TCP: open TCP port 53 to it",
+                                 answer.records.size()));
+      }
     }
     if (answer.outcome != query_outcome::ok) answer.detail = std::move(found.detail);
     co_return answer;
   }
 
   static addresses_answer both(addresses_answer v4, addresses_answer v6) {
+    const bool some = has_records(v4.outcome) || has_records(v6.outcome);
     const bool partly = failed(v4.outcome) || failed(v6.outcome);
-    if (v4.outcome == query_outcome::ok || v6.outcome == query_outcome::ok) {
+    if (some) {
       addresses_answer answer;
       answer.outcome = query_outcome::ok;
-      answer.complete = !partly;
+      for (auto* each : {&v4, &v6}) {
+        if (each->outcome != query_outcome::partial && !failed(each->outcome)) continue;
+        answer.outcome = query_outcome::partial;
+        answer.unanswered = each->unanswered ? each->unanswered
+                            : each == &v4    ? address_family::v4
+                                             : address_family::v6;
+        answer.detail = each->detail;
+      }
+      answer.ttl = shorter(v4.ttl, v6.ttl);
       answer.records = std::move(v4.records);
       answer.records.insert(answer.records.end(), v6.records.begin(), v6.records.end());
       return answer;
     }
     if (partly) return weight(v6.outcome) > weight(v4.outcome) ? v6 : v4;
     return v4.outcome == query_outcome::nxdomain || v6.outcome != query_outcome::nxdomain ? v4 : v6;
+  }
+
+  // Both families, or the one that was chosen.
+  static asio::awaitable<addresses_answer> addresses_of_name(self_ptr self, std::string name,
+                                                             steady_clock::time_point deadline) {
+    using enum address_family;
+    if (self->settings.family != both) {
+      const auto type = self->settings.family == v4 ? record_type::a : record_type::aaaa;
+      co_return co_await addresses_of_type(self, std::move(name), type, deadline);
+    }
+    auto [first, second] = co_await (addresses_of_type(self, name, record_type::a, deadline) &&
+                                     addresses_of_type(self, name, record_type::aaaa, deadline));
+    if (has_records(first.outcome) && second.outcome == query_outcome::timeout)
+      remember_in(self->mute, std::pair(name, record_type::aaaa));
+    if (has_records(second.outcome) && first.outcome == query_outcome::timeout)
+      remember_in(self->mute, std::pair(name, record_type::a));
+    co_return implementation::both(std::move(first), std::move(second));
   }
 
   std::vector<asio::ip::address> from_hosts_file(std::string host) {
@@ -427,27 +389,33 @@ struct resolver::implementation {
       co_return addresses_answer{query_outcome::ok, std::move(found), {}};
     }
     const auto deadline = steady_clock::now() + self->settings.timeout;
-    auto names = complete(host, self->search);
+    auto names = complete_host(host, self->search);
     if (const auto known = self->completed.find(host); known != self->completed.end())
       names = {known->second};
     std::optional<addresses_answer> empty, nothing;
-    for (const auto& name : names) {
-      auto answer = both_of(co_await (addresses_of_type(self, name, record_type::a, deadline) &&
-                                      addresses_of_type(self, name, record_type::aaaa, deadline)));
-      if (answer.outcome == query_outcome::ok) {
+    std::vector<std::string> tried;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto& name = names[i];
+      auto answer = co_await addresses_of_name(self, name, deadline);
+      if (has_records(answer.outcome)) {
         if (name != host && name != host + '.') self->remember(host, name);
         co_return answer;
       }
-      if (failed(answer.outcome)) co_return answer;
+      tried.push_back(fmt::format("{} ({})", name, to_string(answer.outcome)));
+      // What the world outside says of a name that is meant for the search list is no failure of ours.
+      const bool outside = i > 0 && name == host + '.';
+      if (failed(answer.outcome) && !outside) {
+        if (i > 0) answer.detail += tried_as(tried);
+        co_return answer;
+      }
+      if (failed(answer.outcome)) continue;
       auto& kept = answer.outcome == query_outcome::empty ? empty : nothing;
       if (!kept) kept = std::move(answer);
     }
     self->completed.erase(host);
-    co_return empty ? std::move(*empty) : std::move(*nothing);
-  }
-
-  static addresses_answer both_of(std::tuple<addresses_answer, addresses_answer> pair) {
-    return both(std::move(std::get<0>(pair)), std::move(std::get<1>(pair)));
+    auto& said = empty ? *empty : *nothing;
+    if (tried.size() > 1) said.detail += tried_as(tried);
+    co_return std::move(said);
   }
 
   void remember(const std::string& host, const std::string& name) {
@@ -463,8 +431,11 @@ struct resolver::implementation {
   std::size_t preferred = 0;
   std::vector<std::string> search;
   std::filesystem::file_time_type read_at;
-  std::set<std::string> large;                   // names whose last answer needed TCP
-  std::map<std::string, std::string> completed;  // short host name -> the completion that had addresses
+  std::set<std::string> large;    // names whose last answer needed TCP
+  std::set<std::string> doubted;  // not answered lately: perhaps its TCP side is closed
+  std::map<std::string, steady_clock::time_point> tcp_closed_until;
+  std::set<std::pair<std::string, record_type>> mute;  // silent, while the other family answered
+  std::map<std::string, std::string> completed;        // short host name -> the completion that had addresses
   bool closed = false;
 };
 
@@ -482,6 +453,10 @@ asio::awaitable<srv_answer> resolver::srv(std::string domain) {
 
 asio::awaitable<addresses_answer> resolver::addresses(std::string host) {
   return implementation::addresses(implementation_, std::move(host));
+}
+
+const std::vector<std::string>& resolver::search() const noexcept {
+  return implementation_->search;
 }
 
 std::vector<std::string> resolver::candidates(std::string_view domain) const {

@@ -20,8 +20,19 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 // The label `outcome` of rollcall_discovery_queries_total.
-enum class query_outcome { ok, empty, nxdomain, servfail, timeout, error };
+enum class query_outcome {
+  ok,
+  partial,  // records, and more that were not told: one family failed, or the answer was cut short
+  empty,
+  nxdomain,
+  servfail,
+  timeout,
+  error
+};
 std::string_view to_string(query_outcome) noexcept;
+
+// Which addresses are asked for.
+enum class address_family { both, v4, v6 };
 
 struct srv_record {
   std::string target;  // lower case, without the trailing dot
@@ -32,10 +43,11 @@ struct srv_record {
 template <class T>
 struct query_answer {
   query_outcome outcome = query_outcome::error;
-  T records{};                         // without duplicates, sorted; empty unless `ok`
-  std::string detail;                  // why, for an operator; empty when `ok`
-  std::vector<std::string> dropped{};  // targets that are no host name, as they were read
-  bool complete = true;                // addresses(): false when only one of A and AAAA was answered
+  T records{};                                 // without duplicates, sorted; empty unless `ok` or `partial`
+  std::string detail;                          // why, for an operator; empty when `ok`
+  std::vector<std::string> dropped{};          // targets that are no host name, as they were read
+  std::optional<address_family> unanswered{};  // addresses(): of a `partial` answer the family that failed
+  std::optional<std::chrono::seconds> ttl{};   // how long the answer may be kept, when it says so
 };
 
 class resolver {
@@ -46,6 +58,8 @@ class resolver {
     std::optional<std::vector<std::string>> search{};  // absent: resolv.conf's
     std::string resolv_conf = "/etc/resolv.conf";      // read again when it changes
     std::uint16_t port = 53;                           // of the servers resolv.conf names
+    bool tcp = false;                                  // ask over TCP only
+    address_family family = address_family::both;
   };
   resolver(asio::io_context&, options);  // throws std::runtime_error when c-ares cannot start
   ~resolver();  // lookups still running end with `error`; before the io_context, as any Asio object
@@ -54,14 +68,16 @@ class resolver {
 
   // Both can be cancelled; a cancelled lookup ends at once, as `error`.
   asio::awaitable<query_answer<std::vector<srv_record>>> srv(std::string domain);
-  // A and AAAA together: `ok` when either has addresses. Literals and the hosts file are honoured; a short
-  // name is completed as below, and the completion that worked is remembered.
+  // A and AAAA together: `ok` when either has addresses, `partial` when the other one failed. Literals and
+  // the hosts file are honoured; a relative name is completed as a BEAM does, and the completion that worked
+  // is remembered.
   asio::awaitable<query_answer<std::vector<asio::ip::address>>> addresses(std::string host);
 
   // `service` or `service.namespace` (`service.namespace.svc` too) completed from resolv.conf's search list,
   // most likely first; anything longer, or one that ends in a dot, as it stands. Labels such as `_dist._tcp.`
   // in front do not count. Always ends in a dot (no search-list multiplication, see docs/protocol.md).
   std::vector<std::string> candidates(std::string_view domain) const;
+  const std::vector<std::string>& search() const noexcept;
 
  private:
   struct implementation;

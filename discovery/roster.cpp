@@ -6,6 +6,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "discovery/last_answer.hpp"
+#include "discovery/spelling.hpp"
 
 namespace rollcall::discovery {
 
@@ -40,9 +41,9 @@ std::string not_a_name(std::string_view alive, std::string_view host,
 
 struct roster::implementation {
   implementation(const options& chosen, resolver& names, const local_names_function& local)
-      : ignore(chosen.ignore) {
+      : ignore(chosen.ignore), resolve(names) {
     for (const auto& each : chosen.sources) {
-      answers.emplace_back(label(each));
+      answers.emplace_back(label(each), chosen.linger, chosen.linked);
       sources.push_back(
           std::visit(overloaded{
                          [&](const srv_source& one) { return make_srv_source(one, chosen.srv_port, names); },
@@ -65,15 +66,51 @@ struct roster::implementation {
 
   asio::awaitable<void> ask(std::size_t index, heard& what) {
     what = co_await sources[index]->ask();
-    what.entries = unite(std::move(what.entries));
-    std::erase_if(what.entries, [this](const entry& each) {
-      return std::ranges::any_of(
-          ignore, [&](const std::string& pattern) { return glob_matches(pattern, each.name.text()); });
-    });
-    if (what.outcome == query_outcome::ok && what.entries.empty()) {
+    what.entries = revised(index, unite(std::move(what.entries)));
+    const bool some = what.outcome == query_outcome::ok || what.outcome == query_outcome::partial;
+    if (some && what.entries.empty()) {
       what.outcome = query_outcome::empty;  // guarded like any other nothing
       what.detail = what.remarks.empty() ? "every node it lists is ignored" : what.remarks.front();
     }
+  }
+
+  // Under the nodes' own names, without those that are known to be no members.
+  std::vector<entry> revised(std::size_t index, std::vector<entry> entries) const {
+    for (auto& each : entries) {
+      auto own = spellings.of(each.listed_as.value_or(each.name));
+      if (!own || *own == each.name) continue;
+      if (!each.listed_as) each.listed_as = each.name;
+      each.name = std::move(*own);
+    }
+    entries = unite(std::move(entries));
+    const auto all = entries;
+    std::erase_if(entries, [&](const entry& each) {
+      return !sources[index]->keeps(each, all) ||
+             std::ranges::any_of(
+                 ignore, [&](const std::string& pattern) { return glob_matches(pattern, each.name.text()); });
+    });
+    return entries;
+  }
+
+  const entry* find(const node_name& name) const {
+    for (const auto& answer : answers) {
+      for (const auto& each : answer.entries()) {
+        if (each.name == name || each.listed_as == name) return &each;
+      }
+    }
+    return nullptr;
+  }
+
+  round collected(std::vector<std::string> changes) const {
+    round result;
+    result.changes = std::move(changes);
+    for (const auto& each : answers) {
+      result.sources.push_back(each.status());
+      const auto& ttl = each.status().ttl;
+      if (ttl && (!result.fresh_for || *ttl < *result.fresh_for)) result.fresh_for = ttl;
+    }
+    result.entries = everybody();
+    return result;
   }
 
   std::vector<entry> everybody() const {
@@ -83,6 +120,8 @@ struct roster::implementation {
   }
 
   std::vector<std::string> ignore;
+  resolver& resolve;
+  own_spellings spellings;
   std::vector<std::unique_ptr<source>> sources;  // in configured order
   std::vector<last_answer> answers;              // of each
 };
@@ -98,19 +137,46 @@ asio::awaitable<round> roster::refresh() {
   std::vector<heard> all(own.sources.size());
   co_await own.ask_from(0, all);
   const auto now = std::chrono::system_clock::now();
-  round result;
+  std::vector<std::string> changes;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    own.answers[i].hear(std::move(all[i]), now, result.changes);
+    own.answers[i].hear(std::move(all[i]), now, changes);
     if (own.answers[i].believed_empty()) own.sources[i]->believed_empty();
-    if (own.sources[i]->asks()) result.queried.push_back(i);
-    result.sources.push_back(own.answers[i].status());
   }
-  result.entries = own.everybody();
+  auto result = own.collected(std::move(changes));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (own.sources[i]->asks()) result.queried.push_back(i);
+  }
   co_return result;
 }
 
-void roster::learned(const node_name& guess, const node_name& real) {
-  for (const auto& each : implementation_->sources) each->learned(guess, real);
+bool roster::learned(const node_name& listed, const node_name& real) {
+  auto& own = *implementation_;
+  for (const auto& each : own.sources) each->learned(listed, real);
+  const auto* found = own.find(listed);
+  if (found == nullptr) return false;
+  if (found->host_is_guess || found->name == real) return true;
+  const auto& original = found->listed_as ? *found->listed_as : found->name;
+  return own.spellings.learn(original, real, own.resolve.search());
+}
+
+bool roster::linked(const node_name& name) {
+  auto& own = *implementation_;
+  bool changed = false;
+  for (std::size_t i = 0; i < own.sources.size(); ++i) {
+    for (const auto& each : own.answers[i].entries()) {
+      if (each.name == name) changed |= own.sources[i]->linked(each);
+    }
+  }
+  return changed;
+}
+
+round roster::review() {
+  auto& own = *implementation_;
+  std::vector<std::string> changes;
+  for (std::size_t i = 0; i < own.sources.size(); ++i) {
+    own.answers[i].revise(own.revised(i, own.answers[i].entries()), changes);
+  }
+  return own.collected(std::move(changes));
 }
 
 }  // namespace rollcall::discovery

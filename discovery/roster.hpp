@@ -13,8 +13,9 @@ struct source_status {
   bool asked = false;                         // false until the first query ended
   std::size_t records = 0;                    // nodes in the last good answer, --ignore applied
   std::optional<std::chrono::system_clock::time_point>
-      last_success;              // the last `ok`, `empty` or believed `nxdomain`
-  std::vector<node_name> nodes;  // of the last good answer
+      last_success;                           // the last `ok`, `empty` or believed `nxdomain`
+  std::vector<node_name> nodes;               // of the last good answer
+  std::optional<std::chrono::seconds> ttl{};  // what the last answer says of itself
 };
 
 struct round {
@@ -22,15 +23,19 @@ struct round {
   std::vector<entry> entries;          // the union, sorted by name, one per node, --ignore applied
   std::vector<std::size_t> queried;    // indices into sources: one query each was counted this round
   std::vector<std::string> changes;    // sentences for the log: what is new since the last round, each once
+  std::optional<std::chrono::seconds> fresh_for{};  // the shortest of the sources' TTLs
 };
 
 class roster {
  public:
   struct options {
     std::vector<source_options> sources;
-    std::vector<std::string> ignore;  // globs on the whole node name: * and ?
-    bool srv_port = false;            // --peer-port=srv
-    std::string local_host;           // the guess for --local
+    std::vector<std::string> ignore;      // globs on the whole node name: * and ?
+    bool srv_port = false;                // --peer-port=srv
+    std::string local_host;               // the guess for --local
+    std::chrono::milliseconds linger{0};  // --linger
+    // Whether there is a link to that node: it is not taken for gone while an answer is partial.
+    std::function<bool(const node_name&)> linked{};
   };
   roster(asio::io_context&, const options&, resolver&, const local_names_function&);
   ~roster();
@@ -41,8 +46,14 @@ class roster {
   asio::awaitable<round> refresh();
   static constexpr int empty_rounds_to_believe = 3;
 
-  // A --local node told its real name in the handshake: the guess is replaced from the next round on.
-  void learned(const node_name& guess, const node_name& real);
+  // A node that is listed under the first name told another one in its handshake. True: it is the same node,
+  // which spells its host otherwise (case, a final dot, without the search list's domain), and goes by its
+  // own spelling from now on; or one of --local, whose host was a guess.
+  bool learned(const node_name& listed, const node_name& real);
+  // A listed node was linked. True: review() may give other entries than before.
+  bool linked(const node_name&);
+  // The last answers, with what was learned since: nobody is asked.
+  round review();
 
  private:
   struct implementation;

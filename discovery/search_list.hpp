@@ -15,6 +15,14 @@ namespace rollcall::discovery {
 // of its own.
 std::vector<std::string> complete(std::string_view domain, std::span<const std::string> search);
 
+// The same for the host of a node, as a BEAM's resolver completes it: longer names, too
+// (`pod.service.namespace`), but none that already ends in a domain of the list.
+std::vector<std::string> complete_host(std::string_view host, std::span<const std::string> search);
+
+// True: `own`, which a node calls its host, is the host known as `known`: whatever the case, a final dot, and
+// a domain of the search list at the end of either.
+bool same_host(std::string_view known, std::string_view own, std::span<const std::string> search);
+
 // Lower case, no final dot; nothing when it is no host name (RFC 1123, and underscores, which Erlang nodes
 // carry).
 std::optional<std::string> normal_host(std::string_view text);

@@ -46,15 +46,18 @@ struct entry {
   std::optional<asio::ip::address> address;  // of --dns and --local
   std::optional<std::uint16_t> port;         // of --local, or of the SRV record when --peer-port=srv
   bool host_is_guess = false;                // --local: the port mapper knows only the part before the '@'
+  std::optional<node_name> listed_as{};      // what the source calls it, where the node itself says otherwise
   friend bool operator==(const entry&, const entry&) = default;
 };
 
 // What a source says once.
 struct heard {
   query_outcome outcome = query_outcome::ok;
-  std::vector<entry> entries;        // empty unless `ok`
-  std::string detail;                // why, empty when `ok`
-  bool complete = true;              // false: part of the answer is missing, so nobody is gone yet
+  std::vector<entry> entries;  // empty unless `ok` or `partial`
+  std::string detail;          // why, empty when `ok`
+  // Of a partial answer: whose records are missing, so that nobody of them is gone because of it.
+  std::optional<address_family> unanswered{};
+  std::optional<std::chrono::seconds> ttl{};
   std::vector<std::string> remarks;  // what is wrong with single records; each is said once while it stays so
 };
 
@@ -73,6 +76,10 @@ class source {
   virtual void believed_empty() {}
   // A node that was listed as `guess` calls itself `real`.
   virtual void learned(const node_name& /*guess*/, const node_name& /*real*/) {}
+  // A node of its entries was linked. True: keeps() may say something else from now on.
+  virtual bool linked(const entry&) { return false; }
+  // False: known not to be a member, whatever the answer says. `all`: what is listed beside it.
+  virtual bool keeps(const entry&, const std::vector<entry>& /*all*/) const { return true; }
 };
 
 std::unique_ptr<source> make_srv_source(srv_source, bool use_port, resolver&);

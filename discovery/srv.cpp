@@ -1,5 +1,6 @@
 // --srv: the targets of a service's SRV records (RFC 2782) are the hosts of nodes.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -18,10 +19,15 @@ class srv final : public source {
     heard what;
     const auto names = chosen_.empty() ? resolve_.candidates(one_.domain) : std::vector<std::string>{chosen_};
     std::optional<query_answer<std::vector<srv_record>>> kept;
+    std::vector<std::string> tried;
     for (const auto& name : names) {
       auto answer = co_await resolve_.srv(name);
       const auto outcome = answer.outcome;
-      if (outcome == query_outcome::ok) chosen_ = name;
+      if (outcome == query_outcome::ok || outcome == query_outcome::partial) chosen_ = name;
+      tried.push_back(fmt::format("{} ({})", name, to_string(outcome)));
+      // What the world outside says of a name that is meant for the search list is no failure of ours.
+      const bool outside = tried.size() > 1 && name == one_.domain + '.';
+      if (outside && chosen_.empty() && outcome != query_outcome::empty) break;
       const bool says_nothing = outcome == query_outcome::empty || outcome == query_outcome::nxdomain;
       // A name without records says more than a name that is not there; anything but these two ends the
       // search.
@@ -33,6 +39,9 @@ class srv final : public source {
     }
     what.outcome = kept->outcome;
     what.detail = std::move(kept->detail);
+    if (chosen_.empty() && tried.size() > 1) what.detail += fmt::format("; tried {}", fmt::join(tried, ", "));
+    if (what.outcome == query_outcome::partial) what.unanswered = address_family::both;
+    what.ttl = kept->ttl;
     for (const auto& each : kept->dropped) {
       what.remarks.push_back(fmt::format("target '{}' is no host name and is left out", each));
     }

@@ -410,6 +410,14 @@ void cluster::implementation::apply(const fact::connect_result& result) {
   next_judgement = std::min(next_judgement, now.steady + answers_shown_within);
 }
 
+void cluster::implementation::apply(const fact::shows_up& told) {
+  auto* m = members.find(told.node);
+  if (m == nullptr || m->linked) return;
+  m->next_dial = now.steady;
+  m->dials_failed = 0;
+  dirty = true;
+}
+
 void cluster::implementation::apply(const fact::cookies_changed&) {
   questions::dial_now(members, true, now.steady);
 }

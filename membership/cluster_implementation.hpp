@@ -44,6 +44,7 @@ struct cluster::implementation {
   void apply(const fact::stopping&);
   void apply(const fact::connect_result&);
   void apply(const fact::cookies_changed&);
+  void apply(const fact::shows_up&);
   void apply(const fact::round_requested&);
   void apply(const fact::heard&);
   void apply(const fact::peer_changed&);

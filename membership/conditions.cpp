@@ -66,7 +66,8 @@ void conditions::sources_told(const std::vector<source_report>& sources, moment 
       watch.last_success = source.last_success;
       watch.succeeded = now.steady;
       watch.ever = true;
-    } else if (source.asked && source.outcome == query_outcome::ok) {
+    } else if (source.asked &&
+               (source.outcome == query_outcome::ok || source.outcome == query_outcome::partial)) {
       watch.succeeded = now.steady;
       watch.ever = true;
     }

@@ -39,7 +39,7 @@ enum class reason {
 };
 enum class member_state { joining, up, suspect, leaving, down, left };
 enum class connect_outcome { connected, failed, ignored, timeout, error };
-enum class query_outcome { ok, empty, nxdomain, servfail, timeout, error };
+enum class query_outcome { ok, partial, empty, nxdomain, servfail, timeout, error };
 // How a probe of the link between two nodes ended: one of them was asked to send, the other answers to us.
 enum class link_probe {
   answered,  // its answer came to us, over its own link
@@ -50,7 +50,7 @@ enum class link_probe {
 // How a TCP connection from one node to another's distribution port ended.
 enum class path_probe { reachable, timeout, refused, unresolved, unreachable, no_word };
 inline constexpr int reason_count = 13, member_state_count = 6, connect_outcome_count = 5,
-                     query_outcome_count = 6;
+                     query_outcome_count = 7;
 
 std::string_view to_string(reason) noexcept;
 std::string_view to_string(member_state) noexcept;
@@ -72,6 +72,7 @@ struct source_report {
   std::size_t records = 0;
   std::optional<milliseconds> last_success;  // wall
   std::vector<node_name> nodes;
+  std::optional<std::chrono::seconds> ttl{};  // of the last answer, when it says so
 };
 
 namespace fact {
@@ -158,15 +159,20 @@ struct connect_result {
   milliseconds took;
   std::string detail;
 };
+// Something shows that a node is another run than the one that kept us out, or can be reached where it could
+// not: whatever pause its dials were in is over.
+struct shows_up {
+  node_name node;
+};
 struct cookies_changed {};  // members refused for their cookie are dialled again at once
 struct round_requested {};  // reconnect/0
 }  // namespace fact
 
-using any_fact =
-    std::variant<fact::listed, fact::link_up, fact::link_down, fact::dial_failed, fact::view,
-                 fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
-                 fact::cookies_changed, fact::round_requested, fact::heard, fact::peer_changed,
-                 fact::watching, fact::links_probed, fact::path_probed, fact::leave, fact::rejoin>;
+using any_fact = std::variant<fact::listed, fact::link_up, fact::link_down, fact::dial_failed, fact::view,
+                              fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
+                              fact::cookies_changed, fact::round_requested, fact::heard, fact::peer_changed,
+                              fact::watching, fact::links_probed, fact::path_probed, fact::leave,
+                              fact::rejoin, fact::shows_up>;
 
 namespace action {
 struct dial {

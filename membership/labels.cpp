@@ -75,6 +75,8 @@ std::string_view to_string(query_outcome value) noexcept {
   switch (value) {
     case query_outcome::ok:
       return "ok";
+    case query_outcome::partial:
+      return "partial";
     case query_outcome::empty:
       return "empty";
     case query_outcome::nxdomain:

@@ -185,6 +185,8 @@ document discovery(const snapshot& s) {
         {"records", of(std::uint64_t{source.records})},
         {"last_success_at", optional(source.last_success)},
         {"nodes", list_of(source.nodes)},
+        {"ttl_ms", source.ttl ? of(std::uint64_t{static_cast<std::uint64_t>(source.ttl->count()) * 1'000})
+                              : document{nil{}}},
     }});
   }
   return {std::move(items)};

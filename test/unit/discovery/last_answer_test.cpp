@@ -135,10 +135,57 @@ TEST_F(LastAnswer, StartsWithoutNodesAndSaysSo) {
 
 TEST_F(LastAnswer, HalfAnAnswerTakesNobodyAway) {
   hear(answer({"a@1.1.1.1", "a@::1"}));
-  auto half = answer({"a@1.1.1.1", "a@1.1.1.2"});
-  half.complete = false;
-  hear(std::move(half));
+  const auto half = [] {
+    auto what = answer({"a@1.1.1.1", "a@1.1.1.2"});
+    what.outcome = partial;
+    what.detail = "why";
+    what.unanswered = address_family::both;
+    return what;
+  };
+  EXPECT_THAT(hear(half()),
+              ElementsAre("srv:a@svc: part of an answer: why; nobody is taken for gone because of it",
+                          "srv:a@svc: 3 nodes; new: a@1.1.1.2"));
   EXPECT_THAT(nodes(), ElementsAre("a@1.1.1.1", "a@1.1.1.2", "a@::1"));
+  EXPECT_THAT(hear(half()), IsEmpty());
+  EXPECT_EQ(last.status().outcome, partial);
+  EXPECT_EQ(last.status().last_success, now);
+  // A dead one is not kept: what was not heard of for long, and has no link, goes.
+  now += last_answer::partial_keeps;
+  EXPECT_THAT(hear(half()), ElementsAre("srv:a@svc: 2 nodes; no longer listed: a@::1"));
+  EXPECT_THAT(hear(answer({"a@1.1.1.1", "a@1.1.1.2"})), ElementsAre("srv:a@svc: answers again: 2 nodes"));
+}
+
+TEST(PartialAnswer, KeepsWhoHasALink) {
+  last_answer last("dns:a@x", 0ms, [](const node_name& each) { return each.text() == "a@::1"; });
+  std::vector<std::string> changes;
+  time now{};
+  auto whole = answer({"a@::1", "a@::2"});
+  for (auto& each : whole.entries) each.address = asio::ip::make_address(std::string(each.name.host()));
+  last.hear(std::move(whole), now, changes);
+  heard half;
+  half.outcome = partial;
+  half.unanswered = address_family::v6;
+  half.entries = {plain("a@1.1.1.1")};
+  last.hear(half, now += 2 * last_answer::partial_keeps, changes);
+  EXPECT_THAT(last.status().nodes, ElementsAre(name("a@1.1.1.1"), name("a@::1")));
+}
+
+TEST(Linger, KeepsWhoWasHeardOfLately) {
+  last_answer last("dns:a@x", 20s);
+  std::vector<std::string> changes;
+  time now{};
+  // Eight of ten are answered, in turn: nobody comes and goes.
+  for (int round = 0; round < 30; ++round) {
+    std::vector<std::string> some;
+    for (int i = 0; i < 8; ++i) some.push_back("a@10.0.0." + std::to_string((round * 3 + i) % 10));
+    last.hear(answer(some), now += 5s, changes);
+    if (round > 2) {
+      EXPECT_THAT(last.status().nodes, SizeIs(10)) << round;
+    }
+  }
+  changes.clear();
+  for (int round = 0; round < 5; ++round) last.hear(answer({"a@10.0.0.1"}), now += 5s, changes);
+  EXPECT_THAT(last.status().nodes, ElementsAre(name("a@10.0.0.1"))) << "and who is gone goes";
 }
 
 TEST_F(LastAnswer, ARemarkIsSaidOnceWhileItStays) {

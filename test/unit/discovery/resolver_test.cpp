@@ -321,7 +321,7 @@ TEST_F(Resolver, AWholeHostNameCostsOneQuestionOfEachKind) {
   resolver names(context, options());
   const auto answer = run(context, names.addresses("app-0.app.shop.svc.cluster.local"));
   ASSERT_EQ(answer.outcome, query_outcome::ok) << answer.detail;
-  EXPECT_TRUE(answer.complete);
+  EXPECT_EQ(answer.ttl, 5s);
   EXPECT_THAT(answer.records,
               ElementsAre(asio::ip::make_address("10.1.2.2"), asio::ip::make_address("10.1.2.3"),
                           asio::ip::make_address("2001:db8::1")));
@@ -334,23 +334,22 @@ struct pair_row {
   unsigned a, aaaa;      // the codes answered
   bool a_has, aaaa_has;  // and whether with an address
   query_outcome outcome;
-  bool complete;
 };
 
 TEST_F(Resolver, TwoAnswersBecomeOne) {
   using enum query_outcome;
   constexpr auto fine = 0U, gone = 3U, broken = 2U;
   const pair_row rows[] = {
-      {"both", fine, fine, true, true, ok, true},
-      {"only v4", fine, fine, true, false, ok, true},
-      {"only v6", fine, fine, false, true, ok, true},
-      {"v4, and a server that says NXDOMAIN to AAAA", fine, gone, true, false, ok, true},
-      {"v4, v6 fails", fine, broken, true, false, ok, false},
-      {"v6, v4 fails", broken, fine, false, true, ok, false},
-      {"neither", fine, fine, false, false, empty, true},
-      {"no such name", gone, gone, false, false, nxdomain, true},
-      {"nothing, v6 fails", fine, broken, false, false, servfail, true},
-      {"no such name, v4 fails", broken, gone, false, false, servfail, true},
+      {"both", fine, fine, true, true, ok},
+      {"only v4", fine, fine, true, false, ok},
+      {"only v6", fine, fine, false, true, ok},
+      {"v4, and a server that says NXDOMAIN to AAAA", fine, gone, true, false, ok},
+      {"v4, v6 fails", fine, broken, true, false, partial},
+      {"v6, v4 fails", broken, fine, false, true, partial},
+      {"neither", fine, fine, false, false, empty},
+      {"no such name", gone, gone, false, false, nxdomain},
+      {"nothing, v6 fails", fine, broken, false, false, servfail},
+      {"no such name, v4 fails", broken, gone, false, false, servfail},
   };
   resolver names(context, options());
   for (const auto& row : rows) {
@@ -363,9 +362,100 @@ TEST_F(Resolver, TwoAnswersBecomeOne) {
     };
     const auto answer = run(context, names.addresses("app-0.app.shop.svc.cluster.local"));
     EXPECT_EQ(answer.outcome, row.outcome) << row.name << ": " << answer.detail;
-    EXPECT_EQ(answer.complete, row.complete) << row.name;
-    EXPECT_EQ(answer.records.empty(), row.outcome != ok) << row.name;
+    const bool some = row.a_has || row.aaaa_has;
+    EXPECT_EQ(answer.records.empty(), !some) << row.name;
+    EXPECT_EQ(answer.unanswered.has_value(), row.outcome == partial) << row.name;
+    if (row.outcome == partial) {
+      EXPECT_EQ(answer.unanswered, row.a == broken ? address_family::v4 : address_family::v6);
+    }
+    EXPECT_EQ(answer.detail.empty(), row.outcome == ok) << row.name;
   }
+}
+
+TEST_F(Resolver, AFamilyThatNeverAnswersCostsItsWholeTimeOnce) {
+  server.on_question = [](const question& q) {
+    if (q.type == testing::type_a) q.reply(message(q).a("10.0.0.1").build());
+  };
+  resolver names(context, options(1'600ms));
+  const auto timed = [&] {
+    const auto begun = std::chrono::steady_clock::now();
+    const auto answer = run(context, names.addresses("app-0.app.shop.svc.cluster.local"));
+    EXPECT_EQ(answer.outcome, query_outcome::partial);
+    EXPECT_EQ(answer.unanswered, address_family::v6);
+    EXPECT_THAT(answer.records, SizeIs(1));
+    return std::chrono::steady_clock::now() - begun;
+  };
+  EXPECT_GE(timed(), 1'500ms);
+  EXPECT_LT(timed(), 1'200ms) << "an eighth, and what a busy machine adds";
+  // It answers again: nothing is remembered against it.
+  server.on_question = [](const question& q) {
+    q.reply(q.type == testing::type_a ? message(q).a("10.0.0.1").build() : message(q).build());
+  };
+  EXPECT_EQ(run(context, names.addresses("app-0.app.shop.svc.cluster.local")).outcome, query_outcome::ok);
+}
+
+TEST_F(Resolver, AsksForOneFamilyOnly) {
+  server.on_question = [](const question& q) { q.reply(message(q).a("10.0.0.1").build()); };
+  auto chosen = options();
+  chosen.family = address_family::v4;
+  resolver names(context, chosen);
+  EXPECT_EQ(run(context, names.addresses("app-0.app.shop.svc.cluster.local")).outcome, query_outcome::ok);
+  EXPECT_EQ(server.asked(testing::type_a), 1U);
+  EXPECT_EQ(server.asked(testing::type_aaaa), 0U);
+}
+
+TEST_F(Resolver, TakesWhatFitsWhereTcpIsClosed) {
+  server.on_question = [](const question& q) {
+    if (!q.tcp) q.reply(message(q).srv("app-0.test.").srv("app-1.test.").truncated().build());
+  };
+  resolver names(context, options(800ms));
+  srv(names);  // may not know yet that the long answer never comes
+  auto answer = srv(names);
+  EXPECT_EQ(answer.outcome, query_outcome::partial);
+  EXPECT_THAT(answer.records, SizeIs(2));
+  EXPECT_THAT(answer.detail, HasSubstr("only 2 records fit into a datagram"));
+  server.questions.clear();
+  EXPECT_EQ(srv(names).outcome, query_outcome::partial);
+  EXPECT_THAT(server.questions, SizeIs(1)) << "TCP is not waited for each time";
+  server.on_question = [](const question& q) { q.reply(message(q).srv("app-0.test.").build()); };
+  EXPECT_EQ(srv(names).outcome, query_outcome::ok);
+}
+
+TEST_F(Resolver, AsksOverTcpOnly) {
+  server.on_question = [](const question& q) { q.reply(message(q).srv("app-0.test.").build()); };
+  auto chosen = options();
+  chosen.tcp = true;
+  resolver names(context, chosen);
+  EXPECT_EQ(srv(names).outcome, query_outcome::ok);
+  ASSERT_THAT(server.questions, SizeIs(1));
+  EXPECT_TRUE(server.questions[0].tcp);
+}
+
+TEST_F(Resolver, APodWithItsServiceAndNamespaceIsCompletedAsABeamDoes) {
+  server.on_question = [](const question& q) {
+    const bool whole = q.name == "app-0.app.shop.svc.cluster.local.";
+    q.reply(!whole                      ? message(q, testing::rcode_nxdomain).build()
+            : q.type == testing::type_a ? message(q).a("10.0.0.1").build()
+                                        : message(q).build());
+  };
+  resolver names(context, options());
+  const auto answer = run(context, names.addresses("app-0.app.shop"));
+  EXPECT_EQ(answer.outcome, query_outcome::ok) << answer.detail;
+  server.questions.clear();
+  EXPECT_EQ(run(context, names.addresses("app-0.app.shop")).outcome, query_outcome::ok);
+  EXPECT_THAT(server.questions, SizeIs(2)) << "the completion that worked is remembered";
+}
+
+TEST_F(Resolver, TellsEveryNameThatWasTried) {
+  server.on_question = [](const question& q) {
+    // The world outside refuses what is none of its names.
+    q.reply(message(q, q.name == "nobody." ? testing::rcode_servfail : testing::rcode_nxdomain).build());
+  };
+  resolver names(context, options());
+  const auto answer = run(context, names.addresses("nobody"));
+  EXPECT_EQ(answer.outcome, query_outcome::nxdomain) << answer.detail;
+  EXPECT_THAT(answer.detail, HasSubstr("nobody.shop.svc.cluster.local. (nxdomain)"));
+  EXPECT_THAT(answer.detail, HasSubstr("nobody. (servfail)"));
 }
 
 TEST_F(Resolver, LiteralsAndLocalhostAskNobody) {

@@ -335,6 +335,50 @@ TEST_F(Roster, APortMapperThatFailsIsAFailure) {
   EXPECT_EQ(refresh().sources[0].outcome, query_outcome::error);
 }
 
+TEST_F(Roster, ANodeGoesByItsOwnSpelling) {
+  zone["app.default.svc.cluster.local."] = {{"app-0.app.default.svc.cluster.local.", 4370},
+                                            {"app-1.app.default.svc.cluster.local.", 4370},
+                                            {"Pod-2.example.", 4370}};
+  start({srv_source{"rabbit", "app.default"}});
+  EXPECT_THAT(nodes(refresh()),
+              ElementsAre("rabbit@app-0.app.default.svc.cluster.local",
+                          "rabbit@app-1.app.default.svc.cluster.local", "rabbit@pod-2.example"));
+  EXPECT_FALSE(one->learned(name("rabbit@pod-2.example"), name("rabbit@pod-3.example")));
+  EXPECT_FALSE(one->learned(name("rabbit@pod-2.example"), name("other@Pod-2.example")));
+  EXPECT_TRUE(one->learned(name("rabbit@pod-2.example"), name("rabbit@Pod-2.Example")));
+  EXPECT_TRUE(
+      one->learned(name("rabbit@app-0.app.default.svc.cluster.local"), name("rabbit@app-0.app.default")));
+  const auto asked = server.questions.size();
+  const auto own = one->review();
+  EXPECT_EQ(server.questions.size(), asked) << "nobody is asked again";
+  EXPECT_THAT(nodes(own),
+              ElementsAre("rabbit@Pod-2.Example", "rabbit@app-0.app.default", "rabbit@app-1.app.default"))
+      << "what one does, its siblings are expected to do";
+  EXPECT_EQ(own.entries[1].host, "app-0.app.default.svc.cluster.local");
+  EXPECT_THAT(own.changes, ElementsAre(HasSubstr("calls itself"))) << "one line, and nobody came or went";
+  const auto next = refresh();
+  EXPECT_EQ(nodes(next), nodes(own));
+  EXPECT_THAT(next.changes, IsEmpty());
+  // The expectation was wrong: it does call itself what the name server calls it.
+  EXPECT_TRUE(
+      one->learned(name("rabbit@app-1.app.default"), name("rabbit@app-1.app.default.svc.cluster.local")));
+  EXPECT_THAT(nodes(one->review()), ElementsAre("rabbit@Pod-2.Example", "rabbit@app-0.app.default",
+                                                "rabbit@app-1.app.default.svc.cluster.local"));
+}
+
+TEST_F(Roster, AnAddressOfTheFamilyNobodyListensOnIsNoMember) {
+  server.on_question = [](const question& q) {
+    q.reply(q.type == testing::type_a ? message(q).a("10.0.0.1").a("10.0.0.2").build()
+                                      : message(q).aaaa("fd00::1").aaaa("fd00::2").build());
+  };
+  start({dns_source{"app", "app.shop.svc.cluster.local"}});
+  EXPECT_THAT(refresh().entries, SizeIs(4));
+  EXPECT_TRUE(one->linked(name("app@10.0.0.1")));
+  EXPECT_THAT(nodes(one->review()), ElementsAre("app@10.0.0.1", "app@10.0.0.2"));
+  EXPECT_THAT(nodes(refresh()), ElementsAre("app@10.0.0.1", "app@10.0.0.2"));
+  EXPECT_FALSE(one->linked(name("app@10.0.0.1"))) << "no news";
+}
+
 TEST_F(Roster, WithoutSourcesIsEmpty) {
   start(std::vector<source_options>{});
   EXPECT_THAT(refresh().entries, IsEmpty());

@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         completion{"NamedPortOfAService",
                    "_dist._tcp.app",
                    {"svc.cluster.local"},
-                   {"_dist._tcp.app.svc.cluster.local.", "_dist._tcp.app."}},
+                   {"_dist._tcp.app.svc.cluster.local."}},
         completion{"NamedPortOfAWholeName",
                    "_dist._tcp.app.shop.svc.cluster.local",
                    kubernetes,
@@ -69,6 +69,29 @@ TEST(Complete, LeavesOutWhatWouldBeTooLong) {
   const std::string label(60, 'a');
   const auto longest = label + '.' + label + '.' + label + '.' + label;
   EXPECT_THAT(complete("service-name", strings{longest}), ElementsAre("service-name."));
+}
+
+TEST(CompleteHost, TakesTheSearchListForLongerNamesToo) {
+  EXPECT_THAT(complete_host("app-0.app.shop", kubernetes),
+              ElementsAre("app-0.app.shop.svc.cluster.local.", "app-0.app.shop.",
+                          "app-0.app.shop.shop.svc.cluster.local.", "app-0.app.shop.cluster.local."));
+  EXPECT_THAT(complete_host("app-0.app.shop.svc.Cluster.local", kubernetes),
+              ElementsAre("app-0.app.shop.svc.Cluster.local."));
+  EXPECT_THAT(complete_host("db.prod.example", strings{"corp.example"}),
+              ElementsAre("db.prod.example.", "db.prod.example.corp.example."));
+  EXPECT_THAT(complete_host("db.prod.example.", strings{"corp.example"}), ElementsAre("db.prod.example."));
+}
+
+TEST(SameHost, Table) {
+  EXPECT_TRUE(same_host("pod-1.example", "Pod-1.Example", kubernetes));
+  EXPECT_TRUE(same_host("pod-1.example", "pod-1.example.", kubernetes));
+  EXPECT_TRUE(same_host("app-0.app.shop.svc.cluster.local", "app-0.app.shop", kubernetes));
+  EXPECT_TRUE(same_host("app-0.app", "app-0.app.shop.svc.cluster.local", kubernetes));
+  EXPECT_TRUE(same_host("::1", "[0:0::1]", kubernetes));
+  EXPECT_FALSE(same_host("app-0.app.shop.svc.cluster.local", "app-1.app.shop", kubernetes));
+  EXPECT_FALSE(same_host("app-0.app.shop", "app-0", kubernetes));
+  EXPECT_FALSE(same_host("10.0.0.1", "10.0.0.2", kubernetes));
+  EXPECT_FALSE(same_host("10.0.0.1", "app-0", kubernetes));
 }
 
 TEST(NormalHost, TakesCaseAndFinalDotAway) {

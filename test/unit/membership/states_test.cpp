@@ -324,6 +324,19 @@ TEST(MemberStates, ARefusedCookieIsSuspectNotDownAndTriedAgainInFiveMinutesOrWhe
   EXPECT_EQ(d.dialled(), names{"b"});
 }
 
+TEST(MemberStates, WhatShowsUpIsDialledAtOnceWhateverThePause) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.dialled();
+  d.fail("b", reason::cookie);
+  d.pass(5s);
+  EXPECT_EQ(d.dialled(), names{});
+  d.step({fact::shows_up{full("b")}, fact::shows_up{full("a")}, fact::shows_up{full("nobody")}});
+  EXPECT_EQ(d.dialled(), names{"b"}) << "once, and nobody who is linked";
+}
+
 TEST(Starting, NothingIsCountedUntilEveryListedNodeWasDialledOnce) {
   driver d;
   d.list({"a", "b", "c"});
