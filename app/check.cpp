@@ -45,6 +45,9 @@ void print_troubles(const membership::snapshot& s) {
     if (source.outcome != membership::query_outcome::ok && !source.detail.empty()) {
       std::cout << source.source << ": " << source.detail << '\n';
     }
+    for (const auto& each : source.unnamed) {
+      std::cout << each.address << ": " << (each.detail.empty() ? "not asked yet" : each.detail) << '\n';
+    }
   }
 }
 

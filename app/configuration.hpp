@@ -27,6 +27,7 @@ enum class log_level { debug, info, warning, error };
 enum class log_format { text, json };
 enum class peer_port_mode { epmd, srv, fixed };
 enum class dns_family { automatic, four, six };
+enum class mesh_mode { base, all };
 
 struct host_port {
   std::string host;
@@ -53,6 +54,7 @@ struct configuration {
   milliseconds dns_timeout{2'000};
   dns_family family = dns_family::automatic;
   bool dns_tcp = false;
+  mesh_mode mesh = mesh_mode::base;
   milliseconds linger{0};  // --linger
   heal_mode heal = heal_mode::automatic;
   milliseconds introduce_timeout{30'000};

@@ -18,6 +18,7 @@
 
 #include "app/answers.hpp"
 #include "app/inquiry.hpp"
+#include "app/introductions.hpp"
 #include "app/local_nodes.hpp"
 #include "app/lookouts.hpp"
 #include "app/network.hpp"
@@ -108,6 +109,19 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                       .may_take_over = [this](const node_name& n) { return succession_.may_take_over(n); },
                       .learned = [this](const node_name& guess,
                                         const node_name& real) { roster_.learned(guess, real); }}),
+        introductions_(
+            io, c,
+            {.node = own_node(),
+             .resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
+             .stopping = [this] { return stopping_ || standing_by_; },
+             .ignored =
+                 [this](const node_name& n) {
+                   return std::ranges::any_of(configuration_.ignore, [&](const std::string& pattern) {
+                     return discovery::glob_matches(pattern, n.text());
+                   });
+                 },
+             .changed = [this] { review_soon(); },
+             .port_mapper_port = port_mapper_port_}),
         lookouts_(io,
                   {.resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
                    .target_for = [this](const node_name& n) { return target_for(n); },
@@ -278,6 +292,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   // It is listed as it calls itself from now on, and dialled under that name at once.
   bool spelled_otherwise(const node_name& listed, const node_name& own) {
+    if (introductions_.mismatch(shared_from_this(), listed)) return false;
     if (!roster_.learned(listed, own)) return false;
     tell(fact::dial_failed{listed,
                            membership::reason::name_mismatch,
@@ -515,6 +530,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       reporter_.listed(round);
     }
 
+    std::vector<discovery::entry> places;
+    std::ranges::copy_if(round.entries, std::back_inserter(places),
+                         [](const discovery::entry& each) { return !each.pattern.empty(); });
+    introductions_.look(shared_from_this(), std::move(places));
     take(std::move(round));
     for (auto& failed : local_nodes_.failed_dials()) tell(std::move(failed));
     lookouts_.look(shared_from_this(), *snapshot_);
@@ -527,12 +546,26 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     take(std::move(round));
   }
 
+  // Names are learned in bursts: once for all of a moment.
+  void review_soon() {
+    if (stopping_ || standing_by_ || std::exchange(review_posted_, true)) return;
+    asio::post(io_, [self = shared_from_this()] {
+      self->review_posted_ = false;
+      if (!self->stopping_ && !self->standing_by_) self->review();
+    });
+  }
+
   // What is listed from now on.
   void take(discovery::round round) {
     fact::listed listed;
     keep_entries(std::move(round.entries));
-    for (const auto& [name, entry] : entries_) listed.nodes.push_back(name);
+    for (const auto& [name, entry] : entries_) {
+      listed.nodes.push_back(name);
+      if (entry.learned && configuration_.mesh == mesh_mode::base)
+        listed.bases.emplace(name, std::string(name.alive()));
+    }
     for (auto& source : round.sources) listed.sources.push_back(report_of(std::move(source)));
+    for (auto& source : listed.sources) introductions_.tell(source);
     succession_.keep(
         [this](const node_name& n) { return entries_.contains(n) || snapshot_->find(n.text()); });
     tell(std::move(listed));
@@ -540,6 +573,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void keep_entries(std::vector<discovery::entry> listed) {
     std::map<node_name, discovery::entry> entries;
+    std::erase_if(listed, [](const discovery::entry& each) { return !each.pattern.empty(); });
+    for (auto& each : introductions_.names()) listed.push_back(std::move(each));
     for (auto& entry : listed) {
       const bool ourselves = entry.name == *configuration_.name ||
                              (entry.host_is_guess && entry.name.alive() == configuration_.name->alive());
@@ -676,6 +711,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   questions questions_;
   reporter reporter_;
   local_nodes local_nodes_;
+  introductions introductions_;
   lookouts lookouts_;
   subscriptions subscriptions_;
   succession succession_;
@@ -701,7 +737,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::size_t views_awaited_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
-  bool step_posted_ = false;
+  bool step_posted_ = false, review_posted_ = false;
   bool round_requested_ = false;
   bool stopping_ = false;
 };
@@ -736,7 +772,9 @@ const cnode::node& engine::node() const {
   return *implementation_->node_;
 }
 bool engine::settled() const {
-  return !implementation_->snapshot_->starting && implementation_->views_awaited_ == 0;
+  const auto& own = *implementation_;
+  return !own.snapshot_->starting && own.views_awaited_ == 0 && own.introductions_.settled() &&
+         !own.review_posted_;
 }
 
 }  // namespace rollcall::app

@@ -247,12 +247,15 @@ std::vector<option> make_options() {
   return {
       list_option<alive_at_domain>(
           "srv", group::discovery, "BASE@DOMAIN",
-          "SRV lookup of a headless service: each target T is the node BASE@T. A DOMAIN of one "
-          "or two labels (service, service.namespace) is completed from resolv.conf",
+          "SRV lookup of a headless service: each target T is the node BASE@T; with a pattern for BASE, as "
+          "in "
+          "'*@web', nodes tell their names themselves. A DOMAIN of one or two labels (service, "
+          "service.namespace) is completed from resolv.conf",
           &c::srv, parse_alive_at_domain, write_alive_at_domain),
-      list_option<alive_at_domain>("dns", group::discovery, "BASE@DOMAIN",
-                                   "A and AAAA lookup: each address is the node BASE@ADDRESS", &c::dns,
-                                   parse_alive_at_domain, write_alive_at_domain),
+      list_option<alive_at_domain>(
+          "dns", group::discovery, "BASE@DOMAIN",
+          "A and AAAA lookup: each address is the node BASE@ADDRESS; BASE may be a pattern, as with --srv",
+          &c::dns, parse_alive_at_domain, write_alive_at_domain),
       list_option<node_name>("node", group::discovery, "NAME@HOST", "a node known by name", &c::nodes,
                              parse_node, write_node),
       toggle_option("local", group::discovery, "every node registered with this machine's epmd",
@@ -275,6 +278,11 @@ std::vector<option> make_options() {
                       "how long a node stays listed after the last answer that had it, for name servers that "
                       "answer with some of many",
                       "", &c::linger, 0ms, 1h),
+      choice_option<mesh_mode>("mesh", group::discovery,
+                               "of nodes found by a pattern: those with the same BASE are one mesh, so that "
+                               "deploys which are meant "
+                               "to be apart stay apart; or all are",
+                               &c::mesh, {{"base", mesh_mode::base}, {"all", mesh_mode::all}}),
       name_option(),
       path_option(
           "cookie-file", group::identity, "FILE",

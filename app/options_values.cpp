@@ -194,7 +194,10 @@ alive_at_domain parse_alive_at_domain(std::string_view text) {
     throw bad_value(text, "has no '@': BASE@DOMAIN is needed, as in app@app-headless.prod");
   }
   // The part before the '@' obeys the same rules as that of a whole name.
-  if (const auto name = node_name::make(text.substr(0, at), "host"); !name) {
+  std::string base(text.substr(0, at));
+  std::ranges::replace_if(
+      base, [](char c) { return c == '*' || c == '?'; }, 'x');  // a pattern
+  if (const auto name = node_name::make(base, "host"); !name) {
     throw bad_value(text, fmt::format("is not BASE@DOMAIN: {}", name.error().message()));
   }
   const auto domain = text.substr(at + 1);

@@ -22,8 +22,10 @@ class dns final : public source {
     if (answered_.size() > max_remembered) answered_.clear();
     for (const auto& each : answer.records) {
       auto host = each.to_string();
-      if (auto name = node_name::make(one_.alive, host)) {
-        what.entries.push_back({std::move(*name), std::move(host), each, std::nullopt, false});
+      const bool place = is_pattern(one_.alive);
+      if (auto name = place ? place_name(host) : node_name::make(one_.alive, host)) {
+        what.entries.push_back({std::move(*name), std::move(host), each, std::nullopt, false,
+                                place ? one_.alive : std::string()});
       } else {
         what.remarks.push_back(not_a_name(one_.alive, host, name.error()));
       }

@@ -16,7 +16,7 @@ std::string list(const std::vector<node_name>& names) {
   std::string text;
   for (std::size_t i = 0; i < std::min(names.size(), max_listed); ++i) {
     text += i == 0 ? "" : ", ";
-    text += names[i].text();
+    text += shown(names[i]);
   }
   if (names.size() > max_listed) text += fmt::format(" and {} more", names.size() - max_listed);
   return text;
@@ -46,7 +46,15 @@ std::vector<node_name> names_of(const std::vector<entry>& entries) {
   std::vector<node_name> names;
   names.reserve(entries.size());
   for (const auto& each : entries) names.push_back(each.name);
+  const auto rest = std::ranges::unique(names);
+  names.erase(rest.begin(), rest.end());
   return names;
+}
+
+std::string count_of(const std::vector<entry>& entries) {
+  const bool places = !entries.empty() && !entries.front().pattern.empty();
+  if (!places) return count_of_nodes(entries.size());
+  return entries.size() == 1 ? "1 address" : fmt::format("{} addresses", entries.size());
 }
 
 std::vector<node_name> only_in_first(const std::vector<node_name>& first,
@@ -56,9 +64,13 @@ std::vector<node_name> only_in_first(const std::vector<node_name>& first,
   return names;
 }
 
-std::string identity(const node_name& name) {
+// Places of two patterns are two; of several ports, as many.
+std::string identity(const entry& one) {
+  const auto& name = one.name;
   const auto host = normal_host(name.host());
-  return std::string(name.alive()) + '@' + (host ? *host : std::string(name.host()));
+  auto text = std::string(name.alive()) + '@' + (host ? *host : std::string(name.host()));
+  if (!one.pattern.empty()) text += fmt::format(" {} {}", one.pattern, one.port.value_or(0));
+  return text;
 }
 
 }  // namespace
@@ -70,7 +82,7 @@ std::string count_of_nodes(std::size_t count) {
 std::vector<entry> unite(std::vector<entry> all) {
   std::map<std::string, entry> nodes;
   for (auto& each : all) {
-    auto key = identity(each.name);
+    auto key = identity(each);
     const auto found = nodes.find(key);
     if (found == nodes.end()) {
       nodes.emplace(std::move(key), std::move(each));
@@ -163,7 +175,7 @@ void last_answer::hear_answer(heard what, std::chrono::system_clock::time_point 
                                   spoken(what.outcome), status_.detail));
   }
 
-  const auto count = count_of_nodes(entries_.size());
+  const auto count = count_of(entries_);
   if (before.empty()) {
     if (again || !status_.asked || !entries_.empty()) {
       changes.push_back(fmt::format("{}: {}{}{}{}", status_.source, again ? "answers again: " : "", count,
@@ -190,7 +202,7 @@ void last_answer::revise(std::vector<entry> entries, std::vector<std::string>& c
   keep(std::move(entries));
   const auto text = differences(before, guesses, changes);
   if (text.empty()) return;
-  changes.push_back(fmt::format("{}: {}{}", status_.source, count_of_nodes(entries_.size()), text));
+  changes.push_back(fmt::format("{}: {}{}", status_.source, count_of(entries_), text));
 }
 
 // Who came and went, as the end of a sentence; another name for the same node is a sentence of its own.
@@ -248,9 +260,9 @@ void last_answer::hear_nothing(const heard& what, std::vector<std::string>& chan
 void last_answer::hear_failure(const heard& what, std::vector<std::string>& changes) {
   empty_rounds_ = 0;
   status_.detail = what.detail;
-  status_.detail += entries_.empty() ? "; no nodes are known from here"
-                                     : fmt::format("; the last answer ({}) stays in force",
-                                                   count_of_nodes(entries_.size()));
+  status_.detail += entries_.empty()
+                        ? "; no nodes are known from here"
+                        : fmt::format("; the last answer ({}) stays in force", count_of(entries_));
   if (said_.insert(what.outcome).second) {
     changes.push_back(fmt::format("{}: {}: {}", status_.source, spoken(what.outcome), status_.detail));
   }

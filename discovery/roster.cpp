@@ -34,6 +34,14 @@ std::string label(const source_options& one) {
       one);
 }
 
+boost::system::result<node_name> place_name(std::string_view host) {
+  return node_name::make(place_alive, host);
+}
+
+std::string shown(const node_name& name) {
+  return name.alive() == place_alive ? std::string(name.host()) : name.text();
+}
+
 std::string not_a_name(std::string_view alive, std::string_view host,
                        const boost::system::error_code& error) {
   return fmt::format("'{}@{}' is no node name and is left out: {}", alive, host, error.message());
@@ -86,8 +94,9 @@ struct roster::implementation {
     const auto all = entries;
     std::erase_if(entries, [&](const entry& each) {
       return !sources[index]->keeps(each, all) ||
-             std::ranges::any_of(
-                 ignore, [&](const std::string& pattern) { return glob_matches(pattern, each.name.text()); });
+             std::ranges::any_of(ignore, [&](const std::string& pattern) {
+               return each.pattern.empty() && glob_matches(pattern, each.name.text());
+             });
     });
     return entries;
   }

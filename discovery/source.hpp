@@ -46,9 +46,24 @@ struct entry {
   std::optional<asio::ip::address> address;  // of --dns and --local
   std::optional<std::uint16_t> port;         // of --local, or of the SRV record when --peer-port=srv
   bool host_is_guess = false;                // --local: the port mapper knows only the part before the '@'
-  std::optional<node_name> listed_as{};      // what the source calls it, where the node itself says otherwise
+  // Not empty: only where a node may be is known, and which names are meant (a pattern for the part before
+  // the
+  // '@'); `name` is a place_name() then, and nobody's.
+  std::string pattern{};
+  bool learned = false;                  // the name came from a handshake at such a place
+  std::optional<node_name> listed_as{};  // what the source calls it, where the node itself says otherwise
   friend bool operator==(const entry&, const entry&) = default;
 };
+
+// True when BASE of a source is a pattern: the source knows addresses, and the nodes their names.
+inline bool is_pattern(std::string_view alive) {
+  return alive.find_first_of("*?") != std::string_view::npos;
+}
+// Stands where a name would, for a place whose node is not known: an underscore and the host.
+boost::system::result<node_name> place_name(std::string_view host);
+inline constexpr std::string_view place_alive = "_";
+// For people: the name, or the host of a place.
+std::string shown(const node_name&);
 
 // What a source says once.
 struct heard {

@@ -71,8 +71,10 @@ class srv final : public source {
             "_dist._tcp.{}",
             target, best->port, one_.domain));
       }
-      if (auto name = node_name::make(one_.alive, target)) {
-        what.entries.push_back({std::move(*name), target, std::nullopt, port, false});
+      const bool place = is_pattern(one_.alive);
+      if (auto name = place ? place_name(target) : node_name::make(one_.alive, target)) {
+        what.entries.push_back(
+            {std::move(*name), target, std::nullopt, port, false, place ? one_.alive : std::string()});
       } else {
         what.remarks.push_back(not_a_name(one_.alive, target, name.error()));
       }

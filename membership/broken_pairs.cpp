@@ -2,14 +2,10 @@
 #include "membership/broken_pairs.hpp"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 namespace rollcall::membership {
 namespace {
-
-std::size_t place_of(const member_record& m) {
-  return m.kind == name_kind::long_name ? 0 : 1;
-}
 
 milliseconds last_heard(const member_record& m) {
   return m.has_view ? std::max(m.view_at, m.heard_at) : m.heard_at;
@@ -21,16 +17,15 @@ bool counts(const member_record& m) {
   return m.in_mesh() && !m.kept_out && !m.stopping;
 }
 
-// Short and long names never connect: two meshes.
 struct broken_pairs::meshes {
-  explicit meshes(const member_table& members) : of_kind{rank_set(members.size()), rank_set(members.size())} {
+  explicit meshes(const member_table& members) : of(members.meshes(), rank_set(members.size())) {
     for (const auto& m : members.all()) {
       if (!counts(*m)) continue;
-      of_kind[place_of(*m)].insert(m->rank);
+      of[m->mesh].insert(m->rank);
       ++present;
     }
   }
-  std::array<rank_set, 2> of_kind;
+  std::vector<rank_set> of;
   std::size_t present = 0;
 };
 
@@ -51,7 +46,7 @@ word broken_pairs::broken_word(const step_context& context, const meshes& mesh, 
                                std::size_t index) const {
   auto bits = ~(context.views.sees(m.rank)[index] & context.views.seen_by(m.rank)[index]);
   bits |= context.suspected.sees(m.rank)[index];
-  bits &= mesh.of_kind[place_of(m)].words()[index];
+  bits &= mesh.of[m.mesh].words()[index];
   if (index == m.rank / word_bits) bits &= ~(word{1} << (m.rank % word_bits));
   return bits;
 }

@@ -3,6 +3,7 @@
 #include "membership/cluster.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "membership/cluster_implementation.hpp"
 #include "membership/partitions.hpp"
@@ -12,6 +13,17 @@ namespace rollcall::membership {
 namespace {
 
 constexpr milliseconds paths_kept{120'000};
+
+// Nodes that are known to be there and have not told their names.
+std::size_t unnamed_in(const std::vector<source_report>& sources) {
+  std::set<std::string_view> addresses;
+  for (const auto& source : sources) {
+    for (const auto& each : source.unnamed) {
+      if (each.there) addresses.insert(each.address);
+    }
+  }
+  return addresses.size();
+}
 
 }  // namespace
 
@@ -91,7 +103,7 @@ void cluster::implementation::publish(deadline& wake) {
   }
   next.fell_silent = splits.silent().holds();
   next.at = now.wall;
-  next.expected = std::max(next.listed, options.expect);
+  next.expected = std::max(next.listed + unnamed_in(sources), options.expect);
   next.starting = life.starting();
   next.isolated = life.isolated();
   next.sources = sources;

@@ -87,15 +87,18 @@ member_record& cluster::implementation::add(const node_name& name) {
 }
 
 // Those that were not listed before.
-std::vector<const node_name*> cluster::implementation::enter_listed(const std::vector<node_name>& listed) {
+std::vector<const node_name*> cluster::implementation::enter_listed(const fact::listed& listed) {
   std::vector<const node_name*> added;
   const auto entry = life.next_entry();
-  for (const auto& name : listed) {
+  for (const auto& name : listed.nodes) {
     if (aside.contains(name)) continue;
     auto* m = members.find(name);
     if (m != nullptr && m->listed) continue;
     added.push_back(&name);
     if (m == nullptr) m = &add(name);
+    const auto base = listed.bases.find(name);
+    m->base = base == listed.bases.end() ? std::string() : base->second;
+    m->mesh = members.mesh(m->kind, m->base);
     // An unlisted pod that was up all along is no newcomer.
     if (m->state != member_state::up) m->entry = entry;
     if (m->state == member_state::left) {
@@ -146,7 +149,7 @@ std::vector<std::string> cluster::implementation::delist(const std::vector<node_
 void cluster::implementation::apply(const fact::listed& listed) {
   const auto before =
       static_cast<std::size_t>(std::ranges::count_if(members.all(), [](const auto& m) { return m->listed; }));
-  const auto added = enter_listed(listed.nodes);
+  const auto added = enter_listed(listed);
   settle();
   link_those_known(added);
   const auto gone = delist(listed.nodes, before);

@@ -73,7 +73,7 @@ struct cluster::implementation {
   void settle();
   void put_aside(member_record&);
   member_record& add(const node_name&);
-  std::vector<const node_name*> enter_listed(const std::vector<node_name>&);
+  std::vector<const node_name*> enter_listed(const fact::listed&);
   void link_those_known(const std::vector<const node_name*>& added);
   std::vector<std::string> delist(const std::vector<node_name>& listed, std::size_t listed_before);
   void forget(member_record&);

@@ -157,7 +157,12 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
             fmt::format("{}; the last good answer stays in force", some_of(stale)));
   }
 
-  const auto absent = names_where(s, wanted);
+  auto absent = names_where(s, wanted);
+  for (const auto& source : s.sources) {
+    for (const auto& each : source.unnamed) {
+      if (each.there) absent.push_back(each.address);
+    }
+  }
   std::size_t present = 0;
   for (const auto& m : s.members)
     present += m.state == member_state::up || m.state == member_state::leaving ? 1 : 0;
@@ -189,6 +194,11 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
   for (const auto& m : s.members) {
     if (m.why == reason::cookie && m.state != member_state::up && m.state != member_state::left)
       refusing.push_back(m.name.text());
+  }
+  for (const auto& source : s.sources) {
+    for (const auto& each : source.unnamed) {
+      if (each.why == reason::cookie) refusing.push_back(each.address);
+    }
   }
   if (!refusing.empty()) {
     warning(condition::cookie_refused,

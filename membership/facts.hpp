@@ -4,6 +4,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -63,6 +64,16 @@ enum class dial_step { dns, port_mapper, tcp, handshake };
 
 using request_id = std::uint64_t;
 
+// Where a node may be whose name no handshake has told yet.
+struct unnamed_node {
+  std::string host;     // as the source gives it
+  std::string address;  // for people: the host, and the half name that its port mapper knows
+  reason why = reason::none;
+  std::string detail;
+  bool there = false;  // a node is known to be there: it counts as expected
+  friend bool operator==(const unnamed_node&, const unnamed_node&) = default;
+};
+
 // A source and its last answer, shown to readers as it was reported.
 struct source_report {
   std::string source;
@@ -73,6 +84,7 @@ struct source_report {
   std::optional<milliseconds> last_success;  // wall
   std::vector<node_name> nodes;
   std::optional<std::chrono::seconds> ttl{};  // of the last answer, when it says so
+  std::vector<unnamed_node> unnamed{};        // of a source that gives addresses
 };
 
 namespace fact {
@@ -80,6 +92,9 @@ namespace fact {
 struct listed {
   std::vector<node_name> nodes;
   std::vector<source_report> sources;
+  // Of the nodes that are kept apart from others, what they belong to: nodes of different ones, and of none,
+  // are meshes of their own.
+  std::map<node_name, std::string> bases{};
 };
 struct link_up {
   node_name node;

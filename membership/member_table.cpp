@@ -49,4 +49,23 @@ std::vector<std::size_t> member_table::settle() {
   return previous;
 }
 
+std::size_t member_table::mesh(name_kind kind, const std::string& base) {
+  if (base.empty()) return kind == name_kind::long_name ? 0 : 1;
+  const auto known = bases_.find({base, kind});
+  if (known != bases_.end()) return known->second;
+  // Deploys come and go: the index of one that nobody belongs to any more is taken again.
+  std::vector<bool> used(meshes_ + 1, false);
+  used[0] = used[1] = true;
+  const auto mark = [&used](const records& some) {
+    for (const auto& m : some) used[m->mesh] = true;
+  };
+  mark(ordered_);
+  mark(added_);
+  std::erase_if(bases_, [&used](const auto& each) { return !used[each.second]; });
+  const auto free = static_cast<std::size_t>(std::ranges::find(used, false) - used.begin());
+  meshes_ = std::max(meshes_, free + 1);
+  bases_.emplace(std::pair(base, kind), free);
+  return free;
+}
+
 }  // namespace rollcall::membership

@@ -2,6 +2,7 @@
 // the view matrix and the snapshot use). Ranks change only when members come or go.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,10 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
 
   node_name name;
   name_kind kind;
+  // Nodes of different meshes are never asked to connect and are missing nowhere: those of the two kinds of
+  // name, and those that --mesh=base keeps apart. By member_table::mesh().
+  std::size_t mesh = kind == name_kind::long_name ? 0 : 1;
+  std::string base;      // what its mesh is called; empty: the one of its kind
   std::uint32_t id = 0;  // never used twice; 0 is nobody
   std::size_t rank = 0;  // index in member_table::all()
 
@@ -108,6 +113,9 @@ class member_table {
   // a record stays valid until it is removed and settled.
   member_record& add(node_name);
   void remove(member_record&);
+  // The index of a mesh, known from then on; an empty `base` is the mesh of that kind of name.
+  std::size_t mesh(name_kind, const std::string& base);
+  std::size_t meshes() const noexcept { return meshes_; }
   bool settled() const noexcept { return added_.empty() && removed_.empty(); }
   // Applies what was added and removed. For each new rank the old one, `none` for new members.
   std::vector<std::size_t> settle();
@@ -119,6 +127,8 @@ class member_table {
   std::unordered_map<std::string, member_record*> by_name_;
   std::unordered_map<std::uint32_t, member_record*> by_id_;
   std::uint32_t next_id_ = 1;
+  std::map<std::pair<std::string, name_kind>, std::size_t> bases_;
+  std::size_t meshes_ = 2;
 };
 
 }  // namespace rollcall::membership

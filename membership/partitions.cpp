@@ -45,18 +45,23 @@ std::vector<group> components(rank_set rest, const view_matrix& views) {
 }  // namespace
 
 std::vector<std::vector<std::size_t>> find_partitions(const member_table& members, const view_matrix& views) {
-  rank_set longs(members.size()), shorts(members.size());
+  std::vector<rank_set> meshes(members.meshes(), rank_set(members.size()));
   for (const auto& m : members.all()) {
-    if (m->in_mesh()) (m->kind == name_kind::long_name ? longs : shorts).insert(m->rank);
+    if (m->in_mesh()) meshes[m->mesh].insert(m->rank);
   }
-  auto groups = components(std::move(longs), views);
-  auto others = components(std::move(shorts), views);
-  if (groups.empty()) return others;
-  if (others.empty()) return groups;
-  auto& whole = groups.front();
-  std::ranges::copy(others.front(), std::back_inserter(whole));
-  std::ranges::sort(whole);
-  std::move(others.begin() + 1, others.end(), std::back_inserter(groups));
+  std::vector<std::vector<std::size_t>> groups;
+  for (auto& mesh : meshes) {
+    auto others = components(std::move(mesh), views);
+    if (others.empty()) continue;
+    if (groups.empty()) {
+      groups = std::move(others);
+      continue;
+    }
+    auto& whole = groups.front();
+    std::ranges::copy(others.front(), std::back_inserter(whole));
+    std::ranges::sort(whole);
+    std::move(others.begin() + 1, others.end(), std::back_inserter(groups));
+  }
   order(groups);
   return groups;
 }

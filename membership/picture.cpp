@@ -19,6 +19,8 @@ member describe(const member_record& record, const view_matrix& views) {
   m.listed = record.listed;
   m.visible_kind = record.visible_kind;
   m.creation = record.creation;
+  m.mesh = record.mesh;
+  m.base = record.base;
   for (const auto w : views.sees(record.rank)) m.visible_peers += bits_in(w);
   if (record.has_view) m.round_trip = record.round_trip;
   m.otp_release = record.otp_release;
@@ -46,18 +48,19 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
   snapshot s;
   const auto size = members.size();
   s.members.reserve(size);
-  // Those whose view counts, by kind of name; all of them, and only the ones that are up.
-  std::array<rank_set, 2> telling{rank_set(size), rank_set(size)}, mesh = telling;
+  // Those whose view counts, by mesh; all of them, and only the ones that are up.
+  rank_set told(size);
+  std::vector<rank_set> telling(members.meshes(), rank_set(size)), mesh = telling;
   std::size_t present = 0;
   std::vector<node_name> strangers;
   for (const auto& record : members.all()) {
     auto& m = s.members.emplace_back(describe(*record, views));
-    const auto kind = record->kind == name_kind::long_name ? 0U : 1U;
     s.up += m.state == member_state::up ? 1 : 0;
     s.listed += m.listed ? 1 : 0;
     if (m.state != member_state::left) ++present;
-    if (record->fresh) telling[kind].insert(record->rank);
-    if (record->in_mesh()) mesh[kind].insert(record->rank);
+    if (record->fresh) told.insert(record->rank);
+    if (record->fresh) telling[record->mesh].insert(record->rank);
+    if (record->in_mesh()) mesh[record->mesh].insert(record->rank);
     if (record->fresh) std::ranges::copy(record->strangers, std::back_inserter(strangers));
   }
 
@@ -69,29 +72,28 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
     if (record->state == member_state::left) {
       // Gone and delisted, yet somebody is linked to it.
       for (std::size_t i = 0; i < back.size(); ++i) {
-        if ((back[i] & (telling[0].words()[i] | telling[1].words()[i])) == 0) continue;
+        if ((back[i] & told.words()[i]) == 0) continue;
         strangers.push_back(record->name);
         break;
       }
       continue;
     }
     for (std::size_t i = 0; i < back.size(); ++i) {
-      s.members[rank].seen |= (back[i] & (telling[0].words()[i] | telling[1].words()[i])) != 0;
+      s.members[rank].seen |= (back[i] & told.words()[i]) != 0;
     }
     if (!record->fresh) continue;
-    const auto kind = record->kind == name_kind::long_name ? 0U : 1U;
     const bool in_mesh = record->in_mesh();
     for (std::size_t i = 0; i < forth.size(); ++i) {
-      const auto any = telling[0].words()[i] | telling[1].words()[i];
+      const auto any = told.words()[i];
       const auto self = i == rank / word_bits ? word{1} << (rank % word_bits) : word{0};
       const auto doubt = any_suspected ? suspected.sees(rank)[i] & (forth[i] | back[i]) : word{0};
       connected += bits_in(forth[i] & back[i] & any & ~doubt);
       one_way += bits_in((forth[i] ^ back[i]) & any & ~doubt);
       in_doubt += bits_in(doubt & any);
-      missing += bits_in(~(forth[i] | back[i]) & telling[kind].words()[i] & ~self);
+      missing += bits_in(~(forth[i] | back[i]) & telling[record->mesh].words()[i] & ~self);
       if (!in_mesh) continue;
       s.members[rank].links_missing +=
-          bits_in((~(forth[i] | back[i]) | doubt) & mesh[kind].words()[i] & ~self);
+          bits_in((~(forth[i] | back[i]) | doubt) & mesh[record->mesh].words()[i] & ~self);
     }
     links_missing += s.members[rank].links_missing;
   }

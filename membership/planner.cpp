@@ -226,8 +226,8 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
         m->linked && m->prevent_overlapping_partitions.value_or(!told) && m->connect_all.value_or(true);
   }
   if (overlap && context.options.probe && context.options.heal == heal_mode::automatic) {
-    plan_overlap(context, paths, name_kind::long_name, wake, actions);
-    plan_overlap(context, paths, name_kind::short_name, wake, actions);
+    for (std::size_t mesh = 0; mesh < context.members.meshes(); ++mesh)
+      plan_overlap(context, paths, mesh, wake, actions);
   } else {
     doubts_.clear();
     plan_all(context, wake, actions);
@@ -239,13 +239,14 @@ void planner::plan_all(const step_context& context, deadline& wake, std::vector<
   const auto& members = context.members;
   const auto& views = context.views;
 
-  rank_set longs(members.size()), shorts(members.size()), loners(members.size());
+  rank_set loners(members.size());
+  std::vector<rank_set> meshes(members.meshes(), rank_set(members.size()));
   bool any_missing = false;
   for (const auto& m : members.all()) {
-    if (m->in_mesh() && !m->kept_out) (m->kind == name_kind::long_name ? longs : shorts).insert(m->rank);
+    if (m->in_mesh() && !m->kept_out) meshes[m->mesh].insert(m->rank);
   }
   const auto missing_of = [&](const member_record& m, std::size_t i) {
-    const auto& mesh = m.kind == name_kind::long_name ? longs : shorts;
+    const auto& mesh = meshes[m.mesh];
     auto missing =
         mesh.words()[i] & ~(views.sees(m.rank)[i] | views.seen_by(m.rank)[i] | busy_.sees(m.rank)[i]);
     if (i == m.rank / word_bits) missing &= ~(word{1} << (m.rank % word_bits));
@@ -254,7 +255,7 @@ void planner::plan_all(const step_context& context, deadline& wake, std::vector<
   for (const auto& m : members.all()) {
     if (!m->in_mesh() || m->kept_out) continue;
     word linked = 0;
-    const auto& mesh = m->kind == name_kind::long_name ? longs : shorts;
+    const auto& mesh = meshes[m->mesh];
     for (std::size_t i = 0; i < views.row_words(); ++i) {
       linked |= views.sees(m->rank)[i] | (views.seen_by(m->rank)[i] & mesh.words()[i]);
       any_missing |= missing_of(*m, i) != 0;
@@ -386,8 +387,8 @@ void planner::add(const step_context& context, const path_book& paths, const mem
   if (const auto doubted = doubts_.find(k); doubted != doubts_.end()) doubted->second.let_in = context.now;
 }
 
-void planner::plan_overlap(const step_context& context, path_book& paths, name_kind kind, deadline& wake,
-                           std::vector<any_action>& actions) {
+void planner::plan_overlap(const step_context& context, path_book& paths, std::size_t mesh_index,
+                           deadline& wake, std::vector<any_action>& actions) {
   const auto& members = context.members;
   const auto& views = context.views;
   const auto now = context.now;
@@ -396,7 +397,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, name_k
   rank_set mesh(members.size());
   bool any_missing = false;
   for (const auto& m : members.all()) {
-    if (m->kind != kind || !m->in_mesh() || m->kept_out) continue;
+    if (m->mesh != mesh_index || !m->in_mesh() || m->kept_out) continue;
     // Who has links is not planned for before it told its settings; who has none cannot lose any.
     const auto any = [](std::span<const word> bits) {
       return std::ranges::any_of(bits, [](word w) { return w != 0; });
@@ -505,7 +506,8 @@ void planner::plan_overlap(const step_context& context, path_book& paths, name_k
   for (const auto& m : members.all()) {
     const bool may_be_there = m->state == member_state::suspect || m->state == member_state::joining ||
                               m->state == member_state::up;
-    if (m->kind == kind && may_be_there && !mesh.contains(m->rank) && !m->kept_out) unseen.insert(m->rank);
+    if (m->mesh == mesh_index && may_be_there && !mesh.contains(m->rank) && !m->kept_out)
+      unseen.insert(m->rank);
   }
   const auto believes = [&](const std::vector<std::size_t>& group) {
     return std::ranges::any_of(group, [&](std::size_t rank) {
@@ -591,7 +593,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, name_k
   one_way_since_ = std::move(one_way);
   // That lasts for a tick time; for longer only where some prevent overlaps and some do not.
   const bool waiting = std::ranges::find(waits, true) != waits.end();
-  auto& waiting_since = waiting_since_[kind == name_kind::long_name ? 0 : 1];
+  auto& waiting_since = waiting_since_[mesh_index];
   if (!waiting) waiting_since.reset();
   if (waiting && !waiting_since) waiting_since = now;
   milliseconds longest{0};

@@ -123,7 +123,8 @@ class planner {
 
   bool settled(const step_context&, const rank_set& loners, deadline&) const;
   void plan_all(const step_context&, deadline&, std::vector<any_action>&);
-  void plan_overlap(const step_context&, path_book&, name_kind, deadline&, std::vector<any_action>&);
+  void plan_overlap(const step_context&, path_book&, std::size_t mesh_index, deadline&,
+                    std::vector<any_action>&);
   bool quiet(const step_context&, deadline&);
   path look(const step_context&, path_book&, const member_record&, const member_record&, bool patient,
             deadline&, std::vector<any_action>&);
@@ -141,7 +142,8 @@ class planner {
   std::set<std::uint32_t> had_links_;  // ids: of this creation; or took part in a first burst
   std::set<std::uint32_t> chosen_;     // ids: in the set that was joined last
   std::map<pair_key, milliseconds> one_way_since_;
-  std::array<std::optional<milliseconds>, 2> waiting_since_;   // by kind: a group that may not be added to
+  std::map<std::size_t, std::optional<milliseconds>>
+      waiting_since_;                                          // by mesh: a group that may not be added to
   std::map<std::uint32_t, std::set<std::uint32_t>> left_out_;  // whom each cannot reach, of this plan
   std::set<std::pair<std::uint32_t, std::uint32_t>> quarantined_;
   std::vector<exclusion> excluded_;

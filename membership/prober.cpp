@@ -133,10 +133,10 @@ void prober::clean(const step_context& context) {
 
 // In a turn every pair has its interval: members in a shuffled circle, offsets in a shuffled order.
 void prober::round(const step_context& context, batches& asked) {
-  for (const auto kind : {name_kind::long_name, name_kind::short_name}) {
+  for (std::size_t mesh = 0; mesh < context.members.meshes(); ++mesh) {
     std::vector<std::pair<std::uint64_t, std::size_t>> circle;
     for (const auto& m : context.members.all()) {
-      if (m->kind == kind && m->in_mesh()) circle.emplace_back(mixed(m->id), m->rank);
+      if (m->mesh == mesh && m->in_mesh()) circle.emplace_back(mixed(m->id), m->rank);
     }
     const auto size = circle.size();
     if (size < 2) continue;

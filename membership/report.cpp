@@ -175,6 +175,16 @@ document missing_links(const snapshot& s) {
   return {std::move(items)};
 }
 
+static document unnamed_in(const source_report& source) {
+  array items;
+  for (const auto& each : source.unnamed) {
+    items.push_back({object{{"address", words(each.address)},
+                            {"reason", reason_of(each.why)},
+                            {"detail", each.detail.empty() ? document{nil{}} : words(each.detail)}}});
+  }
+  return {std::move(items)};
+}
+
 document discovery(const snapshot& s) {
   array items;
   for (const auto& source : s.sources) {
@@ -185,6 +195,7 @@ document discovery(const snapshot& s) {
         {"records", of(std::uint64_t{source.records})},
         {"last_success_at", optional(source.last_success)},
         {"nodes", list_of(source.nodes)},
+        {"unnamed", unnamed_in(source)},
         {"ttl_ms", source.ttl ? of(std::uint64_t{static_cast<std::uint64_t>(source.ttl->count()) * 1'000})
                               : document{nil{}}},
     }});

@@ -116,6 +116,8 @@ struct member {
   bool listed = false;
   bool visible_kind = true;
   std::uint32_t creation = 0;                // 0: never linked
+  std::size_t mesh = 0;                      // nothing is missing between members of different meshes
+  std::string base{};                        // what keeps it apart from others (--mesh=base)
   std::size_t visible_peers = 0;             // members its view holds
   std::size_t links_missing = 0;             // of its pairs with other `up` members
   std::optional<std::size_t> partition{};    // index into partitions

@@ -1,0 +1,98 @@
+// Nodes whose names no source knows: a source gives places (an address, perhaps a port) and a pattern; the
+// port mapper there lists the first halves of names, and a handshake tells the whole name, proven by its ack.
+// Only then is there a member. Until then it is an address.
+//
+//   place ---(port mapper: names the pattern takes; or a known port)---> start ---(handshake)---> name
+//
+// A start is one run of a node as far as it can be told from outside. A name stays with its place while the
+// place is listed, until another name came there later; whoever is dialled under it and calls itself
+// otherwise is asked again. Everything is asked beside the rounds: a dark address delays itself only.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "app/configuration.hpp"
+#include "app/probes.hpp"
+#include "discovery/roster.hpp"
+#include "membership/facts.hpp"
+
+namespace rollcall::app {
+
+class introductions {
+ public:
+  struct surroundings {
+    node_function node;
+    cnode::resolve_function resolve;
+    std::function<bool()> stopping;
+    std::function<bool(const node_name&)> ignored;
+    std::function<void()> changed;  // names() gives another answer
+    std::uint16_t port_mapper_port;
+  };
+  introductions(asio::io_context&, const configuration&, surroundings);
+
+  // The places listed now; asks whoever is due, and waits for nothing. `owner` keeps this object alive.
+  void look(const std::shared_ptr<void>& owner, std::vector<discovery::entry> places);
+  // Where they are known to be, one entry a name.
+  std::vector<discovery::entry> names() const;
+  // A node was dialled at its place under `name`, and calls itself otherwise. True: it is asked again.
+  bool mismatch(const std::shared_ptr<void>& owner, const node_name& name);
+  // Every place was looked at once.
+  bool settled() const;
+  // Puts into the report of a source that gives places the names that are known, and the places without one.
+  void tell(membership::source_report&) const;
+
+ private:
+  struct start {
+    std::optional<node_name> name;  // proven
+    std::uint64_t learned = 0;      // order
+    bool listed = true;             // by the port mapper, at the last look
+    bool refused = false;           // it is no member: hidden, ignored, of another name than is meant
+    std::optional<std::uint16_t> port;
+    membership::reason why = membership::reason::none;
+    std::string detail;
+    std::chrono::steady_clock::time_point due{};
+    unsigned failures = 0;
+  };
+  // By what tells starts apart: the half name in the port mapper; empty where the port is known.
+  using starts = std::map<std::string, start>;
+  struct place {
+    explicit place(discovery::entry e) : where(std::move(e)) {}
+    discovery::entry where;
+    starts found;
+    bool looking = false, looked = false;
+    membership::reason why = membership::reason::none;  // why there are no starts
+    std::string detail;
+    std::chrono::steady_clock::time_point due{};
+    unsigned failures = 0;
+  };
+  using place_pointer = std::shared_ptr<place>;
+  using key = std::tuple<std::string, std::string, std::uint16_t>;  // host, pattern, port
+  static key key_of(const discovery::entry&);
+
+  void spawn(const std::shared_ptr<void>& owner, const place_pointer&);
+  asio::awaitable<void> look_at(std::shared_ptr<void> owner, place_pointer);
+  asio::awaitable<bool> list(place&);
+  asio::awaitable<void> ask(place_pointer, std::string alive);
+  std::optional<node_name> twin(const std::string& alive, std::optional<std::uint16_t> port) const;
+  void learn(place&, const std::string& alive, const cnode::peer&);
+  void failed(place&, const std::string& alive, const cnode::failure&);
+  std::vector<membership::unnamed_node> unnamed() const;
+  milliseconds pause_after(unsigned failures) const;
+  std::optional<std::uint16_t> known_port(const place&) const;
+
+  asio::io_context& io_;
+  const configuration& configuration_;
+  surroundings around_;
+  std::map<key, place_pointer> places_;
+  std::uint64_t order_ = 0;
+};
+
+}  // namespace rollcall::app
