@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <utility>
 
+#include "cnode/mistakes.hpp"
 #include "cnode/port_mapper.hpp"
 #include "cnode/timed_socket.hpp"
 
@@ -16,6 +19,7 @@ namespace {
 
 constexpr std::chrono::milliseconds stagger{250};
 constexpr std::chrono::milliseconds accept_limit{1'000};
+constexpr std::chrono::milliseconds names_limit{500};
 constexpr std::chrono::hours no_limit{1};  // the dial's own deadline ends it long before
 constexpr std::size_t max_addresses = 16;
 
@@ -32,7 +36,14 @@ asio::awaitable<outcome<reached>> reach_address(asio::ip::address address, targe
   } else {
     *progress = {dial_step::port_mapper, at};
     const auto port = co_await ask_port(at, where.alive, no_limit);
-    if (!port) co_return failed(where, dial_step::port_mapper, at, port.error());
+    if (!port) {
+      auto failure = failed(where, dial_step::port_mapper, at, port.error());
+      if (port.error() == error::not_registered) {
+        const auto names = co_await ask_names(at, names_limit);
+        if (names) failure.detail += "; " + registered_instead(where.alive, *names);
+      }
+      co_return failure;
+    }
     at.port(*port);
   }
   *progress = {dial_step::connect, at};
@@ -47,6 +58,16 @@ asio::awaitable<bool> takes_connections(tcp::endpoint at) {
   const auto connection = timed_socket::make(co_await asio::this_coro::executor, accept_limit);
   const auto [code] = co_await connection->socket.async_connect(at, as_result);
   co_return !code;
+}
+
+// What another protocol would begin with, left to be read.
+asio::awaitable<std::string_view> another_protocol(tcp::socket& socket) {
+  co_await socket.async_wait(tcp::socket::wait_read, as_result);
+  std::array<unsigned char, 8> first{};
+  boost::system::error_code code;
+  socket.non_blocking(true, code);
+  const auto size = socket.receive(asio::buffer(first), tcp::socket::message_peek, code);
+  co_return code ? std::string_view() : spoken_there(std::span(first).first(size));
 }
 
 // Several addresses at once.
@@ -160,7 +181,10 @@ std::string explain(const target& where, dial_step step, const tcp::endpoint& at
       break;
   }
   if (code == error::cookie_refused) {
-    return fmt::format("{} at {} refused our cookie; the cookies differ", name, place);
+    return fmt::format(
+        "{} at {} refused our cookie; the cookies differ (one that a program read from a file may end in a "
+        "newline or a space)",
+        name, place);
   }
   if (code == error::not_allowed) {
     return fmt::format(
@@ -235,19 +259,27 @@ asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remo
     auto failure = failed(where, dial_step::handshake, remote, code);
     if (handshake.peer()) failure.peer = handshake.peer()->name;
     if (code == error::name_mismatch && handshake.peer()) {
-      failure.detail = fmt::format(
-          "{} was dialled at {}, but the node there calls itself {}; discovery and the node must use the "
-          "same name",
-          name_of(where), to_string(remote), handshake.peer()->name.text());
+      failure.detail =
+          fmt::format("{} was dialled at {}, but the node there calls itself {}; {}", name_of(where),
+                      to_string(remote), handshake.peer()->name.text(),
+                      where.name ? otherwise_named(*where.name, handshake.peer()->name) : std::string());
     }
     return failure;
   };
 
   std::vector<byte_string> frames{handshake.opening()};
+  bool first = true;
   while (true) {
     const auto written = co_await write_handshake_frames(socket, frames);
     if (handshake.gave_way()) co_return failed_with(make_error_code(error::alive_refused));
     if (!written) co_return failed_with(written.error());
+    if (std::exchange(first, false)) {
+      if (const auto spoken = co_await another_protocol(socket); !spoken.empty()) {
+        auto failure = failed_with(make_error_code(error::unexpected_message));
+        failure.detail = fmt::format("{}: {} speaks {}", name_of(where), to_string(remote), spoken);
+        co_return failure;
+      }
+    }
     const auto frame = co_await read_handshake_frame(socket);
     if (!frame) {
       // Closing is how a node refuses our digest; but one that dies just then closes as well.
