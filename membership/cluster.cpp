@@ -98,6 +98,7 @@ void cluster::implementation::publish(deadline& wake) {
     next.quarantine.push_back(std::move(out));
   }
   std::erase_if(next.unlisted, [&](const node_name& name) { return aside.contains(name); });
+  next.hidden = aside.hidden();
   for (const auto id : splits.silent().silent_now()) {
     if (const auto* m = members.find(id); m != nullptr) next.members[m->rank].silent = true;
   }

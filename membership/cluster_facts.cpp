@@ -74,7 +74,15 @@ void cluster::implementation::forget(member_record& m) {
 }
 
 void cluster::implementation::put_aside(member_record& m) {
-  aside.add(m.name, now.steady);
+  if (!m.visible_kind) {
+    events.write(
+        event_type::discovery_changed, &m.name, reason::none,
+        fmt::format("{} is a hidden node (a remote shell, another Rollcall, or started with -hidden): it "
+                    "is listed and no member",
+                    m.name.text()),
+        now);
+  }
+  aside.add(m.name, now.steady, !m.visible_kind);
   forget(m);
   settle();
 }

@@ -96,8 +96,13 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
   const auto grace = 2 * options_.interval;
 
   if (!s.starting && s.listed == 0) {
+    std::vector<std::string> hidden;
+    for (const auto& name : s.hidden) hidden.push_back(name.text());
     error(condition::nothing_discovered,
-          "no source lists any node: see the sources' last answers, and the service's name");
+          hidden.empty() ? "no source lists any node: see the sources' last answers, and the service's name"
+          : hidden.size() == 1
+              ? fmt::format("the one listed node is hidden and no member: {}", hidden.front())
+              : fmt::format("{} listed nodes are hidden and no members: {}", hidden.size(), some_of(hidden)));
   }
   if (s.isolated) {
     error(condition::isolated,

@@ -7,12 +7,21 @@
 
 namespace rollcall::membership {
 
-void names_aside::add(const node_name& name, milliseconds now) {
-  names_.insert_or_assign(name, entry{.next_dial = now + retry});
+void names_aside::add(const node_name& name, milliseconds now, bool hidden) {
+  names_.insert_or_assign(name, entry{.hidden = hidden, .next_dial = now + retry});
+}
+
+std::vector<node_name> names_aside::hidden() const {
+  std::vector<node_name> names;
+  for (const auto& [name, put] : names_) {
+    if (put.hidden) names.push_back(name);
+  }
+  return names;
 }
 
 void names_aside::dial_ended(const node_name& name, milliseconds now) {
-  if (const auto put = names_.find(name); put != names_.end()) put->second = {.next_dial = now + retry};
+  if (const auto put = names_.find(name); put != names_.end())
+    put->second = {.hidden = put->second.hidden, .next_dial = now + retry};
 }
 
 void names_aside::hurry(milliseconds now) {

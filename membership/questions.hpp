@@ -16,7 +16,8 @@ class names_aside {
   static constexpr milliseconds retry{60'000};  // an alias may become a node of its own
 
   bool contains(const node_name& name) const { return names_.contains(name); }
-  void add(const node_name&, milliseconds now);
+  void add(const node_name&, milliseconds now, bool hidden);
+  std::vector<node_name> hidden() const;
   void erase(const node_name& name) { names_.erase(name); }
   void dial_ended(const node_name&, milliseconds now);
   // Only those for which `listed` holds stay.
@@ -41,6 +42,7 @@ class names_aside {
 
  private:
   struct entry {
+    bool hidden = false;
     bool dialling = false;
     milliseconds next_dial{0};
   };

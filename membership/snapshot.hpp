@@ -147,6 +147,7 @@ struct snapshot {
   std::uint64_t version = 0;        // grows with every change
   std::vector<member> members;      // sorted by name; `left` ones until reaped
   std::vector<node_name> unlisted;  // seen by members, listed by nobody
+  std::vector<node_name> hidden{};  // listed, and no members
   std::vector<std::vector<node_name>>
       partitions;  // largest first, names sorted; only `up` members with fresh views
   std::array<std::size_t, pair_state_count> links{};  // unordered pairs of members not `left`

@@ -107,6 +107,11 @@ document answer(document node, document state, document reason_symbol, bool list
 document why(const snapshot& s, std::string_view name) {
   const auto* m = s.find(name);
   if (m == nullptr) {
+    const auto hidden = std::ranges::find(s.hidden, name, [](const node_name& n) { return n.text(); });
+    if (hidden != s.hidden.end()) {
+      return answer(named(name), {nil{}}, {nil{}}, true, position{step::name, true},
+                    std::string(name) + " is a hidden node: it is listed, and no member");
+    }
     const auto stranger = std::ranges::find(s.unlisted, name, [](const node_name& n) { return n.text(); });
     if (stranger == s.unlisted.end()) return {nil{}};
     return answer(named(name), {nil{}}, {nil{}}, false, position{step::listed, true},

@@ -324,6 +324,23 @@ TEST(MemberStates, ARefusedCookieIsSuspectNotDownAndTriedAgainInFiveMinutesOrWhe
   EXPECT_EQ(d.dialled(), names{"b"});
 }
 
+TEST(MemberStates, ListedNodesThatAreHiddenAreSaidToBeSo) {
+  driver d;
+  d.list({"a", "b"});
+  d.up("a", 1, false);
+  d.up("b", 1, false);
+  d.pass(60s);
+  EXPECT_EQ(d.shown().listed, 0U);
+  const auto& raised = d.shown().conditions;
+  const auto nobody = std::ranges::find(raised, condition::nothing_discovered, &raised_condition::name);
+  ASSERT_NE(nobody, raised.end());
+  EXPECT_EQ(nobody->text, "2 listed nodes are hidden and no members: a@host.example, b@host.example");
+  EXPECT_EQ(std::ranges::count_if(d.events,
+                                  [](const event& e) { return e.text.find("hidden") != std::string::npos; }),
+            2)
+      << "once each";
+}
+
 TEST(MemberStates, WhatShowsUpIsDialledAtOnceWhateverThePause) {
   driver d;
   d.mesh({"a", "b"});
@@ -335,6 +352,33 @@ TEST(MemberStates, WhatShowsUpIsDialledAtOnceWhateverThePause) {
   EXPECT_EQ(d.dialled(), names{});
   d.step({fact::shows_up{full("b")}, fact::shows_up{full("a")}, fact::shows_up{full("nobody")}});
   EXPECT_EQ(d.dialled(), names{"b"}) << "once, and nobody who is linked";
+}
+
+TEST(Meshes, NodesOfTwoBasesAreNeverAskedToConnectAndMissNobody) {
+  driver d;
+  fact::listed listed{full(names{"x1@h.a", "x2@h.a", "y1@h.a", "y2@h.a"}), {}, {}};
+  for (const auto& name : listed.nodes) listed.bases.emplace(name, std::string(name.alive().substr(0, 1)));
+  d.step({listed});
+  // Each deploy is whole by itself.
+  d.sees("x1@h.a", {"x2@h.a"});
+  d.sees("x2@h.a", {"x1@h.a"});
+  d.sees("y1@h.a", {"y2@h.a"});
+  d.sees("y2@h.a", {"y1@h.a"});
+  for (const auto* name : {"x1@h.a", "x2@h.a", "y1@h.a", "y2@h.a"}) d.up(name);
+  d.pass(60s);
+  EXPECT_EQ(d.shown().up, 4U);
+  EXPECT_EQ(d.shown().partitions.size(), 1U);
+  EXPECT_EQ(d.shown().links_missing, 0U);
+  EXPECT_EQ(d.shown().links[static_cast<std::size_t>(pair_state::missing)], 0U);
+  EXPECT_EQ(d.take<action::connect>().size(), 0U);
+  // A pair of one deploy is asked for as ever.
+  d.sees("x1@h.a", {});
+  d.sees("x2@h.a", {});
+  d.pass(60s);
+  const auto asked = d.take<action::connect>();
+  ASSERT_FALSE(asked.empty());
+  for (const auto& each : asked) EXPECT_EQ(each.on.alive().front(), each.to.alive().front());
+  EXPECT_EQ(d.of("x1@h.a").links_missing, 1U);
 }
 
 TEST(Starting, NothingIsCountedUntilEveryListedNodeWasDialledOnce) {
