@@ -14,6 +14,8 @@
 #include "app/passer_by.hpp"
 #include "app/silent_observer.hpp"
 #include "app/table.hpp"
+#include "cnode/mistakes.hpp"
+#include "cnode/port_mapper.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -55,8 +57,52 @@ struct examination {
   asio::awaitable<void> examine(discovery::entry entry) {
     const auto peer_port =
         asked.peer_port == peer_port_mode::fixed ? std::optional(asked.fixed_peer_port) : std::nullopt;
+    if (!entry.pattern.empty()) {
+      co_await examine_place(std::move(entry), peer_port);
+      co_return;
+    }
     found.push_back(co_await diagnose(node, resolver, std::move(entry), mapper_port, peer_port,
                                       {.connect = asked.connect_timeout, .call = asked.connect_timeout}));
+  }
+
+  // An address: every name its port mapper has and the pattern takes; with a known port whoever answers
+  // there.
+  asio::awaitable<void> examine_place(discovery::entry place, std::optional<std::uint16_t> peer_port) {
+    const auto pattern = std::exchange(place.pattern, {});
+    place.host_is_guess = true;
+    if (place.port || peer_port) {
+      co_await examine(std::move(place));
+      co_return;
+    }
+    diagnosis nobody{.node = place.name, .steps = {}, .visible = {}, .hidden = false, .answered_as = {}};
+    if (!place.address) {
+      auto answer = co_await resolver.addresses(place.host);
+      if (!answer.records.empty()) place.address = answer.records.front();
+      nobody.steps.push_back({step_name::dns, !answer.records.empty(),
+                              answer.records.empty() ? answer.detail : place.address->to_string()});
+    }
+    if (!place.address) {
+      found.push_back(std::move(nobody));
+      co_return;
+    }
+    const auto names = co_await cnode::ask_names({*place.address, mapper_port}, asked.connect_timeout);
+    bool any = false;
+    for (const auto& each : names ? *names : std::vector<cnode::epmd::name_entry>{}) {
+      auto name = node_name::make(each.alive, place.host);
+      if (!name || each.alive == asked.name->alive() || !discovery::glob_matches(pattern, each.alive))
+        continue;
+      any = true;
+      auto one = place;
+      one.name = std::move(*name);
+      one.port = each.port;
+      co_await examine(std::move(one));
+    }
+    if (any) co_return;
+    nobody.steps.push_back(
+        {step_name::port_mapper, false,
+         !names ? "no port mapper (epmd) answers there: " + names.error().message()
+                : "no name that " + pattern + " takes: " + cnode::registered_instead(pattern, *names)});
+    found.push_back(std::move(nobody));
   }
 
   // Our handshakes for two names of one node met there, and it ended this one. Forgets that diagnosis.
@@ -126,7 +172,7 @@ int doctor(const configuration& asked, const environment& env) {
           step_name::name, true,
           "another name of " + d.answered_as->text() + ", which is listed as well: no member of its own"};
     }
-    std::cout << '\n' << d.node.text() << '\n';
+    std::cout << '\n' << discovery::shown(d.node) << '\n';
     table steps(std::vector<std::string>{});
     for (const auto& s : d.steps)
       steps.row({"  " + std::string(to_string(s.name)), s.passed ? "ok" : "FAILED", s.text});
