@@ -774,7 +774,7 @@ const cnode::node& engine::node() const {
 bool engine::settled() const {
   const auto& own = *implementation_;
   return !own.snapshot_->starting && own.views_awaited_ == 0 && own.introductions_.settled() &&
-         !own.review_posted_;
+         !own.review_posted_ && !own.step_posted_;
 }
 
 }  // namespace rollcall::app

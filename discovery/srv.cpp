@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <span>
 
 #include "discovery/source.hpp"
 
@@ -65,20 +66,34 @@ class srv final : public source {
       if (use_port_ && best->port != 0) port = best->port;
       const bool several =
           std::any_of(first, last, [&](const auto& each) { return each.port != best->port; });
-      if (use_port_ && several) {
+      if (use_port_ && several && !is_pattern(one_.alive)) {
         what.remarks.push_back(fmt::format(
             "{} has SRV records with several ports, {} is used: ask for the one that is meant, as in "
             "_dist._tcp.{}",
             target, best->port, one_.domain));
       }
-      const bool place = is_pattern(one_.alive);
-      if (auto name = place ? place_name(target) : node_name::make(one_.alive, target)) {
-        what.entries.push_back(
-            {std::move(*name), target, std::nullopt, port, false, place ? one_.alive : std::string()});
+      if (is_pattern(one_.alive)) {
+        take_places({first, last}, what);
+      } else if (auto name = node_name::make(one_.alive, target)) {
+        what.entries.push_back({std::move(*name), target, std::nullopt, port, false});
       } else {
         what.remarks.push_back(not_a_name(one_.alive, target, name.error()));
       }
       first = last;
+    }
+  }
+
+  // The records of one target: each port is a place of its own where ports are looked at.
+  void take_places(std::span<const srv_record> records, heard& what) const {
+    for (const auto& each : records) {
+      auto name = place_name(each.target);
+      if (!name) {
+        what.remarks.push_back(not_a_name(place_alive, each.target, name.error()));
+        return;
+      }
+      std::optional<std::uint16_t> port;
+      if (use_port_ && each.port != 0) port = each.port;
+      what.entries.push_back({std::move(*name), each.target, std::nullopt, port, false, one_.alive});
     }
   }
 

@@ -379,6 +379,23 @@ TEST_F(Roster, AnAddressOfTheFamilyNobodyListensOnIsNoMember) {
   EXPECT_FALSE(one->linked(name("app@10.0.0.1"))) << "no news";
 }
 
+TEST_F(Roster, APatternGivesPlacesAndNoNames) {
+  zone[whole] = {{"m-0.test.", 9001}, {"m-0.test.", 9002}, {"m-1.test.", 9001}};
+  start(roster::options{{srv_source{"app-*", "app.shop.svc.cluster.local"}}, {"*@m-1.test"}, true, ""});
+  const auto first = refresh();
+  ASSERT_THAT(first.entries, SizeIs(3)) << "several nodes on one machine";
+  EXPECT_EQ(first.entries[0].pattern, "app-*");
+  EXPECT_EQ(first.entries[0].host, "m-0.test");
+  EXPECT_EQ(first.entries[0].port, 9001);
+  EXPECT_EQ(first.entries[1].port, 9002);
+  EXPECT_THAT(first.changes,
+              ElementsAre("srv:app-*@app.shop.svc.cluster.local: 3 addresses: m-0.test, m-1.test"));
+  EXPECT_THAT(refresh().changes, IsEmpty());
+  // Where the port mapper says the ports, a machine is one place.
+  start(roster::options{{srv_source{"app-*", "app.shop.svc.cluster.local"}}, {}, false, ""});
+  EXPECT_THAT(refresh().entries, SizeIs(2));
+}
+
 TEST_F(Roster, WithoutSourcesIsEmpty) {
   start(std::vector<source_options>{});
   EXPECT_THAT(refresh().entries, IsEmpty());
