@@ -5,6 +5,7 @@
 #include <cctype>
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -117,19 +118,35 @@ std::vector<std::string> beam::nodes() {
 }
 
 void beam::watch() {
-  // The counter is a registered process: {nodedown, N} adds one, {read, Pid} answers.
+  // A registered process: {nodedown, N} and {nodeup, N} are kept, {read, Pid} answers with all, the last
+  // first.
   eval(
-      "begin Parent = self(), catch exit(whereis(down_counter), kill), spawn(fun() ->"
-      " timer:sleep(0), (catch unregister(down_counter)), register(down_counter, self()), "
+      "begin Parent = self(), catch exit(whereis(link_changes), kill), spawn(fun() ->"
+      " timer:sleep(0), (catch unregister(link_changes)), register(link_changes, self()), "
       "net_kernel:monitor_nodes(true),"
       " Parent ! watching,"
-      " L = fun(S, C) -> receive {nodedown, _} -> S(S, C + 1); {read, P} -> P ! {downs, C}, S(S, C); _ -> "
-      "S(S, C) end end,"
-      " L(L, 0) end), receive watching -> ok end end.");
+      " L = fun(S, C) -> receive {read, P} -> P ! {changes, C}, S(S, C);"
+      " {What, N} -> S(S, [{What, erlang:system_time(millisecond), N} | C]); _ -> S(S, C) end end,"
+      " L(L, []) end), receive watching -> ok end end.");
 }
 
 int beam::downs() {
-  return std::stoi(eval("begin down_counter ! {read, self()}, receive {downs, C} -> C end end."));
+  return std::stoi(
+      eval("begin link_changes ! {read, self()}, receive {changes, C} -> length([N || {nodedown, _, N} <- "
+           "C]) end end."));
+}
+
+std::vector<link_change> beam::changes() {
+  std::istringstream words(eval(
+      "begin link_changes ! {read, self()}, receive {changes, C} ->"
+      " {'$text', [io_lib:format(\"~s ~b ~ts \", [W, T, N]) || {W, T, N} <- lists:reverse(C)]} end end."));
+  std::vector<link_change> all;
+  std::string what, peer;
+  std::int64_t at = 0;
+  while (words >> what >> at >> peer) {
+    all.push_back({std::chrono::system_clock::time_point(milliseconds(at)), what == "nodeup", peer});
+  }
+  return all;
 }
 
 void beam::kill() {

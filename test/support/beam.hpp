@@ -32,6 +32,13 @@ struct beam_options {
   std::string root = otp_root();
 };
 
+// What net_kernel:monitor_nodes/1 told a node, and when by the machine's clock.
+struct link_change {
+  std::chrono::system_clock::time_point at;
+  bool up;
+  std::string peer;
+};
+
 class beam {
  public:
   // Booted and distributed when this returns, unless `wait_until_up` is false (start many, then call
@@ -47,9 +54,10 @@ class beam {
   std::string elixir(const std::string& code, milliseconds limit = milliseconds(30'000));
 
   std::vector<std::string> nodes();  // visible ones, sorted
-  // Counts nodedown messages from now on; read by downs().
+  // Notes nodeup and nodedown messages from now on; read by downs() and changes().
   void watch();
   int downs();
+  std::vector<link_change> changes();  // oldest first
 
   const std::string& name() const noexcept { return options_.name; }
   beam_options& options() noexcept { return options_; }  // used by the next restart()

@@ -25,9 +25,10 @@ inline std::string text(const json::value& v) {
 // a silent cut within 6 to 10.
 struct cluster {
   explicit cluster(std::size_t count, std::vector<std::string> arguments = {"-kernel", "net_ticktime", "8"},
-                   std::vector<std::string> flags = {}, bool dashed = false)
+                   std::vector<std::string> flags = {}, bool dashed = false,
+                   const std::string& interval = "1s")
       : nodes({.count = count, .arguments = std::move(arguments), .dashed = dashed}),
-        rollcall(nodes.rollcall(std::move(flags), "1s")) {}
+        rollcall(nodes.rollcall(std::move(flags), interval)) {}
 
   testing::AssertionResult formed() {
     const auto whole = eventually([&] { return rollcall.whole(nodes.size()); }, 90s, "the mesh is whole");

@@ -124,7 +124,11 @@ const host& network::add(const std::string& name) {
                 "add rule inet cut in ip saddr @peers drop; add rule inet cut out ip daddr @peers drop;"
                 "add set inet cut mute { type ipv4_addr; }; add rule inet cut in ip saddr @mute drop;"
                 "add set inet cut closing { type ipv4_addr; };"
-                "add rule inet cut out ip daddr @closing tcp flags & (fin | rst) != 0 drop"});
+                "add rule inet cut out ip daddr @closing tcp flags & (fin | rst) != 0 drop;"
+                "add set inet cut ports { type ipv4_addr . inet_service; };"
+                "add rule inet cut in ip saddr . tcp dport @ports drop;"
+                "add set inet cut large { type ipv4_addr; };"
+                "add rule inet cut out ip daddr @large meta length > 600 drop"});
   if (!resolv_conf_.empty()) resolv_conf(resolv_conf_);
   for (const auto& other : hosts_) apply(other);
   return hosts_.back();
@@ -167,13 +171,23 @@ void network::apply(const host& one) {
       peers += (peers.empty() ? "" : ", ") + other.address;
     }
   }
-  std::string script = "flush set inet cut peers; flush set inet cut mute; flush set inet cut closing";
+  std::string script;
+  for (const char* set : {"peers", "mute", "closing", "ports", "large"}) {
+    script += std::string(script.empty() ? "" : "; ") + "flush set inet cut " + set;
+  }
   if (!peers.empty()) script += "; add element inet cut peers { " + peers + " }";
   for (const auto& [from, to] : mutes_) {
     if (to == one.name) script += "; add element inet cut mute { " + at(from).address + " }";
   }
   for (const auto& [from, to] : closings_) {
     if (from == one.name) script += "; add element inet cut closing { " + at(to).address + " }";
+  }
+  for (const auto& [from, to, port] : blocks_) {
+    if (to == one.name)
+      script += "; add element inet cut ports { " + at(from).address + " . " + std::to_string(port) + " }";
+  }
+  for (const auto& [from, to] : large_) {
+    if (from == one.name) script += "; add element inet cut large { " + at(to).address + " }";
   }
   run_or_throw({"ip", "netns", "exec", one.network_namespace, "nft", script});
 }
@@ -214,12 +228,50 @@ void network::lose_closings(const std::string& from, const std::string& to) {
 
 void network::heal(const std::string& a, const std::string& b) {
   cuts_.erase(std::minmax(a, b));
-  for (auto* one_way : {&mutes_, &closings_}) {
+  for (auto* one_way : {&mutes_, &closings_, &large_}) {
     one_way->erase({a, b});
     one_way->erase({b, a});
   }
+  for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+    if (diversions_.erase({from, to}) != 0) apply_diversions(at(to));
+  }
   apply(at(a));
   apply(at(b));
+}
+
+void network::block(const std::string& from, const std::string& to, std::uint16_t port) {
+  blocks_.insert({from, to, port});
+  apply(at(to));
+}
+
+void network::open(const std::string& from, const std::string& to, std::uint16_t port) {
+  blocks_.erase({from, to, port});
+  apply(at(to));
+}
+
+void network::lose_large(const std::string& a, const std::string& b) {
+  large_.insert({a, b});
+  large_.insert({b, a});
+  apply(at(a));
+  apply(at(b));
+}
+
+void network::divert(const std::string& from, const std::string& to, std::uint16_t port) {
+  diversions_[{from, to}] = port;
+  apply_diversions(at(to));
+}
+
+// Translating addresses needs connection tracking: only a host that wants it has the chain.
+void network::apply_diversions(const host& one) {
+  std::string script =
+      "add table ip divert; flush table ip divert;"
+      "add chain ip divert in { type nat hook prerouting priority -100; }";
+  for (const auto& [pair, port] : diversions_) {
+    if (pair.second != one.name) continue;
+    script += "; add rule ip divert in ip saddr " + at(pair.first).address +
+              " tcp dport != 4369 redirect to :" + std::to_string(port);
+  }
+  run_or_throw({"ip", "netns", "exec", one.network_namespace, "nft", script});
 }
 
 void network::darken(const std::string& name) {

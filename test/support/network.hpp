@@ -3,11 +3,13 @@
 // the object.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "test/support/files.hpp"
@@ -47,19 +49,31 @@ class network {
   void mute(const std::string& from, const std::string& to);
   // What would close a connection (FIN, RST) is lost on its way; all else goes through. heal() ends it.
   void lose_closings(const std::string& from, const std::string& to);
+  // What `from` sends to that TCP port of `to` is lost; all else goes through. open() ends it.
+  void block(const std::string& from, const std::string& to, std::uint16_t port);
+  void open(const std::string& from, const std::string& to, std::uint16_t port);
+  // Packets of more than 600 bytes are lost between the two, both ways: handshakes fit, traffic does not.
+  // heal() ends it.
+  void lose_large(const std::string& a, const std::string& b);
+  // TCP connections from `from` to `to` (the port mapper's excepted) lead to that port of `to`: a proxy that
+  // is in the way. heal() ends it.
+  void divert(const std::string& from, const std::string& to, std::uint16_t port);
   // To and from everybody: a machine that lost power, as others see it (its processes go on).
   void darken(const std::string& name);
   void lighten(const std::string& name);
 
  private:
   void apply(const host&);
+  void apply_diversions(const host&);
   std::string next_address();
   std::string prefix_;
   int last_ = 1;
   int interfaces_ = 0;
   std::deque<host> hosts_;
   std::set<std::pair<std::string, std::string>> cuts_;
-  std::set<std::pair<std::string, std::string>> mutes_, closings_;  // from, to
+  std::set<std::pair<std::string, std::string>> mutes_, closings_, large_;  // from, to
+  std::set<std::tuple<std::string, std::string, std::uint16_t>> blocks_;    // from, to, port
+  std::map<std::pair<std::string, std::string>, std::uint16_t> diversions_;
   std::set<std::string> dark_;
   std::string resolv_conf_;
 };

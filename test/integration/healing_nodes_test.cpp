@@ -1,0 +1,265 @@
+// Nodes that are lost, replaced, flapping, cut off from some, and what comes into the mesh meanwhile.
+#include <gmock/gmock.h>
+
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "test/integration/healing.hpp"
+#include "test/support/dial_loop.hpp"
+#include "test/support/lasting_faults.hpp"
+
+namespace rollcall::test::healing {
+namespace {
+
+// Its process is gone, and under its name, at its address, listens what is no node.
+void replaced(findings& found, misbehaviour what) {
+  scene c(found);
+  found.must("a mesh", c.formed());
+  const auto others = c.all_but({4});
+  const auto& where = c.nodes.host_of(4);
+  const auto since = now();
+  c.nodes.node(4).kill();
+  auto listener =
+      std::make_unique<fake_node>(c.nodes.name(4), "chocolate", what, where.address, where.network_namespace);
+  // The port mapper holds the name until it has noticed.
+  std::unique_ptr<registration> registered;
+  found.must("registered", eventually(
+                               [&] {
+                                 try {
+                                   registered = std::make_unique<registration>(
+                                       std::uint16_t{4369}, "app", listener->port(), where.network_namespace);
+                                   return true;
+                                 } catch (const std::runtime_error&) {
+                                   return false;
+                                 }
+                               },
+                               20s, "registered"));
+  std::this_thread::sleep_until(since + 60s);
+  const auto lost = c.lost(since, others);
+  const auto torn = tears(since, lost);
+  found.note(fmt::format("{} downs in 60 s: {}", lost.size(), torn.text()));
+  found.claim("the others lose nobody else",
+              std::ranges::all_of(lost, [](const loss& l) { return l.by == 4; }), torn.text());
+  found.claim("the others are one", c.meshed(others));
+  found.claim("no partition, no incident", c.rollcall.partitions().size() == 1 && c.incidents().empty(),
+              c.shown());
+  const auto state = c.rollcall.state(c.nodes.name(4));
+  found.claim("it is down", state == "down", state);
+  registered.reset();
+  listener.reset();
+  const auto back = now();
+  found.must("the name is free", eventually([&] { return !c.nodes.mapper(4).knows("app"); }, 20s, "free"));
+  c.nodes.node(4).restart();
+  const auto up = now();
+  found.claim("whole with the real one",
+              eventually([&] { return c.rollcall.whole(5); }, 60s, "whole", 200ms));
+  found.note(fmt::format("whole {:.1f} s after the real one ran", seconds(now() - up)));
+  found.claim("which costs no link", c.lost(back, others).empty(), tears(back, c.lost(back, others)).text());
+}
+
+}  // namespace
+
+SIDE_BY_SIDE(AListenerThatClosesInANodesPlace) {
+  replaced(found, misbehaviour::closes_at_once);
+}
+
+SIDE_BY_SIDE(AListenerThatStaysSilentInANodesPlace) {
+  replaced(found, misbehaviour::silent);
+}
+
+namespace {
+
+constexpr auto flapping = 90s;
+
+// Node 0 is cut off for 6 s and joined for 6 s, and so on; how many links were lost, and in which moments.
+moments flap(const std::function<void(bool)>& cut, const std::function<std::vector<loss>(moment)>& lost) {
+  const auto since = now();
+  for (int turn = 0; now() - since < flapping; ++turn) {
+    cut(turn % 2 == 0);
+    std::this_thread::sleep_until(since + (turn + 1) * 6s);
+  }
+  cut(false);
+  return tears(since, lost(since));
+}
+
+int links(const moments& torn, double from, double to) {
+  int sum = 0;
+  for (const auto& [at, count] : torn.each) sum += at >= from && at < to ? count : 0;
+  return sum;
+}
+
+}  // namespace
+
+// Beside it the same cluster with a loop that connects whatever is missing, at the same time on the same
+// machine.
+SIDE_BY_SIDE(ANodeThatFlaps) {
+  scene c(found, {.nodes = 6});
+  scene loop(found, {.nodes = 6});
+  found.must("a mesh", c.formed());
+  found.must("another", loop.formed());
+  loop.rollcall.terminate();
+  start_dial_loop(loop.nodes);
+  const auto flapped = [](scene& on) {
+    return flap(
+        [&on](bool cut) {
+          on.between({0}, {1, 2, 3, 4, 5}, cut);
+        },
+        [&on](moment since) { return on.lost(since, on.all()); });
+  };
+  moments theirs;
+  std::thread beside([&] { theirs = flapped(loop); });
+  const auto ours = flapped(c);
+  beside.join();
+  const auto end = now();
+  const int our_sum = links(ours, 0, 1e9), their_sum = links(theirs, 0, 1e9);
+  found.note(fmt::format("{} downs in {} s ({}); with a loop {} ({})", our_sum, flapping.count(), ours.text(),
+                         their_sum, theirs.text()));
+  found.claim("fewer downs than with a loop that dials", our_sum <= std::max(their_sum, 10),
+              fmt::format("{} to {}", our_sum, their_sum));
+  found.claim("rarer each time", links(ours, 45, 1e9) <= links(ours, 0, 45), ours.text());
+  double took = 0;
+  found.claim("whole when it is over", c.whole_after(end, 120s, took));
+  found.note(fmt::format("whole {} after the last joining", time(took)));
+}
+
+namespace {
+
+// A sixth node is started and listed while something else is wrong.
+void newcomer(findings& found, scene& c, const indices& asked, const std::string& gate_never = "503") {
+  const auto before = now();
+  const auto index = c.nodes.add();
+  c.nodes.node(index).ready();
+  c.nodes.node(index).watch();
+  const auto listed = now();
+  c.nodes.publish();
+  bool refused = false, split = false;
+  auto with = asked;
+  with.push_back(index);
+  const auto in = eventually(
+      [&] {
+        refused = refused ||
+                  std::to_string(c.rollcall.get("/api/v1/ready/" + c.nodes.name(index)).status) == gate_never;
+        split = split || c.raised("netsplit");
+        return c.meshed(with) && c.rollcall.state(c.nodes.name(index)) == "up";
+      },
+      60s, "in the mesh", 200ms);
+  const auto took = seconds(now() - listed);
+  found.note(fmt::format("in the mesh {:.1f} s after it was listed", took));
+  found.claim("it joins", in);
+  // Two intervals, and their fivefold room.
+  found.claim("within two intervals", took <= 20, fmt::format("{:.1f} s", took));
+  found.claim("its start-up gate never says no", !refused);
+  found.claim("no netsplit is raised", !split && c.incidents().empty(), c.shown());
+  const auto lost = c.lost(before, asked);
+  const auto among = [&](const loss& l) { return std::ranges::find(asked, l.by) != asked.end(); };
+  found.claim("sound nodes lose nobody", std::ranges::none_of(lost, among), tears(before, lost).text());
+}
+
+}  // namespace
+
+SIDE_BY_SIDE(ANewcomerWhileAMachineIsLost) {
+  scene c(found);
+  found.must("a mesh", c.formed());
+  c.nodes.net().darken("web-4");
+  std::this_thread::sleep_for(3s);
+  newcomer(found, c, {0, 1, 2, 3});
+}
+
+SIDE_BY_SIDE(ANewcomerWhileOneNodeIsOutOfOurReach) {
+  scene c(found);
+  found.must("a mesh", c.formed());
+  c.observer({4}, true);
+  found.must("suspect",
+             eventually([&] { return c.rollcall.state(c.nodes.name(4)) == "suspect"; }, 60s, "suspect"));
+  newcomer(found, c, {0, 1, 2, 3, 4});
+}
+
+SIDE_BY_SIDE(ANewcomerWhileAPairFlaps) {
+  scene c(found);
+  found.must("a mesh", c.formed());
+  std::jthread flaps([&](const std::stop_token& stop) {
+    for (bool cut = true; !stop.stop_requested(); cut = !cut) {
+      c.between({0}, {1}, cut);
+      for (int i = 0; i < 60 && !stop.stop_requested(); ++i) std::this_thread::sleep_for(100ms);
+    }
+  });
+  std::this_thread::sleep_for(20s);
+  const auto index = c.nodes.add();
+  c.nodes.node(index).ready();
+  const auto listed = now();
+  c.nodes.publish();
+  const auto in = eventually(
+      [&] {
+        return c.meshed({2, 3, 4, index});
+      },
+      90s, "with the three sound ones", 200ms);
+  const auto took = seconds(now() - listed);
+  found.note(fmt::format("with the sound ones {:.1f} s after it was listed", took));
+  found.claim("it joins the sound ones", in);
+  found.claim("within two intervals", took <= 20, fmt::format("{:.1f} s", took));
+}
+
+namespace {
+
+// Node 0 is cut from the other eight, then it is lost to Rollcall, too: by a second cut, or since it freezes.
+void two_faults(findings& found, bool freeze) {
+  scene c(found, {.nodes = 9, .arguments = {}});  // 60 s of tick time: its links stand, and are doubted
+  found.must("a mesh", c.formed());
+  const auto others = c.all_but({0});
+  const auto since = now();
+  c.between({0}, others, true);
+  std::this_thread::sleep_for(10s);
+  freeze ? c.nodes.node(0).freeze() : c.observer({0}, true);
+  std::this_thread::sleep_for(15s);
+  found.must("Rollcall runs on", testing::AssertionResult(c.rollcall.running_process().running()));
+  const auto state = c.rollcall.state(c.nodes.name(0));
+  found.claim("it is suspect", state == "suspect", state);
+  found.claim("one incident", c.incidents().size() == 1, c.shown());
+  found.claim("one alone and eight", c.groups() == std::set<group>{c.names({0}), c.names(others)}, c.shown());
+  freeze ? c.nodes.node(0).thaw() : c.observer({0}, false);
+  c.between({0}, others, false);
+  found.claim("whole when both are over",
+              eventually([&] { return c.rollcall.whole(9); }, 60s, "whole", 200ms));
+  found.claim("still one incident, closed",
+              eventually([&] { return c.incidents().size() == 1 && c.closed(); }, 30s, "closed"));
+  const auto lost = c.lost(since, others);
+  found.claim("the eight never lose each other",
+              std::ranges::all_of(lost, [](const loss& l) { return l.by == 0; }), tears(since, lost).text());
+}
+
+}  // namespace
+
+SIDE_BY_SIDE(ANodeCutFromAllAndThenFromUs) {
+  two_faults(found, false);
+}
+
+SIDE_BY_SIDE(ANodeCutFromAllAndThenFrozen) {
+  two_faults(found, true);
+}
+
+// Five can be one, and one is out: not four and two.
+SIDE_BY_SIDE(ANodeCutFromSomeOfTheOthers) {
+  scene c(found, {.nodes = 6});
+  found.must("a mesh", c.formed());
+  const auto since = now();
+  const auto fault = cut_from_some();
+  fault.begin(c.nodes);
+  std::this_thread::sleep_until(since + 90s);
+  const auto torn = tears(since, c.lost(since, c.all()));
+  found.note(fmt::format("{} downs in 90 s: {}", c.lost(since, c.all()).size(), torn.text()));
+  found.claim("five meshed and one left out", c.all_but_one_meshed());
+  found.claim("it is the one that was cut", c.nodes.node(0).nodes().empty() && c.meshed({1, 2, 3, 4, 5}),
+              testing::PrintToString(c.rollcall.partitions()));
+  found.claim("at most three tears after the first", torn.count() <= 4, torn.text());
+  found.claim("one incident", c.incidents().size() == 1, c.shown());
+  const auto repaired = now();
+  fault.end(c.nodes);
+  double took = 0;
+  found.claim("whole soon after the repair", c.whole_after(repaired, 20s, took));
+  found.note(fmt::format("whole {} after the repair", time(took)));
+  const auto late = tears(repaired, c.lost(repaired, c.all()));
+  found.claim("the repair costs no link", late.count() == 0, late.text());
+}
+
+}  // namespace rollcall::test::healing

@@ -1,0 +1,24 @@
+// What Rollcall is measured against: every node dials what it misses, one after the other, each 5 s, as
+// libcluster's strategies do.
+#pragma once
+
+#include <string>
+
+#include "test/support/pods.hpp"
+
+namespace rollcall::test {
+
+inline void start_dial_loop(pods& cluster) {
+  std::string names;
+  for (std::size_t i = 0; i < cluster.size(); ++i) names += (i == 0 ? "'" : ",'") + cluster.name(i) + "'";
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    cluster.node(i).eval(
+        "register(dial_loop, spawn(fun() -> timer:sleep(rand:uniform(5000)), (fun Loop() -> "
+        "[net_kernel:connect_node(N) || N <- [" +
+        names +
+        "] -- [node() | nodes()]], "
+        "timer:sleep(5000), Loop() end)() end)), ok");
+  }
+}
+
+}  // namespace rollcall::test
