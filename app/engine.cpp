@@ -319,31 +319,32 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       log_.debug("could not learn who holds our name", {{"at", at.text()}, {"why", why}});
       co_return;
     }
-    if (succession_.judge(at, *found) == succession::verdict::ours) {
-      log_.debug("an old connection of ours is there still: it is replaced", {{"at", at.text()}});
-      // A member that says so at once, again and again, would be asked at once, again and again.
-      const auto now = std::chrono::steady_clock::now();
-      if (now - std::exchange(replaced_, now) >= configuration_.interval) start_round();
-      co_return;
-    }
-    // Whoever takes our name takes all our links: one member's word against those that keep theirs is not
-    // enough.
-    if (most_others_keep_their_links(at)) {
-      log_.debug("a node says that another holds our name, most others still hold their links to us",
-                 {{"at", at.text()}});
-      co_return;
+    switch (succession_.judge(at, *found, others_than(at))) {
+      case succession::verdict::ours: {
+        log_.debug("an old connection of ours is there still: it is replaced", {{"at", at.text()}});
+        // A member that says so at once, again and again, would be asked at once, again and again.
+        const auto now = std::chrono::steady_clock::now();
+        if (now - std::exchange(replaced_, now) >= configuration_.interval) start_round();
+        co_return;
+      }
+      case succession::verdict::unbelieved:
+        log_.debug("a node says that another holds our name; most others hold their links to us",
+                   {{"at", at.text()}});
+        co_return;
+      case succession::verdict::superseded:
+        break;
     }
     stand_by(at, fmt::format("{}:{}", found->of_name->host, found->of_name->port));
   }
 
-  bool most_others_keep_their_links(const node_name& but) const {
-    std::size_t others = 0, linked = 0;
+  succession::witnesses others_than(const node_name& one) const {
+    succession::witnesses seen;
     for (const auto& [name, entry] : entries_) {
-      if (name == but) continue;
-      ++others;
-      if (node_->linked(name)) ++linked;
+      if (name == one) continue;
+      ++seen.others;
+      if (node_->linked(name)) ++seen.linked;
     }
-    return linked * 2 > others;
+    return seen;
   }
 
   // Everything that was known of the cluster is another's to know now. What is remembered stays.

@@ -9,6 +9,7 @@
 // one stands by.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,9 +30,15 @@ class succession {
   enum class verdict {
     superseded,  // somebody else holds our name there
     ours,        // what is there is our own old connection, or nothing any more: the next dial takes over
+    unbelieved,  // it says that somebody else holds our name, and most others still hold their links to us
+  };
+  // The other listed nodes, and how many of them are linked. Whoever takes our name takes all our links, so
+  // one node's word against most others' is not enough.
+  struct witnesses {
+    std::size_t others = 0, linked = 0;
   };
   // What a node answered that kept a link under our name.
-  verdict judge(const node_name&, const holder&);
+  verdict judge(const node_name&, const holder&, witnesses);
 
   // Forgets nodes that are none of those any more; they are met for the first time when they come back.
   template <class Predicate>

@@ -26,20 +26,32 @@ TEST(Succession, WhoStartsTakesWhatAPredecessorLeft) {
 TEST(Succession, AnotherMachineHoldsOurName) {
   succession s;
   s.linked(a, us.port);
-  EXPECT_EQ(s.judge(a, held_by(peer_address{"{10,0,0,2}", us.port})), verdict::superseded);
+  EXPECT_EQ(s.judge(a, held_by(peer_address{"{10,0,0,2}", us.port}), {}), verdict::superseded);
   EXPECT_FALSE(s.may_take_over(a));
 }
 
 TEST(Succession, AnotherProgramOfThisMachineHoldsOurName) {
   succession s;
   s.linked(a, us.port);
-  EXPECT_EQ(s.judge(a, held_by(peer_address{us.host, 40'001})), verdict::superseded);
+  EXPECT_EQ(s.judge(a, held_by(peer_address{us.host, 40'001}), {}), verdict::superseded);
+}
+
+// A member that lies could make us stand by, which is the end of all healing.
+TEST(Succession, OneNodesWordAgainstMostOthersIsNotBelieved) {
+  succession s;
+  s.linked(a, us.port);
+  const auto told = held_by(peer_address{"{10,0,0,2}", us.port});
+  EXPECT_EQ(s.judge(a, told, {.others = 3, .linked = 2}), verdict::unbelieved);
+  EXPECT_EQ(s.judge(a, told, {.others = 1, .linked = 1}), verdict::unbelieved);
+  EXPECT_EQ(s.judge(a, told, {.others = 4, .linked = 2}), verdict::superseded);
+  EXPECT_EQ(s.judge(a, told, {.others = 3, .linked = 0}), verdict::superseded);
+  EXPECT_FALSE(s.may_take_over(a));
 }
 
 TEST(Succession, AnOldConnectionOfOursIsReplaced) {
   succession s;
   s.linked(a, us.port);
-  EXPECT_EQ(s.judge(a, held_by(us)), verdict::ours);
+  EXPECT_EQ(s.judge(a, held_by(us), {}), verdict::ours);
   EXPECT_TRUE(s.may_take_over(a));
   s.linked(a, 40'002);
   EXPECT_FALSE(s.may_take_over(a)) << "once";
@@ -48,7 +60,7 @@ TEST(Succession, AnOldConnectionOfOursIsReplaced) {
 TEST(Succession, WhoHoldsNothingAnyMoreIsDialledAgain) {
   succession s;
   s.linked(a, us.port);
-  EXPECT_EQ(s.judge(a, held_by(std::nullopt)), verdict::ours);
+  EXPECT_EQ(s.judge(a, held_by(std::nullopt), {}), verdict::ours);
 }
 
 TEST(Succession, ForgetsNodesThatAreNoneAnyMore) {
