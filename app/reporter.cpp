@@ -34,7 +34,25 @@ void reporter::happened(const membership::event& e) {
   std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
   if (e.node) fields.emplace_back("node", e.node->text());
   if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
-  log_.line(bad ? log_level::warning : log_level::info, e.text, fields);
+  const auto level = bad ? log_level::warning : log_level::info;
+  if (e.node) {
+    of_member(level, *e.node, e.text, fields);
+  } else {
+    log_.line(level, e.text, fields);
+  }
+}
+
+// One that changes all the time does not fill the log.
+void reporter::of_member(log_level level, const node_name& member, const std::string& text,
+                         const std::vector<log::field>& fields) {
+  const auto verdict = line_limit_.ask(member.text(), std::chrono::steady_clock::now());
+  if (verdict == line_limit::verdict::leave_out) return;
+  log_.line(level, text, fields);
+  if (verdict == line_limit::verdict::write_and_say_so) {
+    log_.warning(
+        fmt::format("{} changes all the time: nothing more is written of it for a minute", member.text()),
+        {{"node", member.text()}});
+  }
 }
 
 void reporter::changed(const membership::snapshot& before, const membership::snapshot& after,
@@ -57,10 +75,11 @@ void reporter::new_reasons(const membership::snapshot& before, const membership:
     const bool told =
         std::ranges::any_of(events, [&](const auto& e) { return e.node == m.name && e.why == m.why; });
     if (told) continue;
-    log_.warning(m.detail.empty() ? fmt::format("{} is {}", m.name.text(), to_string(m.state)) : m.detail,
-                 {{"node", m.name.text()},
-                  {"state", std::string(to_string(m.state))},
-                  {"reason", std::string(to_string(m.why))}});
+    of_member(log_level::warning, m.name,
+              m.detail.empty() ? fmt::format("{} is {}", m.name.text(), to_string(m.state)) : m.detail,
+              {{"node", m.name.text()},
+               {"state", std::string(to_string(m.state))},
+               {"reason", std::string(to_string(m.why))}});
   }
 }
 

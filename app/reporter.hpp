@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/line_limit.hpp"
 #include "app/log.hpp"
 #include "discovery/roster.hpp"
 #include "membership/snapshot.hpp"
@@ -32,7 +33,10 @@ class reporter {
                    const std::vector<membership::event>&);
   void conditions(const membership::snapshot& before, const membership::snapshot& after);
 
+  void of_member(log_level, const node_name& member, const std::string& text, const std::vector<log::field>&);
+
   log& log_;
+  line_limit line_limit_;
   bool drift_told_ = false;
   std::set<std::pair<std::string, int>> strangers_;
 };
