@@ -54,6 +54,25 @@ TEST(Check, WholeIsZero) {
   EXPECT_THAT(ended.output, AllOf(HasSubstr("a@127.0.0.1"), HasSubstr("whole: 2 members")));
 }
 
+// Every name a node ever saw stays in its atom table. Of the eight names that these commands share, others
+// that run meanwhile may hold some.
+TEST(Check, AndDoctorLeaveNoMoreThanEightNamesHoweverOftenTheyRun) {
+  loopback cluster({"a", "b"});
+  connect(cluster);
+  const auto atoms = [&] { return std::stoi(cluster.node(0).eval("erlang:system_info(atom_count)")); };
+  const auto both = [&] {
+    for (const auto* command : {"check", "doctor"}) {
+      const auto ended = look(command, cluster.mapper().port(), as_flags(cluster.names()));
+      EXPECT_EQ(ended.exit_code, 0) << told(ended);
+    }
+  };
+  atoms();
+  both();
+  const auto before = atoms();
+  for (int run = 0; run < 6; ++run) both();
+  EXPECT_LE(atoms() - before, 7);
+}
+
 TEST(Check, NotWholeIsOneAndStaysSo) {
   loopback cluster({"a", "b"});
   const auto ended = look("check", cluster.mapper().port(), as_flags(cluster.names()));

@@ -45,6 +45,24 @@ class Subscriptions : public testing::Test {
   std::optional<rollcall_program> rollcall;
 };
 
+// One made with erl_interface: it takes no monitors, and runs no calls.
+TEST_F(Subscriptions, ReachACNode) {
+  auto one = node("one");
+  ASSERT_TRUE(meshed(1));
+  process client(
+      {.arguments = {ROLLCALL_LIBEI_SUBSCRIBER, "client", "127.0.0.1", "chocolate", "rollcall@127.0.0.1"},
+       .environment = {{"ERL_EPMD_PORT", std::to_string(mapper.port())}},
+       .network_namespace = {}});
+  ASSERT_TRUE(eventually([&] { return client.output() == "subscribed ok\n"; }, 30s, "subscribed"))
+      << client.output();
+  auto two = node("two");
+  EXPECT_TRUE(
+      eventually([&] { return client.output().find("event member_up\n") != std::string::npos; }, 60s, "told"))
+      << client.output();
+  EXPECT_EQ(client.output().find("something else"), std::string::npos) << client.output();
+  EXPECT_TRUE(client.running());
+}
+
 TEST_F(Subscriptions, AreToldOfEventsUntilTheyAreGivenUp) {
   auto one = node("one");
   ASSERT_TRUE(meshed(1));
