@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "test/fuzz/decoders.hpp"
+#include "test/fuzz/linked_peer.hpp"
 #include "test/unit/cnode/hex.hpp"
 
 namespace rollcall::cnode {
@@ -46,6 +47,24 @@ TEST(Corpus, Handshake) {
 }
 TEST(Corpus, PortMapper) {
   replay("epmd", fuzz::port_mapper);
+}
+
+TEST(Corpus, Link) {
+  std::size_t inputs = 0;
+  for (const auto& [name, bytes] : test::corpus("link")) {
+    SCOPED_TRACE(name);
+    // Whole, ended at some places, and with a byte changed at some.
+    const auto step = std::max<std::size_t>(bytes.size() / 16, 1);
+    for (std::size_t at = 0; at < bytes.size(); at += step) {
+      fuzz::linked(byte_view(bytes).substr(0, at));
+      auto changed = bytes;
+      changed[at] = static_cast<char>(bytes[at] ^ 0x41);
+      fuzz::linked(changed);
+      inputs += 2;
+    }
+    fuzz::linked(bytes);
+  }
+  EXPECT_GT(inputs, 300U);
 }
 
 }  // namespace
