@@ -77,6 +77,45 @@ std::vector<std::string> dead_ends(const std::string& document, const fs::path& 
   return all;
 }
 
+// Suite.Name of every test in the sources.
+std::set<std::string> tests() {
+  std::set<std::string> all;
+  static const std::regex pattern(R"(TEST(_F|_P)?\(([A-Za-z0-9_]+),\s+([A-Za-z0-9_]+)\))");
+  for (const auto& entry : fs::recursive_directory_iterator(root / "test")) {
+    if (entry.path().extension() != ".cpp") continue;
+    const auto text = text_of(entry.path());
+    for (std::sregex_iterator at(text.begin(), text.end(), pattern), end; at != end; ++at) {
+      all.insert((*at)[2].str() + "." + (*at)[3].str());
+    }
+  }
+  return all;
+}
+
+// Each line of SECURITY.md's table names what plays that peer: `Suite.Name`, or the beginning of one and a
+// star.
+TEST(Documents, EveryLineOfTheSecurityTableNamesATestThatIsThere) {
+  const auto all = tests();
+  std::istringstream lines(text_of(root / "SECURITY.md"));
+  static const std::regex named(R"(`([A-Za-z0-9_]+\.[A-Za-z0-9_]*)(\*?)`)");
+  std::size_t rows = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("| ") || line.starts_with("| who ")) continue;
+    ++rows;
+    const auto last = line.substr(line.rfind('|', line.size() - 2));
+    std::size_t found = 0;
+    for (std::sregex_iterator at(last.begin(), last.end(), named), end; at != end; ++at) {
+      const auto name = (*at)[1].str();
+      const auto there = all.lower_bound(name);
+      const bool is =
+          there != all.end() && ((*at)[2].length() > 0 ? there->starts_with(name) : *there == name);
+      EXPECT_TRUE(is) << "SECURITY.md names " << name << ", which is no test";
+      ++found;
+    }
+    EXPECT_GT(found, 0U) << "no test in: " << line;
+  }
+  EXPECT_GT(rows, 15U);
+}
+
 TEST(Documents, LeadSomewhere) {
   std::size_t looked_at = 0;
   for (const auto& file : documents()) {
