@@ -1,6 +1,6 @@
 // The challenges of this program's handshakes. A stranger can hand a challenge that we sent on one connection
-// back to us as its own on another, and use the digest we answer with where we asked for it: whoever sends us
-// one of ours does not get a digest.
+// back to us as its own on another, and use the digest we answer with where we asked for it: a peer that
+// sends one of ours gets no digest.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // How much may be held in memory for all peers together. Each holder says what it holds; when the sum is
-// above the limit, whoever holds most has to give it up, and so on until the sum fits.
+// above the limit, the holder of most has to give it up, and so on until the sum fits.
 #pragma once
 
 #include <cstddef>

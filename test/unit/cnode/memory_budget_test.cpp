@@ -27,7 +27,7 @@ TEST_F(MemoryBudget, NobodyGoesWhileItFits) {
   EXPECT_TRUE(evicted.empty());
 }
 
-TEST_F(MemoryBudget, WhoHoldsMostGoesFirstWhoeverAskedForMore) {
+TEST_F(MemoryBudget, WhoHoldsMostGoesFirstEvenWhenAnotherAskedForMore) {
   const auto a = holder("a"), b = holder("b"), c = holder("c");
   a->hold(70);
   b->hold(30);

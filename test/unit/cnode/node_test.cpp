@@ -432,7 +432,7 @@ TEST_F(Node, WhatWeSendUnaskedIsBounded) {
       until([&] { return small.seen.has_down("deaf@127.0.0.1", error::queue_full); }, 10s, "queue_full"));
 }
 
-// Whoever knows the cookie may send; what all of them together have half sent is bounded.
+// A peer with the cookie may send what it likes; what all of them together have half sent is bounded.
 TEST_F(Node, HalfSentFramesOfManyLinksShareOneBudget) {
   constexpr std::size_t budget = 2U << 20U;
   node_under_test small(thread, "ours@127.0.0.1");
