@@ -8,20 +8,9 @@
 
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
+#include "membership/pair.hpp"
 
 namespace rollcall::membership {
-
-using pair_key = std::uint64_t;  // ids, the lower one first
-
-constexpr pair_key key_of(std::uint32_t a, std::uint32_t b) noexcept {
-  return a < b ? (pair_key{a} << 32U | b) : (pair_key{b} << 32U | a);
-}
-constexpr std::uint32_t lower(pair_key k) noexcept {
-  return static_cast<std::uint32_t>(k >> 32U);
-}
-constexpr std::uint32_t higher(pair_key k) noexcept {
-  return static_cast<std::uint32_t>(k & 0xffffffffU);
-}
 
 // A member whose pairs count: in the mesh, and staying there.
 bool counts(const member_record&);

@@ -4,8 +4,9 @@
 #include <array>
 #include <map>
 
-#include "membership/cluster.hpp"
 #include "membership/deadline.hpp"
+#include "membership/settings.hpp"
+#include "membership/snapshot.hpp"
 
 namespace rollcall::membership {
 

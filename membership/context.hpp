@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "membership/cluster.hpp"
 #include "membership/member_table.hpp"
+#include "membership/settings.hpp"
 #include "membership/view_matrix.hpp"
 
 namespace rollcall::membership {
@@ -20,6 +20,7 @@ struct step_context {
   milliseconds listing_changed;  // when discovery last listed somebody new
   bool starting, isolated;
   const std::set<std::uint32_t>& held;  // new members that may not be connected yet, by the plan before
+  bool paused = false;                  // no action on any node: what is due is told, not asked
 };
 
 }  // namespace rollcall::membership

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "membership/open_incident.hpp"
+#include "membership/pair.hpp"
 #include "membership/silence.hpp"
 
 namespace rollcall::membership {

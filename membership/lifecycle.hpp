@@ -2,10 +2,10 @@
 // docs/membership.md.
 #pragma once
 
-#include "membership/cluster.hpp"
 #include "membership/deadline.hpp"
 #include "membership/journal.hpp"
 #include "membership/member_table.hpp"
+#include "membership/settings.hpp"
 #include "membership/view_matrix.hpp"
 
 namespace rollcall::membership {

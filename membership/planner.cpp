@@ -62,7 +62,7 @@ std::optional<planner::asked_pair> planner::answered(const fact::connect_result&
   requests_.erase(found);
   const bool connected = result.outcome == connect_outcome::connected;
 
-  auto& tried = attempts_[key(on, to)];
+  auto& tried = attempts_[key_of(on, to)];
   tried.under_way = false;
   tried.connected = connected;
   tried.answered_in = context.step;
@@ -95,7 +95,7 @@ std::optional<planner::asked_pair> planner::answered(const fact::connect_result&
   }
   if (tried.stale || a == nullptr || b == nullptr) {
     if (a != nullptr && b != nullptr) set_busy(*a, *b, false);
-    attempts_.erase(key(on, to));
+    attempts_.erase(key_of(on, to));
   }
   return asked_pair{on, to};
 }
@@ -105,7 +105,7 @@ bool planner::viewed(const member_record& member, const step_context& context) {
   std::vector<std::size_t> seen;
   each_rank(busy_.sees(member.rank), [&](std::size_t rank) {
     const auto& other = context.members[rank];
-    const auto found = attempts_.find(key(member.id, other.id));
+    const auto found = attempts_.find(key_of(member.id, other.id));
     if (found == attempts_.end()) {
       seen.push_back(rank);
       return;
@@ -123,11 +123,10 @@ void planner::forget(const member_record& member) {
   askers_.erase(member.id);
   had_links_.erase(member.id);
   chosen_.erase(member.id);
-  const auto concerns = [&](pair_key k) { return k >> 32U == member.id || (k & 0xffffffffU) == member.id; };
-  std::erase_if(doubts_, [&](const auto& e) { return concerns(e.first); });
-  std::erase_if(one_way_since_, [&](const auto& e) { return concerns(e.first); });
+  std::erase_if(doubts_, [&](const auto& e) { return concerns(e.first, member.id); });
+  std::erase_if(one_way_since_, [&](const auto& e) { return concerns(e.first, member.id); });
   for (auto at = attempts_.begin(); at != attempts_.end();) {
-    const bool concerned = at->first >> 32U == member.id || (at->first & 0xffffffffU) == member.id;
+    const bool concerned = concerns(at->first, member.id);
     if (concerned && !at->second.under_way) {
       at = attempts_.erase(at);
     } else {
@@ -196,7 +195,7 @@ void planner::emit(const step_context& context, const burst_map& bursts, std::ve
       auto& to = members[target];
       const auto id = next_request_++;
       requests_.emplace(id, request{on.id, to.id});
-      attempts_[key(on.id, to.id)] = attempt{.asked = on.id, .asked_at = context.now, .under_way = true};
+      attempts_[key_of(on.id, to.id)] = attempt{.asked = on.id, .asked_at = context.now, .under_way = true};
       set_busy(on, to, true);
       asked_.push_back({on.id, to.id});
       ++side.under_way;
@@ -278,7 +277,7 @@ void planner::plan_all(const step_context& context, deadline& wake, std::vector<
         const bool lone_a = loners.contains(a.rank), lone_b = loners.contains(b.rank);
         if (!form && (lone_a || lone_b)) continue;
         const auto* on = &preferred(a, b, lone_a && lone_b);
-        const auto found = attempts_.find(key(a.id, b.id));
+        const auto found = attempts_.find(key_of(a.id, b.id));
         if (found != attempts_.end()) {
           const auto& tried = found->second;
           if (tried.under_way) continue;
@@ -303,8 +302,8 @@ void planner::sweep(const step_context& context) {
   std::erase_if(attempts_, [&](const auto& entry) {
     const auto& [pair, tried] = entry;
     if (tried.under_way) return false;
-    const auto* a = context.members.find(static_cast<std::uint32_t>(pair >> 32U));
-    const auto* b = context.members.find(static_cast<std::uint32_t>(pair & 0xffffffffU));
+    const auto* a = context.members.find(lower(pair));
+    const auto* b = context.members.find(higher(pair));
     if (a == nullptr || b == nullptr) return true;
     const bool joined = context.views.sees(a->rank, b->rank) || context.views.sees(b->rank, a->rank);
     return joined && context.now - tried.answered_at > remembered_after_success;
@@ -320,7 +319,7 @@ void planner::sweep(const step_context& context) {
 planner::path planner::look(const step_context& context, path_book& paths, const member_record& a,
                             const member_record& b, bool patient, deadline& wake,
                             std::vector<any_action>& actions) {
-  const auto k = key(a.id, b.id);
+  const auto k = key_of(a.id, b.id);
   auto doubted = doubts_.find(k);
   const auto fresh = context.now - proof_limits * context.options.probe_limit;
   const auto limit = context.options.probe_limit;
@@ -373,7 +372,7 @@ planner::path planner::look(const step_context& context, path_book& paths, const
 // Asked where a probe worked; the preferred side when both did.
 void planner::add(const step_context& context, const path_book& paths, const member_record& a,
                   const member_record& b, burst_map& bursts) {
-  const auto k = key(a.id, b.id);
+  const auto k = key_of(a.id, b.id);
   if (const auto tried = attempts_.find(k); tried != attempts_.end() && tried->second.under_way) return;
   const auto* on = &preferred(a, b, false);
   const auto* to = on == &a ? &b : &a;
@@ -472,7 +471,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
       for (std::size_t j = i + 1; j < fresh.size(); ++j) {
         const auto& a = members[groups[fresh[i]].front()];
         const auto& b = members[groups[fresh[j]].front()];
-        if (attempts_.contains(key(a.id, b.id))) continue;
+        if (attempts_.contains(key_of(a.id, b.id))) continue;
         const auto* on = &preferred(a, b, true);
         bursts[on->rank].push_back(on == &a ? b.rank : a.rank);
       }
@@ -488,7 +487,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
     for (std::size_t i = 0; i < words; ++i) {
       for (auto bits = busy_.sees(rank)[i] & mesh.words()[i]; bits != 0; bits &= bits - 1) {
         const auto other = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
-        const auto tried = attempts_.find(key(members[rank].id, members[other].id));
+        const auto tried = attempts_.find(key_of(members[rank].id, members[other].id));
         if (tried == attempts_.end()) continue;
         const auto begun = tried->second.under_way ? tried->second.asked_at : tried->second.answered_at;
         if (now - begun >= quiet_time) continue;
@@ -542,16 +541,16 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
           const auto& b = members[y];
           const bool forth = views.sees(x, y), back = views.sees(y, x);
           if (forth != back) {
-            const auto before = one_way_since_.find(key(a.id, b.id));
+            const auto before = one_way_since_.find(key_of(a.id, b.id));
             const auto since = before != one_way_since_.end() ? before->second : now;
-            one_way.emplace(key(a.id, b.id), since);
+            one_way.emplace(key_of(a.id, b.id), since);
             wake.note(since + 2 * interval);
             if (now - since < 2 * interval) {
               sound = false;
               continue;
             }
           }
-          const auto tried = attempts_.find(key(a.id, b.id));
+          const auto tried = attempts_.find(key_of(a.id, b.id));
           if (tried != attempts_.end()) {
             if (tried->second.under_way) {
               sound = false;
@@ -613,7 +612,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
       for (const auto& [x, y] : pairs) {
         const auto& a = members[x];
         const auto& b = members[y];
-        if (doubts_.contains(key(a.id, b.id)) != doubtful) continue;
+        if (doubts_.contains(key_of(a.id, b.id)) != doubtful) continue;
         const auto said = look(context, paths, a, b, patient, wake, actions);
         asked |= said == path::unknown;
         // While it is probed again it is what it was.

@@ -17,6 +17,7 @@
 
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
+#include "membership/pair.hpp"
 #include "membership/path_book.hpp"
 
 namespace rollcall::membership {
@@ -82,7 +83,6 @@ class planner {
   std::uint64_t exclusions() const noexcept { return exclusions_; }
 
  private:
-  using pair_key = std::uint64_t;
   struct attempt {
     std::uint32_t asked = 0;  // id of the side that was asked last
     milliseconds asked_at{0};
@@ -102,9 +102,6 @@ class planner {
     std::uint32_t on, to;
   };
 
-  static pair_key key(std::uint32_t a, std::uint32_t b) {
-    return a < b ? (pair_key{a} << 32U | b) : (pair_key{b} << 32U | a);
-  }
   // A pair between which no path was found, from either side.
   struct doubt {
     unsigned failures = 0;  // rounds of probes in a row

@@ -64,7 +64,7 @@ bool prober::probed(const fact::links_probed& told, const step_context& context)
   }
   for (std::size_t i = 0; i < what.to.size(); ++i) {
     const auto result = i < told.results.size() ? told.results[i] : link_probe::no_word;
-    const auto k = key(what.on, what.to[i]);
+    const auto k = key_of(what.on, what.to[i]);
     const auto known = doubts_.find(k);
     if (known != doubts_.end()) known->second.under_way = false;
     switch (result) {
@@ -123,7 +123,7 @@ void prober::clean(const step_context& context) {
       asked_.erase(asked);
     }
     for (const auto to : e.second.to) {
-      if (const auto known = doubts_.find(key(e.second.on, to)); known != doubts_.end()) {
+      if (const auto known = doubts_.find(key_of(e.second.on, to)); known != doubts_.end()) {
         known->second.under_way = false;
       }
     }
@@ -157,7 +157,7 @@ void prober::round(const step_context& context, batches& asked) {
         if (!context.views.sees(a, b) || !context.views.sees(b, a)) continue;
         const auto& on = context.members[a];
         const auto& to = context.members[b];
-        if (asked_.contains(on.id) || doubts_.contains(key(on.id, to.id))) continue;
+        if (asked_.contains(on.id) || doubts_.contains(key_of(on.id, to.id))) continue;
         --budget_;
         asked[on.id].push_back(to.id);
       }
@@ -278,7 +278,8 @@ void prober::infer(const step_context& context, batches& more, deadline& wake) {
           for (std::size_t n = 0; n < 4 * wanted && found < wanted && budget_ > 0; ++n) {
             const auto a = here[n % here.size()];
             const auto b = there[(start + n * 7919) % there.size()];
-            if (!linked(context.views, a, b) || doubts_.contains(key(members[a].id, members[b].id))) continue;
+            if (!linked(context.views, a, b) || doubts_.contains(key_of(members[a].id, members[b].id)))
+              continue;
             auto& list = more[members[a].id];
             if (std::ranges::find(list, members[b].id) != list.end()) continue;
             list.push_back(members[b].id);

@@ -13,6 +13,7 @@
 
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
+#include "membership/pair.hpp"
 #include "membership/path_book.hpp"
 
 namespace rollcall::membership {
@@ -42,7 +43,6 @@ class prober {
   std::vector<suspicion> take_new() { return std::exchange(new_, {}); }  // oldest first
 
  private:
-  using pair_key = std::uint64_t;                      // ids, the lower one first
   static constexpr unsigned most_tries = 3;            // of a confirmation that says nothing
   static constexpr milliseconds answer_margin{2'000};  // a request is given up this long after its limit
   static constexpr int remembered_intervals = 3;       // of probes that were answered
@@ -70,9 +70,6 @@ class prober {
   };
   using batches = std::map<std::uint32_t, std::vector<std::uint32_t>>;  // by asked id
 
-  static pair_key key(std::uint32_t a, std::uint32_t b) {
-    return a < b ? (pair_key{a} << 32U | b) : (pair_key{b} << 32U | a);
-  }
   std::uint64_t mixed(std::uint64_t) const;
   void clean(const step_context&);
   void round(const step_context&, batches&);
