@@ -210,6 +210,8 @@ std::string one_pod_that_was_away_and_ran_on() {
 
 #define HISTORY(name) \
   { #name, name }
+#define LARGE_HISTORY(name) \
+  { #name, name, true }
 
 const std::vector<named_history>& named_histories() {
   static const std::vector<named_history> all{
