@@ -180,7 +180,7 @@ TEST(Manifests, AgreeOnPortsAndLabels) {
       EXPECT_TRUE(ports.contains(string(at(*monitor, "/spec/podMetricsEndpoints/0/port"))));
     }
     // A change of the ConfigMap is a change of its name, and so restarts the pod.
-    const auto name = string(at(the(objects, "ConfigMap"), "/metadata/name"));
+    const auto name = string(at(config_map(objects), "/metadata/name"));
     EXPECT_TRUE(std::regex_match(name, std::regex("rollcall-[a-z0-9]{10}"))) << name;
     EXPECT_EQ(at(image, "/envFrom/0/configMapRef/name"), json::value(name));
   }
@@ -384,10 +384,10 @@ TEST(Manifests, TakeWhatIsYoursFromAFolderOfYourOwn) {
   EXPECT_THAT(effective.output, HasSubstr("srv = [\"web@_dist._tcp.web\"]"));
   EXPECT_THAT(effective.output, HasSubstr("expect = 3"));
   // Its hash is another one, and the pod asks for that.
-  EXPECT_NE(at(the(objects, "ConfigMap"), "/metadata/name"),
-            at(the(rendered("deploy/overlays/operator"), "ConfigMap"), "/metadata/name"));
+  EXPECT_NE(at(config_map(objects), "/metadata/name"),
+            at(config_map(rendered("deploy/overlays/operator")), "/metadata/name"));
   EXPECT_EQ(at(container(objects), "/envFrom/0/configMapRef/name"),
-            at(the(objects, "ConfigMap"), "/metadata/name"));
+            at(config_map(objects), "/metadata/name"));
 }
 
 TEST(Manifests, PlainAlertsAreTheFileItself) {

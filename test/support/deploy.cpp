@@ -105,10 +105,18 @@ testing::AssertionResult selects(const json::value& selector, const json::value&
   return testing::AssertionSuccess();
 }
 
+const json::object& config_map(const json::array& objects) {
+  const auto wanted = at(container(objects), "/envFrom/0/configMapRef/name");
+  for (const auto& one : objects) {
+    if (one.at("kind") == "ConfigMap" && one.at("metadata").at("name") == wanted) return one.get_object();
+  }
+  throw std::runtime_error("no ConfigMap " + string(wanted));
+}
+
 std::map<std::string, std::string> environment(const json::array& objects) {
   std::map<std::string, std::string> all{{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}};
   const auto image = container(objects);
-  for (const auto& [key, value] : the(objects, "ConfigMap").at("data").as_object())
+  for (const auto& [key, value] : config_map(objects).at("data").as_object())
     all[std::string(key)] = string(value);
   for (const auto& one : array(image, "/env")) {
     const auto name = string(one.at("name"));

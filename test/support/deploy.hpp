@@ -49,8 +49,10 @@ const boost::json::object& the(const boost::json::array& objects, std::string_vi
 boost::json::value at(const boost::json::value&, const std::string& pointer);
 boost::json::array array(const boost::json::value&, const std::string& pointer);
 std::string string(const boost::json::value&);
-// Rollcall's container, and the environment that Kubernetes gives it in a namespace `shop`.
+// Rollcall's container, the ConfigMap it takes its options from, and the environment that Kubernetes gives it
+// in a namespace `shop`.
 boost::json::value container(const boost::json::array& objects);
+const boost::json::object& config_map(const boost::json::array& objects);
 std::map<std::string, std::string> environment(const boost::json::array& objects);
 
 // Every label that `selector` asks for is among `labels`.

@@ -82,27 +82,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* The container's own variables, each unless `extraEnv` has one of that name. */}}
+{{/* The container's variables: the chart's own, or those of `extraEnv` in their place. A variable can refer to those before it. */}}
 {{- define "rollcall.env" -}}
 {{- $given := dict }}
-{{- range .Values.extraEnv }}{{ $_ := set $given .name true }}{{ end }}
-{{- if not (hasKey $given "NAMESPACE") }}
+{{- range .Values.extraEnv }}{{ $_ := set $given .name . }}{{ end }}
+{{- with $given.NAMESPACE }}
+{{ list . | toYaml }}
+{{- else }}
 - name: NAMESPACE
   valueFrom:
     fieldRef:
       apiVersion: v1
       fieldPath: metadata.namespace
 {{- end }}
-{{- if not (hasKey $given "SERVICE") }}
+{{- with $given.SERVICE }}
+{{ list . | toYaml }}
+{{- else }}
 - name: SERVICE
-  value: {{ include "rollcall.fullname" . }}
+  value: {{ include "rollcall.fullname" $ }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if not (has .name (list "NAMESPACE" "SERVICE")) }}
+{{ list . | toYaml }}
+{{- end }}
 {{- end }}
 {{- if not (hasKey $given "ROLLCALL_NAME") }}
 - name: ROLLCALL_NAME
   value: rollcall@$(SERVICE).$(NAMESPACE).svc.$(CLUSTER_DOMAIN)
-{{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
 {{- end }}
 {{- end }}
 
