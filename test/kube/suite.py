@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""The suite on a real Kubernetes (`./dev kube test`): what happens in the life of a cluster, with the files of this repository as they
+are, in namespaces that enforce the Pod Security Standard `restricted`. Each step states which conditions Rollcall may raise in it,
+and fails on any other.
+
+    suite.py [--all] [-k PATTERN] [--keep]
+
+--all: also what takes long; -k: only scenarios whose name the pattern finds; --keep: leaves the cluster up. One that is up already is used
+and left."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+
+from cluster import REPOSITORY, Failure, run
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ARCHIVES = ["build/image/kube-rollcall.tar", "build/image/kube-app.tar"]
+
+
+def rig(*arguments, environment=None):
+    ended = subprocess.run([os.path.join(HERE, "rig"), *arguments], cwd=REPOSITORY, env={**os.environ, **(environment or {})},
+                           stdout=subprocess.PIPE, text=True)
+    if ended.returncode != 0:
+        raise Failure(f"rig {' '.join(arguments)} ended with {ended.returncode}")
+    return ended.stdout
+
+
+def enter():
+    """KUBECONFIG and PATH of the rig."""
+    for line in run(["bash", "-c", f'eval "$({HERE}/rig env)"; echo "$KUBECONFIG"; echo "$PATH"'], limit=20).splitlines()[:1]:
+        os.environ["KUBECONFIG"] = line
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("KUBE_BIN") or os.path.expanduser("~/.cache/rollcall/kube/bin"),
+                                          os.path.join(REPOSITORY, "build/manifests"), os.environ["PATH"]])
+
+
+def diagnose():
+    for arguments in (["get", "pods", "-A", "-o", "wide"], ["get", "events", "-A", "--sort-by=.lastTimestamp"]):
+        ended = subprocess.run(["kubectl", *arguments], capture_output=True, text=True)
+        print("\n".join(ended.stdout.splitlines()[-60:]), flush=True)
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--all", action="store_true")
+    options.add_argument("--keep", action="store_true")
+    options.add_argument("-k", metavar="PATTERN", default="")
+    options = options.parse_args()
+
+    import scenarios
+    chosen = [one for one in scenarios.ALL if re.search(options.k, one.__name__) and (options.all or options.k or not getattr(one, "long", False))]
+    if not chosen:
+        sys.exit(f"kube: no scenario's name has {options.k!r}; there are: {', '.join(one.__name__ for one in scenarios.ALL)}")
+    was_up = os.path.exists(os.path.join(os.environ.get("KUBE_STATE", "/var/lib/rollcall-kube"), "pid"))
+    failed, began = [], time.monotonic()
+    try:
+        if not was_up:
+            rig("up", "2")
+        enter()
+        rig("load", *[os.path.join(REPOSITORY, archive) for archive in ARCHIVES])
+        for number, scenario in enumerate(chosen, 1):
+            title = (scenario.__doc__ or "").strip().splitlines()[0]
+            print(f"{number}/{len(chosen)} {scenario.__name__}: {title}", flush=True)
+            start = time.monotonic()
+            try:
+                scenario()
+                print(f"    passed, {time.monotonic() - start:.1f} s", flush=True)
+            except Exception as failure:  # one that fails does not keep the others from being tried
+                failed.append(scenario.__name__)
+                print(f"    FAILED after {time.monotonic() - start:.1f} s: {failure}", flush=True)
+                if not isinstance(failure, Failure):
+                    traceback.print_exc()
+                diagnose()
+            finally:
+                scenarios.clean()
+    finally:
+        if not was_up and not options.keep:
+            rig("down")
+    print(f"{len(chosen) - len(failed)} of {len(chosen)} passed in {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
