@@ -139,7 +139,14 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
                          "--log-level",
                          "debug",
                          "--log-format",
-                         "json"});
+                         "json",
+                         "--dns-family",
+                         "6",
+                         "--dns-tcp",
+                         "--linger",
+                         "1m",
+                         "--mesh",
+                         "all"});
   EXPECT_THAT(written(c.srv), ElementsAre("app@headless.prod", "b@c"));
   EXPECT_THAT(written(c.dns), ElementsAre("app@pods.prod"));
   ASSERT_EQ(c.nodes.size(), 1U);
@@ -171,6 +178,10 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
   EXPECT_EQ(c.epmd, epmd_mode::register_only);
   EXPECT_EQ(c.level, log_level::debug);
   EXPECT_EQ(c.format, log_format::json);
+  EXPECT_EQ(c.family, dns_family::six);
+  EXPECT_TRUE(c.dns_tcp);
+  EXPECT_EQ(c.linger, 1min);
+  EXPECT_EQ(c.mesh, mesh_mode::all);
   for (const auto& o : options()) {
     if (!o.of(command::run)) continue;
     EXPECT_EQ(c.origin.at(std::string(o.flag)), "--" + std::string(o.flag));

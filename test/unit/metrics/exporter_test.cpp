@@ -95,7 +95,7 @@ TEST(Exporter, HasEveryClosedLabelAtZeroFromTheStart) {
            row{"connect outcomes", "\nrollcall_connect_requests_total{", 5},
            row{"call errors", "\nrollcall_rpc_errors_total{", 6},
            row{"handshakes", "\nrollcall_handshakes_total{", 26},
-           row{"queries", "\nrollcall_discovery_queries_total{", 12},
+           row{"queries", "\nrollcall_discovery_queries_total{", 14},
            row{"records", "\nrollcall_discovery_records{", 2},
            row{"successes", "\nrollcall_discovery_last_success_timestamp_seconds{", 2},
        }) {
