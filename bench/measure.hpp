@@ -91,4 +91,11 @@ inline double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// "median unit (lowest..highest)"
+inline std::string cell(std::vector<double> values, std::string_view unit, int digits) {
+  std::ranges::sort(values);
+  return fmt::format("{:.{}f} {} ({:.{}f}..{:.{}f})", median(values), digits, unit, values.front(), digits,
+                     values.back(), digits);
+}
+
 }  // namespace rollcall::bench

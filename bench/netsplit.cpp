@@ -1,9 +1,13 @@
-// How soon a change is seen, a silent cut is told, and a repaired mesh is whole again; each beside what would
-// do it without Rollcall, in the same run. Then what watching costs in quiet.
+// How soon a change is seen, a silent cut is told, and a repaired mesh is whole again; what lasting faults
+// cost; each beside what would do it without Rollcall, in the same run. And what watching costs in quiet.
 //
-//   bench_netsplit [--changes 20] [--sizes 6,20] [--quiet-seconds 60]
+//   bench_netsplit [--parts changes,quiet,repair,lasting] [--changes 20] [--sizes 6,20] [--quiet-seconds 60]
+//                  [--repairs 6:10:10,20:10:10,10:60:3,10:120:3] [--lasting-seconds 120]
+//
+// --repairs: nodes, seconds of the cut, how often, each on a fresh mesh.
 #include <iostream>
 
+#include "bench/healing.hpp"
 #include "bench/measure.hpp"
 #include "test/support/wait.hpp"
 
@@ -15,12 +19,6 @@ using rollcall::test::beam;
 double now_ms() {
   return std::chrono::duration<double, std::milli>(std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-std::string cell(std::vector<double> values, std::string_view unit, int digits) {
-  std::ranges::sort(values);
-  return fmt::format("{:.{}f} {} ({:.{}f}..{:.{}f})", median(values), digits, unit, values.front(), digits,
-                     values.back(), digits);
 }
 
 // The same watcher, held by a hidden Erlang node instead of Rollcall.
@@ -136,31 +134,14 @@ split halves(std::size_t size, std::chrono::seconds quiet) {
   return found;
 }
 
-}  // namespace
+std::vector<std::string> split_at(const std::string& text, char at) {
+  std::vector<std::string> result;
+  std::istringstream in(text);
+  for (std::string one; std::getline(in, one, at);) result.push_back(one);
+  return result;
+}
 
-int main(int argc, char** argv) try {
-  if (const auto why = rollcall::test::network::unavailable()) {
-    std::cerr << "bench_netsplit cannot run here: " << *why << '\n';
-    return 1;
-  }
-  int count = 20;
-  std::vector<std::size_t> sizes{6, 20};
-  std::chrono::seconds quiet{60};
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--changes") {
-      count = std::stoi(value);
-    } else if (name == "--quiet-seconds") {
-      quiet = std::chrono::seconds(std::stoi(value));
-    } else if (name == "--sizes") {
-      sizes.clear();
-      std::istringstream in(value);
-      for (std::string one; std::getline(in, one, ',');) sizes.push_back(std::stoul(one));
-    } else {
-      throw std::runtime_error("unknown option " + name);
-    }
-  }
-  if (count > 0) changes(count);
+void cuts(const std::vector<std::size_t>& sizes, std::chrono::seconds quiet) {
   fmt::print("Halves, cut without a word, net_ticktime 60 s, --interval 5s: one run each, seconds\n\n");
   fmt::print("{:>5}  {:>16}  {:>22}  {:>8}  {:>18}  {:>22}  {:>14}\n", "nodes", "cut to incident",
              "until the nodes notice", "ratio", "repair to whole", "calls/node/min, quiet", "CPU s/min");
@@ -169,6 +150,67 @@ int main(int argc, char** argv) try {
     fmt::print("{:>5}  {:>16.1f}  {:>22.1f}  {:>8.2f}  {:>18.1f}  {:>22.1f}  {:>14.3f}\n", size, s.told,
                s.noticed, s.told / s.noticed, s.repaired, s.calls, s.cpu);
     std::fflush(stdout);
+  }
+  fmt::print("\n");
+}
+
+struct flags {
+  std::vector<std::string> parts{"changes", "quiet", "repair", "lasting"};
+  int changes = 20;
+  std::vector<std::size_t> sizes{6, 20};
+  std::chrono::seconds quiet{60}, lasting{120};
+  std::vector<repair_row> repairs{{6, 10s, 10}, {20, 10s, 10}, {10, 60s, 3}, {10, 120s, 3}};
+};
+
+flags parse(int argc, char** argv) {
+  flags result;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string name = argv[i], value = argv[i + 1];
+    if (name == "--parts") {
+      result.parts = split_at(value, ',');
+    } else if (name == "--changes") {
+      result.changes = std::stoi(value);
+    } else if (name == "--quiet-seconds") {
+      result.quiet = std::chrono::seconds(std::stoi(value));
+    } else if (name == "--lasting-seconds") {
+      result.lasting = std::chrono::seconds(std::stoi(value));
+    } else if (name == "--sizes") {
+      result.sizes.clear();
+      for (const auto& one : split_at(value, ',')) result.sizes.push_back(std::stoul(one));
+    } else if (name == "--repairs") {
+      result.repairs.clear();
+      for (const auto& one : split_at(value, ',')) {
+        const auto numbers = split_at(one, ':');
+        result.repairs.push_back({std::stoul(numbers.at(0)), std::chrono::seconds(std::stoi(numbers.at(1))),
+                                  std::stoi(numbers.at(2))});
+      }
+    } else {
+      throw std::runtime_error("unknown option " + name);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  if (const auto why = rollcall::test::network::unavailable()) {
+    std::cerr << "bench_netsplit cannot run here: " << *why << '\n';
+    return 1;
+  }
+  const auto wanted = parse(argc, argv);
+  for (const auto& part : wanted.parts) {
+    if (part == "changes") {
+      changes(wanted.changes);
+    } else if (part == "quiet") {
+      cuts(wanted.sizes, wanted.quiet);
+    } else if (part == "repair") {
+      repairs(wanted.repairs);
+    } else if (part == "lasting") {
+      lasting(wanted.lasting);
+    } else {
+      throw std::runtime_error("unknown part " + part);
+    }
   }
   return 0;
 } catch (const std::exception& e) {

@@ -1,0 +1,181 @@
+// What healing takes and what it costs, on real nodes.
+#include "bench/healing.hpp"
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "bench/measure.hpp"
+#include "test/support/dial_loop.hpp"
+#include "test/support/lasting_faults.hpp"
+#include "test/support/wait.hpp"
+
+namespace rollcall::bench {
+namespace {
+
+using rollcall::test::eventually;
+using rollcall::test::rollcall_program;
+
+enum class healer { rollcall, loop, nobody };
+
+// A mesh whose nodes notice a silent cut within 6 to 10 s, and what heals it.
+struct mesh {
+  mesh(std::size_t size, healer by) : nodes({.count = size, .arguments = {"-kernel", "net_ticktime", "8"}}) {
+    if (by == healer::loop) {
+      rollcall::test::start_dial_loop(nodes);
+    } else {
+      program.emplace(nodes.rollcall({}, "5s"));
+    }
+    if (!eventually([&] { return whole(nodes); }, 120s, "whole", 200ms)) throw std::runtime_error("no mesh");
+    for (std::size_t i = 0; i < size; ++i) nodes.node(i).watch();
+    std::this_thread::sleep_for(12s);  // links were probed, and two rounds are quiet
+    if (by == healer::nobody) program->terminate();
+  }
+
+  std::vector<std::string> half(bool first) const {
+    std::vector<std::string> result;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if ((i < nodes.size() / 2) == first) result.push_back(nodes.hostname(i));
+    }
+    return result;
+  }
+  bool all_noticed() {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (nodes.node(i).nodes().size() + 1 != (i < nodes.size() / 2 ? half(true) : half(false)).size())
+        return false;
+    }
+    return true;
+  }
+  // When the last of the links came up.
+  double last_up() {
+    double last = 0;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      for (const auto& change : nodes.node(i).changes()) {
+        if (change.up)
+          last = std::max(last, std::chrono::duration<double>(change.at.time_since_epoch()).count());
+      }
+    }
+    return last;
+  }
+  std::vector<double> downs() {
+    std::vector<double> all;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      for (const auto& change : nodes.node(i).changes()) {
+        if (!change.up) all.push_back(std::chrono::duration<double>(change.at.time_since_epoch()).count());
+      }
+    }
+    return all;
+  }
+
+  pods nodes;
+  std::optional<rollcall_program> program;
+};
+
+double repair(std::size_t size, std::chrono::seconds cut, healer by) {
+  mesh m(size, by);
+  const auto begin = std::chrono::steady_clock::now();
+  m.nodes.net().cut(m.half(true), m.half(false));
+  std::this_thread::sleep_until(begin + cut);
+  if (!eventually([&] { return m.all_noticed(); }, 60s, "noticed", 200ms))
+    throw std::runtime_error("not noticed");
+  m.nodes.net().heal(m.half(true), m.half(false));
+  const auto healed = now_seconds();
+  if (!eventually([&] { return whole(m.nodes); }, 120s, "whole", 200ms)) return 120;
+  return m.last_up() - healed;
+}
+
+// Node 0 is cut off for 6 s and joined for 6 s, and so on.
+void flap(mesh& m, std::chrono::seconds span) {
+  std::vector<std::string> others;
+  for (std::size_t i = 1; i < m.nodes.size(); ++i) others.push_back(m.nodes.hostname(i));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int turn = 0; turn * 6s < span; ++turn) {
+    turn % 2 == 0 ? m.nodes.net().cut({"web-0"}, others) : m.nodes.net().heal({"web-0"}, others);
+    std::this_thread::sleep_until(begin + std::min<std::chrono::seconds>((turn + 1) * 6s, span));
+  }
+}
+
+struct cost {
+  double first = 0, later = 0;  // nodedown events a minute: in the first minute, and after it
+};
+
+cost lasting_cost(const std::function<void(mesh&)>& play, std::chrono::seconds span, healer by) {
+  mesh m(6, by);
+  const auto begin = now_seconds();
+  play(m);
+  cost result;
+  for (const auto at : m.downs()) (at - begin < 60 ? result.first : result.later) += 1;
+  const auto minutes_later = std::max(0.0, static_cast<double>(span.count()) / 60 - 1);
+  result.later = minutes_later > 0 ? result.later / minutes_later : 0;
+  return result;
+}
+
+void lasting_row(const std::string& name, const std::function<void(mesh&)>& play, std::chrono::seconds span) {
+  std::array<cost, 3> costs;
+  std::array<std::string, 3> problems;
+  std::vector<std::jthread> beside;
+  for (const auto by : {healer::rollcall, healer::loop, healer::nobody}) {
+    beside.emplace_back([&, by] {
+      const auto i = static_cast<std::size_t>(by);
+      try {
+        costs[i] = lasting_cost(play, span, by);
+      } catch (const std::exception& e) {
+        problems[i] = e.what();
+      }
+    });
+  }
+  beside.clear();
+  for (const auto& problem : problems) {
+    if (!problem.empty()) throw std::runtime_error(name + ": " + problem);
+  }
+  fmt::print("{:<36}", name);
+  for (const auto& one : costs) fmt::print("  {:>10.0f} {:>10.1f}", one.first, one.later);
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+void repairs(const std::vector<repair_row>& rows) {
+  fmt::print(
+      "Halves, cut until every node has noticed (net_ticktime 8 s), then joined: until the last link is up.\n"
+      "Each time on a fresh mesh; median (lowest..highest); --interval 5s, the loop dials each 5 s\n\n");
+  fmt::print("{:>5}  {:>7}  {:>5}  {:>24}  {:>24}\n", "nodes", "cut", "times", "rollcall",
+             "a loop that dials");
+  for (const auto& row : rows) {
+    std::vector<double> ours, theirs;
+    for (int i = 0; i < row.times; ++i) {
+      ours.push_back(repair(row.nodes, row.cut, healer::rollcall));
+      theirs.push_back(repair(row.nodes, row.cut, healer::loop));
+    }
+    fmt::print("{:>5}  {:>5} s  {:>5}  {:>24}  {:>24}\n", row.nodes, row.cut.count(), row.times,
+               cell(ours, "s", 2), cell(theirs, "s", 2));
+    std::fflush(stdout);
+  }
+  fmt::print("\n");
+}
+
+void lasting(std::chrono::seconds span) {
+  fmt::print(
+      "Six nodes, a fault that lasts {} s: nodedown events, in the first minute and a minute after it.\n"
+      "net_ticktime 8 s, --interval 5s, the loop dials each 5 s; the three meshes at the same time\n\n",
+      span.count());
+  fmt::print("{:<36}  {:>21}  {:>21}  {:>21}\n", "", "rollcall", "a loop that dials", "nobody");
+  const auto names = rollcall::test::lasting_faults();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    lasting_row(
+        names[i].name,
+        [&](mesh& m) {
+          const auto fault = rollcall::test::lasting_faults()[i];  // each mesh has its own
+          fault.begin(m.nodes);
+          std::this_thread::sleep_for(span);
+        },
+        span);
+  }
+  lasting_row(
+      "a node that flaps every 6 s", [&](mesh& m) { flap(m, span); }, span);
+}
+
+}  // namespace rollcall::bench
