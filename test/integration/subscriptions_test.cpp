@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "test/support/beam.hpp"
 #include "test/support/epmd.hpp"
 #include "test/support/rollcall_program.hpp"
@@ -57,9 +59,31 @@ TEST_F(Subscriptions, ReachACNode) {
       << client.output();
   auto two = node("two");
   EXPECT_TRUE(
-      eventually([&] { return client.output().find("event member_up\n") != std::string::npos; }, 60s, "told"))
+      eventually([&] { return client.output().find("event member_joined\n") != std::string::npos; }, 60s, "told"))
       << client.output();
   EXPECT_EQ(client.output().find("something else"), std::string::npos) << client.output();
+  EXPECT_TRUE(client.running());
+}
+
+// One made with JInterface, where a JDK and Debian's erlang-jinterface are installed; what it announces is
+// played in unit_cnode everywhere.
+TEST_F(Subscriptions, ReachAJavaNode) {
+  const std::string jar = "/usr/share/java/OtpErlang.jar";
+  if (!std::filesystem::exists("/usr/bin/javac") || !std::filesystem::exists(jar)) {
+    GTEST_SKIP() << "no JDK with JInterface here";
+  }
+  auto one = node("one");
+  ASSERT_TRUE(meshed(1));
+  process client(
+      {.arguments = {"java", "-cp", jar, ROLLCALL_SOURCE_DIR "/test/integration/jinterface/Subscriber.java",
+                     "client@127.0.0.1", "chocolate", "rollcall@127.0.0.1"},
+       .environment = {{"ERL_EPMD_PORT", std::to_string(mapper.port())}},
+       .network_namespace = {}});
+  ASSERT_TRUE(eventually([&] { return client.output() == "subscribed ok\n"; }, 60s, "subscribed"))
+      << client.output() << client.errors();
+  auto two = node("two");
+  EXPECT_TRUE(eventually([&] { return client.output().find("member_joined") != std::string::npos; }, 60s, "told"))
+      << client.output() << client.errors();
   EXPECT_TRUE(client.running());
 }
 
