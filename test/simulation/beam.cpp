@@ -126,7 +126,8 @@ prospect beam_mesh::look(place on, place to) const {
   if (on != observer) {
     const auto low = std::min(nodes_[on].kernel.release, there.kernel.release);
     const auto high = std::max(nodes_[on].kernel.release, there.kernel.release);
-    if (low < 25 && high >= 26) return {fate::fails_at_once, no_fault, obstacle::refused_handshake};
+    const auto by = nodes_[on].kernel.by != no_fault ? nodes_[on].kernel.by : there.kernel.by;
+    if (low < 25 && high >= 26) return {fate::fails_at_once, by, obstacle::refused_handshake};
   }
   return {};
 }
@@ -160,6 +161,16 @@ std::vector<std::vector<place>> beam_mesh::groups() const {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& x, const auto& y) { return x.size() > y.size(); });
   return found;
+}
+
+bool beam_mesh::settled() const {
+  for (place a = 0; a < nodes_.size(); ++a) {
+    bool all = true;
+    each_peer(
+        a, [&](place b) { all = all && end(a, b).deafness % 2 == 0 && !end(a, b).stalled && linked(a, b); });
+    if (!all) return false;
+  }
+  return true;
 }
 
 // ---- links
@@ -199,7 +210,8 @@ void beam_mesh::path_changed(place a, place b) {
     // What one end closed meanwhile is known to the other at its next tick.
     if (!sees(x, y) || end(y, x).generation == end(x, y).generation || net_.dark(x, y) || nodes_[y].lost)
       continue;
-    time_.in(time_.weather.between(1, 2'000), [this, x = x, y = y, generation = end(x, y).generation] {
+    const auto ticks_each = nodes_[x].kernel.ticktime.count() / 4;
+    time_.in(time_.weather.between(1, ticks_each), [this, x = x, y = y, generation = end(x, y).generation] {
       if (!present(x) || end(x, y).generation != generation || end(y, x).generation == generation ||
           net_.dark(x, y))
         return;
@@ -249,6 +261,7 @@ void beam_mesh::join(place a, place b, cause because) {
   }
   wear(a, b);
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
+    tell_.bit(nodes_[x].kernel.by);
     if (!nodes_[x].kernel.connect_all || !nodes_[y].kernel.connect_all) continue;
     time_.in(time_.weather.between(5, nodes_[x].kernel.global_takes.count()),
              [this, x = x, y = y, because, generation] {
@@ -295,13 +308,15 @@ void beam_mesh::lose(place on, place of, const char* why, cause because, bool sa
 
 // prevent_overlapping_partitions: a node that hears of it drops the one that was lost.
 void beam_mesh::announce(place by, place gone, cause because) {
-  if (!nodes_[by].kernel.prevent_overlapping || !nodes_[by].kernel.connect_all) return;
+  if (!nodes_[by].kernel.prevent_overlapping || !nodes_[by].kernel.connect_all)
+    return tell_.bit(nodes_[by].kernel.by);
   each_peer(by, [&](place third) {
     if (!hears(third, by)) return;
     time_.in(time_.weather.between(5, pop_takes_at_most),
              [this, third, gone, because, generation = end(third, gone).generation] {
                if (generation == 0 || !present(third) || end(third, gone).generation != generation) return;
-               if (!nodes_[third].kernel.prevent_overlapping || !nodes_[third].kernel.connect_all) return;
+               if (!nodes_[third].kernel.prevent_overlapping || !nodes_[third].kernel.connect_all)
+                 return tell_.bit(nodes_[third].kernel.by);
                lose(third, gone, "disconnect", because, false);
              });
   });

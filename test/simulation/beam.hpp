@@ -16,6 +16,7 @@ struct kernel_settings {
   milliseconds ticktime{60'000}, setuptime{7'000};
   int release = 25;
   milliseconds global_takes{150};  // at most, to pass on an acquaintance
+  fault_id by = no_fault;          // what made them other than those of its peers
 };
 
 // Why something happened, in the end.
@@ -100,6 +101,8 @@ class beam_mesh {
   bool sound(place a, place b) const;
   // Components of mutual links among running nodes, largest first.
   std::vector<std::vector<place>> groups() const;
+  // No end is deaf, stalled, or without its other end.
+  bool settled() const;
   std::uint64_t nodedowns() const noexcept { return nodedowns_; }
 
  private:

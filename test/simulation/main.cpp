@@ -1,64 +1,101 @@
 // simulate: plays histories against membership. See README.md beside this file.
 //
-//   simulate named [NAME]    histories that once went wrong; one of them, with its diary
-//   simulate named --small   those that are quick under a sanitizer
+//   simulate all [--jobs N] [--histories N] [--small]   what `./dev test` runs
+//   simulate model | named [NAME] | mutants             parts of it
+//   simulate on HOURS                                   new seeds
+//   simulate seed N [NODES]                             one history, with its diary
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
-#include "test/simulation/jail.hpp"
-#include "test/simulation/known.hpp"
-#include "test/simulation/named.hpp"
+#include "test/simulation/model.hpp"
+#include "test/simulation/parts.hpp"
 
 namespace rollcall::simulation {
 namespace {
 
-constexpr unsigned named_at_most = 300;  // seconds, on a busy machine
+struct arguments {
+  std::vector<std::string> words;
+  unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
+  std::uint64_t histories = fixed_histories;
+  bool small = false;
+};
 
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
-
-int play_named(const char* only, bool small) {
-  int failed = 0;
-  for (const auto& history : named_histories()) {
-    if (only != nullptr && std::strcmp(only, history.name) != 0) continue;
-    if (small && history.large) continue;
-    const auto wrong = in_jail(history.play, named_at_most);
-    const auto& known = named_not_yet_true();
-    const auto listed =
-        std::ranges::find_if(known, [&](const auto& k) { return std::strcmp(k.name, history.name) == 0; });
-    if (listed != known.end() && wrong.empty()) {
-      fmt::print("FAIL {}: it is right now; take it off the list in known.cpp\n", history.name);
-      ++failed;
-    } else if (listed != known.end()) {
-      fmt::print("NOT YET TRUE {}: {}\n  found: {}\n", history.name, listed->reason, first_line(wrong));
-    } else if (!wrong.empty()) {
-      fmt::print("FAIL {}: {}\n", history.name, only != nullptr ? wrong : first_line(wrong));
-      ++failed;
+arguments read(int count, char** given) {
+  arguments a;
+  for (int i = 1; i < count; ++i) {
+    const std::string word = given[i];
+    if (word == "--jobs" && i + 1 < count) {
+      a.jobs = static_cast<unsigned>(std::stoul(given[++i]));
+    } else if (word == "--histories" && i + 1 < count) {
+      a.histories = std::stoull(given[++i]);
+    } else if (word == "--small") {
+      a.small = true;
     } else {
-      fmt::print("right {}\n", history.name);
+      a.words.push_back(word);
     }
-    if (only != nullptr && !wrong.empty()) fmt::print("{}\n", wrong);
-    std::fflush(stdout);
   }
-  return failed == 0 ? 0 : 1;
+  return a;
 }
 
-int run(int count, char** arguments) {
-  const auto is = [&](int i, const char* text) { return count > i && std::strcmp(arguments[i], text) == 0; };
-  if (is(1, "named"))
-    return is(2, "--small") ? play_named(nullptr, true)
-                            : play_named(count > 2 ? arguments[2] : nullptr, false);
-  fmt::print(stderr, "simulate named [NAME | --small]\n");
-  return 2;
+bool play_seed(std::uint64_t seed, std::size_t nodes) {
+  const auto result = play(seed, true, nodes);
+  fmt::print("{}\n{}", result.plan, result.diary);
+  if (result.wrong) {
+    fmt::print("{}: {}\n", to_string(result.wrong->broken), result.wrong->what);
+  } else {
+    fmt::print("all rules were kept\n");
+  }
+  return !result.wrong;
+}
+
+bool play_everything(const arguments& a) {
+  std::set<std::uint64_t> unclean;
+  bool right = play_named(measured_behaviour(), nullptr, a.small);
+  right = play_named(named_histories(), nullptr, a.small) && right;
+  right = play_fixed(a.histories, !a.small, a.jobs, unclean) && right;
+  if (!a.small) right = play_mutants(a.jobs, unclean) && right;
+  fmt::print("{}\n", right ? "all is as it should be" : "FAILED");
+  return right;
+}
+
+int run(const arguments& a) {
+  const auto word = [&](std::size_t i) { return i < a.words.size() ? a.words[i] : std::string(); };
+  bool right = false;
+  if (word(0) == "all") {
+    right = play_everything(a);
+  } else if (word(0) == "model") {
+    right = play_named(measured_behaviour(), nullptr, false);
+  } else if (word(0) == "named") {
+    right = play_named(named_histories(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, a.small);
+  } else if (word(0) == "histories") {
+    std::set<std::uint64_t> unclean;
+    right = play_fixed(a.histories, !a.small, a.jobs, unclean);
+  } else if (word(0) == "mutants") {
+    right = play_mutants(a.jobs, {});
+  } else if (word(0) == "on") {
+    right = play_on(milliseconds(static_cast<std::int64_t>(std::stod(word(1)) * 3'600'000)), a.jobs);
+  } else if (word(0) == "seed" && a.words.size() > 1) {
+    right = play_seed(std::stoull(word(1)), a.words.size() > 2 ? std::stoull(word(2)) : 0);
+  } else {
+    fmt::print(stderr,
+               "simulate all | model | named [NAME] | histories | mutants | on HOURS | seed N [NODES]\n"
+               "         [--jobs N] [--histories N] [--small]\n");
+    return 2;
+  }
+  return right ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace rollcall::simulation
 
-int main(int count, char** arguments) {
-  return rollcall::simulation::run(count, arguments);
+int main(int count, char** given) {
+  try {
+    return rollcall::simulation::run(rollcall::simulation::read(count, given));
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "simulate: {}\n", e.what());
+    return 2;
+  }
 }

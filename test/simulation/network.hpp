@@ -54,6 +54,12 @@ class network {
     }
     return std::nullopt;
   }
+  bool empty() const noexcept { return in_the_way_.empty(); }
+  // Each direction in which something is in the way.
+  template <class Visitor>
+  void each(Visitor&& visit) const {
+    for (const auto& [way, entries] : in_the_way_) visit(way >> 16U, way & 0xffffU);
+  }
   // Either way: without acknowledgements a connection stalls in both directions.
   std::optional<fault_id> find_either(place a, place b, obstacle what) const {
     const auto forth = find(a, b, what);

@@ -77,6 +77,11 @@ bool shell::without_word() {
   return true;
 }
 
+void shell::bite(place i) {
+  if (const auto by = net_.find_either(observer, i, obstacle::drop)) tell_.bit(*by);
+  if (mesh_[i].frozen) tell_.bit(mesh_[i].frozen_by);
+}
+
 // Said by a node over its link to us; lost with that link.
 void shell::answer(place i, milliseconds span, std::function<void()> what) {
   later(span, [this, i, number = ours_[i].number, what = std::move(what)] {
@@ -217,6 +222,7 @@ void shell::dial(const action::dial& asked) {
 void shell::ask_view(const action::ask_view& asked) {
   const auto i = at(asked.node);
   const auto number = ours_[i].number;
+  if (!reaches(i)) bite(i);
   const bool mute = !reaches(i) || without_word();
   const auto takes = mute ? call_limit : wait(i, 1, 20);
   const auto at_most = std::min(takes, call_limit);
@@ -252,6 +258,8 @@ void shell::ask_settings(place i) {
 }
 
 link_probe shell::probe(place on, place to, bool confirm) const {
+  if (const auto by = net_.find_either(on, to, obstacle::drop)) tell_.bit(*by);
+  if (mesh_[to].frozen) tell_.bit(mesh_[to].frozen_by);
   if (!mesh_.sees(on, to)) return link_probe::no_link;
   if (!ours_[to].up || (confirm && !reaches(to))) return link_probe::no_word;
   return mesh_.hears(on, to) && mesh_.hears(to, on) && reaches(to) ? link_probe::answered
@@ -260,6 +268,7 @@ link_probe shell::probe(place on, place to, bool confirm) const {
 
 void shell::probe_links(const action::probe_links& asked) {
   const auto on = at(asked.on);
+  if (!reaches(on)) bite(on);
   const bool mute = !reaches(on) || without_word();
   auto takes = mute ? asked.limit : wait(on, 2, 20);
   std::vector<link_probe> results;
@@ -305,7 +314,7 @@ void shell::probe_path(const action::probe_path& asked) {
 void shell::connect(const action::connect& asked) {
   const auto on = at(asked.on), to = at(asked.to);
   const auto index = connects_.size();
-  connects_.push_back({.at = time_.now(), .on = on, .to = to});
+  connects_.push_back({.at = time_.now(), .on = on, .to = to, .life = life_});
   const auto told = std::make_shared<bool>(false);
   const auto result = [this, id = asked.id, index, told](milliseconds after, connect_outcome outcome) {
     later(after, [this, id, index, told, outcome] {
@@ -315,11 +324,15 @@ void shell::connect(const action::connect& asked) {
       tell(fact::connect_result{id, outcome, milliseconds(1), "simulated"});
     });
   };
+  if (!ours_[on].up) return result(milliseconds(0), connect_outcome::error);
   result(asked.limit, connect_outcome::timeout);
   if (!reaches(on)) return;
   const bool mute = without_word();
   time_.in(time_.weather.between(0, 3) + mesh_[on].slow / 2, [this, on, to, result, mute] {
     if (!mesh_.present(on)) return;
+    // Its distribution is going down.
+    if (mesh_[on].stopping && time_.weather.one_in(2))
+      return result(wait(on, 0, 3), connect_outcome::ignored);
     mesh_.connect(on, to, cause::ours(), [this, on, result, mute](bool connected) {
       if (mute || !reaches(on)) return;
       result(wait(on, 0, 3), connected ? connect_outcome::connected : connect_outcome::failed);

@@ -36,6 +36,7 @@ class shell {
   struct asked_pair {
     milliseconds at;
     place on, to;
+    unsigned life = 0;  // of the observer
     bool answered = false;
     membership::connect_outcome outcome{};
   };
@@ -67,6 +68,7 @@ class shell {
   bool reaches(place i) const;
   void add(place, const std::string& name);
   const std::vector<asked_pair>& connects() const noexcept { return connects_; }
+  unsigned life() const noexcept { return life_; }
   bool was_told(place i) const { return told_.contains(i); }  // discovery has given it to us
 
   trouble ours;
@@ -83,6 +85,7 @@ class shell {
   void answer(place, milliseconds, std::function<void()>);
   milliseconds wait(place, std::int64_t low, std::int64_t high);
   bool without_word();
+  void bite(place);  // what keeps it from being reached
   void lose(place, membership::reason);
   void listen(place);
   void discover();

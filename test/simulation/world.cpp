@@ -23,7 +23,8 @@ world::world(const world_options& options)
       mesh(time, net, *this, options.nodes + options.newcomers),
       us(time, net, mesh, names, prepared(options.observer, options.seed), *this),
       options_(options) {
-  for (std::size_t i = 0; i < options.nodes; ++i) boot(add(true));
+  for (std::size_t i = 0; i < options.nodes; ++i)
+    boot(add(true, i < options.kernels.size() ? options.kernels[i] : options.kernel));
   if (options.meshed) mesh.mesh_all();
   us.start();
 }

@@ -11,7 +11,8 @@ struct world_options {
   std::size_t nodes = 5, newcomers = 8;
   membership::settings observer{};
   kernel_settings kernel{};
-  bool meshed = true;  // before the observer came
+  std::vector<kernel_settings> kernels{};  // of the first nodes, where they differ
+  bool meshed = true;                      // before the observer came
   bool keeps_diary = true;
 };
 
@@ -57,6 +58,9 @@ class world : private beam_mesh::listener {
   const std::vector<milliseconds>& tears() const noexcept { return tears_; }
   std::size_t tears_since(milliseconds) const;
   const membership::member& member(place i) const { return *us.snapshot()->find(us.name(i).text()); }
+  void bite(fault_id by) { bit(by); }
+  std::size_t nodes_at_first() const noexcept { return options_.nodes; }
+  const kernel_settings& usual_kernel() const noexcept { return options_.kernel; }
   void note(std::string);
   std::string diary() const;
 

@@ -1,0 +1,270 @@
+// What becomes of the mesh.
+#include "test/simulation/auditor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace rollcall::simulation {
+
+using namespace membership;
+
+namespace {
+
+constexpr std::array<std::string_view, rule_count> rule_names{"crash",
+                                                              "too_many_tears",
+                                                              "newcomer_waits",
+                                                              "not_whole",
+                                                              "whole_too_late",
+                                                              "not_shown_whole",
+                                                              "false_alarm",
+                                                              "wrong_count",
+                                                              "wrong_cause",
+                                                              "wrong_groups",
+                                                              "contradiction",
+                                                              "flutter",
+                                                              "unreported_opening",
+                                                              "too_many_actions",
+                                                              "asks_twice",
+                                                              "asks_absent",
+                                                              "calls_twice",
+                                                              "hangs_up",
+                                                              "spins"};
+
+constexpr milliseconds early{120'000}, later_each{300'000}, lingers{60'000};
+constexpr milliseconds a_moment{1'500};         // for what was under way
+constexpr milliseconds repaired_within{2'000};  // after a plain cut
+constexpr milliseconds held_at_most{310'000};   // a pair whose request failed, or whose link broke soon
+constexpr milliseconds settled_at_most{110'000};
+
+}  // namespace
+
+std::string_view to_string(rule r) {
+  return rule_names[static_cast<std::size_t>(r)];
+}
+
+auditor::auditor(world& w, std::vector<fault>& faults, coverage& covered, milliseconds interval)
+    : world_(w), faults_(faults), covered_(covered), interval_(interval) {
+  w.seen_by = this;
+  plain_ = faults.size() == 1 && traits_of(faults.front().kind).cuts && faults.front().times == 1;
+}
+
+void auditor::broken(rule r, std::string what) {
+  if (wrong_) return;
+  wrong_ = finding{r, std::move(what), world_.time.now()};
+  world_.note(fmt::format("BROKEN: {}: {}", to_string(r), wrong_->what));
+}
+
+bool auditor::any(const std::function<bool(const fault&)>& what) const {
+  return std::ranges::any_of(faults_, what);
+}
+
+bool auditor::only(const std::function<bool(const fault_traits&)>& what) const {
+  return std::ranges::all_of(faults_, [&](const fault& f) { return what(traits_of(f.kind)); });
+}
+
+bool auditor::observer_is_well() const {
+  const auto& o = world_.us.ours;
+  return world_.us.running() && o.slow == milliseconds(0) && o.late == 0 && o.without_word == 0;
+}
+
+// ---- bites
+
+void auditor::bit(fault_id by) {
+  const auto now = world_.time.now();
+  auto& f = faults_[by - 1];
+  const bool first_now = f.last_bit != now;
+  f.last_bit = now;
+  if (++f.bites == 1) ++covered_.kinds[static_cast<std::size_t>(f.kind)];
+  if (!first_now) return;
+  for (auto& other : faults_) {
+    if (other.kind == f.kind || other.bites == 0 ||
+        (!other.active && now - other.last_bit > milliseconds(5'000)))
+      continue;
+    const auto a = std::min(f.kind, other.kind), b = std::max(f.kind, other.kind);
+    ++covered_.pairs[static_cast<std::size_t>(a)][static_cast<std::size_t>(b)];
+  }
+}
+
+// ---- tears
+
+void auditor::lost(const beam_mesh::loss&, bool torn) {
+  if (torn) check_tears();
+}
+
+// Few in the first two minutes of each fault, then one in five minutes.
+void auditor::check_tears() {
+  const auto now = world_.time.now();
+  std::size_t allowed = 0;
+  for (const auto& f : faults_) {
+    if (f.began < milliseconds(0) && !f.prepare) continue;
+    const auto began = f.prepare ? milliseconds(0) : f.onset;
+    const auto ended = f.active || f.prepare ? now : std::max(f.ended, began);
+    allowed += traits_of(f.kind).first_tears;
+    const auto until = std::min(now, ended + lingers);
+    if (until - began > early) allowed += 1 + static_cast<std::size_t>((until - began - early) / later_each);
+  }
+  if (world_.tears().size() > allowed) {
+    broken(rule::too_many_tears, fmt::format("{} tears, and {} are allowed", world_.tears().size(), allowed));
+  }
+}
+
+// ---- newcomers
+
+bool auditor::could_join(place fresh, const std::vector<place>& established) const {
+  const auto& mesh = world_.mesh;
+  if (!mesh.present(fresh) || mesh[fresh].stopping || mesh[fresh].slow > milliseconds(0)) return false;
+  if (!world_.us.reaches(fresh) || !world_.names.listed.contains(fresh)) return false;
+  return std::ranges::all_of(established, [&](place m) {
+    if (mesh.sound(fresh, m)) return mesh[m].slow == milliseconds(0);
+    // One that is dead, or dark to the others, too, may be ignored.
+    return std::ranges::none_of(established, [&](place o) { return o != m && mesh.sound(o, m); });
+  });
+}
+
+void auditor::check_newcomers() {
+  const auto& mesh = world_.mesh;
+  std::vector<place> established;
+  for (place i = 0; i < mesh.size(); ++i) {
+    if (mesh[i].running && !mesh[i].stopping && mesh.degree(i) > 0 && !newcomers_.contains(i))
+      established.push_back(i);
+  }
+  const auto now = world_.time.now();
+  for (place i = 0; i < mesh.size(); ++i) {
+    if (mesh[i].running && !mesh[i].ever_linked && mesh.degree(i) == 0 && !established.empty())
+      newcomers_.try_emplace(i);
+  }
+  for (auto at = newcomers_.begin(); at != newcomers_.end();) {
+    auto& [fresh, waits] = *at;
+    const bool in = std::ranges::any_of(established, [&](place m) { return mesh.linked(fresh, m); });
+    if (in || !mesh[fresh].running) {
+      at = newcomers_.erase(at);
+      continue;
+    }
+    // How many it would join: with nobody there it is a formation.
+    if (!observer_is_well() || established.empty() || !could_join(fresh, established)) {
+      waits.could_since = milliseconds(-1);
+    } else if (waits.could_since < milliseconds(0)) {
+      waits.could_since = now;
+    } else if (now - waits.could_since > 2 * interval_ + a_moment) {
+      broken(rule::newcomer_waits,
+             fmt::format("{} could join for {} ms and waits", world_.us.name(fresh).text(),
+                         (now - waits.could_since).count()));
+      waits.could_since = now;
+    }
+    ++at;
+  }
+}
+
+void auditor::look() {
+  check_newcomers();
+  note_cuts();
+  if (stage_ == stage::faults && plain_) check_plain_cut();
+}
+
+void auditor::note_cuts() {
+  world_.net.each([&](place a, place b) { ever_cut_.emplace(std::min(a, b), std::max(a, b)); });
+}
+
+// ---- whole again
+
+bool auditor::whole() const {
+  const auto& mesh = world_.mesh;
+  for (const auto a : world_.names.listed) {
+    for (const auto b : world_.names.listed) {
+      if (a < b && mesh[a].running && mesh[b].running && !mesh.linked(a, b) && mesh.sound(a, b)) return false;
+    }
+  }
+  return true;
+}
+
+std::string auditor::who_is_apart() const {
+  const auto& mesh = world_.mesh;
+  for (const auto a : world_.names.listed) {
+    for (const auto b : world_.names.listed) {
+      if (a < b && mesh[a].running && mesh[b].running && !mesh.linked(a, b) && mesh.sound(a, b)) {
+        return fmt::format("{} and {} are not linked", world_.us.name(a).text(), world_.us.name(b).text());
+      }
+    }
+  }
+  return "all are linked";
+}
+
+bool auditor::all_linked_to_us() const {
+  return std::ranges::all_of(world_.names.listed,
+                             [&](place i) { return !world_.mesh[i].running || world_.us.reaches(i); });
+}
+
+bool auditor::shown_whole(std::string& why) const {
+  const auto s = world_.us.snapshot();
+  const bool of_one_kind = !any([](const fault& f) { return f.kind == fault_kind::incompatible_releases; });
+  const auto open = std::ranges::count_if(*s->incidents, [](const incident& i) { return !i.closed_at; });
+  if (s->links_missing != 0) {
+    why = fmt::format("{} links are shown as missing", s->links_missing);
+  } else if (of_one_kind && s->partitions.size() > 1) {
+    why = fmt::format("{} partitions are shown", s->partitions.size());
+  } else if (!s->quarantine.empty() && of_one_kind) {
+    why = s->quarantine.front().text;
+  } else if (open != 0) {
+    why = fmt::format("{} incidents are open", open);
+  } else {
+    return true;
+  }
+  return false;
+}
+
+void auditor::faults_ended() {
+  stage_ = stage::settling;
+  stage_since_ = world_.time.now();
+}
+
+bool auditor::finished() {
+  const auto now = world_.time.now();
+  const auto next = [&](stage s) {
+    stage_ = s;
+    stage_since_ = now;
+    return false;
+  };
+  if (wrong_) return true;
+  switch (stage_) {
+    case stage::faults:
+      return false;
+    case stage::settling:
+      // Dials of whom we lost, and ends that still believe in a link, take their own time.
+      if (world_.mesh.settled() && all_linked_to_us()) return next(stage::healing);
+      if (now - stage_since_ > settled_at_most) {
+        broken(rule::not_whole,
+               "long after the last fault some are not linked to the observer, or ends still hang");
+      }
+      return false;
+    case stage::healing: {
+      if (whole()) return next(stage::showing);
+      const auto& asked = world_.us.connects();
+      const bool failed = std::ranges::any_of(asked, [](const shell::asked_pair& c) {
+        return c.answered && c.outcome != connect_outcome::connected;
+      });
+      const bool at_once = plain_ && !failed && world_.tears().empty();
+      if (now - stage_since_ > (at_once ? repaired_within : held_at_most)) {
+        broken(at_once ? rule::whole_too_late : rule::not_whole,
+               fmt::format("{} ms after the repair {}", (now - stage_since_).count(), who_is_apart()));
+      }
+      return false;
+    }
+    case stage::showing: {
+      std::string why;
+      if (shown_whole(why)) return next(stage::done);
+      if (!whole()) return next(stage::healing);
+      if (now - stage_since_ > 2 * interval_ + 2 * a_moment) {
+        broken(rule::not_shown_whole,
+               fmt::format("{} ms after the mesh was whole {}", (now - stage_since_).count(), why));
+      }
+      return false;
+    }
+    case stage::done:
+      break;
+  }
+  if (plain_) check_plain_cut();
+  return true;
+}
+
+}  // namespace rollcall::simulation

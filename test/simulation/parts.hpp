@@ -1,0 +1,21 @@
+// The parts of a run. Each prints what it found, and answers whether all was as it should be.
+#pragma once
+
+#include "test/simulation/named.hpp"
+#include "test/simulation/runner.hpp"
+
+namespace rollcall::simulation {
+
+inline constexpr std::uint64_t fixed_histories = 6'000;  // seeds 1, 2, ...
+
+// Those of `list` in turn; `only`: this one, with its diary. `small`: those that are quick under a sanitizer.
+bool play_named(const std::vector<named_history>& list, const char* only, bool small);
+// Fixed seeds: the first `count`, and of large meshes ten of 200 nodes and two of 1,000. `unclean` gets the
+// seeds that broke a rule.
+bool play_fixed(std::uint64_t count, bool large, unsigned jobs, std::set<std::uint64_t>& unclean);
+// New seeds until the time is up.
+bool play_on(milliseconds real_time, unsigned jobs);
+// Each rule of the plan taken away in turn.
+bool play_mutants(unsigned jobs, const std::set<std::uint64_t>& unclean);
+
+}  // namespace rollcall::simulation
