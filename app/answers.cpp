@@ -18,6 +18,8 @@ using membership::snapshot;
 constexpr std::size_t max_cached_answers = 256;
 // links/0 of a thousand members is 60 MB: made when it is asked for, and not kept.
 constexpr std::size_t max_cached_size = 4U << 20;
+// Who wants no healing at all has --heal=off.
+constexpr std::chrono::seconds longest_pause{7 * 86'400};
 
 std::optional<member_state> state_named(const cnode::term& argument) {
   for (int i = 0; i < membership::member_state_count; ++i) {
@@ -226,6 +228,21 @@ const std::vector<answers::function>& answers::functions() {
        [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.leave); }, true},
       {"rejoin", "Node", "let it in again", 1,
        [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.rejoin); }, true},
+      {"pause", "Seconds", "ask nothing of any node for so long: no connect, no leave", 1,
+       [](answers& self, terms given) {
+         const auto* seconds = given[0].as<std::int64_t>();
+         if (seconds == nullptr || *seconds < 1) return failed(clause);
+         if (*seconds > longest_pause.count()) return failed(answer_kind::bad_argument);
+         self.actions_.pause(std::chrono::seconds(*seconds));
+         return ok();
+       },
+       true},
+      {"resume", "", "go on", 0,
+       [](answers& self, terms) {
+         self.actions_.resume();
+         return ok();
+       },
+       true},
       {"reconnect", "", "start a round now", 0,
        [](answers& self, terms) {
          self.actions_.start_round();

@@ -23,6 +23,8 @@ class answers {
     std::function<membership::snapshot_ptr()> snapshot;
     std::function<void()> start_round;
     std::function<void(const node_name&)> leave{}, rejoin{};
+    std::function<void(std::chrono::milliseconds)> pause{};
+    std::function<void()> resume{};
     std::function<membership::report::document()> configuration{};
     std::function<subscriptions::outcome(const cnode::pid&)> subscribe{};
     std::function<void(const cnode::pid&)> unsubscribe{};

@@ -291,6 +291,8 @@ int show(command what, const json::value& answer, milliseconds now, std::ostream
     case command::events:
       show_events(answer, now, out);
       return answered;
+    case command::pause:
+    case command::resume:
     case command::healthcheck:
     case command::run:
     case command::check:

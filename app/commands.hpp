@@ -13,6 +13,7 @@ inline constexpr int exit_usage = 2;           // a bad option, whatever the com
 
 int run(const configuration&, const environment&);
 int check(const configuration&, const environment&);
+int pause(const configuration&, const environment&);  // and resume
 int doctor(const configuration&, const environment&);
 
 }  // namespace rollcall::app

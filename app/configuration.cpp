@@ -162,6 +162,13 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
   configuration config;
   config.command = line.command.value_or(command::run);
   config.check_config = line.check_config;
+  if (line.argument) {
+    try {
+      config.pause = parse_duration(*line.argument, std::chrono::seconds(1), std::chrono::days(7));
+    } catch (const bad_value& problem) {
+      throw configuration_error(fmt::format("rollcall pause: {}", problem.what()));
+    }
+  }
   const bool asks = asks_a_running_rollcall(config.command);
   for (const auto& o : options()) config.origin[std::string(o.flag)] = "default";
   for (const auto& value : line.values) {

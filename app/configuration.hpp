@@ -19,8 +19,20 @@ namespace rollcall::app {
 
 using std::chrono::milliseconds;
 
-enum class command { run, check, doctor, members, status, partitions, netsplits, events, healthcheck };
-enum class heal_mode { automatic, off, all };
+enum class command {
+  run,
+  check,
+  doctor,
+  members,
+  status,
+  partitions,
+  netsplits,
+  events,
+  healthcheck,
+  pause,
+  resume
+};
+enum class heal_mode { automatic, off, all, plan };
 enum class epmd_mode { automatic, register_only, serve, none };
 enum class view_mode { push, poll };
 enum class log_level { debug, info, warning, error };
@@ -57,6 +69,7 @@ struct configuration {
   mesh_mode mesh = mesh_mode::base;
   milliseconds linger{0};  // --linger
   heal_mode heal = heal_mode::automatic;
+  milliseconds pause{0};  // of `rollcall pause TIME`
   milliseconds introduce_timeout{30'000};
   std::optional<milliseconds> prune_after;
   bool prune_live = false;

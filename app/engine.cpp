@@ -28,6 +28,7 @@
 #include "app/state_file.hpp"
 #include "app/subscriptions.hpp"
 #include "app/succession.hpp"
+#include "cnode/flags.hpp"
 #include "cnode/port_mapper.hpp"
 #include "discovery/roster.hpp"
 #include "membership/cluster.hpp"
@@ -85,6 +86,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                   .start_round = [this] { start_round(); },
                   .leave = [this](const node_name& node) { tell(fact::leave{node}); },
                   .rejoin = [this](const node_name& node) { tell(fact::rejoin{node}); },
+                  .pause = [this](milliseconds span) { pause(span); },
+                  .resume = [this] { resume(); },
                   .configuration = [this] { return to_document(configuration_); },
                   .subscribe = [this](const cnode::pid& p) { return subscriptions_.add(p); },
                   .unsubscribe = [this](const cnode::pid& p) { subscriptions_.remove(p); }}),
@@ -287,7 +290,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       if (stopping_ || standing_by_) co_return;
     }
     if (reason_of(failure) == membership::reason::cookie) lookouts_.refused(shared_from_this(), name);
-    tell(fact::dial_failed{name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step)});
+    tell(fact::dial_failed{name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step),
+                           failure.code == cnode::make_error_code(cnode::error::no_such_name)});
   }
 
   // It is listed as it calls itself from now on, and dialled under that name at once.
@@ -502,6 +506,16 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     next_round_.cancel();
   }
 
+  void pause(milliseconds span) {
+    log_.warning("no node is asked to connect or to leave until this is over",
+                 {{"pause", fmt::format("{} s", span.count() / 1000)}});
+    tell(fact::pause{span});
+  }
+  void resume() {
+    if (snapshot_->paused_until) log_.info("nodes may be asked to connect again");
+    tell(fact::resume{});
+  }
+
   void refresh_cookies() {
     std::string problem;
     if (cookies_.refresh(problem)) {
@@ -602,7 +616,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
     succession_.linked(peer.name, peer.local_port);
     lookouts_.linked(peer.name, peer.remote.address());
-    tell(fact::link_up{peer.name, peer.creation, peer.visible});
+    constexpr auto insisted_on = cnode::flags::v4_nc | cnode::flags::unlink_id;  // by OTP 26 and later
+    tell(fact::link_up{peer.name, peer.creation, peer.visible, (peer.flags & insisted_on) != insisted_on});
     if (roster_.linked(peer.name)) review();
   }
 

@@ -40,7 +40,8 @@ asio::awaitable<void> local_nodes::ask(std::shared_ptr<void> /*owner*/, discover
   const auto name = failure.peer.value_or(guessed.name);
   if (failure.peer) around_.learned(guessed.name, name);
   if (reason_of(failure) == membership::reason::name_mismatch) co_return;  // it is dialled by its real name
-  failed_.push_back({name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step)});
+  failed_.push_back({name, reason_of(failure), failure.detail, failure.peer, step_of(failure.step),
+                     failure.code == cnode::make_error_code(cnode::error::no_such_name)});
 }
 
 std::optional<node_name> local_nodes::linked_or_member(const discovery::entry& local) const {

@@ -43,6 +43,9 @@ int start(std::span<const std::string> arguments, const rollcall::app::environme
       return check(c, env);
     case command::doctor:
       return doctor(c, env);
+    case command::pause:
+    case command::resume:
+      return pause(c, env);
     case command::members:
     case command::status:
     case command::partitions:

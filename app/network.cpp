@@ -106,6 +106,9 @@ membership::settings core_settings(const configuration& c) {
     case heal_mode::all:
       s.heal = membership::heal_mode::all;
       break;
+    case heal_mode::plan:
+      s.heal = membership::heal_mode::plan;
+      break;
   }
   s.seed = std::random_device{}();
   // Who passes by looks once, and asks nothing of the nodes that takes time.
@@ -144,6 +147,8 @@ asio::awaitable<cnode::resolved> addresses_of(discovery::resolver& resolver, std
   cnode::resolved found;
   found.addresses = std::move(answer.records);
   found.why = std::move(answer.detail);
+  found.no_such_name = answer.outcome == discovery::query_outcome::nxdomain ||
+                       answer.outcome == discovery::query_outcome::empty;
   co_return found;
 }
 

@@ -312,8 +312,12 @@ std::vector<option> make_options() {
       choice_option<heal_mode>(
           "heal", group::healing,
           "what is done about missing links: what is safe; nothing (observe only); every missing pair is "
-          "asked for",
-          &c::heal, {{"auto", heal_mode::automatic}, {"off", heal_mode::off}, {"all", heal_mode::all}}),
+          "asked for; nothing, but what would be asked is told and logged",
+          &c::heal,
+          {{"auto", heal_mode::automatic},
+           {"off", heal_mode::off},
+           {"all", heal_mode::all},
+           {"plan", heal_mode::plan}}),
       duration_option("introduce-timeout", group::healing,
                       "how long a new node waits for every member to be able to reach it", "",
                       &c::introduce_timeout, 0ms, 1h),
@@ -340,7 +344,7 @@ std::vector<option> make_options() {
   };
 }
 
-constexpr std::array<command_name, 9> all_commands{{
+constexpr std::array<command_name, 11> all_commands{{
     {command::run, "run", "the service (the default)"},
     {command::check, "check", "one round, a table of members and what is wrong"},
     {command::doctor, "doctor", "each node, step by step, from DNS to its view"},
@@ -350,6 +354,8 @@ constexpr std::array<command_name, 9> all_commands{{
     {command::netsplits, "netsplits", "ask a running rollcall: incidents, newest first"},
     {command::events, "events", "ask a running rollcall: the last events"},
     {command::healthcheck, "healthcheck", "ask a running rollcall whether it is alive, for what restarts it"},
+    {command::pause, "pause", "tell a running rollcall to ask nothing of any node for TIME (`pause 10m`)"},
+    {command::resume, "resume", "tell it to go on"},
 }};
 
 constexpr std::array<action, 4> all_actions{{
@@ -370,7 +376,8 @@ std::string_view to_string(command what) {
 }
 
 bool asks_a_running_rollcall(command what) {
-  return what != command::run && what != command::check && what != command::doctor;
+  return what != command::run && what != command::check && what != command::doctor &&
+         what != command::pause && what != command::resume;
 }
 
 std::string_view title(option_group where) {
@@ -404,7 +411,8 @@ std::string option::variable() const {
 
 bool option::of(command what) const {
   const bool asks = asks_a_running_rollcall(what);
-  if (flag == "json") return what != command::run && what != command::healthcheck;
+  const bool tells = what == command::pause || what == command::resume;
+  if (flag == "json") return !tells && what != command::run && what != command::healthcheck;
   if (flag == "last") return what == command::events;
   return (group == option_group::asking) == asks;
 }

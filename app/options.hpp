@@ -20,7 +20,7 @@ struct command_name {
 };
 std::span<const command_name> commands();
 std::string_view to_string(command);
-bool asks_a_running_rollcall(command);
+bool asks_a_running_rollcall(command);  // over HTTP
 
 enum class option_group { discovery, identity, rounds, healing, serving, logging, asking, file };
 std::string_view title(option_group);
@@ -71,6 +71,7 @@ struct command_line {
   std::optional<app::command> command;
   std::vector<given> values;
   std::string config_file;
+  std::optional<std::string> argument;  // TIME of `pause`
   bool help = false, version = false, check_config = false;
 };
 // Throws configuration_error.

@@ -78,6 +78,8 @@ std::string exit_codes(std::optional<command> what) {
     text += entry("status", "0 health is ok; 1 warning or error; 2 could not ask");
   if (concerns(command::healthcheck))
     text += entry("healthcheck", "0 alive, however the cluster is; 1 no answer, or another one");
+  if (concerns(command::pause) || concerns(command::resume))
+    text += entry("pause, resume", "0 it was told; 2 it could not be told");
   if (asks && what != command::status && what != command::healthcheck)
     text += entry("the others that ask", "0 answered; 2 could not ask");
   text += entry("all", "2 for a bad option; 70 for an error of rollcall itself");

@@ -135,12 +135,17 @@ command_line read_command_line(std::span<const std::string> arguments) {
       line.help = true;
     } else if (extra == "version" && !line.command) {
       line.version = true;
+    } else if (line.command == command::pause && !line.argument && !extra.starts_with('-')) {
+      line.argument = extra;
     } else if (line.command && !extra.starts_with('-')) {
       throw configuration_error(fmt::format("'{}' is one argument too many: `rollcall {}` takes options only",
                                             printable(extra), to_string(*line.command)));
     } else if (extra != "--") {
       throw unknown_argument(extra);
     }
+  }
+  if (line.command == command::pause && !line.argument && !line.help) {
+    throw configuration_error("`rollcall pause` needs a time: rollcall pause 10m");
   }
   if (config_files.size() > 1) {
     throw configuration_error(

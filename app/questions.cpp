@@ -45,7 +45,8 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
                 {.watching = [this](const node_name& on, bool runs,
                                     const std::string& why) { watching(on, runs, why); },
                  .changed = [this](const node_name& on, node_name peer, bool up,
-                                   std::string why) { changed(on, std::move(peer), up, std::move(why)); }}) {}
+                                   std::string why) { changed(on, std::move(peer), up, std::move(why)); }}),
+      commands_(io, around_.node, around_.call) {}
 
 bool questions::answered(const node_name& from, const cnode::term& message) {
   return probes_.answered(message) || watchers_.receive(from, message);
@@ -135,7 +136,7 @@ asio::awaitable<std::optional<std::uint16_t>> questions::distribution_port(node_
 }
 
 asio::awaitable<void> questions::leave(action::leave_mesh a) {
-  const auto answer = co_await around_.call(a.node, "global", "disconnect", no_arguments(), leave_wait);
+  const auto answer = co_await commands_.run(a.node, "global", "disconnect", no_arguments(), leave_wait);
   if (around_.stopping()) co_return;
   if (answer) {
     log_.info("left the mesh", {{"node", a.node.text()}, {"from", to_string(*answer, 400)}});
@@ -150,7 +151,7 @@ asio::awaitable<void> questions::leave(action::leave_mesh a) {
   }
   // A release without that function, where nobody tears other links down for a lost one.
   for (const auto& peer : a.peers) {
-    co_await around_.call(a.node, "erlang", "disconnect_node", one_atom(peer.text()), leave_wait);
+    co_await commands_.run(a.node, "erlang", "disconnect_node", one_atom(peer.text()), leave_wait);
     if (around_.stopping()) co_return;
   }
   log_.info("left the mesh, link by link", {{"node", a.node.text()}});
@@ -177,7 +178,7 @@ asio::awaitable<void> questions::settings(node_name on) {
 asio::awaitable<void> questions::connect(action::connect a) {
   const auto begun = std::chrono::steady_clock::now();
   const auto answer =
-      co_await around_.call(a.on, "net_kernel", "connect_node", one_atom(a.to.text()), a.limit);
+      co_await commands_.run(a.on, "net_kernel", "connect_node", one_atom(a.to.text()), a.limit);
   const auto took = std::chrono::steady_clock::now() - begun;
   auto outcome = membership::connect_outcome::error;
   std::string detail;

@@ -14,6 +14,7 @@
 #include "app/configuration.hpp"
 #include "app/log.hpp"
 #include "app/probes.hpp"
+#include "app/timely_command.hpp"
 #include "app/watcher.hpp"
 #include "membership/facts.hpp"
 #include "metrics/exporter.hpp"
@@ -57,6 +58,7 @@ class questions {
   surroundings around_;
   link_probes probes_;
   watchers watchers_;
+  timely_commands commands_;
 };
 
 }  // namespace rollcall::app

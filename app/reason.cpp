@@ -17,6 +17,7 @@ reason reason_of(boost::system::error_code code) {
     case error::refused:
       return reason::refused;
     case error::not_resolved:
+    case error::no_such_name:
       return reason::dns;
     case error::not_registered:
       return reason::not_registered;

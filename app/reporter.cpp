@@ -22,6 +22,23 @@ bool failed(discovery::query_outcome outcome) {
   return outcome != ok && outcome != empty && outcome != partial;
 }
 
+// Not in the words of the moment before: five pairs that were missing are not "over: 1 pair".
+std::string_view is_over(membership::condition name) {
+  using membership::condition;
+  switch (name) {
+    case condition::links_missing:
+      return "over: every pair of members that are up is connected";
+    case condition::netsplit:
+      return "over: the members that are up are one partition";
+    case condition::possible_split:
+      return "over: those that had fallen silent are back, or are known to be gone";
+    case condition::unlisted_nodes:
+      return "over: every visible node that members see is listed";
+    default:
+      return "over";
+  }
+}
+
 }  // namespace
 
 void reporter::happened(const membership::event& e) {
@@ -30,7 +47,7 @@ void reporter::happened(const membership::event& e) {
   if (e.type == event_type::discovery_changed && !e.node) return;
   const bool bad = e.type == event_type::member_suspect || e.type == event_type::member_down ||
                    e.type == event_type::isolated || e.type == event_type::netsplit_opened ||
-                   e.type == event_type::netsplit_changed;
+                   e.type == event_type::netsplit_changed || e.type == event_type::member_returned;
   std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
   if (e.node) fields.emplace_back("node", e.node->text());
   if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
@@ -59,6 +76,7 @@ void reporter::changed(const membership::snapshot& before, const membership::sna
                        const std::vector<membership::event>& events) {
   new_reasons(before, after, events);
   conditions(before, after);
+  planned(before, after);
 }
 
 // A member that is not up for another reason than before, without a change of state: no event tells.
@@ -83,6 +101,16 @@ void reporter::new_reasons(const membership::snapshot& before, const membership:
   }
 }
 
+// --heal=plan: what would be asked, once for each pair.
+void reporter::planned(const membership::snapshot& before, const membership::snapshot& after) {
+  for (const auto& pair : after.would_ask) {
+    if (std::ranges::find(before.would_ask, pair) != before.would_ask.end()) continue;
+    log_.info(fmt::format("would ask {} to connect to {}; --heal=plan asks nothing", pair.first.text(),
+                          pair.second.text()),
+              {{"node", pair.first.text()}, {"to", pair.second.text()}});
+  }
+}
+
 // Conditions that no event of a member tells: once when they begin, once when they end.
 void reporter::conditions(const membership::snapshot& before, const membership::snapshot& after) {
   using membership::condition;
@@ -95,7 +123,7 @@ void reporter::conditions(const membership::snapshot& before, const membership::
     // It lies in the members' own configuration, and seems over whenever one of them is away: said once.
     if (name == condition::config_drift && (!holds || std::exchange(drift_told_, true))) continue;
     if (holds && !held) log_.warning(is->text, {{"condition", label}});
-    if (held && !holds) log_.info("over: " + was->text, {{"condition", label}});
+    if (held && !holds) log_.info(is_over(name), {{"condition", label}});
   }
 }
 

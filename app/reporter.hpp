@@ -31,6 +31,7 @@ class reporter {
  private:
   void new_reasons(const membership::snapshot& before, const membership::snapshot& after,
                    const std::vector<membership::event>&);
+  void planned(const membership::snapshot& before, const membership::snapshot& after);
   void conditions(const membership::snapshot& before, const membership::snapshot& after);
 
   void of_member(log_level, const node_name& member, const std::string& text, const std::vector<log::field>&);

@@ -232,7 +232,7 @@ asio::awaitable<outcome<reached>> reach(target where, const resolve_function& re
       *progress = {dial_step::resolve, {}};
       auto found = co_await resolve(where.host);
       if (found.addresses.empty()) {
-        const auto code = make_error_code(error::not_resolved);
+        const auto code = make_error_code(found.no_such_name ? error::no_such_name : error::not_resolved);
         auto text = found.why.empty() ? explain(where, dial_step::resolve, {}, code)
                                       : fmt::format("{}: {}", name_of(where), found.why);
         co_return failure{code, dial_step::resolve, std::move(text), {}};

@@ -59,6 +59,8 @@ const char* sentence(error value) noexcept {
       return "no route to the host";
     case error::not_resolved:
       return "the host name has no address";
+    case error::no_such_name:
+      return "there is no such host name";
     case error::closed:
       return "the peer closed the connection";
     case error::tick_timed_out:

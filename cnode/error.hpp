@@ -38,6 +38,7 @@ enum class error {
   refused,           // connection refused
   unreachable,       // no route
   not_resolved,      // the host has no address
+  no_such_name,      // a name server says that there is no such host
   closed,            // the peer closed the link
   tick_timed_out,    // the peer was silent for its net_ticktime
   no_link,           // there is no link to that node

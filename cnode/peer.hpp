@@ -62,6 +62,7 @@ struct target {
 struct resolved {
   std::vector<asio::ip::address> addresses;
   std::string why;
+  bool no_such_name = false;  // a name server says so
 };
 using resolve_function = std::function<asio::awaitable<resolved>(std::string host)>;
 // outcome<T>::value() on a failure throws std::runtime_error with its detail (found by the error's

@@ -2,7 +2,6 @@
 #include "membership/broken_pairs.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace rollcall::membership {
 namespace {
@@ -17,18 +16,6 @@ bool counts(const member_record& m) {
   return m.in_mesh() && !m.kept_out && !m.stopping;
 }
 
-struct broken_pairs::meshes {
-  explicit meshes(const member_table& members) : of(members.meshes(), rank_set(members.size())) {
-    for (const auto& m : members.all()) {
-      if (!counts(*m)) continue;
-      of[m->mesh].insert(m->rank);
-      ++present;
-    }
-  }
-  std::vector<rank_set> of;
-  std::size_t present = 0;
-};
-
 void broken_pairs::forget(const member_record& m) {
   if (m.rank < ever_.size()) {
     ever_.clear(m.rank);
@@ -42,17 +29,19 @@ const broken_pair* broken_pairs::find(pair_key k) const {
   return found == pairs_.end() ? nullptr : &found->second;
 }
 
-word broken_pairs::broken_word(const step_context& context, const meshes& mesh, const member_record& m,
-                               std::size_t index) const {
+bool broken_pairs::ever_whole(std::size_t rank) const {
+  return std::ranges::any_of(ever_.sees(rank), [](word w) { return w != 0; });
+}
+
+word broken_pairs::broken_word(const step_context& context, const compatible_sets& mesh,
+                               const member_record& m, std::size_t index) const {
   auto bits = ~(context.views.sees(m.rank)[index] & context.views.seen_by(m.rank)[index]);
   bits |= context.suspected.sees(m.rank)[index];
-  bits &= mesh.of[m.mesh].words()[index];
-  if (index == m.rank / word_bits) bits &= ~(word{1} << (m.rank % word_bits));
-  return bits;
+  return bits & mesh.partners(m, index);
 }
 
 // Fills the degrees, and remembers what is whole until one of the two ends is started anew.
-std::size_t broken_pairs::count(const step_context& context, const meshes& mesh) {
+std::size_t broken_pairs::count(const step_context& context, const compatible_sets& mesh) {
   const auto& members = context.members;
   degrees_.assign(members.size(), 0);
   std::size_t total = 0;
@@ -98,11 +87,11 @@ broken_pair broken_pairs::look(const step_context& context, const member_record&
 
 void broken_pairs::watch(const step_context& context) {
   const auto& members = context.members;
-  const meshes mesh(members);
+  const compatible_sets mesh(members, counts);
   const auto total = count(context, mesh);
   // Of more than can be followed one by one, some of each member stand for all.
   const auto most = total / 2 > max_pairs
-                        ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.present))
+                        ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.count()))
                         : members.size();
   map next;
   for (const auto& m : members.all()) {

@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "membership/compatible.hpp"
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
 #include "membership/pair.hpp"
@@ -44,16 +45,36 @@ class broken_pairs {
   const broken_pair* find(pair_key) const;
   // By rank: of how many broken pairs it is an end.
   std::size_t degree(std::size_t rank) const { return degrees_[rank]; }
+  // Whether it was connected to anybody since it was started.
+  bool ever_whole(std::size_t rank) const;
 
  private:
-  struct meshes;
-  word broken_word(const step_context&, const meshes&, const member_record&, std::size_t index) const;
-  std::size_t count(const step_context&, const meshes&);
+  word broken_word(const step_context&, const compatible_sets&, const member_record&,
+                   std::size_t index) const;
+  std::size_t count(const step_context&, const compatible_sets&);
   broken_pair look(const step_context&, const member_record&, const member_record&, pair_key) const;
 
   map pairs_;
   view_matrix ever_;  // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
+};
+
+// Sets of pairs that hang together by their ends.
+class clusters_of_pairs {
+ public:
+  explicit clusters_of_pairs(const std::vector<pair_key>& pairs) {
+    for (const auto k : pairs) {
+      for (const auto id : {lower(k), higher(k)}) parent_.try_emplace(id, id);
+      parent_[root(lower(k))] = root(higher(k));
+    }
+  }
+  std::uint32_t root(std::uint32_t id) {
+    while (parent_[id] != id) id = parent_[id] = parent_[parent_[id]];
+    return id;
+  }
+
+ private:
+  std::map<std::uint32_t, std::uint32_t> parent_;
 };
 
 }  // namespace rollcall::membership

@@ -63,14 +63,26 @@ void cluster::implementation::probe(deadline& wake, std::vector<any_action>& act
   wake.note(next_probe);
 }
 
+void cluster::implementation::end_pause(deadline& wake) {
+  if (!paused_until) return;
+  if (now.steady >= paused_until->steady) {
+    paused_until.reset();
+    dirty = planning_due = true;
+  } else {
+    wake.note(paused_until->steady);
+  }
+}
+
 void cluster::implementation::plan(deadline& wake, std::vector<any_action>& actions) {
+  if (paused_until) return;
   if (planning_due || now.steady >= next_plan) {
     planning_due = false;
     deadline next(now.steady, now.steady + options.interval);
     const auto before = plans.exclusions();
+    const auto wanted = plans.would_ask();
     plans.plan(context(), paths, next, actions);
     next_plan = next.next();
-    dirty |= before != plans.exclusions();
+    dirty |= before != plans.exclusions() || wanted != plans.would_ask();
     for (const auto& pair : plans.take_asked()) {
       const auto* on = members.find(pair.on);
       const auto* to = members.find(pair.to);
@@ -105,6 +117,12 @@ void cluster::implementation::publish(deadline& wake) {
   next.fell_silent = splits.silent().holds();
   next.at = now.wall;
   next.expected = std::max(next.listed + unnamed_in(sources), options.expect);
+  if (paused_until) next.paused_until = paused_until->wall;
+  next.heal = options.heal;
+  for (const auto& [on, to] : plans.would_ask()) {
+    const auto *asked = members.find(on), *other = members.find(to);
+    if (asked != nullptr && other != nullptr) next.would_ask.emplace_back(asked->name, other->name);
+  }
   next.starting = life.starting();
   next.isolated = life.isolated();
   next.sources = sources;
@@ -124,6 +142,8 @@ step_result cluster::implementation::step(std::span<const any_fact> facts, momen
   if (number == 0) next_round = at.steady + options.interval;
   now = at;
   ++number;
+  if (paused_for) paused_until = {now.steady + *paused_for, now.wall + *paused_for};
+  paused_for.reset();
   step_result result;
   for (const auto& any : facts) {
     std::visit([this](const auto& told) { apply(told); }, any);
@@ -136,6 +156,7 @@ step_result cluster::implementation::step(std::span<const any_fact> facts, momen
   for (auto* m : gone) forget(*m);
   settle();
 
+  end_pause(wake);
   probe(wake, result.actions);
   plan(wake, result.actions);
   if (dirty || now.steady >= next_split_look) follow_incidents();
@@ -199,6 +220,8 @@ void cluster::follow(const membership::snapshot& last, bool standing_by) {
   first->sources = last.sources;
   first->at = last.at;
   first->standing_by = standing_by;
+  first->heal = self.options.heal;
+  if (last.paused_until && *last.paused_until > last.at) self.paused_for = *last.paused_until - last.at;
   if (standing_by) {
     first->starting = false;
     first->overall = health::warning;

@@ -65,7 +65,8 @@ void cluster::implementation::settle() {
 }
 
 void cluster::implementation::forget(member_record& m) {
-  if (m.linked) stranger_links.insert_or_assign(m.name, stranger_link{m.creation, m.visible_kind});
+  if (m.linked)
+    stranger_links.insert_or_assign(m.name, stranger_link{m.creation, m.visible_kind, m.old_protocol});
   plans.forget(m);
   probes.forget(m);
   paths.forget(m);
@@ -127,13 +128,13 @@ void cluster::implementation::link_those_known(const std::vector<const node_name
     const auto link = stranger_links.find(*name);
     if (link == stranger_links.end()) continue;
     auto* m = members.find(*name);
-    const auto [creation, visible] = link->second;
+    const auto known = link->second;
     stranger_links.erase(link);
-    if (!visible) {
+    if (!known.visible) {
       m->visible_kind = false;
       put_aside(*m);
     } else {
-      linked(*m, creation);
+      linked(*m, known);
     }
   }
 }
@@ -170,13 +171,16 @@ void cluster::implementation::apply(const fact::listed& listed) {
   const auto answered = [](const source_report& s) {
     return s.asked && (s.last_success || s.outcome == query_outcome::ok || s.outcome == query_outcome::empty);
   };
-  life.discovery_answered(std::ranges::all_of(sources, answered), now);
+  milliseconds ttl{0};
+  for (const auto& s : sources) ttl = std::max<milliseconds>(ttl, s.ttl.value_or(std::chrono::seconds(0)));
+  life.discovery_answered(std::ranges::all_of(sources, answered), ttl, now);
   dirty = true;
 }
 
-void cluster::implementation::linked(member_record& m, std::uint32_t creation) {
+void cluster::implementation::linked(member_record& m, const stranger_link& link) {
   const bool was_linked = m.linked;
-  if (life.link_up(m, creation, now)) {
+  m.old_protocol = link.old_protocol;
+  if (life.link_up(m, link.creation, now)) {
     plans.forget(m);
     paths.forget(m);
     splits.restarted(m, now);
@@ -197,10 +201,11 @@ void cluster::implementation::linked(member_record& m, std::uint32_t creation) {
 }
 
 void cluster::implementation::apply(const fact::link_up& up) {
+  const stranger_link link{up.creation, up.visible, up.old_protocol};
   if (aside.contains(up.node)) {
     aside.dial_ended(up.node, now.steady);
     if (!up.visible) {
-      stranger_links.insert_or_assign(up.node, stranger_link{up.creation, up.visible});
+      stranger_links.insert_or_assign(up.node, link);
       return;
     }
     // It answers under this name after all.
@@ -210,13 +215,13 @@ void cluster::implementation::apply(const fact::link_up& up) {
     m.entry = life.next_entry();
     life.listed(m, now);
     settle();
-    linked(m, up.creation);
+    linked(m, link);
     return;
   }
   auto* m = members.find(up.node);
   // A node that nobody lists, or that never was one of us: the link is remembered in case it gets listed.
   if (m == nullptr || m->state == member_state::left || (!m->listed && !m->joined)) {
-    stranger_links.insert_or_assign(up.node, stranger_link{up.creation, up.visible});
+    stranger_links.insert_or_assign(up.node, link);
     if (m != nullptr) m->dialling = false;
     return;
   }
@@ -227,7 +232,7 @@ void cluster::implementation::apply(const fact::link_up& up) {
     put_aside(*m);
     return;
   }
-  linked(*m, up.creation);
+  linked(*m, link);
 }
 
 void cluster::implementation::apply(const fact::link_down& down) {
@@ -268,6 +273,7 @@ void cluster::implementation::apply(const fact::dial_failed& failed) {
   }
   life.dial_failed(*m, failed.why, failed.detail, now);
   m->dial_ended_at = failed.at;
+  m->no_such_name = failed.no_such_name;
   asks.dial_failed(*m, failed.why, now.steady);
 }
 
@@ -379,6 +385,16 @@ void cluster::implementation::apply(const fact::rejoin& told) {
   if (departing.rejoin(told.node, members.find(told.node), now)) dirty = planning_due = true;
 }
 
+void cluster::implementation::apply(const fact::pause& told) {
+  paused_until = {now.steady + told.span, now.wall + told.span};
+  dirty = planning_due = true;
+}
+
+void cluster::implementation::apply(const fact::resume&) {
+  paused_until.reset();
+  dirty = planning_due = true;
+}
+
 void cluster::implementation::apply(const fact::view_failed& failed) {
   auto* m = members.find(failed.node);
   if (m == nullptr || !m->linked) return;
@@ -391,13 +407,25 @@ void cluster::implementation::apply(const fact::view_failed& failed) {
 void cluster::implementation::apply(const fact::settings& told) {
   auto* m = members.find(told.node);
   if (m == nullptr) return;
-  m->otp_release = told.otp_release.empty() ? std::nullopt : std::optional(told.otp_release);
-  m->prevent_overlapping_partitions = told.prevent_overlapping_partitions;
-  m->connect_all = told.connect_all;
-  m->dist_auto_connect = told.dist_auto_connect;
-  m->net_ticktime = told.net_ticktime;
-  m->net_setuptime = told.net_setuptime;
+  // A question that was lost leaves what is known already.
+  if (!told.otp_release.empty()) m->otp_release = told.otp_release;
+  const auto take = [](auto& known, const auto& said) {
+    if (said) known = said;
+  };
+  take(m->prevent_overlapping_partitions, told.prevent_overlapping_partitions);
+  take(m->connect_all, told.connect_all);
+  take(m->dist_auto_connect, told.dist_auto_connect);
+  take(m->net_ticktime, told.net_ticktime);
+  take(m->net_setuptime, told.net_setuptime);
   m->settings_answered = true;
+  m->settings_known = m->otp_release && m->connect_all && m->net_ticktime;
+  if (m->settings_known) {
+    m->settings_missed = 0;
+  } else {
+    m->settings_asked = false;
+    const auto pause = options.interval * (1U << std::min(m->settings_missed++, 8U));
+    m->next_settings = now.steady + std::min(pause, questions::settings_retry);
+  }
   dirty = planning_due = true;
 }
 

@@ -30,6 +30,7 @@ struct cluster::implementation {
   struct stranger_link {
     std::uint32_t creation;
     bool visible;
+    bool old_protocol;
   };
 
   step_result step(std::span<const any_fact> facts, moment at);
@@ -53,6 +54,8 @@ struct cluster::implementation {
   void apply(const fact::path_probed&);
   void apply(const fact::leave&);
   void apply(const fact::rejoin&);
+  void apply(const fact::pause&);
+  void apply(const fact::resume&);
 
   step_context context() const {
     return {.members = members,
@@ -64,6 +67,7 @@ struct cluster::implementation {
             .step = number,
             .listing_changed = listing_changed,
             .starting = life.starting(),
+            .paused = paused_until.has_value(),
             .isolated = life.isolated(),
             .held = plans.held()};
   }
@@ -77,8 +81,9 @@ struct cluster::implementation {
   void link_those_known(const std::vector<const node_name*>& added);
   std::vector<std::string> delist(const std::vector<node_name>& listed, std::size_t listed_before);
   void forget(member_record&);
-  void linked(member_record&, std::uint32_t creation);
+  void linked(member_record&, const stranger_link&);
   void start_round();
+  void end_pause(deadline&);
   void probe(deadline&, std::vector<any_action>&);
   void plan(deadline&, std::vector<any_action>&);
   void publish(deadline&);
@@ -113,6 +118,8 @@ struct cluster::implementation {
   milliseconds next_split_look{0};
   milliseconds next_round{0};
   milliseconds listing_changed{0};
+  std::optional<moment> paused_until;
+  std::optional<milliseconds> paused_for;  // of a life before, from the first step on
   snapshot_ptr shown;
   std::uint64_t version = 0;
 };

@@ -85,71 +85,113 @@ bool conditions::lasts(condition name, bool holds, milliseconds grace, moment no
   return now.steady - *since >= grace;
 }
 
-std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, deadline& wake) {
-  std::vector<raised_condition> raised;
-  const auto error = [&](condition name, std::string text) {
-    raised.push_back({name, severity::error, std::move(text)});
-  };
-  const auto warning = [&](condition name, std::string text) {
-    raised.push_back({name, severity::warning, std::move(text)});
-  };
-  const auto grace = 2 * options_.interval;
+// What was raised stays raised for an interval after it was last true: nothing is over and raised again
+// within a moment. An incident closes after an interval, too, so both end together.
+void conditions::linger(const snapshot& s, findings& found, moment now, deadline& wake) {
+  for (const auto name : {condition::netsplit, condition::possible_split, condition::links_missing}) {
+    auto& last = raised_last_[static_cast<std::size_t>(name)];
+    const auto holds = std::ranges::find(found.raised, name, &raised_condition::name);
+    if (holds != found.raised.end()) {
+      const bool by_incident_only = name == condition::netsplit && s.partitions.size() < 2;
+      last = {*holds, by_incident_only && last ? last->second : now.steady};
+      continue;
+    }
+    if (!last) continue;
+    const auto ends = last->second + options_.interval;
+    wake.note(ends);
+    if (now.steady < ends && !s.isolated) {
+      found.raised.push_back(last->first);
+    } else {
+      last.reset();
+    }
+  }
+}
 
+std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, deadline& wake) {
+  findings found;
+  discovered(s, found);
+  split(s, found, now, wake);
+  stale_sources(s, found, now, wake);
+  missing(s, found, now, wake);
+  refused(s, found);
+  differing(s, found);
+  if (!s.quarantine.empty()) {
+    std::vector<std::string> sentences;
+    for (const auto& out : s.quarantine) sentences.push_back(out.text);
+    found.warning(condition::quarantine, some_of(sentences));
+  }
+  if (!s.unlisted.empty()) {
+    std::vector<std::string> names;
+    for (const auto& name : s.unlisted) names.push_back(name.text());
+    found.warning(condition::unlisted_nodes,
+                  fmt::format("linked to members, but listed by no source: {}", some_of(names)));
+  }
+  if (s.paused_until) {
+    found.warning(condition::healing_paused,
+                  fmt::format("no node is asked to connect or to leave for another {} s: see resume/0",
+                              std::max<std::int64_t>(0, (*s.paused_until - s.at).count() + 999) / 1000));
+  }
+  linger(s, found, now, wake);
+  std::ranges::stable_sort(found.raised, std::ranges::greater{}, &raised_condition::how_bad);
+  return std::move(found.raised);
+}
+
+void conditions::discovered(const snapshot& s, findings& found) {
+  if (s.starting) found.warning(condition::starting, "not every listed node was dialled yet");
   if (!s.starting && s.listed == 0) {
     std::vector<std::string> hidden;
     for (const auto& name : s.hidden) hidden.push_back(name.text());
-    error(condition::nothing_discovered,
-          hidden.empty() ? "no source lists any node: see the sources' last answers, and the service's name"
-          : hidden.size() == 1
-              ? fmt::format("the one listed node is hidden and no member: {}", hidden.front())
-              : fmt::format("{} listed nodes are hidden and no members: {}", hidden.size(), some_of(hidden)));
+    found.error(
+        condition::nothing_discovered,
+        hidden.empty() ? "no source lists any node: see the sources' last answers, and the service's name"
+        : hidden.size() == 1
+            ? fmt::format("the one listed node is hidden and no member: {}", hidden.front())
+            : fmt::format("{} listed nodes are hidden and no members: {}", hidden.size(), some_of(hidden)));
   }
   if (s.isolated) {
-    error(condition::isolated,
-          fmt::format("none of {} listed members can be reached: Rollcall itself may be cut off", s.listed));
+    found.error(
+        condition::isolated,
+        fmt::format("none of {} listed members can be reached: Rollcall itself may be cut off", s.listed));
   }
-  const auto open = [&](incident_type worst) {
-    return std::ranges::any_of(*s.incidents, [&](const incident& i) {
-      return !i.closed_at && i.confirmed && (i.type == incident_type::full) == (worst == incident_type::full);
-    });
-  };
-  const bool parted = lasts(condition::netsplit, s.partitions.size() > 1, grace, now, wake);
-  if (!parted && (open(incident_type::full) || open(incident_type::partial))) {
-    std::string text;
-    for (const auto& i : *s.incidents) {
-      if (i.closed_at || !i.confirmed) continue;
-      text += fmt::format("{}netsplit {} ({})", text.empty() ? "" : "; ", i.id, to_string(i.type));
-      if (i.cause) text += fmt::format(" between {} and {}", i.cause->from.text(), i.cause->to.text());
-    }
-    raised.push_back({condition::netsplit, open(incident_type::full) ? severity::error : severity::warning,
-                      std::move(text)});
-  }
-  if (parted) {
+}
+
+void conditions::split(const snapshot& s, findings& found, moment now, deadline& wake) {
+  if (lasts(condition::netsplit, s.partitions.size() > 1, 2 * options_.interval, now, wake)) {
     std::vector<std::string> groups;
     for (const auto& part : s.partitions) {
       groups.push_back(part.size() == 1
                            ? part.front().text()
                            : fmt::format("{} with {} others", part.front().text(), part.size() - 1));
     }
-    error(condition::netsplit, fmt::format("{} partitions: {}", s.partitions.size(), some_of(groups)));
+    found.error(condition::netsplit, fmt::format("{} partitions: {}", s.partitions.size(), some_of(groups)));
+  } else {
+    bool full = false, partial = false;
+    std::string text;
+    for (const auto& i : *s.incidents) {
+      if (i.closed_at || !i.confirmed) continue;
+      full |= i.type == incident_type::full;
+      partial |= i.type != incident_type::full;
+      text += fmt::format("{}netsplit {} ({})", text.empty() ? "" : "; ", i.id, to_string(i.type));
+      if (i.cause) text += fmt::format(" between {} and {}", i.cause->from.text(), i.cause->to.text());
+    }
+    if (full) found.error(condition::netsplit, std::move(text));
+    if (partial && !full) found.warning(condition::netsplit, std::move(text));
   }
   // A dead zone and our own cut look alike, so this is said and not decided.
+  if (!s.fell_silent) return;
   const auto silent = names_where(s, [](const member& m) { return m.silent; });
-  if (s.fell_silent) {
-    error(condition::possible_split,
-          fmt::format("{} of {} expected members fell silent and are still listed: {}", silent.size(),
-                      s.expected, some_of(silent)));
-  }
+  found.error(condition::possible_split,
+              fmt::format("{} of {} expected members fell silent and are still listed: {}", silent.size(),
+                          s.expected, some_of(silent)));
+}
 
-  if (s.starting) warning(condition::starting, "not every listed node was dialled yet");
-  for (auto& [name, watch] : watched_) {
-    wake.note(watch.succeeded + options_.discovery_stale_after);
-  }
+void conditions::stale_sources(const snapshot& s, findings& found, moment now, deadline& wake) {
+  for (auto& [name, watch] : watched_) wake.note(watch.succeeded + options_.discovery_stale_after);
   std::vector<std::string> stale;
   for (const auto& source : s.sources) {
-    const auto found = watched_.find(source.source);
-    if (found == watched_.end() || !source.asked) continue;
-    const auto& watch = found->second;
+    const auto known = watched_.find(source.source);
+    if (known == watched_.end() || !source.asked) continue;
+    const auto& watch = known->second;
     if (!watch.ever) {
       stale.push_back(fmt::format("{} has not answered yet ({})", source.source, to_string(source.outcome)));
     } else if (now.steady - watch.succeeded >= options_.discovery_stale_after) {
@@ -157,48 +199,50 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
                                   (now.steady - watch.succeeded).count() / 1000, to_string(source.outcome)));
     }
   }
-  if (!stale.empty()) {
-    warning(condition::discovery_stale,
-            fmt::format("{}; the last good answer stays in force", some_of(stale)));
-  }
+  if (stale.empty()) return;
+  found.warning(condition::discovery_stale,
+                fmt::format("{}; the last good answer stays in force", some_of(stale)));
+}
 
+void conditions::missing(const snapshot& s, findings& found, moment now, deadline& wake) {
+  const auto grace = 2 * options_.interval;
   auto absent = names_where(s, wanted);
   for (const auto& source : s.sources) {
     for (const auto& each : source.unnamed) {
       if (each.there) absent.push_back(each.address);
     }
   }
-  std::size_t present = 0;
-  for (const auto& m : s.members)
-    present += m.state == member_state::up || m.state == member_state::leaving ? 1 : 0;
+  const auto present = static_cast<std::size_t>(std::ranges::count_if(s.members, [](const member& m) {
+    return m.state == member_state::up || m.state == member_state::leaving;
+  }));
   // --expect may know of more than discovery lists; unlisted members that are up make up for those.
   const auto count =
       std::max(absent.size(), options_.expect > present ? options_.expect - present : std::size_t{0});
   if (lasts(condition::members_missing, !s.starting && count > 0, grace, now, wake)) {
     const auto who = absent.empty() ? std::string("no source lists the others") : some_of(absent);
     // Some are missing in every deploy; all of them, in none.
-    raised.push_back({condition::members_missing, s.up == 0 ? severity::error : severity::warning,
-                      fmt::format("{} of {} expected members {} missing: {}", count, s.expected,
-                                  count == 1 ? "is" : "are", who)});
+    found.raise(condition::members_missing, s.up == 0 ? severity::error : severity::warning,
+                fmt::format("{} of {} expected members {} missing: {}", count, s.expected,
+                            count == 1 ? "is" : "are", who));
   }
-  if (lasts(condition::links_missing, s.links_missing > 0, grace, now, wake)) {
-    std::vector<std::string> ends;
-    for (const auto& m : s.members) {
-      if (m.links_missing > 0) ends.push_back(fmt::format("{} ({})", m.name.text(), m.links_missing));
-    }
-    warning(condition::links_missing,
-            fmt::format("{} {} of members not connected, by member: {}", s.links_missing,
-                        s.links_missing == 1 ? "pair" : "pairs", some_of(ends)));
-  }
-  if (!s.quarantine.empty()) {
-    std::vector<std::string> sentences;
-    for (const auto& out : s.quarantine) sentences.push_back(out.text);
-    warning(condition::quarantine, some_of(sentences));
-  }
-  std::vector<std::string> refusing;
+  if (!lasts(condition::links_missing, s.links_missing > 0, grace, now, wake)) return;
+  std::vector<std::string> ends;
   for (const auto& m : s.members) {
-    if (m.why == reason::cookie && m.state != member_state::up && m.state != member_state::left)
-      refusing.push_back(m.name.text());
+    if (m.links_missing > 0) ends.push_back(fmt::format("{} ({})", m.name.text(), m.links_missing));
+  }
+  found.warning(condition::links_missing,
+                fmt::format("{} {} of members not connected, by member: {}", s.links_missing,
+                            s.links_missing == 1 ? "pair" : "pairs", some_of(ends)));
+}
+
+void conditions::refused(const snapshot& s, findings& found) const {
+  std::vector<std::string> refusing, misnamed;
+  for (const auto& m : s.members) {
+    if (m.state == member_state::up || m.state == member_state::left) continue;
+    if (m.why == reason::cookie) refusing.push_back(m.name.text());
+    if (m.why == reason::name_mismatch) {
+      misnamed.push_back(m.detail.empty() ? m.name.text() : fmt::format("{} ({})", m.name.text(), m.detail));
+    }
   }
   for (const auto& source : s.sources) {
     for (const auto& each : source.unnamed) {
@@ -206,21 +250,18 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     }
   }
   if (!refusing.empty()) {
-    warning(condition::cookie_refused,
-            fmt::format("our cookie is refused by {}; it is tried again when the cookie file changes, and "
-                        "every {} s",
-                        some_of(refusing), options_.cookie_retry.count() / 1000));
-  }
-  std::vector<std::string> misnamed;
-  for (const auto& m : s.members) {
-    if (m.why != reason::name_mismatch || m.state == member_state::up || m.state == member_state::left)
-      continue;
-    misnamed.push_back(m.detail.empty() ? m.name.text() : fmt::format("{} ({})", m.name.text(), m.detail));
+    found.warning(condition::cookie_refused,
+                  fmt::format("our cookie is refused by {}; it is tried again when the cookie file changes, "
+                              "and every {} s",
+                              some_of(refusing), options_.cookie_retry.count() / 1000));
   }
   if (!misnamed.empty()) {
-    warning(condition::name_mismatch,
-            fmt::format("another name answers where discovery lists: {}", some_of(misnamed)));
+    found.warning(condition::name_mismatch,
+                  fmt::format("another name answers where discovery lists: {}", some_of(misnamed)));
   }
+}
+
+void conditions::differing(const snapshot& s, findings& found) {
   std::vector<std::string> drift;
   differs(
       s, "prevent_overlapping_partitions",
@@ -240,19 +281,23 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
         return m.name.kind() == name_kind::long_name ? "-name" : "-sname";
       },
       drift);
-  if (!drift.empty()) {
-    warning(condition::config_drift,
-            fmt::format("members differ in their settings: {}", fmt::join(drift, "; ")));
+  const auto release = [](const member& m) {
+    return fmt::format("{} (OTP {})", m.name.text(), m.otp_release.value_or("23"));
+  };
+  const auto up_and = [&](auto&& holds) {
+    return std::ranges::find_if(s.members,
+                                [&](const member& m) { return m.state == member_state::up && holds(m); });
+  };
+  const auto old = up_and([](const member& m) { return m.old_protocol; });
+  const auto insisting = up_and([](const member& m) { return m.insists; });
+  if (old != s.members.end() && insisting != s.members.end()) {
+    drift.push_back(
+        fmt::format("their releases refuse each other: {} and {}, which are never asked to connect",
+                    release(*old), release(*insisting)));
   }
-  if (!s.unlisted.empty()) {
-    std::vector<std::string> names;
-    names.reserve(s.unlisted.size());
-    for (const auto& name : s.unlisted) names.push_back(name.text());
-    warning(condition::unlisted_nodes,
-            fmt::format("linked to members, but listed by no source: {}", some_of(names)));
-  }
-  std::ranges::stable_sort(raised, std::ranges::greater{}, &raised_condition::how_bad);
-  return raised;
+  if (drift.empty()) return;
+  found.warning(condition::config_drift,
+                fmt::format("members differ in their settings: {}", fmt::join(drift, "; ")));
 }
 
 }  // namespace rollcall::membership

@@ -28,12 +28,29 @@ class conditions {
     milliseconds succeeded{0};                 // steady
     bool ever = false;
   };
+  struct findings {
+    std::vector<raised_condition> raised;
+    void raise(condition name, severity how_bad, std::string text) {
+      raised.push_back({name, how_bad, std::move(text)});
+    }
+    void error(condition name, std::string text) { raise(name, severity::error, std::move(text)); }
+    void warning(condition name, std::string text) { raise(name, severity::warning, std::move(text)); }
+  };
   // True once `holds` was true without a break for `grace`.
   bool lasts(condition, bool holds, milliseconds grace, moment, deadline&);
+  void linger(const snapshot&, findings&, moment, deadline&);
+  static void discovered(const snapshot&, findings&);
+  void split(const snapshot&, findings&, moment, deadline&);
+  void stale_sources(const snapshot&, findings&, moment, deadline&);
+  void missing(const snapshot&, findings&, moment, deadline&);
+  void refused(const snapshot&, findings&) const;
+  static void differing(const snapshot&, findings&);
 
   const settings& options_;
   std::map<std::string, source_watch> watched_;
   std::array<std::optional<milliseconds>, condition_count> since_{};
+  // As it was raised last, and when.
+  std::array<std::optional<std::pair<raised_condition, milliseconds>>, condition_count> raised_last_{};
 };
 
 }  // namespace rollcall::membership

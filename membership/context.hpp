@@ -18,9 +18,15 @@ struct step_context {
   milliseconds now;  // at.steady
   step_number step;
   milliseconds listing_changed;  // when discovery last listed somebody new
-  bool starting, isolated;
+  bool starting, paused, isolated;
   const std::set<std::uint32_t>& held;  // new members that may not be connected yet, by the plan before
-  bool paused = false;                  // no action on any node: what is due is told, not asked
 };
+
+// Whether a member whose view is fresh is linked to it.
+inline bool seen_by_anybody(const step_context& context, const member_record& m) {
+  bool seen = false;
+  each_rank(context.views.seen_by(m.rank), [&](std::size_t rank) { seen |= context.members[rank].fresh; });
+  return seen;
+}
 
 }  // namespace rollcall::membership

@@ -60,8 +60,8 @@ void departures::listed(member_record& m, moment now) {
 
 bool departures::prune(const step_context& context, const std::vector<source_report>& sources) {
   const auto& options = context.options;
-  if (!options.prune_after || options.heal == heal_mode::off || context.starting || context.isolated)
-    return false;
+  if (!options.prune_after || options.heal == heal_mode::off) return false;
+  if (context.starting || context.paused || context.isolated) return false;
   const bool any_listed = std::ranges::any_of(context.members.all(), [](const auto& m) { return m->listed; });
   const bool good = !sources.empty() && any_listed && std::ranges::all_of(sources, [](const auto& s) {
     return s.asked && s.outcome == query_outcome::ok;
@@ -72,7 +72,9 @@ bool departures::prune(const step_context& context, const std::vector<source_rep
     auto& m = *owned;
     if (m.listed || m.kept_out || m.prune_barred || !m.linked || m.stopping) continue;
     if (context.now - m.delisted_at < *options.prune_after) continue;
-    if (m.state == member_state::up && !options.prune_live) continue;
+    // Healthy is also what others are linked to, though we are not.
+    const bool healthy = m.state == member_state::up || seen_by_anybody(context, m);
+    if (healthy && !options.prune_live) continue;
     m.pruned = any = true;
     keep_out(m, "no source has listed it for longer than --prune-after", context.at);
   }
@@ -80,6 +82,7 @@ bool departures::prune(const step_context& context, const std::vector<source_rep
 }
 
 void departures::tell(const step_context& context, deadline& wake, std::vector<any_action>& actions) {
+  if (context.paused) return;
   for (const auto& owned : context.members.all()) {
     auto& m = *owned;
     if (!m.linked || !m.kept_out) continue;

@@ -100,6 +100,7 @@ struct link_up {
   node_name node;
   std::uint32_t creation;
   bool visible;
+  bool old_protocol = false;  // its handshake lacks what OTP 26 and later insist on
 };
 struct link_down {
   node_name node;
@@ -114,6 +115,7 @@ struct dial_failed {
   std::string detail;
   std::optional<node_name> answered_as;
   dial_step at = dial_step::tcp;
+  bool no_such_name = false;  // a name server says so: nobody is there (yet, or any more)
 };
 struct view {
   node_name node;
@@ -125,7 +127,7 @@ struct view_failed {
   membership::reason why;
   std::string detail;
 };
-// Read once per creation. Absent: the node would not say.
+// Of one creation. Absent: the node did not say; it is asked again.
 struct settings {
   node_name node;
   std::string otp_release;
@@ -168,6 +170,11 @@ struct leave {
 struct rejoin {
   node_name node;
 };
+// pause/1, resume/0: no action on any node meanwhile.
+struct pause {
+  milliseconds span;
+};
+struct resume {};
 struct connect_result {
   request_id id;
   connect_outcome outcome;
@@ -187,7 +194,7 @@ using any_fact = std::variant<fact::listed, fact::link_up, fact::link_down, fact
                               fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
                               fact::cookies_changed, fact::round_requested, fact::heard, fact::peer_changed,
                               fact::watching, fact::links_probed, fact::path_probed, fact::leave,
-                              fact::rejoin, fact::shows_up>;
+                              fact::rejoin, fact::shows_up, fact::pause, fact::resume>;
 
 namespace action {
 struct dial {
@@ -252,6 +259,7 @@ enum class event_type {
   netsplit_opened,
   netsplit_changed,
   netsplit_closed,
+  member_returned,  // was away, ran on: its data may differ
   isolated,
   discovery_changed,
   missed,  // of a subscriber that fell behind; never in a snapshot

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "membership/lifecycle.hpp"
 #include "membership/open_incident.hpp"
 #include "membership/pair.hpp"
-#include "membership/silence.hpp"
 
 namespace rollcall::membership {
 namespace {
@@ -14,28 +14,20 @@ namespace {
 constexpr milliseconds gathering_at_most{1'000};
 constexpr milliseconds tearing{2'000};  // how long others go on dropping whom one of them has lost
 
+constexpr int inherited_grace = 4;  // intervals: three in which probes find what is dark, one to confirm it
+
+// What views call whole is whole; in an incident of an earlier life only once probes had their time, since
+// nodes go on listing each other over a link that is dark.
+bool proven_whole(const open_incident& i, const member_record& a, const member_record& b,
+                  const step_context& context) {
+  if (!i.inherited || !context.options.probe) return true;
+  return context.now - std::max(a.link_since, b.link_since) >= inherited_grace * context.options.interval;
+}
+
 bool gone(const member_record& m) {
   return m.state == member_state::down || m.state == member_state::left || m.state == member_state::leaving ||
          m.kept_out || m.stopping;
 }
-
-// Sets of pairs that hang together by their ends.
-class clusters_of_pairs {
- public:
-  explicit clusters_of_pairs(const std::vector<pair_key>& pairs) {
-    for (const auto k : pairs) {
-      for (const auto id : {lower(k), higher(k)}) parent_.try_emplace(id, id);
-      parent_[root(lower(k))] = root(higher(k));
-    }
-  }
-  std::uint32_t root(std::uint32_t id) {
-    while (parent_[id] != id) id = parent_[id] = parent_[parent_[id]];
-    return id;
-  }
-
- private:
-  std::map<std::uint32_t, std::uint32_t> parent_;
-};
 
 }  // namespace
 
@@ -81,6 +73,7 @@ struct incidents::implementation {
   void open_new(const std::vector<pair_key>& unassigned, const step_context&, deadline&);
   void record_cut(const silence::cut&, const step_context&);
   open_incident& begin(moment opened, moment now);
+  void tell_returned(const step_context&);
   void look_for_cause(open_incident&, const step_context&, const path_book&);
   void follow(open_incident&, const step_context&, const standing&, const path_book&, deadline&);
   void confirm(open_incident&);
@@ -92,6 +85,7 @@ struct incidents::implementation {
 void incidents::implementation::resolve_restored(const step_context& context) {
   for (auto& i : open) {
     if (!std::exchange(i.restored, false)) continue;
+    i.inherited = true;
     for (const auto& [a, b] : i.shown.pairs) {
       const auto* one = context.members.find(a);
       const auto* other = context.members.find(b);
@@ -116,7 +110,8 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
       i.last_fate = incident_end::gone;
     } else if (counts(*a) && counts(*b) && broken.find(k) == nullptr) {
       // Of more than can be followed, it may only be out of sight.
-      ends = context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank);
+      ends = context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
+             proven_whole(i, *a, *b, context);
       if (ends) i.last_fate = incident_end::healed;
     }
     if (!ends) {
@@ -126,12 +121,21 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
     at = i.pairs.erase(at);
     changed = true;
   }
+  std::erase_if(i.awaited, [&](const auto& e) {
+    const auto* m = context.members.find(e.first);
+    const bool dead = m == nullptr || m->state == member_state::left ||
+                      (m->linked && m->creation != e.second) ||
+                      (!m->linked && evidence_of(m->dial_failure) == evidence::gone);
+    if (dead) i.last_fate = incident_end::gone;
+    return dead || counts(*m);
+  });
 }
 
 void incidents::implementation::absorb(open_incident& into, open_incident& from) {
   into.excluded.insert(from.excluded.begin(), from.excluded.end());
   into.pairs.insert(from.pairs.begin(), from.pairs.end());
   into.seen.insert(from.seen.begin(), from.seen.end());
+  into.awaited.insert(from.awaited.begin(), from.awaited.end());
   into.first_broken = std::min(into.first_broken, from.first_broken);
   into.whole.reset();
   for (auto& [k, pair] : broken.all()) {
@@ -256,28 +260,24 @@ void incidents::implementation::open_new(const std::vector<pair_key>& unassigned
 void incidents::implementation::record_cut(const silence::cut& cut, const step_context& context) {
   if (open.size() >= max_open) return;
   auto& i = begin(cut.since, context.at);
-  i.shown.type = incident_type::full;
-  i.worst_partitions = 2;
-  i.excluded.insert(cut.members.begin(), cut.members.end());
-  std::vector<node_name> reached, back;
-  for (const auto& other : context.members.all()) {
-    if (i.excluded.contains(other->id)) {
-      back.push_back(other->name);
-    } else if (counts(*other)) {
-      reached.push_back(other->name);
-    }
-  }
-  i.shown.left_out = back.size() <= reached.size() ? back : reached;
-  i.shown.groups = {std::move(reached), std::move(back)};
-  std::erase_if(i.shown.groups, [](const auto& g) { return g.empty(); });
-  std::ranges::stable_sort(i.shown.groups, std::ranges::greater{}, &std::vector<node_name>::size);
+  show_cut(i, cut, context.members);
   for (const auto& l : lost.all()) {
-    if (i.excluded.contains(l.to) && !i.excluded.contains(l.from) &&
-        l.at >= cut.since.steady - options.interval) {
-      i.seen.insert(key_of(l.from, l.to));
-    }
+    const bool across = cut.members.contains(l.to) && !cut.members.contains(l.from);
+    if (across && l.at >= cut.since.steady - options.interval) i.seen.insert(key_of(l.from, l.to));
   }
   act(i, "recorded when those that had fallen silent came back with what they were", context.at);
+}
+
+void incidents::implementation::tell_returned(const step_context& context) {
+  for (const auto& [id, since] : quiet.take_returned()) {
+    const auto* m = context.members.find(id);
+    if (m == nullptr) continue;
+    events.write(
+        event_type::member_returned, &m->name, reason::none,
+        m->name.text() + " was away for " + span(context.now - since) +
+            " and ran on by itself: neither members nor Rollcall reached it, and its data may differ",
+        context.at);
+  }
 }
 
 void incidents::implementation::look_for_cause(open_incident& i, const step_context& context,
@@ -307,7 +307,7 @@ void incidents::implementation::follow(open_incident& i, const step_context& con
     events.write(event_type::netsplit_opened, nullptr, reason::none, opening(i.shown), context.at,
                  i.shown.id);
   }
-  if (!i.pairs.empty()) {
+  if (!i.pairs.empty() || !i.awaited.empty()) {
     i.whole.reset();
   } else if (!i.whole) {
     i.whole = context.at;
@@ -384,7 +384,7 @@ void incidents::restore(std::vector<incident> remembered, incident_totals totals
       self.closed.push_front(std::move(i));
     } else if (self.open.size() < max_open) {
       open_incident again;
-      again.worst_partitions = i.type == incident_type::full ? i.groups.size() : 1;
+      again.worst_cut = pairs_between(i.groups);
       again.shown = std::move(i);
       again.restored = again.announced = true;
       self.open.push_back(std::move(again));
@@ -431,7 +431,9 @@ void incidents::answered(const member_record& on, const member_record& to, conne
 
 void incidents::told(const member_record& m, const std::string& sentence, moment now) {
   for (auto& i : implementation_->open) {
-    if (i.excluded.contains(m.id)) implementation_->changed |= act(i, sentence, now);
+    const bool said =
+        std::ranges::find(i.shown.actions, sentence, &incident_act::text) != i.shown.actions.end();
+    if (i.excluded.contains(m.id) && !said) implementation_->changed |= act(i, sentence, now);
   }
 }
 
@@ -456,6 +458,7 @@ bool incidents::evaluate(const step_context& context, const std::vector<std::vec
                          const path_book& paths, deadline& wake) {
   auto& self = *implementation_;
   self.quiet.follow(context, self.lost);
+  self.tell_returned(context);
   if (!context.starting) {
     self.broken.watch(context);
     self.resolve_restored(context);

@@ -113,6 +113,8 @@ std::string_view to_string(event_type value) noexcept {
       return "netsplit_changed";
     case event_type::netsplit_closed:
       return "netsplit_closed";
+    case event_type::member_returned:
+      return "member_returned";
     case event_type::isolated:
       return "isolated";
     case event_type::discovery_changed:
@@ -121,6 +123,20 @@ std::string_view to_string(event_type value) noexcept {
       return "missed";
   }
   return "discovery_changed";
+}
+
+std::string_view to_string(heal_mode value) noexcept {
+  switch (value) {
+    case heal_mode::automatic:
+      return "auto";
+    case heal_mode::off:
+      return "off";
+    case heal_mode::all:
+      return "all";
+    case heal_mode::plan:
+      return "plan";
+  }
+  return "auto";
 }
 
 std::string_view to_string(health value) noexcept {
@@ -167,6 +183,10 @@ std::string_view to_string(condition value) noexcept {
       return "config_drift";
     case condition::unlisted_nodes:
       return "unlisted_nodes";
+    case condition::healing_paused:
+      return "healing_paused";
+    case condition::certificate_expiring:
+      return "certificate_expiring";
   }
   return "starting";
 }

@@ -30,6 +30,19 @@ bool heard_lately(const member_record& m, milliseconds now, milliseconds interva
   return m.linked && now - last_heard(m) <= 3 * interval;
 }
 
+// What was read of one creation says nothing of another.
+void forget_settings(member_record& m) {
+  m.settings_asked = m.settings_answered = m.settings_known = false;
+  m.next_settings = milliseconds{0};
+  m.settings_missed = 0;
+  m.otp_release.reset();
+  m.prevent_overlapping_partitions.reset();
+  m.connect_all.reset();
+  m.dist_auto_connect.reset();
+  m.net_ticktime.reset();
+  m.net_setuptime.reset();
+}
+
 }  // namespace
 
 evidence evidence_of(reason why) noexcept {
@@ -57,13 +70,15 @@ evidence evidence_of(reason why) noexcept {
 
 void lifecycle::enter(member_record& m, member_state state, reason why, moment now) {
   m.state = state;
+  m.introducing = false;
   m.why = why;
   m.since = now.wall;
   m.entered = now.steady;
   if (why == reason::none) m.detail.clear();
 }
 
-void lifecycle::discovery_answered(bool every_source, moment now) {
+void lifecycle::discovery_answered(bool every_source, milliseconds ttl, moment now) {
+  listing_ttl_ = std::min(ttl, longest_ttl);
   if (!first_listing_) first_listing_ = now.steady;
   every_source_answered_ |= every_source;
 }
@@ -78,12 +93,7 @@ void lifecycle::listed(member_record& m, moment now) {
   m.joined = m.failure_counted = m.failure_pending = false;
   m.first_dial_ended = m.first_view_ended = false;
   m.dial_failure = m.loss = reason::none;
-  m.otp_release.reset();
-  m.prevent_overlapping_partitions.reset();
-  m.connect_all.reset();
-  m.dist_auto_connect.reset();
-  m.net_ticktime.reset();
-  m.net_setuptime.reset();
+  forget_settings(m);
   enter(m, member_state::joining, reason::none, now);
 }
 
@@ -103,16 +113,17 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   m.first_dial_ended = true;
   m.dials_failed = 0;
   m.dial_failure = reason::none;
-  m.has_view = m.fresh = m.first_view_ended = m.asking_view = m.answers_unseen = false;
+  m.introducing = m.has_view = m.fresh = m.first_view_ended = m.asking_view = m.answers_unseen = false;
   m.view_failure = reason::none;
   m.view_wanted = m.status_wanted = true;
   m.watch_asked = m.watched = m.asking_status = false;
   m.next_watch = m.leave_told = milliseconds{0};
   m.reported_meanwhile.clear();
   m.heard_at = now.steady;
-  if (known && !another) return false;
-  m.settings_asked = m.settings_answered = false;
+  if (!m.settings_known) m.settings_asked = false;
   if (!another) return false;
+
+  forget_settings(m);
 
   m.entry = next_entry();
   m.stopping = m.failure_pending = false;
@@ -130,7 +141,7 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
 
 void lifecycle::link_down(member_record& m, reason why, const std::string& detail, moment now) {
   if (!m.linked) return;
-  m.linked = m.fresh = m.has_view = m.asking_view = m.answers_unseen = false;
+  m.linked = m.introducing = m.fresh = m.has_view = m.asking_view = m.answers_unseen = false;
   m.view_wanted = m.status_wanted = m.asking_status = m.watched = m.watch_asked = false;
   m.reported_meanwhile.clear();
   m.first_view_ended = true;
@@ -220,11 +231,21 @@ bool lifecycle::evaluate(const member_table& members, const view_matrix& views, 
     left += m.state == member_state::left ? 1 : 0;
   }
   changed |= evaluate_isolation(members, now);
+  meshed_.assign(members.meshes(), false);
+  for (const auto& m : members.all()) {
+    if (meshed_[m->mesh] || !m->in_mesh()) continue;
+    each_rank(views.sees(m->rank), [&](std::size_t rank) {
+      if (members[rank].in_mesh() && members[rank].mesh == m->mesh) meshed_[m->mesh] = true;
+    });
+  }
   for (const auto& owned : members.all()) {
-    bool seen = false;
+    bool seen = false, sees = false;
     const auto by = views.seen_by(owned->rank);
-    for (std::size_t i = 0; i < by.size() && !seen; ++i) seen = (by[i] & witnesses.words()[i]) != 0;
-    changed |= step(*owned, seen, now, wake, gone);
+    for (std::size_t i = 0; i < by.size(); ++i) {
+      seen |= (by[i] & witnesses.words()[i]) != 0;
+      sees |= views.sees(owned->rank)[i] != 0;
+    }
+    changed |= step(*owned, seen, !seen && !sees, now, wake, gone);
   }
   // After the members: what the first round found is not counted.
   changed |= evaluate_starting(members, now, wake);
@@ -269,6 +290,7 @@ bool lifecycle::evaluate_isolation(const member_table& members, moment now) {
     if (m->linked) {
       silent = true;
     } else {
+      if (m->dial_failure == reason::dns && m->no_such_name) continue;  // nobody is there, yet or any more
       const auto said = evidence_of(m->dial_failure);
       untried |= said == evidence::none;
       // A handshake that failed was a handshake: somebody was there.
@@ -291,7 +313,18 @@ bool lifecycle::evaluate_isolation(const member_table& members, moment now) {
   return isolated_ != before;
 }
 
-bool lifecycle::step(member_record& m, bool seen, moment now, deadline& wake,
+// A node that comes to a mesh is no part of it before it is linked to somebody in it, for as long as a new
+// node may take to be reachable for everyone.
+bool lifecycle::waits_to_be_introduced(const member_record& m, bool alone, moment now, deadline& wake) const {
+  const bool introduces = options_.heal == heal_mode::automatic || options_.heal == heal_mode::all;
+  if (m.state != member_state::joining || !introduces || starting_ || !meshed_[m.mesh] || !alone)
+    return false;
+  const auto until = m.came_at + options_.introduce_timeout;
+  wake.note(until);
+  return now.steady < until;
+}
+
+bool lifecycle::step(member_record& m, bool seen, bool alone, moment now, deadline& wake,
                      std::vector<member_record*>& gone) {
   const auto since = [&](milliseconds at) { return now.steady - at; };
   // Due at `at`; if not yet, wake then.
@@ -326,6 +359,13 @@ bool lifecycle::step(member_record& m, bool seen, moment now, deadline& wake,
     if (m.state == member_state::up) return false;
     if (m.kept_out) {
       keep_out(m, "it was told to leave the mesh", now);
+      return true;
+    }
+    if (m.state == member_state::joining && !m.introducing) m.came_at = std::max(m.link_since, m.entered);
+    if (waits_to_be_introduced(m, alone, now, wake)) {
+      if (std::exchange(m.introducing, true)) return false;
+      m.detail = fmt::format("linked; it waits, for at most {} s, until every member can reach it",
+                             options_.introduce_timeout.count() / 1000);
       return true;
     }
     const bool first = !m.joined;
@@ -377,17 +417,20 @@ bool lifecycle::step(member_record& m, bool seen, moment now, deadline& wake,
   return absent_step(m, seen, now, wake);
 }
 
+// Its link was closed by the node itself, and it was delisted before that, or soon enough after it: for as
+// long as a cache may have gone on listing it.
+bool lifecycle::withdrawn(const member_record& m) const {
+  if (m.linked || m.listed || m.loss != reason::closed || m.failure_counted) return false;
+  return m.delisted_at - m.absent_since <= options_.left_within + listing_ttl_;
+}
+
 // Suspect or down, without a fresh view.
 bool lifecycle::absent_step(member_record& m, bool seen, moment now, deadline& wake) {
   const auto passed = [&](milliseconds at) {
     wake.note(at);
     return now.steady >= at;
   };
-  const auto apart =
-      m.delisted_at > m.absent_since ? m.delisted_at - m.absent_since : m.absent_since - m.delisted_at;
-  const bool withdrawn = !m.linked && !m.listed && m.loss == reason::closed &&
-                         apart <= options_.left_within && !m.failure_counted;
-  if (withdrawn) {
+  if (withdrawn(m)) {
     // The hold is what lets a pod come back under its name without having left.
     if (!passed(m.absent_since + options_.left_within) || seen) return false;
     leave_cluster(m, now, "its link closed and it is not listed any more");
@@ -415,7 +458,7 @@ bool lifecycle::absent_step(member_record& m, bool seen, moment now, deadline& w
         std::max({m.absent_since, m.linked ? m.link_since : milliseconds{0}, isolated_until_});
     if (!passed(silent_since + ticktime)) return false;
   }
-  const auto why = said == evidence::gone || m.why == reason::tick_timeout ? m.why : reason::timeout;
+  const auto why = m.why != reason::none ? m.why : reason::timeout;
   enter(m, member_state::down, why, now);
   m.failure_pending = true;
   events_.write(event_type::member_down, &m.name, why,
@@ -427,7 +470,8 @@ bool lifecycle::absent_step(member_record& m, bool seen, moment now, deadline& w
 // A member that is down becomes a failure once neither a restart nor its delisting explains it.
 bool lifecycle::settle_failure(member_record& m, moment now, deadline& wake) {
   if (!m.failure_pending) return false;
-  const auto settles = m.absent_since + options_.left_within;
+  const auto allowance = m.listed && m.loss == reason::closed ? listing_ttl_ : milliseconds{0};
+  const auto settles = m.absent_since + options_.left_within + allowance;
   wake.note(settles + milliseconds(1));
   if (now.steady <= settles) return false;
   m.failure_pending = false;

@@ -23,8 +23,9 @@ class lifecycle {
  public:
   static constexpr milliseconds default_ticktime{60'000};  // kernel's net_ticktime
   static constexpr milliseconds leaving_at_most{
-      300'000};                                   // gone and still listed: no longer `leaving` after this
-  static constexpr std::size_t max_left = 1'000;  // the oldest `left` members give way before reap_after
+      300'000};  // gone and still listed: no longer `leaving` after this
+  static constexpr milliseconds longest_ttl{300'000};  // a longer one is a mistake: nothing waits for it
+  static constexpr std::size_t max_left = 1'000;       // the oldest `left` members give way before reap_after
 
   lifecycle(const settings& options, journal& events) : options_(options), events_(events) {}
 
@@ -48,16 +49,19 @@ class lifecycle {
   bool starting() const noexcept { return starting_; }
   bool isolated() const noexcept { return isolated_; }
   // Sources were asked for the first time.
-  void discovery_answered(bool every_source, moment);
+  // `ttl`: how long a cache may go on giving the answers before.
+  void discovery_answered(bool every_source, milliseconds ttl, moment);
   std::uint64_t next_entry() noexcept { return ++entries_; }
 
  private:
   void enter(member_record&, member_state, reason, moment);
-  bool step(member_record&, bool seen, moment, deadline&, std::vector<member_record*>& gone);
+  bool waits_to_be_introduced(const member_record&, bool alone, moment, deadline&) const;
+  bool step(member_record&, bool seen, bool alone, moment, deadline&, std::vector<member_record*>& gone);
   void leave_cluster(member_record&, moment, std::string_view how);
   bool evaluate_isolation(const member_table&, moment);
   bool evaluate_starting(const member_table&, moment, deadline&);
   bool absent_step(member_record&, bool seen, moment, deadline&);
+  bool withdrawn(const member_record&) const;
   bool settle_failure(member_record&, moment, deadline&);
   milliseconds absent_since(const member_record&) const;
   void suspect(member_record&, reason, moment);
@@ -65,9 +69,11 @@ class lifecycle {
   const settings& options_;
   journal& events_;
   bool starting_ = true, isolated_ = false;
+  std::vector<bool> meshed_;  // by mesh: two members that are up are linked
   bool every_source_answered_ = false;
   std::optional<milliseconds> first_listing_;
   milliseconds isolated_until_{-1'000'000'000};
+  milliseconds listing_ttl_{0};
   std::uint64_t entries_ = 0;
 };
 

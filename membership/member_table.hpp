@@ -41,6 +41,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool linked = false;
   bool visible_kind = true;
   std::uint32_t creation = 0;
+  bool old_protocol = false;  // its handshake lacks what OTP 26 and later insist on
   milliseconds link_since{0};
   milliseconds lost_at{0};     // of the last link
   reason loss = reason::none;  // why it was lost
@@ -52,6 +53,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   unsigned dials_failed = 0;               // in a row
   reason dial_failure = reason::none;      // of the last dial since the loss; none: no dial ended since
   std::optional<dial_step> dial_ended_at;  // of that dial
+  bool no_such_name = false;               // it ended at a name that a name server says does not exist
 
   bool has_view = false;  // of this link
   bool first_view_ended = false;
@@ -77,6 +79,9 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool prune_barred = false;    // delisted by an answer that lost half of its nodes
 
   bool settings_asked = false, settings_answered = false;
+  bool settings_known = false;  // all of them: else it is asked again
+  milliseconds next_settings{0};
+  unsigned settings_missed = 0;  // answers in a row that left something out
   std::optional<std::string> otp_release;
   std::optional<bool> prevent_overlapping_partitions, connect_all;
   std::optional<std::string> dist_auto_connect;
@@ -95,7 +100,12 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool answers_unseen = false;  // a request was answered since its view was last asked for
   milliseconds first_unseen{0};
 
+  milliseconds came_at{0};   // when it was both listed and linked, as a newcomer
+  bool introducing = false;  // joining, with a fresh view, and waiting to be introduced to the mesh
+
   bool in_mesh() const noexcept { return state == member_state::up && fresh; }
+  // Whom the plan may ask to connect.
+  bool joinable() const noexcept { return in_mesh() || (introducing && fresh); }
 };
 
 class member_table {

@@ -17,11 +17,6 @@ std::string names_of(const std::vector<node_name>& names) {
   return text;
 }
 
-std::string span(milliseconds m) {
-  if (m < milliseconds(120'000)) return fmt::format("{:.1f} s", static_cast<double>(m.count()) / 1000);
-  return fmt::format("{} min", m.count() / 60'000);
-}
-
 // What its pairs come to now, and the partitions that they touch.
 struct picture_now {
   incident_type type = incident_type::asymmetric;
@@ -103,17 +98,28 @@ bool describe(open_incident& i, const broken_pairs& broken, const step_context& 
   i.shown.most_broken_pairs = std::max(i.shown.broken_pairs, i.shown.most_broken_pairs);
   worsened = false;
   if (i.pairs.empty()) return changed;
-  const bool first = i.shown.groups.empty();
   worsened = now.type > i.shown.type;
   changed |= worsened;
   if (worsened) i.shown.type = now.type;
   // As it was at its worst: what it is now is to be seen elsewhere.
-  const auto parts = now.type == incident_type::full ? where.partitions.size() : std::size_t{1};
-  if (now.type == i.shown.type && (parts >= i.worst_partitions || worsened || first)) {
-    i.worst_partitions = parts;
-    changed |= replaced(i.shown.groups, groups_now(now, context, where));
+  if (now.type == i.shown.type) {
+    auto groups = groups_now(now, context, where);
+    const auto between = pairs_between(groups);
+    if (worsened || i.shown.groups.empty() || between > i.worst_cut) {
+      i.worst_cut = between;
+      changed |= replaced(i.shown.groups, std::move(groups));
+    }
   }
   return replaced(i.shown.left_out, left_out_of(i, context)) || changed;
+}
+
+std::size_t pairs_between(const std::vector<std::vector<node_name>>& groups) {
+  std::size_t members = 0, between = 0;
+  for (const auto& group : groups) {
+    between += members * group.size();
+    members += group.size();
+  }
+  return between;
 }
 
 void exclude(open_incident& i, const broken_pairs& broken, const step_context& context) {
@@ -121,10 +127,33 @@ void exclude(open_incident& i, const broken_pairs& broken, const step_context& c
     if (i.excluded.size() >= max_excluded) return;
     const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
     if (a == nullptr || b == nullptr || !counts(*a) || !counts(*b)) continue;
+    // Who came later and was never in the mesh has no part in it, whatever it lacks.
+    const auto newcomer = [&](const member_record& m) {
+      return m.link_since > i.opened && !broken.ever_whole(m.rank);
+    };
     const auto lacks = broken.degree(a->rank), other_lacks = broken.degree(b->rank);
-    if (lacks >= other_lacks) i.excluded.insert(a->id);
-    if (other_lacks >= lacks) i.excluded.insert(b->id);
+    if (lacks >= other_lacks && !newcomer(*a)) i.excluded.insert(a->id);
+    if (other_lacks >= lacks && !newcomer(*b)) i.excluded.insert(b->id);
   }
+}
+
+void show_cut(open_incident& i, const silence::cut& cut, const member_table& members) {
+  i.shown.type = incident_type::full;
+  i.awaited = cut.members;
+  std::vector<node_name> reached, away;
+  for (const auto& m : members.all()) {
+    if (cut.members.contains(m->id)) {
+      away.push_back(m->name);
+      i.excluded.insert(m->id);
+    } else if (cut.reached.contains(m->id)) {
+      reached.push_back(m->name);
+    }
+  }
+  i.shown.left_out = away.size() <= reached.size() ? away : reached;
+  i.shown.groups = {std::move(reached), std::move(away)};
+  std::erase_if(i.shown.groups, [](const auto& g) { return g.empty(); });
+  std::ranges::stable_sort(i.shown.groups, std::ranges::greater{}, &std::vector<node_name>::size);
+  i.worst_cut = pairs_between(i.shown.groups);
 }
 
 bool act(open_incident& i, std::string text, moment now) {
@@ -133,6 +162,11 @@ bool act(open_incident& i, std::string text, moment now) {
   acts.push_back({now.wall, std::move(text)});
   if (acts.size() > max_incident_acts) acts.erase(acts.begin());
   return true;
+}
+
+std::string span(milliseconds m) {
+  if (m < milliseconds(120'000)) return fmt::format("{:.1f} s", static_cast<double>(m.count()) / 1000);
+  return fmt::format("{} min", m.count() / 60'000);
 }
 
 std::string opening(const incident& i) {

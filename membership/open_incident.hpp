@@ -1,7 +1,7 @@
 // One incident while it lasts: what readers are shown of it, and what only its end needs.
 #pragma once
 
-#include "membership/incident_cause.hpp"
+#include "membership/silence.hpp"
 
 namespace rollcall::membership {
 
@@ -11,11 +11,14 @@ struct open_incident {
   std::set<std::uint32_t> excluded;  // ids; all that ever were left out
   std::set<pair_key> pairs;          // not whole yet, as far as is known
   std::set<pair_key> seen;           // all that ever were, for the cause
-  std::size_t worst_partitions = 0;
+  std::map<std::uint32_t, std::uint32_t>
+      awaited;                // id, creation: it cut them off from us, too, and they are away
+  std::size_t worst_cut = 0;  // pairs between its groups, at the worst moment
   std::optional<moment> whole;
   incident_end last_fate = incident_end::healed;
   bool announced = false;
-  bool restored = false;  // its pairs are names only, until we know who is there
+  bool restored = false;   // its pairs are names only, until we know who is there
+  bool inherited = false;  // of an earlier life: see proven_whole()
 
   bool holds(pair_key k) const { return excluded.contains(lower(k)) || excluded.contains(higher(k)); }
 };
@@ -33,9 +36,15 @@ struct standing {
 bool describe(open_incident&, const broken_pairs&, const step_context&, const standing&, bool& worsened);
 // At one end of each of its pairs stands somebody who lacks at least as many as the other end does.
 void exclude(open_incident&, const broken_pairs&, const step_context&);
+// A cut that is told once it is over, at least for some.
+void show_cut(open_incident&, const silence::cut&, const member_table&);
 bool act(open_incident&, std::string text, moment);
 
+// How many pairs stand between the groups: the more, the worse.
+std::size_t pairs_between(const std::vector<std::vector<node_name>>& groups);
+
 // In the words of the log.
+std::string span(milliseconds);
 std::string opening(const incident&);
 std::string worsening(const incident&, std::size_t partitions);
 std::string ending(const incident&);

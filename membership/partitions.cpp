@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "membership/compatible.hpp"
+
 namespace rollcall::membership {
 namespace {
 
@@ -42,6 +44,25 @@ std::vector<group> components(rank_set rest, const view_matrix& views) {
   return groups;
 }
 
+// What refuses each other altogether is not parted: nothing is missing between them.
+void join_incompatible(std::vector<group>& groups, const member_table& members) {
+  if (groups.size() < 2) return;
+  const auto all = [&](const group& g, auto&& holds) {
+    return std::ranges::all_of(g, [&](std::size_t rank) { return holds(members[rank]); });
+  };
+  const auto old = [](const member_record& m) { return m.old_protocol; };
+  auto& whole = groups.front();
+  const bool old_whole = all(whole, old), insisting_whole = all(whole, insists);
+  if (!old_whole && !insisting_whole) return;
+  for (std::size_t g = 1; g < groups.size(); ++g) {
+    if (!(old_whole ? all(groups[g], insists) : all(groups[g], old))) continue;
+    std::ranges::copy(groups[g], std::back_inserter(whole));
+    std::ranges::sort(whole);
+    groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(g));
+    return;
+  }
+}
+
 }  // namespace
 
 std::vector<std::vector<std::size_t>> find_partitions(const member_table& members, const view_matrix& views) {
@@ -53,6 +74,7 @@ std::vector<std::vector<std::size_t>> find_partitions(const member_table& member
   for (auto& mesh : meshes) {
     auto others = components(std::move(mesh), views);
     if (others.empty()) continue;
+    join_incompatible(others, members);
     if (groups.empty()) {
       groups = std::move(others);
       continue;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "membership/compatible.hpp"
+
 namespace rollcall::membership {
 namespace {
 
@@ -37,6 +39,8 @@ member describe(const member_record& record, const view_matrix& views) {
   m.watched = record.watched;
   m.kept_out = record.kept_out;
   m.pruned = record.pruned;
+  m.old_protocol = record.old_protocol;
+  m.insists = insists(record);
   return m;
 }
 
@@ -48,9 +52,9 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
   snapshot s;
   const auto size = members.size();
   s.members.reserve(size);
-  // Those whose view counts, by mesh; all of them, and only the ones that are up.
-  rank_set told(size);
-  std::vector<rank_set> telling(members.meshes(), rank_set(size)), mesh = telling;
+  // Those whose view counts; all of them, and only the ones that are up.
+  const compatible_sets telling(members, [](const member_record& m) { return m.fresh; });
+  const compatible_sets mesh(members, [](const member_record& m) { return m.in_mesh(); });
   std::size_t present = 0;
   std::vector<node_name> strangers;
   for (const auto& record : members.all()) {
@@ -58,9 +62,6 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
     s.up += m.state == member_state::up ? 1 : 0;
     s.listed += m.listed ? 1 : 0;
     if (m.state != member_state::left) ++present;
-    if (record->fresh) told.insert(record->rank);
-    if (record->fresh) telling[record->mesh].insert(record->rank);
-    if (record->in_mesh()) mesh[record->mesh].insert(record->rank);
     if (record->fresh) std::ranges::copy(record->strangers, std::back_inserter(strangers));
   }
 
@@ -72,28 +73,26 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
     if (record->state == member_state::left) {
       // Gone and delisted, yet somebody is linked to it.
       for (std::size_t i = 0; i < back.size(); ++i) {
-        if ((back[i] & told.words()[i]) == 0) continue;
+        if ((back[i] & telling.any(i)) == 0) continue;
         strangers.push_back(record->name);
         break;
       }
       continue;
     }
     for (std::size_t i = 0; i < back.size(); ++i) {
-      s.members[rank].seen |= (back[i] & told.words()[i]) != 0;
+      s.members[rank].seen |= (back[i] & telling.any(i)) != 0;
     }
     if (!record->fresh) continue;
     const bool in_mesh = record->in_mesh();
     for (std::size_t i = 0; i < forth.size(); ++i) {
-      const auto any = told.words()[i];
-      const auto self = i == rank / word_bits ? word{1} << (rank % word_bits) : word{0};
+      const auto any = telling.any(i);
       const auto doubt = any_suspected ? suspected.sees(rank)[i] & (forth[i] | back[i]) : word{0};
       connected += bits_in(forth[i] & back[i] & any & ~doubt);
       one_way += bits_in((forth[i] ^ back[i]) & any & ~doubt);
       in_doubt += bits_in(doubt & any);
-      missing += bits_in(~(forth[i] | back[i]) & telling[record->mesh].words()[i] & ~self);
+      missing += bits_in(~(forth[i] | back[i]) & telling.partners(*record, i));
       if (!in_mesh) continue;
-      s.members[rank].links_missing +=
-          bits_in((~(forth[i] | back[i]) | doubt) & mesh[record->mesh].words()[i] & ~self);
+      s.members[rank].links_missing += bits_in((~(forth[i] | back[i]) | doubt) & mesh.partners(*record, i));
     }
     links_missing += s.members[rank].links_missing;
   }

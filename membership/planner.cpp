@@ -187,6 +187,12 @@ bool planner::quiet(const step_context& context, deadline& wake) {
 
 void planner::emit(const step_context& context, const burst_map& bursts, std::vector<any_action>& actions) {
   const auto& members = context.members;
+  if (context.options.heal == heal_mode::plan) {
+    for (const auto& [rank, targets] : bursts) {
+      for (const auto target : targets) would_ask_.emplace(members[rank].id, members[target].id);
+    }
+    return;
+  }
   for (const auto& [rank, targets] : bursts) {
     if (!requests_.empty() && requests_.size() + targets.size() > max_under_way) break;
     auto& on = members[rank];
@@ -214,6 +220,7 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
                    std::vector<any_action>& actions) {
   left_out_.clear();
   held_.clear();
+  would_ask_.clear();
   if (context.options.heal == heal_mode::off || requests_.size() > max_under_way / 2) {
     publish_exclusions(context, paths);
     return;
@@ -224,7 +231,7 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
     overlap |=
         m->linked && m->prevent_overlapping_partitions.value_or(!told) && m->connect_all.value_or(true);
   }
-  if (overlap && context.options.probe && context.options.heal == heal_mode::automatic) {
+  if (overlap && context.options.probe && context.options.heal != heal_mode::all) {
     for (std::size_t mesh = 0; mesh < context.members.meshes(); ++mesh)
       plan_overlap(context, paths, mesh, wake, actions);
   } else {
@@ -242,7 +249,7 @@ void planner::plan_all(const step_context& context, deadline& wake, std::vector<
   std::vector<rank_set> meshes(members.meshes(), rank_set(members.size()));
   bool any_missing = false;
   for (const auto& m : members.all()) {
-    if (m->in_mesh() && !m->kept_out) meshes[m->mesh].insert(m->rank);
+    if (m->joinable() && !m->kept_out) meshes[m->mesh].insert(m->rank);
   }
   const auto missing_of = [&](const member_record& m, std::size_t i) {
     const auto& mesh = meshes[m.mesh];
@@ -252,7 +259,7 @@ void planner::plan_all(const step_context& context, deadline& wake, std::vector<
     return missing;
   };
   for (const auto& m : members.all()) {
-    if (!m->in_mesh() || m->kept_out) continue;
+    if (!m->joinable() || m->kept_out) continue;
     word linked = 0;
     const auto& mesh = meshes[m->mesh];
     for (std::size_t i = 0; i < views.row_words(); ++i) {
@@ -268,7 +275,7 @@ void planner::plan_all(const step_context& context, deadline& wake, std::vector<
   burst_map bursts;
   for (const auto& owned : members.all()) {
     const auto& a = *owned;
-    if (!a.in_mesh() || a.kept_out) continue;
+    if (!a.joinable() || a.kept_out) continue;
     for (auto i = a.rank / word_bits; i < views.row_words(); ++i) {
       for (auto missing = missing_of(a, i); missing != 0; missing &= missing - 1) {
         const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(missing));
@@ -396,7 +403,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
   rank_set mesh(members.size());
   bool any_missing = false;
   for (const auto& m : members.all()) {
-    if (m->mesh != mesh_index || !m->in_mesh() || m->kept_out) continue;
+    if (m->mesh != mesh_index || !m->joinable() || m->kept_out) continue;
     // Who has links is not planned for before it told its settings; who has none cannot lose any.
     const auto any = [](std::span<const word> bits) {
       return std::ranges::any_of(bits, [](word w) { return w != 0; });
@@ -694,7 +701,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
     std::vector<std::size_t> ready;
     for (const auto g : fresh) {
       const auto& m = members[groups[g].front()];
-      const bool patient = now - std::max(m.link_since, m.entered) < context.options.introduce_timeout;
+      const bool patient = now - m.came_at < context.options.introduce_timeout;
       auto said = std::ranges::any_of(main, [&](std::size_t i) { return waits[established[i]]; })
                       ? path::unknown
                       : path::works;
@@ -712,7 +719,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
       if (left_out_[m.id].empty()) left_out_.erase(m.id);
       if (patient) {
         left_out_.erase(m.id);  // names may still be on their way
-        wake.note(std::max(m.link_since, m.entered) + context.options.introduce_timeout);
+        wake.note(m.came_at + context.options.introduce_timeout);
       }
       if (said == path::works) ready.push_back(g);
     }

@@ -79,6 +79,8 @@ class planner {
   std::vector<asked_pair> take_asked() { return std::exchange(asked_, {}); }
   // What was decided about a member since the last call: a sentence each.
   std::vector<std::pair<std::uint32_t, std::string>> take_told() { return std::exchange(told_, {}); }
+  // --heal=plan: pairs (asked id, other id) that would be asked for now.
+  const std::set<std::pair<std::uint32_t, std::uint32_t>>& would_ask() const noexcept { return would_ask_; }
   // Grows with every change of quarantined() or excluded().
   std::uint64_t exclusions() const noexcept { return exclusions_; }
 
@@ -145,6 +147,7 @@ class planner {
   std::set<std::pair<std::uint32_t, std::uint32_t>> quarantined_;
   std::vector<exclusion> excluded_;
   std::set<std::uint32_t> held_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> would_ask_;
   std::vector<asked_pair> asked_;
   std::vector<std::pair<std::uint32_t, std::string>> told_;
   std::uint64_t exclusions_ = 0;

@@ -101,9 +101,11 @@ void questions::ask_linked(member_record& m, const step_context& context, deadli
       wake.note(m.next_watch);
     }
   }
-  if (!m.settings_asked) {
+  if (!m.settings_asked && now >= m.next_settings) {
     m.settings_asked = true;
     actions.emplace_back(action::ask_settings{m.name});
+  } else if (!m.settings_asked) {
+    wake.note(m.next_settings);
   }
 }
 

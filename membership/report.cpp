@@ -111,6 +111,8 @@ document status(const snapshot& s) {
     quarantine.push_back({object{
         {"node", of(out.node)}, {"cannot_reach", list_of(out.cannot_reach)}, {"text", words(out.text)}}});
   }
+  array would_ask;
+  for (const auto& [on, to] : s.would_ask) would_ask.push_back({tuple{{of(on), of(to)}}});
   std::array<std::uint64_t, member_state_count> counted{};
   for (const auto& m : s.members) ++counted[static_cast<std::size_t>(m.state)];
   object by_state;
@@ -131,6 +133,9 @@ document status(const snapshot& s) {
       {"isolated", of(s.isolated)},
       {"starting", of(s.starting)},
       {"standing_by", of(s.standing_by)},
+      {"heal", atom(to_string(s.heal))},
+      {"paused_until_at", optional(s.paused_until)},
+      {"would_ask", {std::move(would_ask)}},
       {"unlisted", list_of(s.unlisted)},
       {"at", of(s.at)},
   }};

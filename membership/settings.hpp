@@ -9,7 +9,8 @@
 
 namespace rollcall::membership {
 
-enum class heal_mode { automatic, off, plan, all };  // plan: told and not asked
+// --heal: what is done about missing links. `plan` tells what it would ask, and asks nothing.
+enum class heal_mode { automatic, off, all, plan };
 
 struct settings {
   milliseconds interval{5'000};  // one round: views asked, missing members dialled

@@ -8,16 +8,15 @@ namespace {
 // Whom members go on seeing for longer than they could by mistake is silent to us alone.
 bool seen_all_along(const member_record& m, const step_context& context) {
   const auto mistaken = m.net_ticktime.value_or(milliseconds(60'000)) * 5 / 4 + context.options.interval;
-  if (context.now - m.entered <= mistaken) return false;
-  bool seen = false;
-  each_rank(context.views.seen_by(m.rank), [&](std::size_t rank) { seen |= context.members[rank].fresh; });
-  return seen;
+  return context.now - m.entered > mistaken && seen_by_anybody(context, m);
 }
 
+// Whose link the node itself has closed said goodbye, whatever its address answers now.
 bool silent(const member_record& m, const step_context& context) {
-  const bool absent = m.state == member_state::suspect || m.state == member_state::down;
-  return absent && m.listed && (m.why == reason::timeout || m.why == reason::tick_timeout) &&
-         !seen_all_along(m, context);
+  if (!m.listed || (m.state != member_state::suspect && m.state != member_state::down)) return false;
+  if (m.why != reason::timeout && m.why != reason::tick_timeout) return false;
+  if (!m.linked && m.loss != reason::timeout && m.loss != reason::tick_timeout) return false;
+  return !seen_all_along(m, context);
 }
 
 }  // namespace
@@ -32,56 +31,77 @@ void silence::look(const step_context& context) {
   holds_ = !context.isolated && enough(now_.size(), std::max(expected, context.options.expect));
 }
 
-void silence::begin(const step_context& context) {
-  episode_.emplace();
-  episode_->since = context.at;
+void silence::enter(const step_context& context) {
   for (const auto id : now_) {
-    const auto ago = std::max(milliseconds(0), context.now - context.members.find(id)->absent_since);
-    if (context.now - ago < episode_->since.steady) {
-      episode_->since = {context.now - ago, context.at.wall - ago};
+    const auto* m = context.members.find(id);
+    // Who is linked again has only not told its view yet.
+    if (m->linked && m->link_since > m->absent_since) continue;
+    const auto ago = std::max(milliseconds(0), context.now - m->absent_since);
+    absences_.try_emplace(
+        id, absence{.creation = m->creation, .since = {context.now - ago, context.at.wall - ago}});
+  }
+}
+
+void silence::note_witnesses(const step_context& context, const losses& known) {
+  const bool anybody = std::ranges::any_of(context.members.all(), [](const auto& m) { return m->fresh; });
+  for (auto& [id, away] : absences_) {
+    const auto* m = context.members.find(id);
+    away.unseen |= anybody && m != nullptr && !m->fresh && !seen_by_anybody(context, *m);
+  }
+  for (const auto& l : known.all()) {
+    const auto away = absences_.find(l.to);
+    if (away == absences_.end() || absences_.contains(l.from)) continue;
+    away->second.lost_by_somebody |= l.at >= away->second.since.steady - context.options.interval;
+  }
+}
+
+void silence::begin_together(const step_context& context) {
+  if (!together_ && !holds_) return;
+  if (!together_) {
+    together_.emplace();
+    told_ = false;
+    together_->since = context.at;
+    for (const auto& m : context.members.all()) {
+      if (counts(*m)) together_->reached.insert(m->id);
     }
+  }
+  for (const auto id : now_) {
+    const auto away = absences_.find(id);
+    if (away == absences_.end() || std::exchange(away->second.together, true)) continue;
+    together_->members.emplace(id, away->second.creation);
+    together_->reached.erase(id);
+    if (away->second.since.steady < together_->since.steady) together_->since = away->second.since;
   }
 }
 
 void silence::follow(const step_context& context, const losses& known) {
   look(context);
   if (context.isolated || context.starting) return;
-  if (!episode_ && !holds_) return;
-  if (!episode_) begin(context);
-  for (const auto id : now_) {
-    const auto* m = context.members.find(id);
-    // Who is linked again has only not told its view yet.
-    if (!m->linked || m->link_since <= episode_->since.steady) episode_->members.emplace(id, m->creation);
-  }
-  for (const auto& l : known.all()) {
-    if (l.at < episode_->since.steady - context.options.interval || !episode_->members.contains(l.to))
-      continue;
-    if (!episode_->members.contains(l.from)) episode_->lost_by_somebody.insert(l.to);
-  }
+  enter(context);
+  if (absences_.empty()) return;
+  note_witnesses(context, known);
+  begin_together(context);
   come_back(context);
-  if (episode_->members.empty()) episode_.reset();
+  const bool any = std::ranges::any_of(absences_, [](const auto& e) { return e.second.together; });
+  if (!any) together_.reset();
 }
 
 void silence::come_back(const step_context& context) {
-  auto& silent = *episode_;
-  for (auto at = silent.members.begin(); at != silent.members.end();) {
-    const auto [id, creation] = *at;
+  for (auto at = absences_.begin(); at != absences_.end();) {
+    const auto& [id, away] = *at;
     const auto* m = context.members.find(id);
-    if (m == nullptr || m->state == member_state::left || (m->linked && m->creation != creation)) {
-      silent.lost_by_somebody.erase(id);  // dead
-      at = silent.members.erase(at);
+    if (m == nullptr || m->state == member_state::left || (m->linked && m->creation != away.creation)) {
+      if (away.together) together_->members.erase(id);  // dead
+      at = absences_.erase(at);
       continue;
     }
     if (!counts(*m)) {
       ++at;
       continue;
     }
-    if (silent.lost_by_somebody.contains(id) && !std::exchange(silent.told, true)) {
-      cut_.emplace();
-      cut_->since = silent.since;
-      for (const auto& [other, other_creation] : silent.members) cut_->members.push_back(other);
-    }
-    at = silent.members.erase(at);
+    if (away.together && away.lost_by_somebody && !std::exchange(told_, true)) cut_ = *together_;
+    if (!away.together && away.lost_by_somebody && away.unseen) returned_.push_back({id, away.since.steady});
+    at = absences_.erase(at);
   }
 }
 

@@ -1,7 +1,8 @@
-// Members that fell silent together: a dead zone and our own cut look alike while they last. Who comes back
-// with what it was, and was lost by a member that we reached all along, was cut off.
+// Members that fell silent: a dead zone and our own cut look alike while they last. Who comes back with what
+// it was, and was lost by a member that we reached all along, was cut off.
 //
-//   each step: follow(), then take_cut(); silent_now() and holds() are what `possible_split` shows
+//   each step: follow(), then take_cut() and take_returned(); silent_now() and holds() are what
+//   `possible_split` shows
 #pragma once
 
 #include <map>
@@ -22,28 +23,43 @@ class silence {
   bool holds() const noexcept { return holds_; }
   const std::vector<std::uint32_t>& silent_now() const noexcept { return now_; }  // ids
 
-  // The first of them is back, and they were cut off: since when, and who they are.
+  // Many fell silent together, the first of them is back, and they were cut off.
   struct cut {
     moment since;
-    std::vector<std::uint32_t> members;
+    std::map<std::uint32_t, std::uint32_t>
+        members;                      // id, creation: all of them that are not known to be dead
+    std::set<std::uint32_t> reached;  // those we reached when it began
   };
   std::optional<cut> take_cut() { return std::exchange(cut_, std::nullopt); }
 
+  // One that was silent to us and seen by nobody, and is back with the same creation: it ran on by itself.
+  struct returned {
+    std::uint32_t member;
+    milliseconds since;  // steady
+  };
+  std::vector<returned> take_returned() { return std::exchange(returned_, {}); }
+
  private:
-  struct episode {
+  struct absence {
+    std::uint32_t creation;
     moment since;
-    std::map<std::uint32_t, std::uint32_t> members;  // id, creation
-    std::set<std::uint32_t> lost_by_somebody;        // of those: a member we reach lost it, too
-    bool told = false;                               // by take_cut()
+    bool lost_by_somebody = false;  // a member we reach lost it, too
+    bool unseen = false;            // no member that we reached held it, at some time
+    bool together = false;          // one of many
   };
   void look(const step_context&);
-  void begin(const step_context&);
+  void enter(const step_context&);
+  void note_witnesses(const step_context&, const losses&);
+  void begin_together(const step_context&);
   void come_back(const step_context&);
 
   bool holds_ = false;
   std::vector<std::uint32_t> now_;
-  std::optional<episode> episode_;
+  std::map<std::uint32_t, absence> absences_;
+  std::optional<cut> together_;  // while any of them is away
+  bool told_ = false;            // by take_cut()
   std::optional<cut> cut_;
+  std::vector<returned> returned_;
 };
 
 }  // namespace rollcall::membership

@@ -33,7 +33,7 @@ pair_state snapshot::pair(std::size_t a, std::size_t b) const {
   }
   if (*forth && *back) return pair_state::connected;
   if (*forth || *back) return pair_state::one_way;
-  return members[a].mesh == members[b].mesh ? pair_state::missing : pair_state::unknown;
+  return could_link(members[a], members[b]) ? pair_state::missing : pair_state::unknown;
 }
 
 const member* snapshot::find(std::string_view name) const {

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "membership/facts.hpp"
+#include "membership/settings.hpp"
 
 namespace rollcall::membership {
 
@@ -28,11 +29,14 @@ enum class condition {
   name_mismatch,
   isolated,
   config_drift,
-  unlisted_nodes
+  unlisted_nodes,
+  healing_paused,
+  certificate_expiring
 };
-inline constexpr int condition_count = 13;
+inline constexpr int condition_count = 15;
 enum class pair_state { connected, one_way, missing, suspected, quarantined, unknown };
 inline constexpr int pair_state_count = 6;
+std::string_view to_string(heal_mode) noexcept;
 std::string_view to_string(health) noexcept;
 std::string_view to_string(severity) noexcept;
 std::string_view to_string(condition) noexcept;
@@ -134,7 +138,15 @@ struct member {
   bool kept_out = false;  // by leave/1, or pruned
   bool pruned = false;
   bool silent = false;  // absent, without a word, and still listed
+  // Its handshake lacks what OTP 26 and later insist on; it is one of those that insist.
+  bool old_protocol = false, insists = false;
 };
+
+// Whether the two could ever be linked.
+inline bool could_link(const member& a, const member& b) {
+  const bool refused = (a.old_protocol && b.insists) || (b.old_protocol && a.insists);
+  return a.mesh == b.mesh && !refused;
+}
 
 struct raised_condition {
   condition name;
@@ -159,6 +171,10 @@ struct snapshot {
   bool fell_silent = false;  // so many of the expected are silent that it may be a netsplit
   bool standing_by =
       false;  // another Rollcall under our name is at work: nothing here is known at first hand
+  heal_mode heal = heal_mode::automatic;
+  std::vector<std::pair<node_name, node_name>>
+      would_ask{};                             // --heal=plan: who would be asked to connect to whom
+  std::optional<milliseconds> paused_until{};  // wall: no action on any node until then
   std::vector<source_report> sources;
   std::vector<event> events;  // the last max_events, oldest first
   std::map<connect_outcome, std::uint64_t> connect_requests;

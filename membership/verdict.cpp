@@ -38,7 +38,9 @@ judgement judge(const snapshot& s, std::string_view node) {
     return j;
   }
   if (!m->partition) {
-    j.text = fmt::format("{} is {}: in no partition that Rollcall sees", node, to_string(m->state));
+    j.text = m->state == member_state::joining && m->fresh_view
+                 ? fmt::format("{} is joining: {}", node, m->detail)
+                 : fmt::format("{} is {}: in no partition that Rollcall sees", node, to_string(m->state));
     return j;
   }
   j.partition_size = s.partitions[*m->partition].size();

@@ -120,7 +120,10 @@ document why(const snapshot& s, std::string_view name) {
   const auto reason_symbol = m->why == reason::none ? document{nil{}} : named(to_string(m->why));
   std::optional<position> stuck;
   std::string text;
-  if (m->state == member_state::up || (m->linked && m->fresh_view)) {
+  if (m->state == member_state::joining && m->fresh_view) {
+    text = m->detail;
+    stuck = position{step::mesh, true};
+  } else if (m->state == member_state::up || (m->linked && m->fresh_view)) {
     text = missing_in_mesh(s, *m);
     if (!text.empty()) stuck = position{step::mesh, true};
   } else if (m->state == member_state::left || (!m->listed && m->state == member_state::down)) {

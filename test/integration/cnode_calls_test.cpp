@@ -1,6 +1,7 @@
 // Our node among real Erlang nodes: links both ways, calls out, and everything a shell sends in.
 #include <gtest/gtest.h>
 
+#include "app/timely_command.hpp"
 #include "test/support/beam.hpp"
 #include "test/support/epmd.hpp"
 #include "test/unit/cnode/node_under_test.hpp"
@@ -46,6 +47,39 @@ class CnodeCalls : public testing::Test {
   io_thread thread;
   node_under_test ours{thread, "roll@127.0.0.1"};
 };
+
+// Bytes in the socket of a frozen node run when it wakes; a command among them has ended by then.
+TEST_F(CnodeCalls, ACommandThatIsNotAnsweredInTimeIsNeverCarriedOut) {
+  const auto linked = ours.dial(erlang_target());
+  ASSERT_TRUE(linked) << linked.error().detail;
+  const auto set = [](const char* key) {
+    return cnode::term_writer().list_header(3).atom("kernel").atom(key).atom("true").nil().bytes();
+  };
+  const auto time = [&] {
+    const auto told = ours.call("one@127.0.0.1", "erlang", "monotonic_time", {cnode::atom{"millisecond"}});
+    return *told->as<std::int64_t>();
+  };
+  const auto evaluate = [&](const cnode::byte_string& arguments, milliseconds limit) {
+    return ours.call_encoded("one@127.0.0.1", "erl_eval", "exprs", arguments, limit);
+  };
+  const auto in_time = evaluate(app::timely("application", "set_env", set("in_time"), time() + 60'000), 30s);
+  ASSERT_TRUE(in_time) << in_time.error().detail;
+  ASSERT_NE(app::value_of(*in_time), nullptr);
+  EXPECT_TRUE(app::value_of(*in_time)->is_atom("ok"));
+
+  const auto end = time() + 1'000;
+  erlang->freeze();
+  EXPECT_FALSE(evaluate(app::timely("application", "set_env", set("late"), end), 1s));
+  EXPECT_FALSE(ours.call_encoded("one@127.0.0.1", "application", "set_env", set("plain"), 1s));
+  erlang->thaw();
+  EXPECT_TRUE(until([] { return eval("application:get_env(kernel, plain)") == "{ok,true}"; }, 30s,
+                    "a plain call is carried out late"));
+  EXPECT_EQ(eval("application:get_env(kernel, in_time)"), "{ok,true}");
+  EXPECT_EQ(eval("application:get_env(kernel, late)"), "undefined");
+  const auto expired = evaluate(app::timely("application", "set_env", set("late"), end), 30s);
+  ASSERT_TRUE(expired) << expired.error().detail;
+  EXPECT_TRUE(app::value_of(*expired)->is_atom("expired"));
+}
 
 TEST_F(CnodeCalls, DialsThroughThePortMapperAndCallsOut) {
   const auto linked = ours.dial(erlang_target());

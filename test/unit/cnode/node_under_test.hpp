@@ -237,7 +237,13 @@ class node_under_test {
     out.list_header(arguments.size());
     for (const auto& one : arguments) out.write(one);
     out.nil();
-    return thread_.run(node_->call(*node_name::parse(on), module, function, out.bytes(), limit));
+    return call_encoded(on, module, function, out.bytes(), limit);
+  }
+  // `arguments`: one encoded list.
+  cnode::call_result<cnode::term> call_encoded(const std::string& on, const std::string& module,
+                                               const std::string& function, cnode::byte_string arguments,
+                                               std::chrono::milliseconds limit) {
+    return thread_.run(node_->call(*node_name::parse(on), module, function, std::move(arguments), limit));
   }
 
  private:

@@ -113,6 +113,10 @@ class driver {
             dial_step at = dial_step::tcp) {
     step({fact::dial_failed{full(node), why, "failed", std::move(answered_as), at}});
   }
+  // A name server says that there is no such name.
+  void fail_without_name(std::string_view node) {
+    step({fact::dial_failed{full(node), reason::dns, "no such name", {}, dial_step::dns, true}});
+  }
   void view(std::string_view node, const names& seen) {
     step({fact::view{full(node), full(seen), milliseconds(1)}});
   }
@@ -198,11 +202,11 @@ class driver {
 
   std::size_t settings_asked = 0;
   fact::settings usual{.node = n("any@host.example"),
-                       .otp_release = {},
+                       .otp_release = "25",
                        .prevent_overlapping_partitions = {},
-                       .connect_all = {},
+                       .connect_all = true,
                        .dist_auto_connect = {},
-                       .net_ticktime = {},
+                       .net_ticktime = milliseconds(60'000),
                        .net_setuptime = {}};
   std::map<node_name, fact::settings> settings_of;
   std::vector<action::connect> taken;

@@ -337,7 +337,169 @@ TEST_F(Incidents, WhoComesBackWithAnotherCreationWasDead) {
   EXPECT_TRUE(list().empty()) << (list().empty() ? "" : d.events.back().text);
 }
 
+// A machine with most of the nodes, away for minutes; its nodes come back one after the other.
+TEST_F(Incidents, ACutThatIsToldAfterwardsHasTheGroupsOfThenAndClosesWhenWhole) {
+  meshed({"a", "b", "c", "d", "e", "f"});
+  const names away{"b", "c", "d", "e", "f"};
+  for (const auto& gone : away) {
+    mute.insert(gone);
+    d.silent(gone);
+    d.down(gone, reason::tick_timeout);
+    lose("a", gone, "net_tick_timeout");
+  }
+  live(130s);
+  EXPECT_TRUE(list().empty());
+  const auto back = [&](const std::string& node) {
+    mute.erase(node);
+    d.sees(node, driver::without(away, node));
+    d.up(node);
+    d.answer_views();
+  };
+  for (const auto* first : {"b", "e", "f"}) back(first);
+  live(2s);
+  ASSERT_EQ(list().size(), 1U);
+  for (const auto* first : {"b", "e", "f"}) join("a", first);
+  live(30s);
+  ASSERT_EQ(list().size(), 1U);
+  ASSERT_EQ(list()[0].groups.size(), 2U);
+  EXPECT_EQ(list()[0].groups[0], full(away));
+  EXPECT_EQ(list()[0].groups[1], full(names{"a"}));
+  EXPECT_EQ(list()[0].left_out, full(names{"a"}));
+  EXPECT_FALSE(list()[0].closed_at) << "c and d are away still";
+  for (const auto* last : {"c", "d"}) back(last);
+  live(2s);
+  for (const auto* last : {"c", "d"}) join("a", last);
+  live(10s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_TRUE(list()[0].closed_at);
+  EXPECT_EQ(list()[0].ended, incident_end::healed);
+  EXPECT_EQ(list()[0].groups[0], full(away));
+  EXPECT_EQ(d.count(event_type::member_returned), 0U) << "the incident tells it";
+}
+
+TEST_F(Incidents, OneMemberThatWasAwayAndRanOnIsNoneButIsTold) {
+  meshed({"a", "b", "c"});
+  mute.insert("c");
+  d.silent("c");
+  d.down("c", reason::tick_timeout);
+  lose("a", "c", "net_tick_timeout");
+  lose("b", "c", "net_tick_timeout");
+  live(100s);
+  mute.erase("c");
+  d.sees("c", {});
+  d.up("c");
+  d.answer_views();
+  for (const auto* other : {"a", "b"}) join("c", other);
+  live(30s);
+  EXPECT_TRUE(list().empty());
+  ASSERT_EQ(d.count(event_type::member_returned), 1U);
+  const auto told = std::ranges::find(d.events, event_type::member_returned, &event::type);
+  EXPECT_EQ(told->node, full("c"));
+  EXPECT_NE(told->text.find("data may differ"), std::string::npos) << told->text;
+}
+
+TEST_F(Incidents, OneMemberThatIsRestartedOrWasSeenAllAlongHasNotRunOnByItself) {
+  meshed({"a", "b", "c"});
+  mute.insert("c");
+  d.silent("c");
+  d.down("c", reason::tick_timeout);
+  live(50s);
+  mute.erase("c");
+  d.sees("c", {"a", "b"});
+  d.up("c");
+  d.answer_views();
+  live(10s);
+  EXPECT_EQ(d.count(event_type::member_returned), 0U) << "only we lost it";
+  mute.insert("c");
+  d.silent("c");
+  d.down("c", reason::tick_timeout);
+  lose("a", "c", "net_tick_timeout");
+  lose("b", "c", "net_tick_timeout");
+  live(50s);
+  mute.erase("c");
+  d.sees("c", {});
+  d.up("c", 2);
+  d.answer_views();
+  live(10s);
+  EXPECT_EQ(d.count(event_type::member_returned), 0U) << "it was dead";
+}
+
+TEST_F(Incidents, GroupsAreThoseOfTheWorstMoment) {
+  meshed({"a", "b", "c", "d", "e", "f"});
+  for (const auto* here : {"a", "b", "c"}) {
+    for (const auto* there : {"d", "e", "f"}) part(here, there, "net_tick_timeout");
+  }
+  live(15s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].groups.front().size(), 3U);
+  for (const auto* here : {"a", "b", "c"}) {
+    for (const auto* there : {"d", "e"}) join(here, there);
+  }
+  live(2s);
+  ASSERT_EQ(list().size(), 1U);
+  EXPECT_EQ(list()[0].groups.front().size(), 3U) << "as many groups, and less of a cut";
+}
+
+TEST_F(Incidents, ANewcomerHasNoPartInWhatBeganBefore) {
+  meshed({"a", "b", "c", "d"});
+  for (const auto* other : {"b", "c", "d"}) part("a", other, "net_tick_timeout");
+  live(10s);
+  ASSERT_EQ(list().size(), 1U);
+  all.emplace_back("n");
+  d.list({"a", "b", "c", "d", "n"});
+  d.sees("n", {});
+  d.up("n");
+  d.answer_views();
+  d.step({fact::watching{full("n"), true}});
+  live(20s);
+  EXPECT_EQ(list().back().left_out, full(names{"a"}));
+}
+
+TEST_F(Incidents, ANetsplitIsNotOverAndRaisedAgainWithinAMoment) {
+  meshed({"a", "b", "c"});
+  for (const auto* other : {"b", "c"}) part("a", other, "net_tick_timeout");
+  live(11s);
+  ASSERT_TRUE(d.raised(condition::netsplit));
+  bool throughout = true;
+  for (int i = 0; i < 5; ++i) {
+    join("a", "b");
+    throughout &= d.raised(condition::netsplit);
+    d.pass(1ms);
+    part("a", "b", "net_tick_timeout");
+    throughout &= d.raised(condition::netsplit);
+    live(2s);
+    throughout &= d.raised(condition::netsplit);
+  }
+  EXPECT_TRUE(throughout);
+  for (const auto* other : {"b", "c"}) join("a", other);
+  live(7s);
+  EXPECT_FALSE(d.raised(condition::netsplit));
+}
+
 // ---- remembered
+
+// Nodes go on listing each other over links that are dark.
+TEST_F(Incidents, OfAnEarlierLifeDoNotHealOnViewsBeforeProbesRan) {
+  meshed({"a", "b", "c"});
+  part("a", "b");
+  live(20s);
+  const auto remembered = list();
+  auto options = observing();
+  options.probe = true;
+  driver next(options);
+  next.core.restore(remembered, d.shown().totals, {});
+  next.list({"a", "b", "c"});
+  for (const auto* node : {"a", "b", "c"}) next.sees(node, driver::without({"a", "b", "c"}, node));
+  for (const auto* node : {"a", "b", "c"}) next.up(node);
+  next.answer_views();
+  next.pass(19s);
+  ASSERT_EQ(next.shown().incidents->size(), 1U);
+  EXPECT_FALSE(next.shown().incidents->front().closed_at);
+  next.pass(10s);
+  ASSERT_EQ(next.shown().incidents->size(), 1U);
+  EXPECT_TRUE(next.shown().incidents->front().closed_at);
+  EXPECT_EQ(next.shown().incidents->front().id, remembered.front().id);
+}
 
 TEST_F(Incidents, OutliveARestart) {
   meshed({"a", "b", "c"});

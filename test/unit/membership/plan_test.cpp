@@ -291,5 +291,22 @@ TEST(Plan, DiscoveryFailuresTouchNothing) {
   EXPECT_EQ(d.events.size(), 0U);
 }
 
+TEST(PlanOnly, TellsWhomItWouldAskAndAsksNobody) {
+  settings s;
+  s.heal = heal_mode::plan;
+  driver d(s);
+  d.mesh({"a", "b", "c"});
+  d.sees("a", {"b"});
+  d.sees("c", {"b"});
+  d.pass(10s);
+  EXPECT_TRUE(d.connects().empty());
+  ASSERT_EQ(d.shown().would_ask.size(), 1U);
+  EXPECT_EQ(d.shown().heal, heal_mode::plan);
+  d.sees("a", {"b", "c"});
+  d.sees("c", {"a", "b"});
+  d.pass(10s);
+  EXPECT_TRUE(d.shown().would_ask.empty());
+}
+
 }  // namespace
 }  // namespace rollcall::membership::test

@@ -44,6 +44,7 @@ struct field {
             .step = ++steps,
             .listing_changed = 0ms,
             .starting = false,
+            .paused = false,
             .isolated = false,
             .held = nobody};
   }

@@ -254,6 +254,8 @@ TEST(Prune, OneThatDoesNotAnswerIsTakenOut) {
   d.mesh({"a", "b", "c"});
   d.list({"a", "b"}, answered);
   d.silent("c");
+  d.sees("a", {"b"});
+  d.sees("b", {"a"});
   d.pass(50s);
   EXPECT_TRUE(d.take<action::leave_mesh>().empty()) << "not yet";
   d.pass(20s);

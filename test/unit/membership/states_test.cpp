@@ -242,6 +242,101 @@ TEST(MemberStates, DelistedLongAfterItsDeathWasAFailure) {
   EXPECT_EQ(d.of("b").leaves, 0U) << "one departure is counted once";
 }
 
+// A cache goes on listing what has gone: its links were closed by the nodes themselves.
+TEST(MemberStates, ClosedByItselfAndStillListedIsNoSilenceAndNoFailure) {
+  driver d;
+  d.mesh({"a", "b", "c", "d", "e", "f"});
+  auto cached = source("srv:app@app", query_outcome::ok, d.at().wall);
+  cached.ttl = 30s;
+  d.list({"a", "b", "c", "d", "e", "f"}, {cached});
+  for (const auto* gone : {"d", "e", "f"}) d.down(gone);
+  for (const auto* stays : {"a", "b", "c"}) d.sees(stays, driver::without({"a", "b", "c"}, stays));
+  bool alarmed = false;
+  for (int second = 0; second < 55; ++second) {
+    for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::timeout);
+    d.pass(1s);
+    alarmed |= d.raised(condition::possible_split) || d.raised(condition::isolated);
+  }
+  EXPECT_FALSE(alarmed);
+  d.list({"a", "b", "c"}, {cached});
+  d.pass(60s);
+  for (const auto* gone : {"d", "e", "f"}) {
+    EXPECT_EQ(d.of(gone).state, member_state::left);
+    EXPECT_EQ(d.of(gone).failures, 0U);
+    EXPECT_EQ(d.of(gone).leaves, 1U);
+  }
+}
+
+TEST(MemberStates, ClosedLongAfterItWasDelistedIsLeft) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.list({"a"});
+  d.pass(40s);
+  d.sees("a", {});
+  d.down("b");
+  for (int second = 0; second < 90; ++second) {
+    for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::timeout);
+    d.pass(1s);
+  }
+  EXPECT_EQ(d.of("b").state, member_state::left);
+  EXPECT_EQ(d.of("b").failures, 0U);
+}
+
+TEST(MemberStates, GoesDownWithTheReasonOfItsLastDial) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  d.fail("b", reason::dns);
+  d.pass(2min);
+  EXPECT_EQ(d.of("b").state, member_state::down);
+  EXPECT_EQ(d.of("b").why, reason::dns);
+}
+
+TEST(MemberStates, ANewcomerIsJoiningUntilItIsIntroduced) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.list({"a", "b", "c"});
+  d.sees("c", {});
+  d.up("c", 5);
+  d.answer_views();
+  d.pass(5s);
+  EXPECT_EQ(d.of("c").state, member_state::joining);
+  EXPECT_NE(d.of("c").detail, "");
+  EXPECT_EQ(d.shown().partitions.size(), 1U);
+  EXPECT_EQ(d.shown().links_missing, 0U);
+  EXPECT_FALSE(d.connects().empty()) << "it is asked for meanwhile";
+  d.sees("c", {"a"});
+  d.view("c", {"a"});
+  EXPECT_EQ(d.of("c").state, member_state::up);
+  EXPECT_EQ(d.of("c").joins, 1U);
+}
+
+TEST(MemberStates, ANewcomerThatNobodyIntroducesIsUpAfterItsTime) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.list({"a", "b", "c"});
+  d.sees("c", {});
+  d.up("c", 5);
+  d.answer_views();
+  d.pass(29s);
+  EXPECT_EQ(d.of("c").state, member_state::joining);
+  d.pass(2s);
+  EXPECT_EQ(d.of("c").state, member_state::up);
+  EXPECT_EQ(d.shown().partitions.size(), 2U);
+}
+
+TEST(MemberStates, WithHealingOffALinkedNodeIsUpWithItsFirstView) {
+  settings s;
+  s.heal = heal_mode::off;
+  driver d(s);
+  d.mesh({"a", "b"});
+  d.list({"a", "b", "c"});
+  d.up("c", 5);
+  d.view("c", {});
+  EXPECT_EQ(d.of("c").state, member_state::up);
+}
+
 TEST(MemberStates, UnlistedAndAliveStaysUp) {
   driver d;
   d.mesh({"a", "b"});
@@ -440,6 +535,18 @@ TEST(Isolated, NobodyReachedIsSaidOnceAndNobodyGoesDown) {
   EXPECT_EQ(d.of("b").state, member_state::down);
 }
 
+TEST(Isolated, NamesThatDoNotExistAreNobodyThatShouldAnswer) {
+  driver d;
+  d.list({"a", "b"});
+  for (const auto* node : {"a", "b"}) d.fail_without_name(node);
+  d.pass(20s);
+  EXPECT_FALSE(d.shown().isolated);
+  EXPECT_EQ(d.count(event_type::isolated), 0U);
+  EXPECT_TRUE(d.raised(condition::members_missing));
+  d.fail("a", reason::timeout);
+  EXPECT_TRUE(d.shown().isolated) << "one of them should answer";
+}
+
 TEST(Isolated, AllRefusedIsTheirDeathNotOurs) {
   driver d;
   d.mesh({"a", "b"});
@@ -467,7 +574,7 @@ TEST(Aliases, ANameAnsweredByAMemberIsNoMember) {
   d.pass(2s);
   EXPECT_EQ(d.dialled(), names{"other"}) << "DNS may have told a stale address";
   d.up("other", 5);
-  d.view("other", {});
+  d.view("other", {"a"});
   EXPECT_EQ(d.of("other").state, member_state::up);
 }
 
@@ -619,6 +726,122 @@ TEST(Settings, AreAskedOncePerCreation) {
   d.down("a");
   d.up("a", 2);
   EXPECT_EQ(d.settings_asked, 2U);
+}
+
+TEST(Settings, AreAskedAgainUntilTheyAreKnown) {
+  driver d;
+  const auto all = d.usual;
+  d.usual.otp_release.clear();
+  d.usual.net_ticktime.reset();
+  d.list({"a"});
+  d.up("a");
+  d.sees("a", {});
+  d.pass(40s);
+  EXPECT_GE(d.settings_asked, 3U);
+  EXPECT_LE(d.settings_asked, 5U) << "less and less often";
+  d.usual = all;
+  d.pass(61s);
+  EXPECT_EQ(d.of("a").otp_release, "25");
+  const auto asked = d.settings_asked;
+  d.pass(5min);
+  EXPECT_EQ(d.settings_asked, asked);
+}
+
+// What the run before had is no drift.
+TEST(Settings, OfTheRunBeforeAreForgotten) {
+  driver d;
+  auto own = d.usual;
+  own.net_ticktime = 20s;
+  d.settings_of.emplace(full("b"), own);
+  d.mesh({"a", "b"});
+  ASSERT_TRUE(d.raised(condition::config_drift));
+  d.settings_of.clear();
+  d.usual.net_ticktime.reset();  // it does not say
+  d.down("b");
+  d.up("b", 2);
+  d.view("b", {"a"});
+  EXPECT_EQ(d.of("b").net_ticktime, std::nullopt);
+  EXPECT_FALSE(d.raised(condition::config_drift));
+}
+
+// ---- departures
+
+settings pruning() {
+  settings s;
+  s.prune_after = 10s;
+  return s;
+}
+
+TEST(Departures, WhatOnlyRollcallLostIsNotPruned) {
+  driver d(pruning());
+  const auto answer = source("srv:app@app", query_outcome::ok, d.at().wall);
+  d.mesh({"a", "b", "c"});
+  d.list({"a", "b"}, {answer});
+  d.silent("c");  // linked to us, and mute; the others go on seeing it
+  d.pass(60s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+  d.sees("a", {"b"});
+  d.sees("b", {"a"});
+  d.pass(15s);
+  EXPECT_EQ(d.take<action::leave_mesh>().size(), 1U);
+}
+
+// ---- pause
+
+TEST(Pause, NothingIsAskedOfANodeUntilItIsOver) {
+  driver d;
+  d.mesh({"a", "b", "c"});
+  d.step({fact::pause{60s}});
+  EXPECT_TRUE(d.raised(condition::healing_paused));
+  EXPECT_EQ(d.shown().paused_until, d.at().wall + 60s);
+  d.step({fact::leave{full("c")}});
+  d.sees("a", {"c"});
+  d.sees("b", {"c"});
+  d.pass(30s);
+  EXPECT_TRUE(d.connects().empty());
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+  EXPECT_TRUE(d.raised(condition::healing_paused));
+  d.pass(31s);
+  EXPECT_FALSE(d.raised(condition::healing_paused));
+  EXPECT_FALSE(d.connects().empty());
+  EXPECT_FALSE(d.take<action::leave_mesh>().empty());
+}
+
+TEST(Pause, ResumeEndsItAtOnce) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.step({fact::pause{1h}});
+  d.sees("a", {});
+  d.sees("b", {});
+  d.pass(20s);
+  EXPECT_TRUE(d.connects().empty());
+  d.step({fact::resume{}});
+  EXPECT_FALSE(d.raised(condition::healing_paused));
+  EXPECT_EQ(d.connects().size(), 1U);
+}
+
+// ---- releases that refuse each other
+
+TEST(Incompatible, ReleasesThatRefuseEachOtherAreMissingNowhereAndNeverAskedFor) {
+  driver d;
+  auto old = d.usual;
+  old.otp_release = "23";
+  d.settings_of.emplace(full("a"), old);
+  d.usual.otp_release = "27";
+  d.list({"a", "b", "c"});
+  d.sees("a", {});
+  d.sees("b", {"c"});
+  d.sees("c", {"b"});
+  d.step({fact::link_up{full("a"), 1, true, true}});
+  d.up("b");
+  d.up("c");
+  d.answer_views();
+  d.pass(1min);
+  EXPECT_EQ(d.shown().links_missing, 0U);
+  EXPECT_EQ(d.shown().partitions.size(), 1U);
+  EXPECT_EQ(d.shown().pair(0, 1), pair_state::unknown);
+  EXPECT_TRUE(d.shown().incidents->empty());
+  EXPECT_NE(d.text_of(condition::config_drift).find("refuse each other"), std::string::npos);
 }
 
 }  // namespace
