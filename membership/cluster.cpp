@@ -92,6 +92,12 @@ void cluster::implementation::plan(deadline& wake, std::vector<any_action>& acti
       const auto* m = members.find(id);
       if (m != nullptr) splits.told(*m, sentence, now);
     }
+    if (plans.take_recovered()) {
+      // Links over a path that was dark until now are worth a probe at once.
+      probes.hurry(now.steady);
+      probing_due = true;
+      wake.note(now.steady + milliseconds(1));
+    }
   }
   wake.note(next_plan);
 }

@@ -48,7 +48,8 @@ enum class link_probe {
   no_link,  // the asked node has no link to it
   no_word,  // the asked node did not do it, or (confirming) the other did not answer us either: says nothing
 };
-// How a TCP connection from one node to another's distribution port ended.
+enum class probed_port { distribution, mapper };
+// How a TCP connection from one node to another's distribution port (or port mapper) ended.
 enum class path_probe { reachable, timeout, refused, unresolved, unreachable, no_word };
 inline constexpr int reason_count = 13, member_state_count = 6, connect_outcome_count = 5,
                      query_outcome_count = 7;
@@ -221,11 +222,13 @@ struct probe_links {
   milliseconds limit;
   bool confirm;
 };
-// On `on`: gen_tcp:connect to the distribution port of `to`. Answered by exactly one path_probed.
+// On `on`: gen_tcp:connect to the distribution port of `to`, or to its port mapper. Answered by exactly one
+// path_probed.
 struct probe_path {
   request_id id;
   node_name on, to;
   milliseconds limit;
+  probed_port port = probed_port::distribution;
 };
 // global:disconnect/0 on `node`; where it has no such function, the links to `peers` are cut on it one by one
 // (empty: nothing is).

@@ -1,30 +1,43 @@
 #include "membership/path_book.hpp"
 
+#include <algorithm>
+
 namespace rollcall::membership {
 
-std::optional<path_book::finding> path_book::last(const member_record& on, const member_record& to) const {
-  const auto found = entries_.find(key_of(on, to));
+std::optional<path_book::finding> path_book::last(const member_record& on, const member_record& to,
+                                                  probed_port port) const {
+  const auto found = entries_.find(key_of(on, to, port));
   if (found == entries_.end() || !found->second.known) return std::nullopt;
   return found->second.found;
 }
 
-bool path_book::under_way(const member_record& on, const member_record& to) const {
-  const auto found = entries_.find(key_of(on, to));
+bool path_book::under_way(const member_record& on, const member_record& to, probed_port port) const {
+  const auto found = entries_.find(key_of(on, to, port));
   return found != entries_.end() && found->second.under_way;
 }
 
+milliseconds path_book::mute_until(const member_record& on, const member_record& to) const {
+  const auto found = entries_.find(key_of(on, to, probed_port::distribution));
+  return found != entries_.end() ? found->second.mute_until : milliseconds(-1);
+}
+
 bool path_book::ask(const member_record& on, const member_record& to, milliseconds limit, milliseconds now,
-                    std::vector<any_action>& actions) {
-  if (under_way(on, to)) return true;
+                    std::vector<any_action>& actions, probed_port port) {
+  const auto k = key_of(on, to, port);
+  if (const auto known = entries_.find(k); known != entries_.end()) {
+    if (known->second.under_way) return true;
+    if (known->second.mute_until > now) return false;
+  }
   auto& asked = asked_of_[on.id];
   if (requests_.size() >= max_under_way || asked >= max_under_way_of_one) return false;
   ++asked;
-  auto& e = entries_[key_of(on, to)];
+  auto& e = entries_[k];
   e.under_way = true;
   e.asked_at = now;
   const auto id = next_++;
-  requests_.emplace(id, key_of(on, to));
-  actions.emplace_back(action::probe_path{.id = id, .on = on.name, .to = to.name, .limit = limit});
+  requests_.emplace(id, k);
+  actions.emplace_back(
+      action::probe_path{.id = id, .on = on.name, .to = to.name, .limit = limit, .port = port});
   return true;
 }
 
@@ -33,16 +46,18 @@ bool path_book::answered(const fact::path_probed& told, milliseconds now) {
   if (request == requests_.end()) return false;
   const auto pair = request->second;
   requests_.erase(request);
-  const auto asked = asked_of_.find(static_cast<std::uint32_t>(pair >> 32U));
+  const auto asked = asked_of_.find(on_of(pair));
   if (asked != asked_of_.end() && --asked->second == 0) asked_of_.erase(asked);
   const auto found = entries_.find(pair);
   if (found == entries_.end()) return false;  // forgotten meanwhile
   auto& e = found->second;
   e.under_way = false;
   if (told.result == path_probe::no_word) {
-    if (!e.known) entries_.erase(found);
+    e.mute_until = now + std::min(longest_mute, first_mute * (1U << std::min(e.no_words++, 10U)));
     return true;
   }
+  e.no_words = 0;
+  e.mute_until = milliseconds(-1);
   e.known = true;
   e.found = {told.result, e.asked_at, now};
   return true;
@@ -50,12 +65,14 @@ bool path_book::answered(const fact::path_probed& told, milliseconds now) {
 
 void path_book::forget(const member_record& m) {
   std::erase_if(entries_,
-                [&](const auto& e) { return e.first >> 32U == m.id || (e.first & 0xffffffffU) == m.id; });
+                [&](const auto& e) { return on_of(e.first) == m.id || (e.first & 0xffffffffU) == m.id; });
 }
 
 void path_book::sweep(milliseconds now, milliseconds keep) {
   std::erase_if(entries_, [&](const auto& e) {
-    return !e.second.under_way && now - e.second.found.answered_at > keep;
+    const auto& kept = e.second;
+    return !kept.under_way && kept.mute_until < now && now - kept.found.answered_at > keep &&
+           now - kept.asked_at > keep;
   });
 }
 
@@ -64,13 +81,6 @@ bool path_book::works(const member_record& a, const member_record& b, millisecon
     if (found && found->result == path_probe::reachable && found->asked_at >= since) return true;
   }
   return false;
-}
-
-bool path_book::fails(const member_record& a, const member_record& b, milliseconds since) const {
-  for (const auto& found : {last(a, b), last(b, a)}) {
-    if (!found || found->result == path_probe::reachable || found->asked_at < since) return false;
-  }
-  return true;
 }
 
 }  // namespace rollcall::membership

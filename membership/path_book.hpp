@@ -1,5 +1,6 @@
-// What probes of paths (a TCP connection from one node to the distribution port of another) have found, and
-// which are under way. Planner and prober ask for them here, so that nobody asks twice.
+// What probes of paths (a TCP connection from one node to the distribution port of another, or to its port
+// mapper) have found, and which are under way. Planner and prober ask for them here, so that nobody asks
+// twice.
 #pragma once
 
 #include <optional>
@@ -14,6 +15,9 @@ class path_book {
  public:
   static constexpr std::size_t max_under_way = 4'000;
   static constexpr std::size_t max_under_way_of_one = 256;  // asked of one node
+  // A probe that ends without a word (the asked node has no port or descriptor left, or does not answer us)
+  // is made again after a second, two, four, up to a minute: nothing is learnt sooner by asking more often.
+  static constexpr milliseconds first_mute{1'000}, longest_mute{60'000};
 
   struct finding {
     path_probe result = path_probe::no_word;
@@ -21,11 +25,15 @@ class path_book {
   };
 
   // The last one from `on` to `to` that said anything; nullopt when there was none.
-  std::optional<finding> last(const member_record& on, const member_record& to) const;
-  bool under_way(const member_record& on, const member_record& to) const;
-  // Asks, unless one is under way or too many are: then false, and it is to be tried again in the next step.
+  std::optional<finding> last(const member_record& on, const member_record& to,
+                              probed_port = probed_port::distribution) const;
+  bool under_way(const member_record& on, const member_record& to,
+                 probed_port = probed_port::distribution) const;
+  // Until when it is not asked again, since it said nothing; in the past when it is not paused.
+  milliseconds mute_until(const member_record& on, const member_record& to) const;
+  // Asks, unless one is under way, or it is paused, or too many are: then false, and it is to be tried again.
   bool ask(const member_record& on, const member_record& to, milliseconds limit, milliseconds now,
-           std::vector<any_action>&);
+           std::vector<any_action>&, probed_port = probed_port::distribution);
   // False when it is none of ours.
   bool answered(const fact::path_probed&, milliseconds now);
   // A new creation, or gone.
@@ -35,16 +43,20 @@ class path_book {
 
   // A path that works from at least one side, by an answer to a question asked since `since`.
   bool works(const member_record& a, const member_record& b, milliseconds since) const;
-  // From both sides the last answer, to a question asked since `since`, was a failure.
-  bool fails(const member_record& a, const member_record& b, milliseconds since) const;
 
  private:
-  using key = std::uint64_t;  // on << 32 | to, by id
-  static key key_of(const member_record& on, const member_record& to) { return key{on.id} << 32U | to.id; }
+  // The port in the highest bit (ids stay below it), on << 32, to.
+  using key = std::uint64_t;
+  static key key_of(const member_record& on, const member_record& to, probed_port port) {
+    return key{port == probed_port::mapper} << 63U | key{on.id} << 32U | to.id;
+  }
+  static std::uint32_t on_of(key k) { return static_cast<std::uint32_t>(k >> 32U & 0x7fffffffU); }
   struct entry {
     finding found;
     bool known = false, under_way = false;
     milliseconds asked_at{0};
+    unsigned no_words = 0;  // in a row
+    milliseconds mute_until{-1};
   };
 
   request_id next_ = 1;

@@ -1,5 +1,6 @@
-// Which pairs are asked to connect, on which side and when. It plans from views, never from answers: an
-// answer only says that the views of both ends have to be looked at again.
+// Which pairs are asked to connect, on which side and when. What proves a link is an outcome; see
+// quarantine.hpp for what holds a pair back, connect_requests.hpp for what is under way, groups.hpp for who
+// hangs together.
 //
 //   each step: answered() for results, viewed() for new views, then plan()
 //
@@ -8,60 +9,60 @@
 // pairs of one.
 #pragma once
 
-#include <array>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 
-#include "membership/context.hpp"
+#include "membership/canaries.hpp"
+#include "membership/connect_requests.hpp"
 #include "membership/deadline.hpp"
-#include "membership/pair.hpp"
+#include "membership/groups.hpp"
 #include "membership/path_book.hpp"
+#include "membership/quarantine.hpp"
 
 namespace rollcall::membership {
 
 class planner {
  public:
-  static constexpr std::size_t max_under_way = 20'000;     // requests in all
-  static constexpr milliseconds max_backoff{60'000};       // of one asking node
-  static constexpr milliseconds default_setuptime{7'000};  // kernel's net_setuptime
-  static constexpr milliseconds setuptime_margin{3'000};
-  static constexpr milliseconds settle_at_most{1'000};  // formation waits no longer for dials under way
-  static constexpr milliseconds remembered_after_success{60'000};
-  // Where prevent_overlapping_partitions is on:
-  static constexpr milliseconds quiet_time{2'000};  // after a loss between members that are both up
-  static constexpr milliseconds settings_at_most{10'000};
-  static constexpr milliseconds max_probe_pause{60'000};  // between probes of a pair in quarantine,
-  static constexpr int max_probe_intervals = 6;           // and never more than this
-  static constexpr int proof_limits = 3;                  // a probe proves a path for so many times its limit
-  static constexpr milliseconds max_hold{300'000};        // of a pair that broke again
-  static constexpr milliseconds relapse_within{600'000};
-  static constexpr std::size_t max_doubts = 300'000;
-  static constexpr std::size_t max_probed_pairs = 4'096;  // between two groups; of more, a sample
+  // Formation waits no longer than this for dials under way.
+  static constexpr milliseconds settle_at_most{1'000};
+  // A formation of many takes several turns; what it has not reached by then is joined like anybody else.
+  static constexpr milliseconds forming_at_most{30'000};
+  // Where prevent_overlapping_partitions is on. A tear goes through a mesh within 1.5 s (measured): a group
+  // is not added to for two seconds after a loss in it. Two groups that hold no link to each other any more
+  // have nothing left to tear between them: half a second is for what is on its way.
+  static constexpr milliseconds quiet_time{2'000}, apart_quiet_time{500};
+  static constexpr milliseconds settings_at_most{10'000};  // who has links is planned for without them then
+  static constexpr std::size_t max_probed_pairs = 4'096;   // between two groups; of more, a sample
+  // More groups than this are each compared with the largest only: probes grow with the nodes.
+  static constexpr std::size_t many_groups = 24;
+  // What is not known yet holds up a choice between groups for this many probe limits.
+  static constexpr int undecided_limits = 3;
+  static constexpr int waiting_ticks = 2;  // for ends that still believe in a dark link
+  static constexpr std::size_t witnesses = 8;
 
-  void reorder(std::span<const std::size_t> previous) { busy_.reorder(previous); }
-  struct asked_pair {
-    std::uint32_t on, to;  // ids
-  };
+  using asked_pair = connect_requests::asked_pair;
+
+  void reorder(std::span<const std::size_t> previous) { requests_.reorder(previous); }
   // The pair it was about; nullopt when the request is none of ours, or was answered before.
   std::optional<asked_pair> answered(const fact::connect_result&, const step_context&);
   // True when a pair may be planned again.
-  bool viewed(const member_record&, const step_context&);
+  bool viewed(const member_record& m, const step_context& context) { return requests_.viewed(m, context); }
   // A new creation, or gone: what was tried with it says nothing any more.
   void forget(const member_record&);
   // reconnect/0: nothing waits for its backoff.
   void hurry(milliseconds now);
   void plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
-  // A view stopped holding somebody: `from` lost `to`. Where prevent_overlapping_partitions is on, what it
-  // tears down is waited for.
-  void lost(const member_record& from, const member_record& to, milliseconds now);
+  // A view stopped holding somebody: `from` lost `to`.
+  void lost(const member_record& from, const member_record& to, std::string_view why, milliseconds now) {
+    quarantine_.lost(from, to, why, now);
+  }
   // Drops what is not needed any more; once a round.
   void sweep(const step_context&);
 
-  std::size_t under_way() const noexcept { return requests_.size(); }
-  // Pairs (ids, lower first) that are not asked for until a probe from one end to the other has worked.
+  std::size_t under_way() const noexcept { return requests_.under_way(); }
+  // Pairs (ids, lower first) that are held back.
   const std::set<std::pair<std::uint32_t, std::uint32_t>>& quarantined() const noexcept {
     return quarantined_;
   }
@@ -70,88 +71,86 @@ class planner {
     std::uint32_t node;
     std::vector<std::uint32_t> cannot_reach;
     std::string text;  // a sentence
+    bool path_only = true;
   };
   const std::vector<exclusion>& excluded() const noexcept { return excluded_; }
-  // New members that wait for a group that may not be added to right now. Never for longer than two tick
-  // times.
+  // New members that wait for a group that may not be added to right now.
   const std::set<std::uint32_t>& held() const noexcept { return held_; }
   // Requests since the last call, for the incidents.
-  std::vector<asked_pair> take_asked() { return std::exchange(asked_, {}); }
+  std::vector<asked_pair> take_asked() { return requests_.take_asked(); }
   // What was decided about a member since the last call: a sentence each.
   std::vector<std::pair<std::uint32_t, std::string>> take_told() { return std::exchange(told_, {}); }
   // --heal=plan: pairs (asked id, other id) that would be asked for now.
   const std::set<std::pair<std::uint32_t, std::uint32_t>>& would_ask() const noexcept { return would_ask_; }
   // Grows with every change of quarantined() or excluded().
   std::uint64_t exclusions() const noexcept { return exclusions_; }
+  // A dark path between two groups was found light since the last call: links over it are worth a probe now.
+  bool take_recovered() { return std::exchange(recovered_, false); }
 
  private:
-  struct attempt {
-    std::uint32_t asked = 0;  // id of the side that was asked last
-    milliseconds asked_at{0};
-    bool under_way = false;
-    bool connected = false;  // the last answer
-    step_number answered_in = 0;
-    milliseconds answered_at{0};
-    bool stale = false;  // forget() came while it was under way
-  };
-  struct asker {
-    unsigned failed_bursts = 0;
-    std::size_t under_way = 0;
-    bool burst_failed = false;
-    milliseconds not_before{0};
-  };
-  struct request {
-    std::uint32_t on, to;
+  using verdict = quarantine::verdict;
+  struct round;  // what one plan of one kind of name works with
+  struct comparison {
+    verdict said = verdict::works;
+    std::pair<std::size_t, std::size_t> trial{};  // to be tried first: ranks
   };
 
-  // A pair between which no path was found, from either side.
-  struct doubt {
-    unsigned failures = 0;  // rounds of probes in a row
-    milliseconds next{0};   // it is not probed again before
-    milliseconds since{0};
-    unsigned relapses = 0;    // it was let in, and broke again soon
-    milliseconds hold{0};     // not let in before, whatever probes say
-    milliseconds let_in{-1};  // negative: it is not
-  };
-  struct loss {
-    std::uint32_t from, to;
-    milliseconds at;
-  };
-  enum class path { works, unknown, fails };
-  using burst_map = std::map<std::size_t, std::vector<std::size_t>>;  // by rank of the asked node
-
+  // planner.cpp
   bool settled(const step_context&, const rank_set& loners, deadline&) const;
-  void plan_all(const step_context&, deadline&, std::vector<any_action>&);
-  void plan_overlap(const step_context&, path_book&, std::size_t mesh_index, deadline&,
-                    std::vector<any_action>&);
-  bool quiet(const step_context&, deadline&);
-  path look(const step_context&, path_book&, const member_record&, const member_record&, bool patient,
-            deadline&, std::vector<any_action>&);
-  void add(const step_context&, const path_book&, const member_record&, const member_record&, burst_map&);
-  void emit(const step_context&, const burst_map&, std::vector<any_action>&);
+  void plan_all(const step_context&, deadline&, burst_map&);
+  void carry_out(const step_context&, const burst_map&, std::vector<any_action>&);
+  // exclusions.cpp
+  void keep_exclusions(const step_context&, const path_book&);
   void publish_exclusions(const step_context&, const path_book&);
-  void set_busy(const member_record&, const member_record&, bool);
+  void tell_exclusions(const step_context&, const std::vector<exclusion>& next);
+  // plan_overlap.cpp: the steps in their order
+  void plan_overlap(const step_context&, path_book&, std::size_t mesh, deadline&, std::vector<any_action>&,
+                    burst_map&);
+  rank_set planned_for(const step_context&, std::size_t mesh, deadline&);
+  void sort_groups(round&);
+  bool form(round&);
+  void continue_forming(round&);
+  void find_trouble(round&);
+  void inside(round&, std::size_t group);
+  bool ask_inside(round&, std::size_t x, std::size_t y);
+  void between(round&);
+  std::vector<std::pair<std::size_t, std::size_t>> find_conflicts(round&);
+  void join_all(round&, const std::vector<std::size_t>& taken);
+  void introduce(round&);
+  bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
+  // plan_pairs.cpp: questions about two groups
+  comparison compare(round&, std::size_t g, std::size_t h, bool patient);
+  verdict look(round&, std::size_t x, std::size_t y, bool patient, bool harmless);
+  bool calm(round&, std::size_t g, std::size_t h, bool newcomer);
+  verdict exposed(round&, std::size_t g, std::size_t h);
+  bool blocked(round&, std::size_t g, std::size_t h);
+  std::optional<bool> reaches(round&, const member_record& on, const member_record& to);
+  void try_alone(round&, std::pair<std::size_t, std::size_t>, std::size_t g, std::size_t h);
+  void admit(round&, std::size_t g, std::size_t h);
+  void join(round&, std::size_t g, std::size_t h);
+  void add(round&, std::size_t x, std::size_t y);
 
-  request_id next_request_ = 1;
-  std::unordered_map<request_id, request> requests_;
-  std::unordered_map<pair_key, attempt> attempts_;
-  std::unordered_map<std::uint32_t, asker> askers_;
-  std::unordered_map<pair_key, doubt> doubts_;
-  std::vector<loss> losses_;
+  connect_requests requests_;
+  quarantine quarantine_;
+  canaries canaries_;
   std::set<std::uint32_t> had_links_;  // ids: of this creation; or took part in a first burst
   std::set<std::uint32_t> chosen_;     // ids: in the set that was joined last
   std::map<pair_key, milliseconds> one_way_since_;
-  std::map<std::size_t, std::optional<milliseconds>>
-      waiting_since_;                                          // by mesh: a group that may not be added to
+  std::map<std::uint32_t, milliseconds> believes_since_;       // groups by their lowest id
+  std::map<pair_key, milliseconds> blocked_since_;             // by whom, and who wants to join
   std::map<std::uint32_t, std::set<std::uint32_t>> left_out_;  // whom each cannot reach, of this plan
+  std::vector<dark_conflict> dark_;                            // of this plan
+  std::optional<milliseconds> undecided_since_;
+  std::vector<std::uint32_t> forming_;
+  std::size_t forming_step_ = 0, forming_place_ = 0;
+  milliseconds forming_since_{0};
   std::set<std::pair<std::uint32_t, std::uint32_t>> quarantined_;
   std::vector<exclusion> excluded_;
   std::set<std::uint32_t> held_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> would_ask_;
-  std::vector<asked_pair> asked_;
   std::vector<std::pair<std::uint32_t, std::string>> told_;
   std::uint64_t exclusions_ = 0;
-  view_matrix busy_;  // pairs under way, or answered and not yet seen in the views of both ends
+  bool recovered_ = false;
 };
 
 }  // namespace rollcall::membership

@@ -36,6 +36,10 @@ class prober {
   bool probed(const fact::links_probed&, const step_context&);
   // Our link to it was lost, or it is another creation, or it is gone.
   void forget(const member_record&);
+  // A path was found light: what is suspected is probed now.
+  void hurry(milliseconds now) {
+    for (auto& [pair, d] : doubts_) d.next = std::min(d.next, now);
+  }
   // Asks for probes and settles what is suspected. True when suspected() changed.
   bool plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
 

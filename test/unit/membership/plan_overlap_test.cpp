@@ -154,8 +154,8 @@ TEST_F(Overlap, TheLargerSetStaysAndThePairIsProbedEverMoreRarely) {
   live(60s);
   const auto before = path_probes;
   live(120s);
-  EXPECT_LE(path_probes - before, 20U);
-  EXPECT_GE(path_probes - before, 4U);
+  EXPECT_LE(path_probes - before, 440U) << "a canary each 300 ms, and the pair itself ever more rarely";
+  EXPECT_GE(path_probes - before, 200U);
   EXPECT_TRUE(d.connects().empty());
   blocked.clear();
   live(40s);
@@ -176,15 +176,34 @@ TEST_F(Overlap, ReconnectProbesAtOnceAndStillProvesFirst) {
   EXPECT_TRUE(d.connects().empty());
 }
 
-TEST_F(Overlap, NothingIsAddedBesideAMemberThatWeDoNotReach) {
+// Only we do not reach c: the newcomer would throw it out of a healthy mesh.
+TEST_F(Overlap, ANewcomerWaitsForAMemberThatOnlyWeDoNotReach) {
   d.mesh({"a", "b", "c"});
   live(5s);
   d.down("c", reason::tick_timeout);  // the others still see it
+  block("n", "c");
   newcomer("n", {"a", "b", "c", "n"});
   live(20s);
   EXPECT_TRUE(d.connects().empty());
-  d.sees("a", {"b"});
-  d.sees("b", {"a"});
+  live(15s);
+  EXPECT_EQ(d.connects(), (names{"n>a", "n>b"})) << "after --introduce-timeout nobody waits";
+}
+
+TEST_F(Overlap, ANewcomerThatReachesAMemberWhichWeDoNotReachJoins) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  d.down("c", reason::tick_timeout);
+  newcomer("n", {"a", "b", "c", "n"});
+  live(10s);
+  EXPECT_EQ(d.connects(), (names{"n>a", "n>b"}));
+}
+
+TEST_F(Overlap, ANewcomerDoesNotWaitForAMemberThatIsDead) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  d.down("c", reason::tick_timeout);  // its machine is lost: the others still list it
+  for (const auto* other : {"a", "b", "n"}) block(other, "c");
+  newcomer("n", {"a", "b", "c", "n"});
   live(10s);
   EXPECT_EQ(d.connects(), (names{"n>a", "n>b"}));
 }

@@ -1,0 +1,87 @@
+// What the plan says about those it leaves out: who cannot reach whom, and what was found. Readers and
+// incidents are told of what changed only.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "membership/planner.hpp"
+
+namespace rollcall::membership {
+
+// A pair that is looked at again is what it was until more is known: nobody is let in, left out and let in
+// within a moment.
+void planner::keep_exclusions(const step_context& context, const path_book& paths) {
+  const auto fresh = context.now - quarantine::proof_limits * context.options.probe_limit;
+  for (const auto& e : excluded_) {
+    for (const auto id : e.cannot_reach) {
+      const auto* a = context.members.find(e.node);
+      const auto* b = context.members.find(id);
+      if (a == nullptr || b == nullptr || !a->in_mesh() || !b->in_mesh()) continue;
+      if (context.views.sees(a->rank, b->rank) || context.views.sees(b->rank, a->rank)) continue;
+      if (paths.works(*a, *b, fresh) && !quarantine_.barred(*a, *b, context.now)) continue;
+      if (const auto out = left_out_.find(id); out != left_out_.end() && out->second.contains(e.node))
+        continue;
+      left_out_[e.node].insert(id);
+    }
+  }
+}
+
+void planner::publish_exclusions(const step_context& context, const path_book& paths) {
+  std::set<std::pair<std::uint32_t, std::uint32_t>> pairs;
+  std::map<std::uint32_t, std::set<std::uint32_t>> out;
+  for (const auto& [id, others] : left_out_) {
+    for (const auto other : others) {
+      pairs.emplace(std::min(id, other), std::max(id, other));
+      // The one in the set that was joined stays; the other one is left out.
+      const bool inside = chosen_.contains(id) && !chosen_.contains(other);
+      out[inside ? other : id].insert(inside ? id : other);
+    }
+  }
+  std::vector<exclusion> next;
+  constexpr std::size_t most_named = 5;
+  for (const auto& [id, others] : out) {
+    const auto* m = context.members.find(id);
+    if (m == nullptr) continue;
+    exclusion e{.node = id, .cannot_reach = {others.begin(), others.end()}, .text = {}};
+    std::vector<std::string> why;
+    for (const auto other : others) {
+      const auto* o = context.members.find(other);
+      if (o == nullptr) continue;
+      const auto fault = quarantine_.what_fails(paths, *m, *o);
+      e.path_only &= fault == quarantine::fault::path || fault == quarantine::fault::none;
+      if (why.size() == most_named) {
+        why.push_back(fmt::format("the same with {} more", others.size() - most_named));
+        break;
+      }
+      why.push_back(quarantine_.describe(paths, *m, *o));
+    }
+    e.text = fmt::format("{} is left out: {}", m->name.text(), fmt::join(why, "; "));
+    next.push_back(std::move(e));
+  }
+  tell_exclusions(context, next);
+  const auto same = [](const exclusion& a, const exclusion& b) {
+    return a.node == b.node && a.cannot_reach == b.cannot_reach && a.text == b.text;
+  };
+  if (pairs == quarantined_ && std::ranges::equal(next, excluded_, same)) return;
+  quarantined_ = std::move(pairs);
+  excluded_ = std::move(next);
+  ++exclusions_;
+}
+
+void planner::tell_exclusions(const step_context& context, const std::vector<exclusion>& next) {
+  const auto known = [](const std::vector<exclusion>& list, std::uint32_t id) {
+    return std::ranges::find(list, id, &exclusion::node) != list.end();
+  };
+  for (const auto& e : next) {
+    if (!known(excluded_, e.node)) told_.emplace_back(e.node, e.text);
+  }
+  for (const auto& e : excluded_) {
+    const auto* m = context.members.find(e.node);
+    if (m == nullptr || !m->in_mesh() || known(next, e.node)) continue;
+    told_.emplace_back(e.node,
+                       fmt::format("{} may join again: {}", m->name.text(),
+                                   e.path_only ? "a probe has found a path" : "what kept it out has passed"));
+  }
+}
+
+}  // namespace rollcall::membership

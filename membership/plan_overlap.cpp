@@ -1,0 +1,385 @@
+// The plan where overlapping partitions are prevented: nothing is joined that could tear what is whole. Its
+// steps, in their order, are those of plan_overlap().
+#include <algorithm>
+
+#include "membership/compatible.hpp"
+#include "membership/overlap.hpp"
+#include "membership/plan_round.hpp"
+
+namespace rollcall::membership {
+
+void planner::plan_overlap(const step_context& context, path_book& paths, std::size_t mesh, deadline& wake,
+                           std::vector<any_action>& actions, burst_map& bursts) {
+  round r(context, paths, wake, actions, bursts, planned_for(context, mesh, wake));
+  each_rank(r.links.mesh().words(), [&](std::size_t rank) {
+    if (r.links.has_links(rank)) had_links_.insert(context.members[rank].id);
+  });
+  if (!r.links.any_missing()) return;
+  sort_groups(r);
+  if (form(r)) return;
+  find_trouble(r);
+  for (std::size_t g = 0; g < r.groups.size(); ++g) inside(r, g);
+  between(r);
+  introduce(r);
+}
+
+// Who has links is not planned for before it told its settings; who has none cannot lose any.
+rank_set planner::planned_for(const step_context& context, std::size_t mesh, deadline& wake) {
+  const auto any = [](std::span<const word> bits) {
+    return std::ranges::any_of(bits, [](word w) { return w != 0; });
+  };
+  rank_set planned(context.members.size());
+  for (const auto& m : context.members.all()) {
+    if (m->mesh != mesh || !m->joinable() || m->kept_out) continue;
+    if (!m->settings_answered && context.now - m->link_since < settings_at_most &&
+        (any(context.views.sees(m->rank)) || any(context.views.seen_by(m->rank)))) {
+      wake.note(m->link_since + settings_at_most);
+      continue;
+    }
+    planned.insert(m->rank);
+  }
+  return planned;
+}
+
+void planner::sort_groups(round& r) {
+  r.groups = find_groups(r.links);
+  r.group_of.assign(r.context.members.size(), r.groups.size());
+  for (std::size_t g = 0; g < r.groups.size(); ++g) {
+    for (const auto rank : r.groups[g]) r.group_of[rank] = g;
+    const bool fresh = r.groups[g].size() == 1 && !had_links_.contains(r.first_of(g).id);
+    (fresh ? r.fresh : r.established).push_back(g);
+  }
+}
+
+// Nobody has a link to lose: all pairs at once, as soon as those who are on their way are here. True while a
+// formation is going on: nothing else is planned then.
+bool planner::form(round& r) {
+  std::erase_if(forming_, [&](std::uint32_t id) {
+    const auto* m = r.context.members.find(id);
+    return m == nullptr || !m->joinable();
+  });
+  if (!forming_.empty()) {
+    if (r.context.now - forming_since_ >= forming_at_most) forming_.clear();
+    const bool ours = !forming_.empty() && r.links.mesh().contains(r.context.members.find(forming_[0])->rank);
+    if (!ours) return false;
+    continue_forming(r);
+    return !forming_.empty();
+  }
+  if (!r.established.empty()) return false;
+  rank_set loners(r.context.members.size());
+  for (const auto g : r.fresh) loners.insert(r.groups[g].front());
+  if (r.fresh.size() < 2 || !settled(r.context, loners, r.wake)) return true;
+  for (const auto g : r.fresh) {
+    forming_.push_back(r.first_of(g).id);
+    if (r.asks()) had_links_.insert(r.first_of(g).id);
+  }
+  forming_since_ = r.context.now;
+  forming_step_ = 1;
+  forming_place_ = 0;
+  continue_forming(r);
+  return true;
+}
+
+// Pairs in the order of their distance in a circle: each turn gives everybody the same, and once every node
+// has a few neighbours `global` does most of the rest.
+void planner::continue_forming(round& r) {
+  const auto size = forming_.size();
+  auto room = requests_.room();
+  for (; forming_step_ <= size / 2; ++forming_step_, forming_place_ = 0) {
+    for (; forming_place_ < size; ++forming_place_) {
+      if (room == 0) return;
+      const auto next = (forming_place_ + forming_step_) % size;
+      if (2 * forming_step_ == size && next < forming_place_) continue;  // each pair once
+      const auto& a = *r.context.members.find(forming_[forming_place_]);
+      const auto& b = *r.context.members.find(forming_[next]);
+      const bool linked = r.context.views.sees(a.rank, b.rank) || r.context.views.sees(b.rank, a.rank);
+      if (linked || incompatible(a, b) || requests_.last(a, b) != nullptr) continue;
+      const auto* on = &preferred(a, b, true);
+      r.bursts[on->rank].push_back(on == &a ? b.rank : a.rank);
+      --room;
+    }
+  }
+  forming_.clear();
+}
+
+// What concerns each group: losses in it, requests just made, members that it holds and we do not reach.
+void planner::find_trouble(round& r) {
+  const auto count = r.groups.size();
+  r.last_loss.assign(count, milliseconds(-1));
+  r.torn_inside.assign(count, false);
+  r.busy_until.assign(count, milliseconds(0));
+  r.waits.assign(count, false);
+  r.unseen_seen.resize(count);
+  const auto group_of = [&](std::uint32_t id) {
+    const auto* m = r.context.members.find(id);
+    return m == nullptr ? count : r.group_of[m->rank];
+  };
+  for (const auto& l : quarantine_.losses()) {
+    const auto one = group_of(l.from), other = group_of(l.to);
+    for (const auto g : {one, other}) {
+      if (g == count) continue;
+      r.last_loss[g] = std::max(r.last_loss[g], l.at);
+      if (one == other) r.torn_inside[g] = true;
+    }
+    r.wake.note(l.at + quiet_time);
+    r.wake.note(l.at + apart_quiet_time);
+  }
+  rank_set unseen(r.context.members.size());
+  for (const auto& m : r.context.members.all()) {
+    const bool may_be_there = m->state == member_state::suspect || m->state == member_state::joining ||
+                              m->state == member_state::up;
+    if (m->mesh == r.first_of(0).mesh && may_be_there && !r.links.mesh().contains(m->rank) && !m->kept_out) {
+      unseen.insert(m->rank);
+    }
+  }
+  for (std::size_t g = 0; g < count; ++g) {
+    rank_set held(r.context.members.size());
+    bool believes = false;
+    for (const auto rank : r.groups[g]) {
+      for (std::size_t i = 0; i < r.links.words(); ++i) {
+        held.words()[i] |= r.context.views.sees(rank)[i] & unseen.words()[i];
+        believes |= r.links.dark(rank, i) != 0;
+        for (auto bits = requests_.busy(rank)[i]; bits != 0; bits &= bits - 1) {
+          const auto other = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
+          const auto* tried = requests_.last(r.at(rank), r.at(other));
+          if (tried == nullptr) continue;
+          const auto begun = tried->under_way ? tried->asked_at : tried->answered_at;
+          r.busy_until[g] = std::max(r.busy_until[g], begun + quiet_time);
+        }
+      }
+    }
+    each_rank(held.words(), [&](std::size_t rank) { r.unseen_seen[g].push_back(rank); });
+    if (r.busy_until[g] > r.context.now) r.wake.note(r.busy_until[g]);
+    // Whom one joins to a group is passed on to the other end of a link that is dark and still believed in:
+    // one of them would be torn out for it. That lasts for a tick time.
+    const auto id = r.first_of(g).id;
+    if (!believes) {
+      believes_since_.erase(id);
+      continue;
+    }
+    const auto since = believes_since_.try_emplace(id, r.context.now).first->second;
+    const auto tick = r.first_of(g).net_ticktime.value_or(quarantine::default_ticktime);
+    r.waits[g] = r.context.now - since < waiting_ticks * tick;
+  }
+}
+
+// Inside a group: who lacks a link there is asked for it only when a path is proven, and when nothing else in
+// the group is broken: what is added is passed on to everybody in it.
+void planner::inside(round& r, std::size_t g) {
+  const auto& group = r.groups[g];
+  if (group.size() < 2) return;
+  // Of a group that lacks many, some are looked at in each step: probes grow with the nodes.
+  const auto most = 4 * group.size() + 64;
+  std::size_t looked_at = 0;
+  bool sound = true;
+  std::vector<std::pair<std::size_t, std::size_t>> asks;
+  for (const auto x : group) {
+    for (std::size_t i = x / word_bits; i < r.links.words() && looked_at < most; ++i) {
+      for (auto bits = r.links.missing(x, i) & ~requests_.busy(x)[i]; bits != 0; bits &= bits - 1) {
+        const auto y = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
+        if (y < x || r.group_of[y] != g || incompatible(r.at(x), r.at(y))) continue;
+        ++looked_at;
+        if (ask_inside(r, x, y)) {
+          asks.emplace_back(x, y);
+        } else {
+          sound = false;
+        }
+      }
+    }
+  }
+  r.waits[g] = r.waits[g] || !sound;
+  const bool wait = !calm(r, g, g, false) || r.waits[g];
+  for (const auto& [x, y] : asks) {
+    if (wait) {
+      held_.insert({r.at(x).id, r.at(y).id});
+      continue;
+    }
+    const bool forth = r.context.views.sees(x, y), back = r.context.views.sees(y, x);
+    if (forth != back) {
+      r.bursts[forth ? y : x].push_back(forth ? x : y);  // the side that says no
+    } else {
+      add(r, x, y);
+    }
+  }
+}
+
+// Whether the pair may be asked for now, as far as it is concerned itself.
+bool planner::ask_inside(round& r, std::size_t x, std::size_t y) {
+  const auto &a = r.at(x), &b = r.at(y);
+  const auto now = r.context.now;
+  const auto interval = r.context.options.interval;
+  const auto k = key_of(a.id, b.id);
+  if (r.context.views.sees(x, y) != r.context.views.sees(y, x)) {
+    const auto since = one_way_since_.try_emplace(k, now).first->second;
+    r.wake.note(since + 2 * interval);
+    if (now - since < 2 * interval) return false;
+  } else {
+    one_way_since_.erase(k);
+  }
+  if (const auto* tried = requests_.last(a, b); tried != nullptr) {
+    if (tried->under_way) return false;
+    auto from = std::max(requests_.not_before(a), requests_.not_before(b));
+    from = std::max(from, tried->answered_at + interval);
+    if (now < from) {
+      r.wake.note(from);
+      return false;
+    }
+  }
+  const auto said = look(r, x, y, false, false);
+  if (said == verdict::dark || said == verdict::held) left_out_[a.id].insert(b.id);
+  if (said == verdict::dark) dark_.push_back({a.id, b.id, {{a.id, b.id}}});
+  return said == verdict::works;
+}
+
+// A pair of groups that fails decides; while one is not known, nothing is decided, for a while.
+std::vector<std::pair<std::size_t, std::size_t>> planner::find_conflicts(round& r) {
+  std::vector<std::pair<std::size_t, std::size_t>> conflicts, unknown;  // by position in `established`
+  const auto& all = r.established;
+  std::size_t largest = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (r.groups[all[i]].size() > r.groups[all[largest]].size()) largest = i;
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t j = i + 1; j < all.size(); ++j) {
+      if (all.size() > many_groups && i != largest && j != largest) continue;
+      const auto found = compare(r, all[i], all[j], false);
+      const auto said = found.said;
+      r.compared.emplace(std::minmax(all[i], all[j]), found);
+      if (said == verdict::unknown) unknown.emplace_back(i, j);
+      if (said == verdict::dark || said == verdict::held) conflicts.emplace_back(i, j);
+    }
+  }
+  if (unknown.empty()) {
+    undecided_since_.reset();
+  } else {
+    if (!undecided_since_) undecided_since_ = r.context.now;
+    const auto until = *undecided_since_ + undecided_limits * r.context.options.probe_limit;
+    r.wake.note(until);
+    r.undecided = r.context.now < until && all.size() <= many_groups;
+    std::ranges::move(unknown, std::back_inserter(conflicts));
+  }
+  return conflicts;
+}
+
+// The largest set of groups that can all reach each other is joined; then the same among those left over.
+void planner::between(round& r) {
+  const auto conflicts = find_conflicts(r);
+  std::vector<std::size_t> open(r.established.size());
+  for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
+  for (bool first = true; !open.empty() && !r.undecided; first = false) {
+    std::vector<joinable_group> candidates;
+    std::map<std::size_t, std::size_t> position;
+    for (const auto i : open) {
+      const auto& group = r.groups[r.established[i]];
+      position.emplace(i, candidates.size());
+      candidates.push_back(
+          {group.size(), r.links.links_in(group),
+           std::ranges::any_of(group, [&](std::size_t rank) { return chosen_.contains(r.at(rank).id); })});
+    }
+    std::vector<std::pair<std::size_t, std::size_t>> among;
+    for (const auto& [i, j] : conflicts) {
+      if (position.contains(i) && position.contains(j)) among.emplace_back(position[i], position[j]);
+    }
+    std::vector<std::size_t> taken;
+    for (const auto at : choose_groups(candidates, among)) taken.push_back(open[at]);
+    std::vector<std::size_t> groups;
+    for (const auto i : taken) groups.push_back(r.established[i]);
+    if (first) r.main = groups;
+    join_all(r, groups);
+    std::erase_if(open, [&](std::size_t i) { return std::ranges::find(taken, i) != taken.end(); });
+  }
+  if (r.undecided) return;
+  chosen_.clear();
+  for (const auto g : r.main) {
+    for (const auto rank : r.groups[g]) chosen_.insert(r.at(rank).id);
+  }
+}
+
+// Those of the set that may be joined now. One that may not keeps only itself out.
+void planner::join_all(round& r, const std::vector<std::size_t>& taken) {
+  std::set<std::size_t> out;
+  const auto smaller = [&](std::size_t g, std::size_t h) {
+    return r.groups[g].size() < r.groups[h].size() ? g : h;
+  };
+  const bool many = r.established.size() > many_groups;
+  std::size_t largest = taken.empty() ? 0 : taken.front();
+  for (const auto g : taken) {
+    if (r.groups[g].size() > r.groups[largest].size()) largest = g;
+  }
+  std::vector<std::pair<std::size_t, std::size_t>> pairs;
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    for (std::size_t j = i + 1; j < taken.size(); ++j) {
+      const auto g = taken[i], h = taken[j];
+      if (many && g != largest && h != largest) continue;
+      pairs.emplace_back(g, h);
+      if (blocked(r, g, h) || !calm(r, g, h, false)) out.insert(smaller(g, h));
+    }
+  }
+  // What failed or broke is asked for alone first, where that cannot hurt; nobody else joins its two ends.
+  for (const auto& [g, h] : pairs) {
+    if (out.contains(g) || out.contains(h)) continue;
+    const auto said = r.compared.find(std::minmax(g, h));
+    if (said == r.compared.end() || said->second.said != verdict::try_first) continue;
+    try_alone(r, said->second.trial, g, h);
+    out.insert({g, h});
+  }
+  for (const auto& [g, h] : pairs) {
+    if (!out.contains(g) && !out.contains(h)) join(r, g, h);
+  }
+}
+
+// Newcomers: each joins the largest group of the chosen set once every pair with it works, all in one burst.
+void planner::introduce(round& r) {
+  if (r.established.empty() || r.fresh.empty()) return;
+  auto target = r.established.front();
+  const auto weight = [&](std::size_t g) {
+    const bool chosen =
+        std::ranges::any_of(r.groups[g], [&](std::size_t rank) { return chosen_.contains(r.at(rank).id); });
+    return std::pair(chosen, r.groups[g].size());
+  };
+  for (const auto g : r.established) {
+    if (weight(g) > weight(target)) target = g;
+  }
+  std::vector<std::size_t> ready;
+  for (const auto g : r.fresh) {
+    if (may_enter(r, r.first_of(g), g, target)) ready.push_back(g);
+  }
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    join(r, ready[i], target);
+    for (std::size_t j = i + 1; j < ready.size(); ++j) join(r, ready[i], ready[j]);
+    if (r.asks()) had_links_.insert(r.first_of(ready[i]).id);
+  }
+}
+
+bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, std::size_t target) {
+  const auto since = m.came_at;
+  const auto waited = r.context.now - since;
+  const bool patient = waited < r.context.options.introduce_timeout;
+  const auto paired = compare(r, newcomer, target, patient);
+  auto said = paired.said;
+  if (said == verdict::works && patient) said = exposed(r, newcomer, target);
+  if (patient) r.wake.note(since + r.context.options.introduce_timeout);
+  // What goes on in the group does not concern one that has no link to lose; it is given an interval.
+  const bool quiet = waited >= r.context.options.interval || calm(r, newcomer, target, true);
+  if (!quiet) r.wake.note(since + r.context.options.interval);
+  if (patient) {
+    left_out_.erase(m.id);  // names may still be on their way
+    if (said != verdict::works || !quiet) held_.insert(m.id);
+  }
+  // One that it cannot reach may be about to be found dead.
+  if (const auto out = left_out_.find(m.id); out != left_out_.end()) {
+    for (const auto id : out->second) {
+      const auto* other = r.context.members.find(id);
+      const auto heard = other == nullptr ? r.context.now : std::max(other->view_at, other->heard_at);
+      if (r.context.now - heard > 3 * r.context.options.interval / 2) held_.insert(m.id);
+    }
+    if (out->second.empty()) left_out_.erase(out);
+  }
+  if (said == verdict::try_first && quiet) {
+    try_alone(r, paired.trial, newcomer, target);
+    if (r.asks()) had_links_.insert(m.id);
+  }
+  return said == verdict::works && quiet;
+}
+
+}  // namespace rollcall::membership

@@ -1,0 +1,174 @@
+// What the plan asks about two groups: does every pair between them work, is it calm there, who else would be
+// introduced.
+#include <algorithm>
+
+#include "membership/compatible.hpp"
+#include "membership/plan_round.hpp"
+
+namespace rollcall::membership {
+
+planner::verdict planner::look(round& r, std::size_t x, std::size_t y, bool patient, bool harmless) {
+  const auto &a = r.at(x), &b = r.at(y);
+  if (incompatible(a, b)) return verdict::held;
+  if (const auto* tried = requests_.last(a, b); tried != nullptr && tried->under_way) {
+    // One that hangs counts as one that fails.
+    r.wake.note(tried->asked_at + quiet_time);
+    return r.context.now - tried->asked_at < quiet_time ? verdict::unknown : verdict::held;
+  }
+  return quarantine_.look(r.context, r.paths, a, b, patient, harmless, r.wake, r.actions);
+}
+
+// First what is held back already, so that one broken pair saves the probes of all others.
+planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, bool patient) {
+  const auto pairs = sample_pairs(r.groups[g], r.groups[h], max_probed_pairs);
+  const bool harmless = r.alone(g) || r.alone(h);
+  dark_conflict conflict{.one = r.first_of(g).id, .other = r.first_of(h).id, .pairs = {}};
+  comparison result;
+  std::optional<milliseconds> first_lost;
+  std::vector<pair_key> recovered;
+  bool unknown = false, light = false;
+  for (const bool barred : {true, false}) {
+    for (const auto& [x, y] : pairs) {
+      const auto &a = r.at(x), &b = r.at(y);
+      if (quarantine_.barred(a, b, r.context.now) != barred) continue;
+      const bool was_dark = quarantine_.dark(a, b);
+      const auto said = look(r, x, y, patient, harmless);
+      unknown |= said == verdict::unknown;
+      light |= was_dark && !quarantine_.dark(a, b);
+      if (said == verdict::dark || said == verdict::held) {
+        left_out_[a.id].insert(b.id);
+        if (result.said != verdict::dark) result.said = said;
+      }
+      if (said == verdict::dark) {
+        conflict.pairs.emplace_back(a.id, b.id);
+        recovered.push_back(key_of(a.id, b.id));
+      }
+      if (said == verdict::try_first && result.said != verdict::dark && result.said != verdict::held) {
+        const auto lost = quarantine_.tried_first(a, b).value_or(milliseconds{0});
+        if (result.said != verdict::try_first || lost < *first_lost) {
+          result.trial = {x, y};
+          first_lost = lost;
+        }
+        result.said = verdict::try_first;
+      }
+    }
+    if (result.said == verdict::dark || result.said == verdict::held) break;
+  }
+  if (light && !recovered.empty()) {
+    // Dark a moment ago, and one of them is light again: the others are looked at now.
+    quarantine_.recovered(recovered, r.context.now);
+    recovered_ = true;
+    r.wake.note(r.context.now + milliseconds(1));
+  }
+  if (!conflict.pairs.empty()) dark_.push_back(std::move(conflict));
+  if (unknown && result.said != verdict::dark && result.said != verdict::held) result.said = verdict::unknown;
+  return result;
+}
+
+// What is being torn is left alone: after a loss in one of the groups, or while a request is young.
+bool planner::calm(round& r, std::size_t g, std::size_t h, bool newcomer) {
+  const auto now = r.context.now;
+  if (r.busy_until[g] > now || r.busy_until[h] > now) return false;
+  const auto last = std::max(r.last_loss[g], r.last_loss[h]);
+  if (last < milliseconds(0)) return true;
+  const bool inside = r.torn_inside[g] || r.torn_inside[h] || g == h;
+  const bool apart = !newcomer && !inside && !r.links.touch(r.groups[g], r.groups[h]);
+  return now - last >= (apart ? apart_quiet_time : quiet_time);
+}
+
+// A probe of the path from `on`, since only that end answers us; nullopt while it is not known.
+std::optional<bool> planner::reaches(round& r, const member_record& on, const member_record& to) {
+  const auto since = r.context.now - 2 * r.context.options.interval;
+  if (const auto last = r.paths.last(on, to); last && last->asked_at >= since) {
+    return last->result == path_probe::reachable;
+  }
+  if (r.paths.under_way(on, to)) return std::nullopt;
+  if (const auto until = r.paths.mute_until(on, to); until > r.context.now) {
+    r.wake.note(until);
+    return std::nullopt;
+  }
+  if (!r.paths.ask(on, to, r.context.options.probe_limit, r.context.now, r.actions)) {
+    r.wake.note(r.context.now + milliseconds(100));
+  }
+  return std::nullopt;
+}
+
+// Members that we do not reach and `h` holds: one that is alive and that `g` cannot reach would be torn out
+// of a healthy mesh. One that its own peers cannot reach is dead or dark to them, and is ignored.
+planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h) {
+  auto worst = verdict::works;
+  std::size_t seen = 0;
+  for (const auto x : r.unseen_seen[h]) {
+    if (++seen > witnesses) break;
+    const auto& there = r.at(x);
+    std::size_t asked = 0;
+    for (const auto rank : r.groups[g]) {
+      if (++asked > witnesses) break;
+      const auto own = reaches(r, r.at(rank), there);
+      if (own && *own) continue;
+      const auto witness =
+          std::ranges::find_if(r.groups[h], [&](std::size_t w) { return r.context.views.sees(w, x); });
+      const auto theirs =
+          witness == r.groups[h].end() ? std::optional(false) : reaches(r, r.at(*witness), there);
+      if (theirs && !*theirs) break;
+      if (!own || !theirs) {
+        if (worst == verdict::works) worst = verdict::unknown;
+      } else {
+        worst = verdict::dark;
+      }
+    }
+  }
+  return worst;
+}
+
+// Two groups with members may not be joined while somebody in one believes in a dark link, or holds one that
+// the other cannot reach. Not for ever: then what is there is joined.
+bool planner::blocked(round& r, std::size_t g, std::size_t h) {
+  if (r.waits[g] || r.waits[h]) return true;
+  const auto k = key_of(r.first_of(g).id, r.first_of(h).id);
+  if (exposed(r, g, h) == verdict::works && exposed(r, h, g) == verdict::works) {
+    blocked_since_.erase(k);
+    return false;
+  }
+  const auto since = blocked_since_.try_emplace(k, r.context.now).first->second;
+  const auto tick = r.first_of(g).net_ticktime.value_or(quarantine::default_ticktime);
+  r.wake.note(since + waiting_ticks * tick);
+  return r.context.now - since < waiting_ticks * tick;
+}
+
+// The pair by itself, on the one that has no link: whatever comes of it, nothing can be torn.
+void planner::try_alone(round& r, std::pair<std::size_t, std::size_t> pair, std::size_t g, std::size_t h) {
+  auto [x, y] = pair;
+  const auto alone = [&](std::size_t rank) { return r.alone(r.group_of[rank]); };
+  if (!alone(x) && alone(y)) std::swap(x, y);
+  const auto &a = r.at(x), &b = r.at(y);
+  const auto& on = quarantine_.trial_side(a, b);
+  if (r.asks()) quarantine_.trial(on, &on == &a ? b : a);
+  admit(r, g, h);
+  r.bursts[on.rank].push_back(&on == &a ? y : x);
+}
+
+void planner::admit(round& r, std::size_t g, std::size_t h) {
+  if (!r.asks()) return;
+  std::vector<std::uint32_t> left, right;
+  for (const auto x : r.groups[g]) left.push_back(r.at(x).id);
+  for (const auto y : r.groups[h]) right.push_back(r.at(y).id);
+  quarantine_.admitted(std::move(left), std::move(right), r.context.now);
+}
+
+void planner::join(round& r, std::size_t g, std::size_t h) {
+  admit(r, g, h);
+  for (const auto x : r.groups[g]) {
+    for (const auto y : r.groups[h]) add(r, x, y);
+  }
+}
+
+// Asked where a probe worked and the last request did not fail.
+void planner::add(round& r, std::size_t x, std::size_t y) {
+  const auto &a = r.at(x), &b = r.at(y);
+  if (requests_.under_way(a, b)) return;
+  const auto& on = quarantine_.side_to_ask(r.context, r.paths, a, b);
+  r.bursts[on.rank].push_back(&on == &a ? y : x);
+}
+
+}  // namespace rollcall::membership

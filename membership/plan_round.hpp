@@ -1,0 +1,43 @@
+// What one plan of one kind of name works with, from its first step to its last. Only planner's own files
+// include this.
+#pragma once
+
+#include "membership/planner.hpp"
+
+namespace rollcall::membership {
+
+struct planner::round {
+  round(const step_context& c, path_book& p, deadline& w, std::vector<any_action>& a, burst_map& b,
+        rank_set mesh)
+      : context(c), paths(p), wake(w), actions(a), bursts(b), links(c, std::move(mesh)) {}
+
+  const step_context& context;
+  path_book& paths;
+  deadline& wake;
+  std::vector<any_action>& actions;
+  burst_map& bursts;
+  mesh_links links;
+
+  std::vector<rank_group> groups;
+  std::vector<std::size_t> group_of;            // by rank
+  std::vector<std::size_t> established, fresh;  // groups; fresh: one new member each
+  // By group:
+  std::vector<milliseconds> last_loss;                // with an end in it, negative: none
+  std::vector<bool> torn_inside;                      // that loss may go on: its other end is elsewhere
+  std::vector<milliseconds> busy_until;               // requests that were just made are waited for
+  std::vector<bool> waits;                            // not to be joined to another one now
+  std::vector<std::vector<std::size_t>> unseen_seen;  // whom it holds and we do not reach: ranks
+  std::vector<std::size_t> main;                      // positions of the groups that are joined
+  bool undecided = false;
+  std::map<std::pair<std::size_t, std::size_t>, comparison> compared;  // of established groups
+
+  // With heal_mode::plan nothing is asked, and nothing may be remembered as asked.
+  bool asks() const { return context.options.heal != heal_mode::plan; }
+  const member_record& at(std::size_t rank) const { return context.members[rank]; }
+  const member_record& first_of(std::size_t group) const { return at(groups[group].front()); }
+  bool alone(std::size_t group) const {
+    return groups[group].size() == 1 && !links.has_links(groups[group].front());
+  }
+};
+
+}  // namespace rollcall::membership

@@ -1,0 +1,368 @@
+#include "membership/quarantine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "membership/jitter.hpp"
+
+namespace rollcall::membership {
+namespace {
+
+// What POP does on a third node, and what erlang:disconnect_node/1 says: the link was given up by its own
+// end.
+constexpr std::string_view dropped_by_its_own_node = "disconnect";
+constexpr unsigned lower_side = 1, higher_side = 2, both_sides = 3;
+
+unsigned side(std::uint32_t on, std::uint32_t to) {
+  return on < to ? lower_side : higher_side;
+}
+
+}  // namespace
+
+const member_record& preferred(const member_record& a, const member_record& b, bool both_loners) {
+  if (a.entry != b.entry) return a.entry > b.entry ? a : b;
+  const auto& lesser = a.name < b.name ? a : b;
+  const auto& greater = a.name < b.name ? b : a;
+  if (both_loners) return (a.rank + b.rank) % 2 == 0 ? lesser : greater;
+  return greater;
+}
+
+milliseconds quarantine::hold(unsigned strikes) {
+  if (strikes <= 1) return first_hold;
+  return std::min(max_hold, second_hold * (1U << std::min(strikes - 2, 10U)));
+}
+
+milliseconds quarantine::soon(const entry& e, const member_record& a, const member_record& b) {
+  const auto tick =
+      std::max(a.net_ticktime.value_or(default_ticktime), b.net_ticktime.value_or(default_ticktime));
+  return std::max(soon_ticks * tick, e.strikes > 0 ? soon_holds * hold(e.strikes) : milliseconds{0});
+}
+
+quarantine::entry* quarantine::find(std::uint32_t a, std::uint32_t b) {
+  const auto found = entries_.find(key_of(a, b));
+  return found != entries_.end() ? &found->second : nullptr;
+}
+
+const quarantine::entry* quarantine::find(std::uint32_t a, std::uint32_t b) const {
+  const auto found = entries_.find(key_of(a, b));
+  return found != entries_.end() ? &found->second : nullptr;
+}
+
+quarantine::entry* quarantine::obtain(std::uint32_t a, std::uint32_t b) {
+  if (auto* known = find(a, b); known != nullptr) return known;
+  if (entries_.size() >= max_entries) return nullptr;
+  return &entries_[key_of(a, b)];
+}
+
+void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right,
+                          milliseconds now) {
+  if (admissions_.size() >= max_admissions) admissions_.pop_front();
+  admissions_.push_back({now, {left.begin(), left.end()}, {right.begin(), right.end()}});
+}
+
+std::optional<milliseconds> quarantine::admitted_at(std::uint32_t a, std::uint32_t b) const {
+  for (auto at = admissions_.rbegin(); at != admissions_.rend(); ++at) {
+    if ((at->left.contains(a) && at->right.contains(b)) || (at->left.contains(b) && at->right.contains(a))) {
+      return at->at;
+    }
+  }
+  return std::nullopt;
+}
+
+void quarantine::strike(entry& e, milliseconds now) {
+  ++e.strikes;
+  e.struck_at = now;
+  e.not_before = now + hold(e.strikes);
+}
+
+void quarantine::trial(const member_record& on, const member_record& to) {
+  if (auto* e = obtain(on.id, to.id); e != nullptr) e->trial = true;
+}
+
+void quarantine::connected(std::uint32_t on, std::uint32_t to) {
+  auto* e = find(on, to);
+  if (e == nullptr) return;
+  e->failed_sides = 0;
+  e->trial = false;
+  e->dark_rounds = 0;
+  e->root_lost.reset();
+  // What broke while it was up is not forgiven by coming up.
+  if (!e->broke) e->not_before = milliseconds{0};
+}
+
+// The other side is asked at once; when both have failed it waits.
+void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& context) {
+  auto* e = obtain(on, to);
+  if (e == nullptr) return;
+  e->failed_sides |= side(on, to);
+  e->last_failed_on = on;
+  e->failed_at = context.now;
+  const bool trial = std::exchange(e->trial, false);
+  if (e->failed_sides != both_sides) {
+    e->next_trial = context.now;
+    return;
+  }
+  const auto pause = trial_pause(context.options.interval);
+  e->next_trial = context.now + jittered(pause, context.options.seed, on ^ to, e->strikes) - pause / 10;
+  if (trial && e->strikes > 0) {
+    e->not_before = std::max(e->not_before, context.now + hold(e->strikes));
+  } else {
+    strike(*e, context.now);
+  }
+}
+
+void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
+                      milliseconds now) {
+  if (losses_.size() >= max_losses) losses_.pop_front();
+  losses_.push_back({from.id, to.id, now, why == dropped_by_its_own_node});
+  // There was a link: requests that failed before are history.
+  if (auto* e = find(from.id, to.id); e != nullptr) e->failed_sides = 0;
+}
+
+void quarantine::settle(const step_context& context, deadline& wake) {
+  // What tears down after a lost link goes on for a while; a node that died takes nobody's time.
+  constexpr milliseconds remembered{2'000};
+  std::erase_if(losses_, [&](const loss& l) {
+    if (context.now - l.at >= remembered) return true;
+    const auto* a = context.members.find(l.from);
+    const auto* b = context.members.find(l.to);
+    return a == nullptr || b == nullptr || !a->in_mesh() || !b->in_mesh() || a->link_since > l.at ||
+           b->link_since > l.at;
+  });
+  struct told {
+    milliseconds first;
+    bool collateral;
+  };
+  std::map<pair_key, told> pairs;
+  for (const auto& l : losses_) {
+    const auto [at, fresh] = pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral});
+    if (!fresh) at->second.collateral |= l.collateral;
+  }
+  for (auto& l : losses_) {
+    wake.note(l.at + remembered);
+    if (l.judged) continue;
+    if (context.now - l.at < losses_settle) {
+      wake.note(l.at + losses_settle);
+      continue;
+    }
+    l.judged = true;
+    const auto& its = pairs.find(key_of(l.from, l.to))->second;
+    if (its.collateral || its.first != l.at) continue;
+    auto* e = obtain(l.from, l.to);
+    const auto* a = context.members.find(l.from);
+    const auto* b = context.members.find(l.to);
+    if (e == nullptr || a == nullptr || b == nullptr) continue;
+    e->root_lost = l.at;
+    const auto let_in = admitted_at(l.from, l.to);
+    if (!let_in || l.at - *let_in > soon(*e, *a, *b)) continue;
+    e->broke = true;
+    strike(*e, context.now);
+  }
+  std::erase_if(admissions_, [&](const admission& a) { return context.now - a.at > soon_holds * max_hold; });
+}
+
+void quarantine::forget(const member_record& m) {
+  std::erase_if(entries_, [&](const auto& e) { return concerns(e.first, m.id); });
+  std::erase_if(losses_, [&](const loss& l) { return l.from == m.id || l.to == m.id; });
+  for (auto& a : admissions_) {
+    a.left.erase(m.id);
+    a.right.erase(m.id);
+  }
+}
+
+void quarantine::hurry(milliseconds now) {
+  for (auto& [pair, e] : entries_) {
+    e.next_probe = e.next_trial = now;
+    e.not_before = milliseconds{0};
+  }
+}
+
+void quarantine::recovered(const std::vector<pair_key>& pairs, milliseconds now) {
+  for (const auto k : pairs) {
+    if (const auto found = entries_.find(k); found != entries_.end()) found->second.next_probe = now;
+  }
+}
+
+void quarantine::sweep(const step_context& context) {
+  std::erase_if(entries_, [&](const auto& item) {
+    const auto& [pair, e] = item;
+    const auto* a = context.members.find(lower(pair));
+    const auto* b = context.members.find(higher(pair));
+    if (a == nullptr || b == nullptr) return true;
+    const auto last = std::max(e.struck_at, e.root_lost.value_or(milliseconds{0}));
+    return context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
+           context.now - last > soon(e, *a, *b);
+  });
+}
+
+quarantine::verdict quarantine::look(const step_context& context, path_book& paths, const member_record& a,
+                                     const member_record& b, bool patient, bool harmless, deadline& wake,
+                                     std::vector<any_action>& actions) {
+  auto* e = find(a.id, b.id);
+  if (e != nullptr) {
+    if (e->not_before <= context.now) e->broke = false;
+    const bool waits = e->not_before > context.now && (!harmless || e->broke);
+    const bool pauses = harmless && e->failed_sides != 0 && e->next_trial > context.now;
+    if (waits || pauses) {
+      wake.note(waits ? e->not_before : e->next_trial);
+      if (e->failed_sides != 0) look_at_mapper(context, paths, *e, a, b, actions);
+      return verdict::held;
+    }
+  }
+  const auto path = look_at_path(context, paths, a, b, e, patient, wake, actions);
+  if (path != verdict::works || e == nullptr || !harmless) return path;
+  const bool doubtful = e->failed_sides != 0 || e->root_lost || e->strikes > 0;
+  return doubtful ? verdict::try_first : verdict::works;
+}
+
+// Whether a path between the two is known to work, by a probe that is not too old; asks where it is not
+// known.
+quarantine::verdict quarantine::look_at_path(const step_context& context, path_book& paths,
+                                             const member_record& a, const member_record& b, entry* e,
+                                             bool patient, deadline& wake, std::vector<any_action>& actions) {
+  const auto limit = context.options.probe_limit;
+  const auto fresh = context.now - proof_limits * limit;
+  if (paths.works(a, b, e == nullptr ? fresh : std::max(fresh, e->since))) {
+    if (e != nullptr) e->dark_rounds = 0;
+    return verdict::works;
+  }
+  const bool dark = e != nullptr && e->dark_rounds > 0;
+  if (dark && context.now < e->next_probe) {
+    wake.note(e->next_probe);
+    return verdict::dark;
+  }
+  // The newer one first: it has least to lose, and when one cannot resolve the other yet, it is the older.
+  const auto& first = preferred(a, b, false);
+  const auto& second = &first == &a ? b : a;
+  const auto since = dark ? e->next_probe : fresh;
+  bool mute = false;
+  for (const auto* on : {&first, &second}) {
+    const auto& to = on == &first ? second : first;
+    if (paths.under_way(*on, to)) return verdict::unknown;
+    const auto last = paths.last(*on, to);
+    if (last && last->asked_at >= since) continue;  // it failed, or it would work
+    if (const auto until = paths.mute_until(*on, to); until > context.now) {
+      wake.note(until);
+      mute = true;
+      continue;
+    }
+    if (!paths.ask(*on, to, limit, context.now, actions)) wake.note(context.now + milliseconds(100));
+    return verdict::unknown;
+  }
+  if (mute) return verdict::unknown;
+  no_path(context, a, b, patient, wake);
+  return verdict::dark;
+}
+
+void quarantine::no_path(const step_context& context, const member_record& a, const member_record& b,
+                         bool patient, deadline& wake) {
+  auto* e = obtain(a.id, b.id);
+  if (e == nullptr) return;
+  ++e->dark_rounds;
+  e->since = context.now;
+  const auto interval = context.options.interval;
+  const auto doublings = patient ? 0U : std::min(e->dark_rounds - 1, 10U);
+  const auto longest = std::min(max_probe_pause, max_probe_intervals * interval);
+  const auto pause = std::min(longest, interval * (1U << doublings));
+  e->next_probe = context.now + jittered(pause, context.options.seed, a.id ^ b.id, e->dark_rounds);
+  wake.note(e->next_probe);
+}
+
+void quarantine::look_at_mapper(const step_context& context, path_book& paths, const entry& e,
+                                const member_record& a, const member_record& b,
+                                std::vector<any_action>& actions) {
+  for (const auto* on : {&a, &b}) {
+    const auto& to = on == &a ? b : a;
+    if ((e.failed_sides & side(on->id, to.id)) == 0) continue;
+    const auto known = paths.last(*on, to, probed_port::mapper);
+    if (known && known->asked_at >= e.failed_at) continue;
+    paths.ask(*on, to, context.options.probe_limit, context.now, actions, probed_port::mapper);
+  }
+}
+
+const member_record& quarantine::side_to_ask(const step_context& context, const path_book& paths,
+                                             const member_record& a, const member_record& b) const {
+  const auto* on = &preferred(a, b, false);
+  const auto* to = on == &a ? &b : &a;
+  const auto fresh = context.now - proof_limits * context.options.probe_limit;
+  const auto worked = [&](const member_record& from, const member_record& other) {
+    const auto found = paths.last(from, other);
+    return found && found->result == path_probe::reachable && found->asked_at >= fresh;
+  };
+  if (!worked(*on, *to) && worked(*to, *on)) std::swap(on, to);
+  const auto* e = find(a.id, b.id);
+  if (e == nullptr || e->failed_sides == 0) return *on;
+  const bool this_failed = (e->failed_sides & side(on->id, to->id)) != 0;
+  const bool that_failed = (e->failed_sides & side(to->id, on->id)) != 0;
+  if (this_failed && (!that_failed || e->last_failed_on == on->id)) return *to;
+  return *on;
+}
+
+const member_record& quarantine::trial_side(const member_record& alone, const member_record& other) const {
+  const auto* e = find(alone.id, other.id);
+  if (e == nullptr || (e->failed_sides & side(alone.id, other.id)) == 0) return alone;
+  const bool there = (e->failed_sides & side(other.id, alone.id)) != 0;
+  return !there || e->last_failed_on == alone.id ? other : alone;
+}
+
+bool quarantine::dark(const member_record& a, const member_record& b) const {
+  const auto* e = find(a.id, b.id);
+  return e != nullptr && e->dark_rounds > 0;
+}
+
+bool quarantine::barred(const member_record& a, const member_record& b, milliseconds now) const {
+  const auto* e = find(a.id, b.id);
+  return e != nullptr && (e->dark_rounds > 0 || e->failed_sides != 0 || e->not_before > now);
+}
+
+std::optional<milliseconds> quarantine::tried_first(const member_record& a, const member_record& b) const {
+  const auto* e = find(a.id, b.id);
+  return e != nullptr ? e->root_lost : std::nullopt;
+}
+
+quarantine::fault quarantine::what_fails(const path_book& paths, const member_record& a,
+                                         const member_record& b) const {
+  const auto* e = find(a.id, b.id);
+  if (e == nullptr) return fault::none;
+  if (e->dark_rounds > 0) return fault::path;
+  if (e->broke) return fault::breaks;
+  if (e->failed_sides == 0) return fault::none;
+  for (const auto* on : {&a, &b}) {
+    const auto& to = on == &a ? b : a;
+    if ((e->failed_sides & side(on->id, to.id)) == 0) continue;
+    const auto mapper = paths.last(*on, to, probed_port::mapper);
+    if (mapper && mapper->result != path_probe::reachable) return fault::port_mapper;
+  }
+  return fault::handshake;
+}
+
+std::string quarantine::describe(const path_book& paths, const member_record& from,
+                                 const member_record& to) const {
+  const auto found = [&](const member_record& on, const member_record& other, probed_port port) {
+    const auto last = paths.last(on, other, port);
+    return last ? to_string(last->result) : std::string_view("not probed");
+  };
+  switch (what_fails(paths, from, to)) {
+    case fault::port_mapper:
+      return fmt::format(
+          "it cannot link with {}: the distribution port answers, the port mapper does not (port mapper from "
+          "it: {}, from there: {})",
+          to.name.text(), found(from, to, probed_port::mapper), found(to, from, probed_port::mapper));
+    case fault::handshake:
+      return fmt::format(
+          "it cannot link with {}: the path works, and the handshake fails (their cookies for each other, "
+          "net_kernel:allow/1, or what stands in between)",
+          to.name.text());
+    case fault::breaks:
+      return fmt::format("its link with {} comes up, and breaks again soon", to.name.text());
+    case fault::none:
+    case fault::path:
+      break;
+  }
+  return fmt::format("it has no path to {} (from it: {}, from there: {})", to.name.text(),
+                     found(from, to, probed_port::distribution), found(to, from, probed_port::distribution));
+}
+
+}  // namespace rollcall::membership

@@ -1,0 +1,145 @@
+// Which pairs are held back, why, and until when. Every pause of a pair has its home here.
+//
+//   admitted() when a pair is let in; failed(), connected(), lost() for what came of it; settle() once a
+//   step; look() is what the plan asks: may this pair be joined?
+//
+// Only an outcome proves a link: a request that was answered true, and a link that stayed. A probe of the
+// path can only rule a pair out.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "membership/context.hpp"
+#include "membership/deadline.hpp"
+#include "membership/pair.hpp"
+#include "membership/path_book.hpp"
+
+namespace rollcall::membership {
+
+// Of two that were there before, the one that entered discovery later is asked: it has the least to lose, and
+// when one of them cannot resolve the other yet, it is the other. Nodes that all have nothing yet share the
+// work.
+const member_record& preferred(const member_record& a, const member_record& b, bool both_loners);
+
+class quarantine {
+ public:
+  // A path probe proves a path for so many times its limit: long enough to probe a sample of pairs one after
+  // the other and join them in one burst, short against what a cut does to a mesh.
+  static constexpr int proof_limits = 3;
+  // A pair without a path is probed again after one interval, two, four, and never less often than after six
+  // (a minute at most). Canaries look at the same pairs in between.
+  static constexpr milliseconds max_probe_pause{60'000};
+  static constexpr int max_probe_intervals = 6;
+  // A pair that was let in and failed or broke again is not let in for 30 s, then 5 min, doubled up to half
+  // an hour: together with the first tear at most three within two minutes, then one in five minutes at most.
+  static constexpr milliseconds first_hold{30'000}, second_hold{300'000}, max_hold{1'800'000};
+  // "Again soon": within two tick times, since a link that carries only small packets lives until its tick,
+  // and within twice the last hold, so that a slow rhythm of breaking does not look new each time.
+  static constexpr int soon_ticks = 2, soon_holds = 2;
+  static constexpr milliseconds default_ticktime{60'000};
+  // Where it cannot hurt (one of the two has no link), a request that failed is made again after one and a
+  // half intervals: so that a pair that works again is in within two.
+  static constexpr milliseconds trial_pause(milliseconds interval) { return interval * 3 / 2; }
+  // Both ends of a lost link have told why after that.
+  static constexpr milliseconds losses_settle{300};
+  static constexpr std::size_t max_entries = 300'000, max_losses = 4'096, max_admissions = 256;
+
+  enum class verdict {
+    works,      // join it
+    try_first,  // it may work: ask for it alone, where that cannot hurt, before anything is joined
+    unknown,    // being probed
+    dark,       // no path from either side
+    held,       // it failed, or broke, and waits
+  };
+  enum class fault { none, path, port_mapper, handshake, breaks };
+
+  // Both ends are to be joined now, with all the others of `left` and `right`.
+  void admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, milliseconds now);
+  void trial(const member_record& on, const member_record& to);
+  void connected(std::uint32_t on, std::uint32_t to);
+  void failed(std::uint32_t on, std::uint32_t to, const step_context&);
+  // `from` does not see `to` any more. `why` may be empty.
+  void lost(const member_record& from, const member_record& to, std::string_view why, milliseconds now);
+  // Judges what was lost a moment ago.
+  void settle(const step_context&, deadline&);
+  void forget(const member_record&);
+  // reconnect/0: everything is looked at again now.
+  void hurry(milliseconds now);
+  // A canary got through between their groups: pairs that waited for nothing but a path are probed now.
+  void recovered(const std::vector<pair_key>&, milliseconds now);
+  void sweep(const step_context&);
+
+  // `patient`: one of them is new, and names may resolve late: it is probed every interval. `harmless`: one
+  // of them has no link at all, so that asking for this pair alone cannot hurt.
+  verdict look(const step_context&, path_book&, const member_record& a, const member_record& b, bool patient,
+               bool harmless, deadline&, std::vector<any_action>&);
+  // The side to ask: where a probe worked and the last request did not fail.
+  const member_record& side_to_ask(const step_context&, const path_book&, const member_record& a,
+                                   const member_record& b) const;
+  // The side of a trial: `alone` is the one without a link, and asked unless it failed there last.
+  const member_record& trial_side(const member_record& alone, const member_record& other) const;
+  bool dark(const member_record& a, const member_record& b) const;
+  // Dark, failed or waiting.
+  bool barred(const member_record& a, const member_record& b, milliseconds now) const;
+  // When it was lost as the first of its tear, if it is to be tried before others.
+  std::optional<milliseconds> tried_first(const member_record& a, const member_record& b) const;
+  // What is wrong with a pair that is dark or held, and a few words for people.
+  fault what_fails(const path_book&, const member_record& a, const member_record& b) const;
+  std::string describe(const path_book&, const member_record& from, const member_record& to) const;
+  // Links lost lately between members that are still there: what tears down goes on for a while.
+  struct loss {
+    std::uint32_t from, to;
+    milliseconds at;
+    bool collateral;  // dropped by its own node, since another one had lost it
+    bool judged = false;
+  };
+  const std::deque<loss>& losses() const noexcept { return losses_; }
+
+ private:
+  struct entry {
+    // The path.
+    unsigned dark_rounds = 0;  // of probes, in a row
+    milliseconds next_probe{0};
+    milliseconds since{0};  // what was proven before says nothing
+    // Requests.
+    unsigned failed_sides = 0;  // 1: the lower id was asked and it failed, 2: the higher
+    std::uint32_t last_failed_on = 0;
+    milliseconds failed_at{0};
+    bool trial = false;  // the request under way is one
+    milliseconds next_trial{0};
+    // Links.
+    std::optional<milliseconds> root_lost;  // it was the first of a tear
+    bool broke = false;
+    // Both.
+    unsigned strikes = 0;
+    milliseconds not_before{0}, struck_at{0};
+  };
+  struct admission {
+    milliseconds at;
+    std::unordered_set<std::uint32_t> left, right;
+  };
+
+  static milliseconds hold(unsigned strikes);
+  static milliseconds soon(const entry&, const member_record& a, const member_record& b);
+  entry* find(std::uint32_t a, std::uint32_t b);
+  const entry* find(std::uint32_t a, std::uint32_t b) const;
+  entry* obtain(std::uint32_t a, std::uint32_t b);
+  std::optional<milliseconds> admitted_at(std::uint32_t a, std::uint32_t b) const;
+  void strike(entry&, milliseconds now);
+  verdict look_at_path(const step_context&, path_book&, const member_record& a, const member_record& b,
+                       entry*, bool patient, deadline&, std::vector<any_action>&);
+  // A request failed although the path works: whether it is the port mapper.
+  static void look_at_mapper(const step_context&, path_book&, const entry&, const member_record& a,
+                             const member_record& b, std::vector<any_action>&);
+  void no_path(const step_context&, const member_record& a, const member_record& b, bool patient, deadline&);
+
+  std::unordered_map<pair_key, entry> entries_;
+  std::deque<admission> admissions_;
+  std::deque<loss> losses_;
+};
+
+}  // namespace rollcall::membership
