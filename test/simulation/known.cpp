@@ -5,29 +5,9 @@ namespace rollcall::simulation {
 const std::vector<not_yet_true>& named_not_yet_true() {
   static const std::vector<not_yet_true> all{
       {"a_node_cut_off_and_then_from_the_observer",
-       "a doubted member went stale, and its root is looked up and not found (prober, inferring groups): "
-       "crash"},
-      {"a_pair_that_refuses_the_handshake",
-       "a path probe that finds TCP is taken for a link: the pair is asked for again and again, each time "
-       "tearing the mesh"},
-      {"a_port_mapper_blocked_for_all",
-       "the same side is asked each time; the other one, which could dial, never"},
-      {"a_port_mapper_blocked_between_two", "a path probe that finds TCP is taken for a link"},
-      {"a_newcomer_while_a_machine_is_lost",
-       "newcomers wait while the others still believe in a dead member"},
-      {"a_newcomer_while_only_the_observer_cannot_reach_a_member",
-       "newcomers wait for two tick times while a member is not reached by the observer alone"},
-      {"halves_of_ten_joined", "the pause before the next probe grows to 30 s"},
-      {"halves_of_twenty_joined", "the pause before the next probe grows to 30 s"},
-      {"halves_of_six_joined_after_an_hour", "the pause before the next probe grows to 30 s"},
-      {"an_asked_node_without_local_ports", "a probe that ends without an answer is asked again at once"},
+       "the node that is cut off from everybody is down, not suspect"},
       {"a_newcomer_is_no_part_of_an_incident",
        "a new node that waits beside a cut is listed as left out by it"},
-      {"releases_that_refuse_each_other",
-       "pairs of releases that refuse each other are asked for again and again"},
-      {"a_machine_with_five_lost_and_back",
-       "after the return each recovering pair opens an incident of its own"},
-      {"one_pod_that_was_away_and_ran_on", "nothing says that a node was away, ran on and came back"},
   };
   return all;
 }

@@ -215,7 +215,7 @@ void shell::dial(const action::dial& asked) {
            .number = l.number + 1,
            .deafness = (l.deafness + 2U) & ~1U,
            .since = time_.now()};
-    tell(fact::link_up{names_[i], mesh_[i].creation, true});
+    tell(fact::link_up{names_[i], mesh_[i].creation, true, mesh_[i].kernel.release <= 23});
   });
 }
 
