@@ -84,7 +84,7 @@ TEST(Exporter, HasEveryClosedLabelAtZeroFromTheStart) {
     std::size_t expected;
   };
   for (const auto& [name, series, expected] : {
-           row{"conditions, at both severities", "\nerlang_cluster_health_detail{", 26},
+           row{"conditions, at both severities", "\nerlang_cluster_health_detail{", 30},
            row{"states", "\nerlang_cluster_members{", 6},
            row{"problems", "\nerlang_cluster_members_by_problem{", 12},
            row{"pairs", "\nerlang_cluster_links{", 6},
