@@ -36,12 +36,15 @@ struct Answers : testing::Test {
 
   const cnode::pid caller{"a@h", 1, 0, 1};
   membership::snapshot_ptr current;
-  int rounds = 0;
+  int rounds = 0, resumed = 0;
+  std::chrono::milliseconds paused{0};
   std::vector<cnode::pid> subscribed;
   subscriptions::outcome subscribing = subscriptions::outcome::ok;
   answers functions{"1.2.3",
                     {.snapshot = [this] { return current; },
                      .start_round = [this] { ++rounds; },
+                     .pause = [this](std::chrono::milliseconds span) { paused = span; },
+                     .resume = [this] { ++resumed; },
                      .configuration =
                          [] {
                            return membership::report::document{membership::report::object{
@@ -167,6 +170,16 @@ TEST_F(Answers, ManyDifferentQuestionsDoNotGrowTheCache) {
 TEST_F(Answers, ReconnectStartsARound) {
   EXPECT_TRUE(value("reconnect").is_atom("ok"));
   EXPECT_EQ(rounds, 1);
+}
+
+TEST_F(Answers, PauseTakesSecondsAndResumeEndsIt) {
+  EXPECT_TRUE(value("pause", {term(std::int64_t{600})}).is_atom("ok"));
+  EXPECT_EQ(paused, std::chrono::minutes(10));
+  EXPECT_EQ(ask("pause", {term(std::int64_t{0})}).kind, answer_kind::function_clause);
+  EXPECT_EQ(ask("pause", {atom{"long"}}).kind, answer_kind::function_clause);
+  EXPECT_EQ(ask("pause", {term(std::int64_t{100'000'000})}).kind, answer_kind::bad_argument);
+  EXPECT_TRUE(value("resume").is_atom("ok"));
+  EXPECT_EQ(resumed, 1);
 }
 
 TEST_F(Answers, VersionAndHelpAreBinaries) {

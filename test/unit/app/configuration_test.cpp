@@ -374,6 +374,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {"members", "status"},
                 {},
                 "'status' is one argument too many: `rollcall members` takes options only"},
+        bad_row{"pause_without_a_time", {"pause"}, {}, "`rollcall pause` needs a time: rollcall pause 10m"},
         bad_row{"no_value", {"--interval"}, {}, "--interval needs a value: --interval TIME"},
         bad_row{"empty_value", {"--interval=", "5s"}, {}, "--interval has an empty value"},
         bad_row{"flag_as_value", {"--srv", "--dns", "a@b"}, {}, "--srv needs a value: --srv BASE@DOMAIN"},
