@@ -160,10 +160,13 @@ asio::awaitable<round> roster::refresh() {
 
 bool roster::learned(const node_name& listed, const node_name& real) {
   auto& own = *implementation_;
-  for (const auto& each : own.sources) each->learned(listed, real);
   const auto* found = own.find(listed);
   if (found == nullptr) return false;
-  if (found->host_is_guess || found->name == real) return true;
+  if (found->host_is_guess) {
+    for (const auto& each : own.sources) each->learned(listed, real);
+    return false;
+  }
+  if (found->name == real) return true;
   const auto& original = found->listed_as ? *found->listed_as : found->name;
   return own.spellings.learn(original, real, own.resolve.search());
 }

@@ -47,8 +47,8 @@ class roster {
   static constexpr int empty_rounds_to_believe = 3;
 
   // A node that is listed under the first name told another one in its handshake. True: it is the same node,
-  // which spells its host otherwise (case, a final dot, without the search list's domain), and goes by its
-  // own spelling from now on; or one of --local, whose host was a guess.
+  // which spells its host otherwise (case, a final dot, without the search list's domain), and review() has
+  // it under its own spelling. The guessed host of one of --local is replaced from the next round on.
   bool learned(const node_name& listed, const node_name& real);
   // A listed node was linked. True: review() may give other entries than before.
   bool linked(const node_name&);
