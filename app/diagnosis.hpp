@@ -29,6 +29,8 @@ struct diagnosis {
   std::vector<node_name> visible;     // its view, when the last step was reached
   bool hidden = false;                // a remote shell or another Rollcall: no member, has no view to ask for
   std::optional<node_name> answered_as;  // another name than was dialled
+  std::string base{};                    // of a node that --mesh=base keeps apart from those with another one
+  bool nobody = false;                   // an address of which nothing says that a node should be there
   bool passed() const { return steps.size() == step_count && steps.back().passed; }
 };
 

@@ -54,7 +54,7 @@ struct examination {
     co_await node.stop();
   }
 
-  asio::awaitable<void> examine(discovery::entry entry) {
+  asio::awaitable<void> examine(discovery::entry entry, bool learned = false) {
     const auto peer_port =
         asked.peer_port == peer_port_mode::fixed ? std::optional(asked.fixed_peer_port) : std::nullopt;
     if (!entry.pattern.empty()) {
@@ -63,6 +63,8 @@ struct examination {
     }
     found.push_back(co_await diagnose(node, resolver, std::move(entry), mapper_port, peer_port,
                                       {.connect = asked.connect_timeout, .call = asked.connect_timeout}));
+    auto& last = found.back();
+    if (learned && asked.mesh == mesh_mode::base) last.base = last.node.alive();
   }
 
   // An address: every name its port mapper has and the pattern takes; with a known port whoever answers
@@ -71,10 +73,11 @@ struct examination {
     const auto pattern = std::exchange(place.pattern, {});
     place.host_is_guess = true;
     if (place.port || peer_port) {
-      co_await examine(std::move(place));
+      co_await examine(std::move(place), true);
       co_return;
     }
-    diagnosis nobody{.node = place.name, .steps = {}, .visible = {}, .hidden = false, .answered_as = {}};
+    diagnosis nobody{
+        .node = place.name, .steps = {}, .visible = {}, .hidden = false, .answered_as = {}, .nobody = true};
     if (!place.address) {
       auto answer = co_await resolver.addresses(place.host);
       if (!answer.records.empty()) place.address = answer.records.front();
@@ -95,7 +98,7 @@ struct examination {
       auto one = place;
       one.name = std::move(*name);
       one.port = each.port;
-      co_await examine(std::move(one));
+      co_await examine(std::move(one), true);
     }
     if (any) co_return;
     nobody.steps.push_back(
@@ -132,6 +135,7 @@ std::string missing_in_view(const diagnosis& of, const std::vector<diagnosis>& a
   std::string missing;
   for (const auto& other : all) {
     if (other.node == of.node || !other.passed() || other.node.kind() != of.node.kind()) continue;
+    if (other.base != of.base) continue;
     if (!visible.contains(other.node)) missing += (missing.empty() ? "" : ", ") + other.node.text();
   }
   return missing;
@@ -181,7 +185,7 @@ int doctor(const configuration& asked, const environment& env) {
       well = false;
     }
     std::cout << steps;
-    if (no_member) continue;
+    if (no_member || d.nobody) continue;
     well = well && d.passed();
     answered = answered || d.passed();
   }
