@@ -39,14 +39,11 @@ struct platform {
 TEST(Platforms, RabbitMqsNodesLeaveTheClustersDomainOut) {
   temporary_directory files;
   platform p;
-  p.dns.publish("rabbit-nodes.default", {{.hostname = "rabbit-0", .address = "127.0.0.1"},
-                                         {.hostname = "rabbit-1", .address = "127.0.0.2"}});
-  // What the pods' resolv.conf does for the BEAM. Two nodes of one base name want a port mapper each; so one
-  // of them is called otherwise here.
+  p.dns.publish("rabbit-nodes.default", {{.hostname = "rabbit-0", .address = "127.0.0.1"}});
+  // What the pods' resolv.conf does for the BEAM.
   const auto inetrc = files.write("inetrc",
                                   "{lookup, [file]}.\n"
-                                  "{host, {127,0,0,1}, [\"rabbit-0.rabbit-nodes.default\"]}.\n"
-                                  "{host, {127,0,0,1}, [\"Rabbit-1.rabbit-nodes.default\"]}.\n");
+                                  "{host, {127,0,0,1}, [\"rabbit-0.rabbit-nodes.default\"]}.\n");
   p.add("rabbit@rabbit-0.rabbit-nodes.default", inetrc);
   const auto rollcall = p.rollcall({"--srv", "rabbit@_dist._tcp.rabbit-nodes.default"});
   EXPECT_TRUE(eventually([&] { return rollcall.is("rabbit@rabbit-0.rabbit-nodes.default", "up"); }, 60s,
