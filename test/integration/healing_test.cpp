@@ -1,5 +1,6 @@
 // The scenarios' stage: threads, claims, and the judgement with what is not yet true.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include <condition_variable>
 #include <cstdlib>

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -153,8 +154,19 @@ void beam::kill() {
   if (process_) process_->kill();
 }
 
+// Only the thread that takes the signal stops the others: on a busy machine they go on for a while.
 void beam::freeze() {
   process_->signal(SIGSTOP);
+  const auto stopped = [&] {
+    const auto tasks = "/proc/" + std::to_string(process_->id()) + "/task";
+    return std::ranges::all_of(std::filesystem::directory_iterator(tasks), [](const auto& task) {
+      const auto stat = read_file(task.path() / "stat");
+      const auto end = stat.rfind(')');
+      return end == std::string::npos || stat.compare(end, 3, ") T") == 0;
+    });
+  };
+  if (!eventually(stopped, milliseconds(10'000), "stopped", milliseconds(2)))
+    throw std::runtime_error(options_.name + " does not stop on SIGSTOP");
 }
 void beam::thaw() {
   process_->signal(SIGCONT);
