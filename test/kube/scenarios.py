@@ -3,11 +3,9 @@
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 
-from cluster import REPOSITORY, Failure, Namespace, Rollcall, kubectl, page_counts, run, until
+from cluster import REPOSITORY, Failure, Namespace, Rollcall, get, kubectl, page_counts, run, until
 
 ALL = []
 open_things = []
@@ -303,3 +301,91 @@ def quickstart():
             print(f"    {ended.returncode} after {time.monotonic() - began:4.1f} s: {command[:100]}", flush=True)
             if ended.returncode != 0:
                 raise Failure(f"{document}, {heading}: {command}: {ended.returncode}\n{ended.stdout}{ended.stderr}")
+
+
+def long(function):
+    """Only with --all."""
+    function.long = True
+    return scenario(function)
+
+
+def rig(*arguments):
+    run([os.path.join(REPOSITORY, "test/kube/rig"), *arguments])
+
+
+@long
+def storm():
+    """2 -> 8 -> 3 -> 6 within ten seconds; all pods at once; one force-deleted"""
+    inside, watch = statefulset("storm")
+    inside.scale("sts/app", 2)
+    watch.whole(2)
+    with watch.step("2 -> 8 -> 3 -> 6", allowed=COMING):
+        for count in (8, 3, 6):
+            inside.scale("sts/app", count)
+            time.sleep(3)
+        watch.whole(6, 300)
+    inside.scale("sts/app", 3)
+    watch.whole(3)
+    with watch.step("all pods at once", allowed=COMING | {"isolated", "possible_split", "nothing_discovered"}):
+        before = {pod["metadata"]["uid"] for pod in inside.pods("app=app").values()}
+        inside.kubectl("delete", "pods", "-l", "app=app", "--wait=false")
+        until("three others", lambda: len(found := inside.pods("app=app")) == 3 and not before & {pod["metadata"]["uid"] for pod in found.values()})
+        watch.whole(3, 300)
+    with watch.step("one force-deleted", allowed=COMING | {"name_mismatch"}):
+        before = inside.pods("app=app")["app-1"]["metadata"]["uid"]
+        inside.kubectl("delete", "pod", "app-1", "--force", "--grace-period=0")
+        until("another pod", lambda: inside.pods("app=app")["app-1"]["metadata"]["uid"] != before)
+        watch.whole(3)
+
+
+@long
+def name_server_away():
+    """CoreDNS scaled to nothing for a minute and a half: told, and nobody is disconnected"""
+    inside, watch = statefulset("nameless")
+    open_things.append(lambda: kubectl("-n", "kube-system", "scale", "deploy/coredns", "--replicas=2"))
+    with watch.step("away and back", allowed={"discovery_stale"}):
+        kubectl("-n", "kube-system", "scale", "deploy/coredns", "--replicas=0")
+        until("it is told", lambda: any(one["name"] == "discovery_stale" for one in watch.api("status")["details"]), 180)
+        if set(page_counts(inside.pods("app=app")).values()) != {2}:
+            raise Failure(watch.picture())
+        kubectl("-n", "kube-system", "scale", "deploy/coredns", "--replicas=2")
+        until("it is over", lambda: not watch.api("status")["details"], 180)
+    watch.whole(3)
+
+
+@long
+def two_replicas():
+    """Two Rollcalls under one name: the newer works, the older stands by, and nobody loses a link"""
+    inside, watch = statefulset("twice")
+    inside.scale("deploy/rollcall", 2)
+
+    def one_stands_by():
+        pods = inside.pods(watch.labels)
+        answers = [json.loads(get_status(pod)) for pod in pods.values()]
+        return len(answers) == 2 and sorted(one["standing_by"] for one in answers) == [False, True]
+
+    until("one works and one stands by", one_stands_by)
+    if set(page_counts(inside.pods("app=app")).values()) != {2}:
+        raise Failure(watch.picture())
+    inside.scale("deploy/rollcall", 1)
+    until("one is left", lambda: len(inside.pods(watch.labels)) == 1 and watch.find())
+    watch.whole(3)
+
+
+def get_status(pod):
+    return get(f"http://{pod['status']['podIP']}:14369/api/v1/status")
+
+
+@long
+def machine_cut_off():
+    """A machine's cable out for ten seconds and in again"""
+    inside, watch = statefulset("cable")
+    here = next(iter(inside.ready(watch.labels).values()))["spec"]["nodeName"]
+    other = "2" if here == "node-1" else "1"
+    open_things.append(lambda: rig("node", other, "restore"))
+    with watch.step("cut for ten seconds", allowed=COMING | {"possible_split", "netsplit", "quarantine"}, incidents=1):
+        rig("node", other, "cut")
+        time.sleep(10)
+        rig("node", other, "restore")
+        until("nobody is missing", lambda: not watch.api("status")["details"], 240)
+    watch.whole(3, 300)
