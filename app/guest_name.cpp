@@ -29,10 +29,10 @@ int bind_abstract(std::string_view name) {
 
 }  // namespace
 
-std::optional<guest_name> guest_name::take(std::string_view host) {
+std::optional<guest_name> guest_name::take(std::string_view host, std::string_view among) {
   for (int number = 1; number <= guest_names; ++number) {
     const auto alive = fmt::format("rollcall-check-{}", number);
-    const int socket = bind_abstract(alive);
+    const int socket = bind_abstract(fmt::format("{}{}", among, alive));
     if (socket < 0) continue;
     return guest_name(node_name::make(alive, host).value(), socket);
   }

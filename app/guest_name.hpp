@@ -15,8 +15,9 @@ inline constexpr int guest_names = 8;
 // held until this goes, or the program ends.
 class guest_name {
  public:
-  // Absent: all are taken.
-  static std::optional<guest_name> take(std::string_view host);
+  // Absent: all are taken. `among`: a group of programs that share the eight among themselves; the usual one
+  // when empty.
+  static std::optional<guest_name> take(std::string_view host, std::string_view among = {});
   ~guest_name();
   guest_name(guest_name&&) noexcept;
   guest_name& operator=(guest_name&&) noexcept;
