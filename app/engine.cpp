@@ -326,9 +326,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     switch (succession_.judge(at, *found, others_than(at))) {
       case succession::verdict::ours: {
         log_.debug("an old connection of ours is there still: it is replaced", {{"at", at.text()}});
-        // A member that says so at once, again and again, would be asked at once, again and again.
+        // One that says so again and again is asked again once an interval.
         const auto now = std::chrono::steady_clock::now();
-        if (now - std::exchange(replaced_, now) >= configuration_.interval) start_round();
+        std::erase_if(replaced_,
+                      [&](const auto& one) { return now - one.second >= configuration_.interval; });
+        if (replaced_.emplace(at, now).second) start_round();
         co_return;
       }
       case succession::verdict::unbelieved:
@@ -739,8 +741,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::optional<std::chrono::steady_clock::time_point> last_round_;
   std::chrono::steady_clock::time_point trimmed_ = started_;
-  std::chrono::steady_clock::time_point
-      replaced_{};  // when a round was last begun for an old connection of ours
+  // For which nodes a round was begun within the last interval, since they hold an old connection of ours.
+  std::map<node_name, std::chrono::steady_clock::time_point> replaced_;
   std::optional<std::chrono::steady_clock::time_point> memory_told_;
   std::uint64_t memory_closed_ = 0;
   asio::steady_timer wake_, next_round_, state_due_, views_answered_;
