@@ -12,13 +12,17 @@
 #include <iostream>
 
 #include "app/commands.hpp"
+#include "app/descriptors.hpp"
 #include "app/engine.hpp"
+#include "app/service_manager.hpp"
 
 namespace rollcall::app {
 namespace {
 
 // SIGTERM leaves within a second, whatever the network does.
 constexpr std::chrono::milliseconds leave_limit{900};
+// A service manager without a watchdog hears of a changed status this late.
+constexpr std::chrono::milliseconds status_pause{5'000};
 
 asio::ip::tcp::endpoint http_endpoint(const configuration& c) {
   boost::system::error_code code;
@@ -51,10 +55,15 @@ struct service {
              .version = ROLLCALL_VERSION,
              .failed = [this](std::string what) { lines.error("http: " + what); },
              .noticed = [this](std::string what) { lines.warning(what); }}),
+        manager(env),
+        heartbeat(io),
         signals(io, SIGTERM, SIGINT, SIGHUP) {}
 
   asio::awaitable<void> start() {
     for (const auto& warning : configuration.warnings) lines.warning(warning);
+    if (const auto files = raise_descriptor_limit(); files.now > files.before) {
+      lines.info(fmt::format("the limit of open files is raised from {} to {}", files.before, files.now));
+    }
     if (const auto bound = web.start(); !bound) {
       throw startup_error(
           fmt::format("cannot listen for HTTP on {}:{}: {}; choose another address with --http",
@@ -63,6 +72,19 @@ struct service {
     co_await cluster.start();
     const auto at = web.endpoint();
     lines.info("metrics, API and page are served", {{"http", boost::lexical_cast<std::string>(at)}});
+    if (manager.listens()) asio::co_spawn(io, keep_manager_told(), [](std::exception_ptr) {});
+  }
+
+  // That it comes from the loop itself is the point: one that hangs is restarted.
+  asio::awaitable<void> keep_manager_told() {
+    manager.ready(cluster.ready().why);
+    while (!stopping) {
+      heartbeat.expires_after(manager.heartbeat().value_or(status_pause));
+      boost::system::error_code ignored;
+      co_await heartbeat.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      if (manager.heartbeat()) manager.alive();
+      manager.status(cluster.ready().why);
+    }
   }
 
   asio::awaitable<void> until_told_to_stop() {
@@ -80,6 +102,9 @@ struct service {
 
   asio::awaitable<void> leave() {
     using namespace asio::experimental::awaitable_operators;
+    stopping = true;
+    manager.stopping();
+    heartbeat.cancel();
     web.stop();
     asio::steady_timer limit(io, leave_limit);
     boost::system::error_code ignored;
@@ -98,7 +123,10 @@ struct service {
   metrics::exporter exporter;
   engine cluster;
   http::server web;
+  service_manager manager;
+  asio::steady_timer heartbeat;
   asio::signal_set signals;
+  bool stopping = false;
 };
 
 }  // namespace
