@@ -23,6 +23,7 @@
 
 #include "app/options.hpp"
 #include "app/options_values.hpp"
+#include "app/plain_text.hpp"
 #include "app/printable.hpp"
 #include "app/table.hpp"
 
@@ -312,7 +313,7 @@ int ask_once(const configuration& config, std::ostream& out, std::ostream& compl
   } catch (const std::exception& failure) {
     complaints << fmt::format(
         "rollcall: cannot ask {}: {} (is rollcall running there? --url says whom to ask)\n",
-        printable(config.url), printable(failure.what()));
+        printable(config.url), printable(plain_text(failure)));
     return could_not_ask;
   }
   if (answer.status == 404) {
@@ -338,7 +339,7 @@ int ask_once(const configuration& config, std::ostream& out, std::ostream& compl
     if (!config.json) return show(config.command, parsed, now, out);
   } catch (const std::exception& failure) {
     complaints << fmt::format("rollcall: what {} answered is not rollcall's: {} (--url says whom to ask)\n",
-                              printable(config.url), printable(failure.what()));
+                              printable(config.url), printable(plain_text(failure)));
     return could_not_ask;
   }
   out << json::serialize(parsed) << '\n';

@@ -17,6 +17,7 @@
 #include <set>
 
 #include "app/answers.hpp"
+#include "app/descriptors.hpp"
 #include "app/inquiry.hpp"
 #include "app/introductions.hpp"
 #include "app/local_nodes.hpp"
@@ -24,8 +25,8 @@
 #include "app/network.hpp"
 #include "app/questions.hpp"
 #include "app/reason.hpp"
+#include "app/record.hpp"
 #include "app/reporter.hpp"
-#include "app/state_file.hpp"
 #include "app/subscriptions.hpp"
 #include "app/succession.hpp"
 #include "cnode/flags.hpp"
@@ -51,8 +52,6 @@ constexpr milliseconds memory_line_pause = 60'000ms;
 constexpr milliseconds shortest_stand_by = 2'000ms, longest_stand_by = 15'000ms;
 constexpr std::string_view stands_by =
     "standing by: another rollcall of our name is at work; one is enough, stop either";
-// The state file is written this long after a change, with all that changed meanwhile.
-constexpr milliseconds state_delay = 1'000ms;
 // Rounds are working while the last ended within this many intervals, and never less than the floor.
 constexpr int rounds_late = 3;
 constexpr milliseconds rounds_late_floor = 30'000ms;
@@ -84,8 +83,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         answers_(ROLLCALL_VERSION,
                  {.snapshot = [this] { return snapshot_; },
                   .start_round = [this] { start_round(); },
-                  .leave = [this](const node_name& node) { tell(fact::leave{node}); },
-                  .rejoin = [this](const node_name& node) { tell(fact::rejoin{node}); },
+                  .leave = [this](const node_name& node) { told_to_leave(node); },
+                  .rejoin = [this](const node_name& node) { told_to_rejoin(node); },
                   .pause = [this](milliseconds span) { pause(span); },
                   .resume = [this] { resume(); },
                   .configuration = [this] { return to_document(configuration_); },
@@ -136,11 +135,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                    .stopping = [this] { return stopping_; },
                    .port_mapper_port = port_mapper_port_}),
         subscriptions_(io, own_node(), counted_call()),
+        record_(std::make_shared<record>(io, l, c.command == command::run ? c.state_dir : std::string())),
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
         wake_(io),
         next_round_(io),
-        state_due_(io),
         views_answered_(io) {}
 
   cnode::node_options own_node_options() const {
@@ -198,7 +197,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       const auto before = std::exchange(snapshot_, core_.snapshot());
       history_.note(*snapshot_);
       reporter_.changed(*before, *snapshot_, result.events);
-      remember(*before, *snapshot_);
+      record_->keep(*snapshot_);
     }
     for (auto& a : result.actions) {
       std::visit([this](auto& what) { carry_out(what); }, a);
@@ -270,7 +269,13 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     auto self = shared_from_this();
     auto target = target_for(name);
     target.take_over = succession_.may_take_over(name);
-    auto linked = co_await node_->dial(std::move(target), configuration_.connect_timeout);
+    auto linked = co_await node_->dial(target, configuration_.connect_timeout);
+    while (!linked && !stopping_ && !standing_by_ && nothing_to_dial_with()) {
+      asio::steady_timer pause(io_, configuration_.interval);
+      boost::system::error_code ignored;
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      if (!stopping_) linked = co_await node_->dial(target, configuration_.connect_timeout);
+    }
     if (stopping_ || standing_by_) co_return;
     if (linked) {
       if (linked->name == name) co_return;  // the observer is told of the link
@@ -305,6 +310,15 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                            membership::dial_step::handshake});
     review();
     return true;
+  }
+
+  // Without a descriptor a dial says nothing about the node: it is made again later, and nobody is told.
+  bool nothing_to_dial_with() {
+    const bool out = out_of_descriptors();
+    if (out && !std::exchange(out_of_descriptors_told_, true)) {
+      log_.warning(out_of_descriptors_text() + ": nodes cannot be dialled until some are free");
+    }
+    return out;
   }
 
   // ---- two under one name: succession.hpp
@@ -397,6 +411,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       standing_by_ = false;
       node_->stand_by(false);
       start_anew();
+      for (const auto& node : record_->orders_to_leave()) tell(fact::leave{node});
       log_.info("nobody else holds a link under our name any more: at work again",
                 {{"name", configuration_.name->text()}, {"seen_at", linked->name.text()}});
       link_up(*linked);
@@ -462,43 +477,22 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // ---- what outlives us
 
   void recall() {
-    if (configuration_.state_dir.empty() || configuration_.command != command::run) return;
-    state_.emplace(configuration_.state_dir);
-    auto read = state_->read();
-    for (const auto& problem : read.problems) log_.warning(problem);
-    if (!read.found) return;
-    core_.restore(std::move(read.found->incidents), std::move(read.found->totals), read.found->kept_out);
-    snapshot_ = core_.snapshot();
+    auto found = record_->read();
+    if (found) {
+      core_.restore(std::move(found->incidents), std::move(found->totals), found->kept_out);
+      snapshot_ = core_.snapshot();
+    }
+    record_->keep(*snapshot_);
   }
 
-  void remember(const membership::snapshot& before, const membership::snapshot& after) {
-    if (!state_) return;
-    const auto out = kept_out_in(after);
-    if (before.incidents == after.incidents && out == kept_out_in(before)) return;
-    if (std::exchange(state_awaited_, true)) return;
-    state_due_.expires_after(state_delay);
-    state_due_.async_wait([self = shared_from_this()](boost::system::error_code) {
-      self->state_awaited_ = false;
-      self->write_state();
-    });
+  // Also while standing by: it is carried out when our turn comes.
+  void told_to_leave(const node_name& node) {
+    record_->told_to_leave(node);
+    tell(fact::leave{node});
   }
-
-  void write_state() {
-    const auto problem = state_->write({*snapshot_->incidents, snapshot_->totals, kept_out_in(*snapshot_)});
-    if (!problem.empty() && !std::exchange(state_failing_, true)) {
-      log_.warning("incidents are not kept: " + problem, {{"dir", configuration_.state_dir}});
-    }
-    if (problem.empty() && std::exchange(state_failing_, false)) {
-      log_.info("incidents are kept again", {{"dir", configuration_.state_dir}});
-    }
-  }
-
-  static std::vector<node_name> kept_out_in(const membership::snapshot& s) {
-    std::vector<node_name> out;
-    for (const auto& m : s.members) {
-      if (m.kept_out && !m.pruned) out.push_back(m.name);
-    }
-    return out;
+  void told_to_rejoin(const node_name& node) {
+    record_->told_to_rejoin(node);
+    tell(fact::rejoin{node});
   }
 
   void start_round() {
@@ -702,8 +696,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     wake_.cancel();
     next_round_.cancel();
     views_answered_.cancel();
-    if (state_ && state_awaited_) write_state();
-    state_due_.cancel();
+    record_->flush();
     co_await node_->stop();
   }
 
@@ -732,6 +725,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   introductions introductions_;
   lookouts lookouts_;
   subscriptions subscriptions_;
+  std::shared_ptr<record> record_;
   succession succession_;
   std::optional<inquiry> inquiry_;  // while one is under way
   membership::cluster core_;
@@ -745,9 +739,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::map<node_name, std::chrono::steady_clock::time_point> replaced_;
   std::optional<std::chrono::steady_clock::time_point> memory_told_;
   std::uint64_t memory_closed_ = 0;
-  asio::steady_timer wake_, next_round_, state_due_, views_answered_;
-  std::optional<state_file> state_;
-  bool state_awaited_ = false, state_failing_ = false;
+  asio::steady_timer wake_, next_round_, views_answered_;
   std::vector<membership::any_fact> facts_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::string port_mapper_problem_;
@@ -755,7 +747,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::size_t views_awaited_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
-  bool step_posted_ = false, review_posted_ = false;
+  bool step_posted_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
   bool stopping_ = false;
 };

@@ -10,6 +10,7 @@
 #include "app/client.hpp"
 #include "app/commands.hpp"
 #include "app/engine.hpp"
+#include "app/plain_text.hpp"
 
 namespace {
 
@@ -80,7 +81,7 @@ int main(int argc, char** argv) {
     std::cerr << "rollcall: " << e.what() << '\n';
     return rollcall::app::exit_cannot_start;
   } catch (const std::exception& e) {
-    std::cerr << "rollcall: unexpected error: " << e.what() << "; please report this\n";
+    std::cerr << "rollcall: unexpected error: " << rollcall::app::plain_text(e) << "; please report this\n";
     return 70;  // EX_SOFTWARE, sysexits.h
   }
 }

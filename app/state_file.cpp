@@ -13,6 +13,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "app/plain_text.hpp"
+
 namespace rollcall::app {
 namespace {
 
@@ -249,43 +251,50 @@ state_file::reading state_file::read() {
   reading result;
   std::error_code code;
   const auto size = std::filesystem::file_size(path(), code);
+  if (code == std::errc::no_such_file_or_directory || code == std::errc::not_a_directory) return result;
   if (code) {
-    if (code != std::errc::no_such_file_or_directory) {
-      result.problems.push_back(fmt::format("{} cannot be read: {}", path(), code.message()));
-    }
+    set_aside(result, code.message());
     return result;
   }
-  std::string problem;
   if (size > max_size) {
-    problem = fmt::format("it is larger than {} MiB", max_size >> 20U);
-  } else {
-    std::ifstream in(path(), std::ios::binary);
-    std::string text(std::istreambuf_iterator<char>(in), {});
-    if (!in && !in.eof()) {
-      result.problems.push_back(path() + " cannot be read");
-      return result;
-    }
-    try {
-      result.found = from_json(text);
-      return result;
-    } catch (const std::exception& e) {
-      problem = e.what();
-    }
+    set_aside(result, fmt::format("it is larger than {} MiB", max_size >> 20U));
+    return result;
   }
+  errno = 0;
+  std::ifstream in(path(), std::ios::binary);
+  if (!in) {
+    set_aside(result, std::strerror(errno));
+    return result;
+  }
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  try {
+    result.found = from_json(text);
+  } catch (const std::exception& e) {
+    set_aside(result, plain_text(e));
+  }
+  return result;
+}
+
+void state_file::set_aside(reading& result, const std::string& problem) {
+  std::error_code code;
   std::string aside;
   for (int number = 1; number < 100; ++number) {
     aside = fmt::format("{}.damaged-{}", path(), number);
     if (!std::filesystem::exists(aside, code)) break;
   }
   std::filesystem::rename(path(), aside, code);
+  if (code) {
+    not_to_be_lost_ = fmt::format("{} cannot be read ({}), and is not written over", path(), problem);
+    result.problems.push_back(
+        fmt::format("{} is damaged ({}) and could not be set aside: {}", path(), problem, code.message()));
+    return;
+  }
   result.problems.push_back(
-      code ? fmt::format("{} is damaged ({}) and could not be set aside: {}", path(), problem, code.message())
-           : fmt::format("{} is damaged ({}): it is now {}, and Rollcall begins anew", path(), problem,
-                         aside));
-  return result;
+      fmt::format("{} is damaged ({}): it is now {}, and Rollcall begins anew", path(), problem, aside));
 }
 
 std::string state_file::write(const remembered_state& state) {
+  if (!not_to_be_lost_.empty()) return not_to_be_lost_;
   std::error_code code;
   std::filesystem::create_directories(folder_, code);
   if (code) return fmt::format("{}: {}", folder_, code.message());

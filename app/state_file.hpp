@@ -27,8 +27,8 @@ class state_file {
     std::optional<remembered_state> found;  // absent when there is none, or none that can be read
     std::vector<std::string> problems;      // sentences for the log
   };
-  // A file that is not what we write is renamed aside (…damaged-N), so that nothing is lost and nothing stops
-  // us.
+  // A file that is not what we write, or cannot be read, is renamed aside (…damaged-N), so that nothing is
+  // lost and nothing stops us. Where that fails, it is not written over.
   reading read();
   // Empty, or why it failed. The folder is made when it is missing.
   std::string write(const remembered_state&);
@@ -36,7 +36,10 @@ class state_file {
   std::string path() const { return folder_ + "/incidents.json"; }
 
  private:
+  void set_aside(reading&, const std::string& problem);
+
   std::string folder_;
+  std::string not_to_be_lost_;  // why there is a file that must stay as it is
 };
 
 // The file's text and back. Throws std::runtime_error with what was wrong, and where.

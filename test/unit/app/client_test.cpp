@@ -256,6 +256,9 @@ TEST_P(BadAnswer, IsASentenceAndCodeTwo) {
   EXPECT_EQ(result.out, "");
   EXPECT_THAT(result.complaints, testing::StartsWith("rollcall: "));
   EXPECT_THAT(result.complaints, HasSubstr(GetParam().complaint));
+  EXPECT_THAT(result.complaints, testing::Not(HasSubstr(".hpp")))
+      << "a library's source is nobody's business";
+  EXPECT_THAT(result.complaints, testing::Not(HasSubstr("/usr/")));
 }
 
 INSTANTIATE_TEST_SUITE_P(
