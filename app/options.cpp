@@ -215,6 +215,20 @@ option dns_server_option() {
           }};
 }
 
+option log_level_option() {
+  auto made = choice_option<log_level>("log-level", group::logging, "least level that is logged",
+                                       &configuration::level,
+                                       {{"debug", log_level::debug},
+                                        {"info", log_level::info},
+                                        {"warning", log_level::warning},
+                                        {"error", log_level::error}});
+  // What many programs call it.
+  made.assign = [as_named = std::move(made.assign)](configuration& c, const values& given) {
+    as_named(c, given.front() == "warn" ? values{"warning"} : given);
+  };
+  return made;
+}
+
 option http_option() {
   return {"http",
           group::serving,
@@ -331,11 +345,7 @@ std::vector<option> make_options() {
       http_option(),
       number_option("max-link-series", group::serving, "N", "most series of the metric link_up",
                     &c::max_link_series, 0, 1'000'000),
-      choice_option<log_level>("log-level", group::logging, "least level that is logged", &c::level,
-                               {{"debug", log_level::debug},
-                                {"info", log_level::info},
-                                {"warning", log_level::warning},
-                                {"error", log_level::error}}),
+      log_level_option(),
       choice_option<log_format>("log-format", group::logging, "lines for people or for collectors",
                                 &c::format, {{"text", log_format::text}, {"json", log_format::json}}),
       url_option(),

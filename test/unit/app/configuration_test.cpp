@@ -589,5 +589,10 @@ TEST(Help, OfACommandNamesOnlyItsOptions) {
   EXPECT_THAT(text, HasSubstr("0 health is ok; 1 warning or error; 2 could not ask"));
 }
 
+TEST(LogLevel, MayBeWrittenAsManyProgramsDo) {
+  const auto loaded = load(std::vector<std::string>{"--node", "a@b", "--log-level", "warn"}, {});
+  EXPECT_EQ(std::get<configuration>(loaded).level, log_level::warning);
+}
+
 }  // namespace
 }  // namespace rollcall::app
