@@ -58,8 +58,8 @@ TEST_F(Subscriptions, ReachACNode) {
   ASSERT_TRUE(eventually([&] { return client.output() == "subscribed ok\n"; }, 30s, "subscribed"))
       << client.output();
   auto two = node("two");
-  EXPECT_TRUE(
-      eventually([&] { return client.output().find("event member_joined\n") != std::string::npos; }, 60s, "told"))
+  EXPECT_TRUE(eventually([&] { return client.output().find("event member_joined\n") != std::string::npos; },
+                         60s, "told"))
       << client.output();
   EXPECT_EQ(client.output().find("something else"), std::string::npos) << client.output();
   EXPECT_TRUE(client.running());
@@ -82,7 +82,8 @@ TEST_F(Subscriptions, ReachAJavaNode) {
   ASSERT_TRUE(eventually([&] { return client.output() == "subscribed ok\n"; }, 60s, "subscribed"))
       << client.output() << client.errors();
   auto two = node("two");
-  EXPECT_TRUE(eventually([&] { return client.output().find("member_joined") != std::string::npos; }, 60s, "told"))
+  EXPECT_TRUE(
+      eventually([&] { return client.output().find("member_joined") != std::string::npos; }, 60s, "told"))
       << client.output() << client.errors();
   EXPECT_TRUE(client.running());
 }

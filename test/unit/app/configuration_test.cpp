@@ -311,7 +311,8 @@ INSTANTIATE_TEST_SUITE_P(
                 {"--interval", "5s"},
                 {{"ROLLCALL_INTERVAL", "5"}},
                 "ROLLCALL_INTERVAL: '5' is not a duration: a unit is missing, as in 5s or 5ms"},
-        bad_row{"heal", {"--heal", "yes"}, {}, "--heal: 'yes' is not known: auto, off, all or plan is allowed"},
+        bad_row{
+            "heal", {"--heal", "yes"}, {}, "--heal: 'yes' is not known: auto, off, all or plan is allowed"},
         bad_row{"epmd",
                 {"--epmd", "no"},
                 {},
@@ -393,11 +394,13 @@ INSTANTIATE_TEST_SUITE_P(
         bad_row{"node_option",
                 {"members", "--srv", "a@b"},
                 {},
-                "--srv has no meaning for `rollcall members`: it belongs to run, check, doctor, pause and resume"},
+                "--srv has no meaning for `rollcall members`: it belongs to run, check, doctor, pause and "
+                "resume"},
         bad_row{"client_http",
                 {"members", "--http", "127.0.0.1:1"},
                 {},
-                "--http has no meaning for `rollcall members`: it belongs to run, check, doctor, pause and resume; --url "
+                "--http has no meaning for `rollcall members`: it belongs to run, check, doctor, pause and "
+                "resume; --url "
                 "says whom "
                 "to ask"},
         bad_row{"prune_live",
