@@ -57,6 +57,7 @@ milliseconds questions::view_wait() const {
 }
 
 asio::awaitable<void> questions::view(node_name on) {
+  remember_port(on);
   const auto begun = std::chrono::steady_clock::now();
   const auto answer = co_await around_.call(on, "erlang", "nodes", no_arguments(), view_wait());
   const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
@@ -112,7 +113,8 @@ asio::awaitable<void> questions::links(action::probe_links a) {
 
 asio::awaitable<void> questions::path(action::probe_path a) {
   auto result = membership::path_probe::no_word;
-  const auto port = co_await distribution_port(a.to);
+  std::optional<std::uint16_t> port = around_.port_mapper_port;
+  if (a.port == membership::probed_port::distribution) port = co_await distribution_port(a.to);
   if (around_.stopping()) co_return;
   if (port) {
     const auto linked = around_.node()->linked(a.to);
@@ -128,11 +130,25 @@ asio::awaitable<std::optional<std::uint16_t>> questions::distribution_port(node_
   const auto linked = around_.node()->linked(of);
   if (linked && linked->distribution_port) co_return linked->distribution_port;
   if (const auto port = around_.listed_port(of)) co_return port;
-  if (!linked) co_return std::nullopt;
+  const auto known = last_ports_.find(of);
+  if (!linked && known == last_ports_.end()) co_return std::nullopt;
+  if (!linked) co_return known->second;
   const asio::ip::tcp::endpoint mapper(linked->remote.address(), around_.port_mapper_port);
   const auto port = co_await cnode::ask_port(mapper, std::string(of.alive()), port_wait);
   if (!port) co_return std::nullopt;
+  if (last_ports_.size() < max_last_ports) last_ports_.insert_or_assign(of, *port);
   co_return *port;
+}
+
+// A member that we do not reach is probed by others where it listened last.
+void questions::remember_port(const node_name& of) {
+  const auto* node = around_.node();
+  if (node == nullptr) return;
+  const auto linked = node->linked(of);
+  if (!linked || !linked->distribution_port) return;
+  if (last_ports_.size() < max_last_ports || last_ports_.contains(of)) {
+    last_ports_.insert_or_assign(of, *linked->distribution_port);
+  }
 }
 
 asio::awaitable<void> questions::leave(action::leave_mesh a) {

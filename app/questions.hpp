@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "app/configuration.hpp"
@@ -48,7 +49,9 @@ class questions {
 
  private:
   milliseconds view_wait() const;
+  static constexpr std::size_t max_last_ports = 10'000;
   asio::awaitable<std::optional<std::uint16_t>> distribution_port(node_name of);
+  void remember_port(const node_name& of);
   void watching(const node_name& on, bool runs, const std::string& why);
   void changed(const node_name& on, node_name peer, bool up, std::string why);
 
@@ -59,6 +62,7 @@ class questions {
   link_probes probes_;
   watchers watchers_;
   timely_commands commands_;
+  std::map<node_name, std::uint16_t> last_ports_;  // where each member listened when it was linked
 };
 
 }  // namespace rollcall::app
