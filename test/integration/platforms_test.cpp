@@ -104,6 +104,29 @@ TEST(Platforms, ACookieThatIsRefusedLeavesAnAddressAndNoName) {
   EXPECT_THAT(rollcall.get("/api/v1/discovery").body, HasSubstr("127.0.0.1 (app-1)"));
 }
 
+TEST(Platforms, AddressesOfAFamilyThatNobodyListensOnAreNoMembers) {
+  platform p;
+  p.dns.publish("web.default",
+                {{.hostname = "m-0", .address = "127.0.0.1"}, {.hostname = "m-1", .address = "::1"}});
+  p.add("app@127.0.0.1");
+  const auto rollcall = p.rollcall({"--dns", "app@web.default"});
+  EXPECT_TRUE(eventually([&] { return rollcall.whole(1); }, 60s, "the node on IPv4"));
+  EXPECT_TRUE(eventually([&] { return rollcall.metric("erlang_cluster_expected_members") == 1; }, 60s,
+                         "and nobody else is waited for"));
+}
+
+TEST(Platforms, AnotherRunThanTheOneThatRefusedTheCookieIsDialledAtOnce) {
+  platform p;
+  auto& node =
+      p.nodes.add({.name = "late@127.0.0.1", .cookie = "another", .network_namespace = {}, .arguments = {}});
+  const auto rollcall = p.rollcall({"--node", "late@127.0.0.1"});
+  ASSERT_TRUE(eventually([&] { return rollcall.reason("late@127.0.0.1") == "cookie"; }, 60s, "refused"));
+  node.options().cookie = "chocolate";
+  node.restart();
+  EXPECT_TRUE(eventually([&] { return rollcall.is("late@127.0.0.1", "up"); }, 120s,
+                         "long before the pause of five minutes ends"));
+}
+
 TEST(Platforms, HundredsOfAddressesOfWhichHalfAreDarkDelayNobody) {
   ROLLCALL_NEEDS_NETWORK();
   network net;
