@@ -41,6 +41,13 @@ class srv final : public source {
     what.outcome = kept->outcome;
     what.detail = std::move(kept->detail);
     if (chosen_.empty() && tried.size() > 1) what.detail += fmt::format("; tried {}", fmt::join(tried, ", "));
+    const bool nothing = what.outcome == query_outcome::empty || what.outcome == query_outcome::nxdomain;
+    if (nothing && one_.domain.starts_with('_') && co_await has_unnamed_port()) {
+      what.detail += fmt::format(
+          "; {} itself has SRV records, so its port has no name: try --srv {}@{}, or name "
+          "the service's port",
+          service(), one_.alive, service());
+    }
     if (what.outcome == query_outcome::partial) what.unanswered = address_family::both;
     what.ttl = kept->ttl;
     for (const auto& each : kept->dropped) {
@@ -53,6 +60,23 @@ class srv final : public source {
   void believed_empty() override { chosen_.clear(); }
 
  private:
+  // Without the labels of a port, as in _dist._tcp.
+  std::string service() const {
+    std::string_view rest = one_.domain;
+    while (rest.starts_with('_') && rest.find('.') != std::string_view::npos)
+      rest.remove_prefix(rest.find('.') + 1);
+    return std::string(rest);
+  }
+
+  asio::awaitable<bool> has_unnamed_port() {
+    for (const auto& name : resolve_.candidates(service())) {
+      const auto answer = co_await resolve_.srv(name);
+      if (!answer.records.empty()) co_return true;
+      if (answer.outcome != query_outcome::empty && answer.outcome != query_outcome::nxdomain) break;
+    }
+    co_return false;
+  }
+
   // `records` are sorted by target, then port.
   void take_records(const std::vector<srv_record>& records, heard& what) const {
     for (auto first = records.begin(); first != records.end();) {

@@ -396,6 +396,14 @@ TEST_F(Roster, APatternGivesPlacesAndNoNames) {
   EXPECT_THAT(refresh().entries, SizeIs(2));
 }
 
+TEST_F(Roster, APortWithoutANameIsTold) {
+  zone["app.shop.svc.cluster.local."] = {{"app-0.test.", 4370}};
+  start({srv_source{"app", "_dist._tcp.app"}});
+  EXPECT_THAT(refresh().sources[0].detail, HasSubstr("its port has no name: try --srv app@app"));
+  start({srv_source{"app", "_dist._tcp.other"}});
+  EXPECT_THAT(refresh().sources[0].detail, ::testing::Not(HasSubstr("has no name")));
+}
+
 TEST_F(Roster, WithoutSourcesIsEmpty) {
   start(std::vector<source_options>{});
   EXPECT_THAT(refresh().entries, IsEmpty());
