@@ -186,13 +186,7 @@ end_cgroups() {
   done
 }
 
-# What containerd and kubelet leave outside the state: network namespaces, cached results, links to logs.
-sandboxes() { # SOCKET: the names of its network namespaces
-  local c
-  for c in $(timeout 20 ctr -a "$1" -n k8s.io containers ls -q 2>/dev/null); do
-    timeout 20 ctr -a "$1" -n k8s.io containers info "$c" 2>/dev/null | sed -nE 's#.*"/(var/)?run/netns/(cni-[^"]+)".*#\2#p'
-  done | sort -u
-}
+# What kubelet and the network plug-ins leave outside the state: cached results, links to logs.
 end_leftovers() {
   rm -f /var/lib/cni/results/rkube-*
   [[ ! -d /var/log/containers ]] || find /var/log/containers -lname "$S/*" -delete
