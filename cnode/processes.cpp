@@ -367,18 +367,19 @@ reaction processes::gen_call(session& of, std::string_view name, const term& fro
   const auto* caller = pair == nullptr ? nullptr : pair->front().as<pid>();
   if (caller == nullptr) return {{}, fmt::format("a call to {} from nobody", name)};
   const auto& tag = pair->back();
-  const auto [ref, alias] = read_tag(tag);
+  const auto tagged = read_tag(tag);  // no structured binding: clang 14 cannot capture one
 
   const auto reply = [&](byte_view encoded) -> reaction {
     term_writer out;
     out.tuple_header(2).write(tag).raw(encoded);
-    if (alias && ref != nullptr) return {encode_message(control::alias_send{self_, *ref}, out.view()), {}};
+    if (tagged.alias && tagged.ref != nullptr)
+      return {encode_message(control::alias_send{self_, *tagged.ref}, out.view()), {}};
     return {encode_message(control::send{*caller}, out.view()), {}};
   };
   // A server that raises ends, and its callers' monitors say why. This one does not end: only this caller is
   // told.
-  const auto fail = [&, held = ref](const term_writer& reason) {
-    auto made = end_monitor(of, held, written(reason));
+  const auto fail = [&](const term_writer& reason) {
+    auto made = end_monitor(of, tagged.ref, written(reason));
     if (made.frames.empty())
       made.unexpected = fmt::format("a call to {} that fails, without a monitor", name);
     return made;
