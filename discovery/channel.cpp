@@ -1,9 +1,14 @@
 #include "discovery/channel.hpp"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <stdexcept>
 
 #include "discovery/ares.hpp"
@@ -80,6 +85,17 @@ channel::channel(asio::io_context& context, const settings& chosen) : context_(c
     ares_destroy(channel_);
     throw std::runtime_error(std::string("c-ares: ") + ares_strerror(set));
   }
+  static const ares_socket_functions functions{
+      &channel::open_socket, [](ares_socket_t socket, void*) { return ::close(socket); },
+      [](ares_socket_t socket, const sockaddr* to, ares_socklen_t size, void*) {
+        return ::connect(socket, to, size);
+      },
+      [](ares_socket_t socket, void* into, std::size_t size, int flags, sockaddr* from,
+         ares_socklen_t* length, void*) { return ::recvfrom(socket, into, size, flags, from, length); },
+      [](ares_socket_t socket, const iovec* pieces, int count, void*) {
+        return ::writev(socket, pieces, count);
+      }};
+  ares_set_socket_functions(channel_, &functions, this);
 }
 
 channel::~channel() {
@@ -101,10 +117,21 @@ asio::awaitable<raw_answer> channel::ask(std::shared_ptr<channel> self, std::str
              std::make_unique<std::shared_ptr<question>>(waiting).release());
   self->set_timer();
   if (!waiting->answered) co_await waiting->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  if (waiting->answered) co_return std::move(waiting->answer);
+  if (waiting->answered) {
+    if (waiting->answer.status == ARES_ECONNREFUSED && self->no_descriptor_)
+      waiting->answer.status = no_descriptor;
+    co_return std::move(waiting->answer);
+  }
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = state.cancelled() != asio::cancellation_type::none;
   co_return raw_answer{cancelled ? ARES_ECANCELLED : ARES_ETIMEOUT, {}};
+}
+
+// c-ares itself takes a socket that cannot be opened for a server that refuses.
+int channel::open_socket(int family, int type, int protocol, void* self) {
+  const int opened = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  static_cast<channel*>(self)->no_descriptor_ = opened < 0 && (errno == EMFILE || errno == ENFILE);
+  return opened;
 }
 
 void channel::completed(void* argument, int status, int /*timeouts*/, unsigned char* bytes, int size) {

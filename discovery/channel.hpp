@@ -30,6 +30,8 @@ struct raw_answer {
 
 class channel : public std::enable_shared_from_this<channel> {
  public:
+  // A status of ours: no socket could be opened, since no file descriptor is left.
+  static constexpr int no_descriptor = -1;
   // What is said to hold over UDP (RFC 6891; the size that no path fragments). A longer answer comes over
   // TCP.
   static constexpr int max_udp_answer = 1232;
@@ -61,6 +63,7 @@ class channel : public std::enable_shared_from_this<channel> {
   struct question;
   struct watch;
   static void completed(void* argument, int status, int timeouts, unsigned char* bytes, int size);
+  static int open_socket(int family, int type, int protocol, void* self);
   static void socket_state(void* self, int socket, int readable, int writable);
   void watch_socket(int socket, bool readable, bool writable);
   void arm(int socket, const std::shared_ptr<watch>&);
@@ -71,6 +74,7 @@ class channel : public std::enable_shared_from_this<channel> {
   asio::steady_timer timer_;
   std::unordered_map<int, std::shared_ptr<watch>> watches_;
   ares_channeldata* channel_ = nullptr;
+  bool no_descriptor_ = false;  // the last socket that c-ares wanted could not be opened
 };
 
 }  // namespace rollcall::discovery

@@ -71,6 +71,8 @@ std::string reason(int status, record_type type, const asio::ip::udp::endpoint& 
           "name server {} did not answer within {} ms: check that it runs and that UDP and TCP port {} "
           "reach it",
           server, limit.count(), endpoint.port());
+    case channel::no_descriptor:
+      return "could not be asked: all file descriptors of this process are in use (ulimit -n, LimitNOFILE=)";
     case ARES_ECONNREFUSED:
       return fmt::format(
           "no server answered: {} refuses connections or has no route: check the address, and that a "

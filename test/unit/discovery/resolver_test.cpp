@@ -2,6 +2,8 @@
 #include "discovery/resolver.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -20,6 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::message;
 using testing::name_server;
+using ::testing::Not;
 using testing::question;
 using testing::run;
 using ::testing::SizeIs;
@@ -126,6 +129,25 @@ TEST_F(Resolver, TellsAPortNobodyListensOnFromSilence) {
   EXPECT_EQ(answer.outcome, query_outcome::error);
   EXPECT_THAT(answer.detail, HasSubstr("no server answered: 127.0.0.1:"));
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+}
+
+// Nothing is expected meanwhile: the limit is lifted again first.
+TEST_F(Resolver, WithoutAFileDescriptorNoServerIsBlamed) {
+  resolver names(context, options());
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const int lowest_free = ::dup(0);
+  ::close(lowest_free);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(lowest_free);
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  const auto refused = srv(names);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(refused.outcome, query_outcome::error);
+  EXPECT_THAT(refused.detail, HasSubstr("all file descriptors of this process are in use"));
+  EXPECT_THAT(refused.detail, Not(HasSubstr("refuses")));
+  server.on_question = [](const question& q) { q.reply(message(q, testing::rcode_nxdomain).build()); };
+  EXPECT_EQ(srv(names).outcome, query_outcome::nxdomain) << "asked again as soon as there is one";
 }
 
 TEST_F(Resolver, BringsTargetsToOneForm) {
