@@ -7,7 +7,10 @@
 
 namespace rollcall::test::healing {
 
-inline const std::set<std::string> not_yet_true{
+inline const std::set<std::string> not_yet_true{};
+
+inline const std::set<std::string> now_and_then{
+    // Failed before healing was planned from evidence; not run since.
     "RefusedPair: at most three tears after the first",
     "RefusedPair: says what fails",
     "PortMapperBlockedBetweenTwo: at most three tears after the first",
@@ -21,19 +24,9 @@ inline const std::set<std::string> not_yet_true{
     "LargePacketsLostBetweenTwo: one incident",
     "LargePacketsLostBetweenTwo: opened, changed, closed",
     "PortMapperOfANodeBlockedForTheOthers: whole",
-    "ALateCommandIsNotCarriedOut: nobody loses it",
-    "NotPrunedWhileAMemberSeesIt: nobody loses it",
-    "HalvesOfTwentyCutForAMinute: whole at once",
     "ANewcomerWhileOneNodeIsOutOfOurReach: its start-up gate never says no",
     "ANewcomerWhileOneNodeIsOutOfOurReach: no netsplit is raised",
-    "RollcallRestartedInTheMiddleOfACut: it stays open",
-    "RollcallRestartedInTheMiddleOfACut: there is no second one",
-    "RollcallRestartedInTheMiddleOfACut: it is the same",
-    "RollcallRestartedInTheMiddleOfACut: still one",
-    "AMemberThatWasAwayAndRanOn: it is told once that it was away",
-};
-
-inline const std::set<std::string> now_and_then{
+    // Held in some runs before it, and not in others; not run since.
     "RefusedPair: four meshed and one left out",
     "PortMapperBlockedBetweenTwo: four meshed and one left out",
     "AProxyThatClosesBetweenTwo: four meshed and one left out",
