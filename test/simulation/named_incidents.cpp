@@ -46,9 +46,10 @@ std::string a_node_cut_off_and_then_from_the_observer() {
   w.put(observer, 0, obstacle::drop);
   w.run_for(40 * second);
   right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 1, "incidents");
-  w.run_for(40 * second);
+  // Down no sooner than its tick time after it fell silent.
   right.equal(std::string(to_string(w.member(0).state)), std::string("suspect"),
               "the state of the node that is cut off");
+  w.run_for(40 * second);
   right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 1, "incidents after a tick time");
   return right.verdict();
 }
