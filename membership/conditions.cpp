@@ -88,7 +88,7 @@ bool conditions::lasts(condition name, bool holds, milliseconds grace, moment no
 // What was raised stays raised for an interval after it was last true: nothing is over and raised again
 // within a moment. An incident closes after an interval, too, so both end together.
 void conditions::linger(const snapshot& s, findings& found, moment now, deadline& wake) {
-  for (const auto name : {condition::netsplit, condition::possible_split, condition::links_missing}) {
+  for (const auto name : {condition::netsplit, condition::possible_split}) {
     auto& last = raised_last_[static_cast<std::size_t>(name)];
     const auto holds = std::ranges::find(found.raised, name, &raised_condition::name);
     if (holds != found.raised.end()) {

@@ -103,7 +103,8 @@ class auditor : public witness {
   std::optional<finding> wrong_;
   stage stage_ = stage::faults;
   milliseconds stage_since_{0};
-  bool plain_ = false;  // one cut, nothing else
+  milliseconds split_shown_{0};  // when partitions or an open incident were last shown
+  bool plain_ = false;           // one cut, nothing else
   std::map<place, newcomer> newcomers_;
   std::set<std::pair<place, place>> ever_cut_;
   std::deque<milliseconds> acted_;

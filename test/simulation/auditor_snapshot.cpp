@@ -106,7 +106,10 @@ void auditor::check_incidents(const snapshot& s) {
 
 void auditor::check_conditions(const snapshot& s) {
   const auto open = std::ranges::count_if(*s.incidents, [](const incident& i) { return !i.closed_at; });
-  if (find(s, condition::netsplit) != nullptr && open == 0 && s.partitions.size() < 2) {
+  // It stays raised for an interval, so that it is not over and raised again within a moment.
+  if (open != 0 || s.partitions.size() > 1) split_shown_ = world_.time.now();
+  const bool over = world_.time.now() - split_shown_ > interval_ + milliseconds(1'000);
+  if (find(s, condition::netsplit) != nullptr && over) {
     broken(rule::contradiction, "netsplit is raised, no incident is open, and there is one partition");
   }
   if (find(s, condition::links_missing) != nullptr && s.links_missing == 0) {

@@ -11,20 +11,19 @@ const std::vector<not_yet_true>& named_not_yet_true() {
 }
 
 const std::vector<known_finding>& known_findings() {
+  // Of 1,000 seeds; the numbers are those of one run, with room for what small changes move.
   static const std::vector<known_finding> all{
-      {rule::too_many_tears, 600,
-       "a path probe is taken for a link; nothing is held back by a request that failed or a link that "
-       "broke"},
-      {rule::newcomer_waits, 300, "a newcomer waits for trouble that it has no part in"},
-      {rule::whole_too_late, 330, "the pause between probes of a dark path grows to 30 s"},
-      {rule::not_shown_whole, 100, "pairs of releases that refuse each other are shown as missing"},
-      {rule::false_alarm, 320,
-       "a node that waits to be introduced is a partition of its own, and netsplit is raised"},
-      {rule::wrong_count, 60, "members that come back open an incident each"},
-      {rule::wrong_cause, 90, "the first pair is one that was torn by a request, not the one that fails"},
-      {rule::flutter, 660, "a condition is raised from a picture of one moment"},
-      {rule::contradiction, 60, "links_missing is raised while no link is counted as missing"},
-      {rule::too_many_actions, 350, "a pair that answers and cannot link is asked for without end"},
+      {rule::too_many_tears, 26,
+       "more moments with lost sound links than the allowance; such as seed 271, not looked into"},
+      {rule::newcomer_waits, 28, "a newcomer waits for trouble that it has no part in"},
+      {rule::whole_too_late, 12, "after one plain cut, later than 2 s; such as seed 241, not looked into"},
+      {rule::not_whole, 24,
+       "a pair that broke soon after it was let in, again and again, is held back for up to 30 minutes"},
+      {rule::false_alarm, 34,
+       "an incident or a condition where nothing was cut; such as seed 31, not looked into"},
+      {rule::wrong_count, 14, "members that come back open an incident each"},
+      {rule::wrong_cause, 12, "the first pair is one that was torn by a request, not the one that fails"},
+      {rule::flutter, 20, "a condition is raised from a picture of one moment"},
   };
   return all;
 }

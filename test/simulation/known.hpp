@@ -15,7 +15,7 @@ const std::vector<not_yet_true>& named_not_yet_true();
 // A rule that some of the fixed seeds break.
 struct known_finding {
   rule broken;
-  std::size_t at_most;  // of the fixed seeds
+  std::size_t at_most;  // of a thousand seeds
   const char* reason;
 };
 const std::vector<known_finding>& known_findings();

@@ -51,7 +51,9 @@ TEST(GuestName, OneThatWasMovedIsHeldOnce) {
 TEST(GuestName, ProgramsOfTheMachineShareThem) {
   // Whether a real one has the first name at this moment or not: two never have the same.
   const auto one = guest_name::take("h.example"), other = guest_name::take("h.example");
-  if (one && other) EXPECT_NE(one->name(), other->name());
+  if (one && other) {
+    EXPECT_NE(one->name(), other->name());
+  }
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include "app/lookouts.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <stdexcept>
 
 #include "cnode/epmd.hpp"
 #include "cnode/port_mapper.hpp"
@@ -23,9 +25,20 @@ class Lookouts : public ::testing::Test {
  protected:
   Lookouts() { EXPECT_TRUE(mapper.start()); }
 
+  // Below the ports that connections of this machine go out from: one that is free stays so until it is bound
+  // again.
   static std::uint16_t free_port() {
+    static int next = 0;
     asio::io_context unused;
-    return tcp::acceptor(unused, {asio::ip::address_v4::loopback(), 0}).local_endpoint().port();
+    for (int tries = 0; tries < 10'000; ++tries) {
+      const auto port = static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + next++) % 10'000);
+      boost::system::error_code code;
+      tcp::acceptor acceptor(unused);
+      acceptor.open(tcp::v4());
+      acceptor.bind({asio::ip::address_v4::loopback(), port}, code);
+      if (!code) return port;
+    }
+    throw std::runtime_error("no port is free");
   }
   // One look, to its end: how often the node was said to show up.
   int look(membership::reason why) {
