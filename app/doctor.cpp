@@ -67,7 +67,7 @@ struct examination {
     if (learned && asked.mesh == mesh_mode::base) last.base = last.node.alive();
   }
 
-  // An address: every name its port mapper has and the pattern takes; with a known port whoever answers
+  // An address: every name its port mapper has and the pattern takes; with a known port the node that answers
   // there.
   asio::awaitable<void> examine_place(discovery::entry place, std::optional<std::uint16_t> peer_port) {
     const auto pattern = std::exchange(place.pattern, {});

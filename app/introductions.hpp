@@ -5,7 +5,7 @@
 //   place ---(port mapper: names the pattern takes; or a known port)---> start ---(handshake)---> name
 //
 // A start is one run of a node as far as it can be told from outside. A name stays with its place while the
-// place is listed, until another name came there later; whoever is dialled under it and calls itself
+// place is listed, until another name came there later; a node that is dialled under it and calls itself
 // otherwise is asked again. Everything is asked beside the rounds: a dark address delays itself only.
 #pragma once
 
@@ -38,7 +38,7 @@ class introductions {
   };
   introductions(asio::io_context&, const configuration&, surroundings);
 
-  // The places listed now; asks whoever is due, and waits for nothing. `owner` keeps this object alive.
+  // The places listed now; asks those that are due, and waits for nothing. `owner` keeps this object alive.
   void look(const std::shared_ptr<void>& owner, std::vector<discovery::entry> places);
   // Where they are known to be, one entry a name.
   std::vector<discovery::entry> names() const;

@@ -289,8 +289,8 @@ void state_file::set_aside(reading& result, const std::string& problem) {
         fmt::format("{} is damaged ({}) and could not be set aside: {}", path(), problem, code.message()));
     return;
   }
-  result.problems.push_back(
-      fmt::format("{} is damaged ({}): it is now {}, and Rollcall begins anew", path(), problem, aside));
+  result.problems.push_back(fmt::format("{} is damaged ({}): it is now {}, and Rollcall starts without it",
+                                        path(), problem, aside));
 }
 
 std::string state_file::write(const remembered_state& state) {

@@ -32,8 +32,8 @@ class succession {
     ours,        // what is there is our own old connection, or nothing any more: the next dial takes over
     unbelieved,  // it says that somebody else holds our name, and most others still hold their links to us
   };
-  // The other listed nodes, and how many of them are linked. Whoever takes our name takes all our links, so
-  // one node's word against most others' is not enough.
+  // The other listed nodes, and how many of them are linked. Another Rollcall that takes our name takes all
+  // our links, so one node's word against most others' is not enough.
   struct witnesses {
     std::size_t others = 0, linked = 0;
   };

@@ -142,7 +142,7 @@ std::vector<std::string> split_at(const std::string& text, char at) {
 }
 
 void cuts(const std::vector<std::size_t>& sizes, std::chrono::seconds quiet) {
-  fmt::print("Halves, cut without a word, net_ticktime 60 s, --interval 5s: one run each, seconds\n\n");
+  fmt::print("Halves, cut silently, net_ticktime 60 s, --interval 5s: one run each, seconds\n\n");
   fmt::print("{:>5}  {:>16}  {:>22}  {:>8}  {:>18}  {:>22}  {:>14}\n", "nodes", "cut to incident",
              "until the nodes notice", "ratio", "repair to whole", "calls/node/min, quiet", "CPU s/min");
   for (const auto size : sizes) {

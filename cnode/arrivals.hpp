@@ -36,7 +36,7 @@ class arrivals {
   static asio::awaitable<void> answer(std::shared_ptr<arrivals>, incoming_pointer);
   static asio::awaitable<boost::system::error_code> shake_hands(std::shared_ptr<arrivals>, incoming_pointer,
                                                                 accepting_handshake&);
-  // Why a peer that has told its name is not let in, whatever it may show.
+  // Why a peer that has told its name is not let in, with or without the cookie.
   boost::system::error_code refusal(const accepting_handshake&) const;
   accepting_handshake::verdict decide(const incoming_pointer&, const node_name&);
 

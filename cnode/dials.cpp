@@ -94,7 +94,7 @@ void dials::attempt_ended(const dial_pointer& state, const std::exception_ptr& t
   if (state->made) {
     auto [socket, remote, other] = *std::move(state->made);
     node_.install(std::move(socket), other, direction::outgoing, remote);
-    // Whoever is linked now, installing has told; this one may have been dialled by another name.
+    // Installing the link has told who is linked now; this one may have been dialled by another name.
     if (const auto linked = node_.linked(other.name)) {
       complete(state, *linked);
     } else {
@@ -180,7 +180,7 @@ asio::awaitable<void> dials::attempt_with_cookies(std::shared_ptr<dials> self, d
       state->made = dialling::established{std::move(socket), remote, *std::move(other)};
       co_return;
     }
-    // A cancelled one was told of by whoever cancelled it.
+    // A cancelled one was told of where it was cancelled.
     const auto asked = co_await asio::this_coro::cancellation_state;
     if (asked.cancelled() != asio::cancellation_type::none) co_return;
     state->failed = std::move(other).error();

@@ -37,7 +37,7 @@ std::array<char, 16> challenge_digest(std::string_view cookie, std::uint32_t cha
 
 class initiating_handshake {
  public:
-  // `expected` absent: whoever answers is welcome (its name is in
+  // `expected` absent: any node that answers is welcome (its name is in
   // peer()). A peer that still holds a link under our name drops it for this one, unless `take_over` is
   // false.
   initiating_handshake(identity self, std::optional<node_name> expected, std::string cookie, challenge,

@@ -47,9 +47,10 @@ using outcome = boost::system::result<T, failure>;
 
 // Where and as whom a node is dialled.
 struct target {
-  std::optional<node_name> name;  // absent: whoever answers there (its name is learned from its challenge)
-  std::string alive;              // what the port mapper is asked for
-  std::string host;               // resolved when `address` is absent
+  std::optional<node_name>
+      name;           // absent: the node that answers there (its name is learned from its challenge)
+  std::string alive;  // what the port mapper is asked for
+  std::string host;   // resolved when `address` is absent
   std::optional<asio::ip::address> address;
   std::optional<std::uint16_t> port;  // absent: the port mapper on that host is asked
   // Whether a link that it still holds under our name makes way for the new one; if not, and there is one:
