@@ -105,6 +105,13 @@ boost::system::result<void> server::implementation::start() {
     if (!error) doing();
   };
   step([&] { acceptor_.open(listen_.protocol(), error); });
+  // Every address of a machine whose kernel has no IPv6 is every IPv4 address.
+  if (error == asio::error::address_family_not_supported && listen_.address().is_v6() &&
+      listen_.address().is_unspecified()) {
+    listen_.address(asio::ip::address_v4::any());
+    error = {};
+    acceptor_.open(listen_.protocol(), error);
+  }
   step([&] { acceptor_.set_option(tcp::acceptor::reuse_address(true), error); });
   // "::" is every address of the machine, as other servers have it.
   step([&] {

@@ -1,4 +1,12 @@
 // Clients that are slow, greedy, rude, or gone.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cstddef>
+
 #include "test/unit/http/server_under_test.hpp"
 
 namespace rollcall::http {
@@ -398,6 +406,41 @@ TEST_F(Server, StopsAtOnceWithStreamsOpen) {
   open_stream(one);
   on_thread([this] { server_->stop(); });
   EXPECT_THAT(one.rest(), Not(HasSubstr("still open")));
+}
+
+// Of this thread alone, from now on: socket(AF_INET6) fails as on a kernel without IPv6.
+void take_ipv6_away() {
+  std::array<sock_filter, 6> program{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog filter{program.size(), program.data()};
+  ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+// [::] is what the image listens on.
+TEST_F(Server, ListensOnEveryIpv4AddressWhereTheKernelHasNoIpv6) {
+  std::thread([] {
+    take_ipv6_away();
+    asio::io_context io;
+    server every(io, {.listen = {asio::ip::make_address("::"), 0}}, {});
+    ASSERT_TRUE(every.start());
+    EXPECT_EQ(every.endpoint().address(), asio::ip::make_address("0.0.0.0"));
+    tcp::socket to(io);
+    error_code refused;
+    to.connect({asio::ip::make_address("127.0.0.1"), every.endpoint().port()}, refused);
+    EXPECT_FALSE(refused);
+    server one(io, {.listen = {asio::ip::make_address("::1"), 0}}, {});
+    const auto started = one.start();
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error(), asio::error::address_family_not_supported);
+    every.stop();
+  }).join();
 }
 
 TEST_F(Server, SaysWhyItCannotListen) {
