@@ -2,9 +2,33 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 
 namespace rollcall::membership {
+namespace {
+
+// A pod that falls over again and again stays listed, and comes up each time for a moment.
+constexpr std::uint64_t falls_over_from = 2;  // restarts and failures
+constexpr milliseconds steady_after{60'000};
+
+bool staying(const snapshot& s, const member& m) {
+  const bool falling_over = m.restarts + m.failures >= falls_over_from && s.at - m.since < steady_after;
+  return m.state == member_state::up && !m.kept_out && !falling_over;
+}
+
+// Not those that are expected, or on their way: pods that are started one after the other would each wait for
+// the next.
+bool linked_to_all_that_stay(const snapshot& s, const member& m) {
+  if (m.links_missing == 0) return true;
+  const auto own = static_cast<std::size_t>(&m - s.members.data());
+  for (std::size_t i = 0; i < s.members.size(); ++i) {
+    const auto& other = s.members[i];
+    if (i == own || !could_link(m, other) || !staying(s, other)) continue;
+    if (s.pair(own, i) != pair_state::connected) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 std::string_view to_string(verdict value) noexcept {
   switch (value) {
@@ -44,11 +68,7 @@ judgement judge(const snapshot& s, std::string_view node) {
     return j;
   }
   j.partition_size = s.partitions[*m->partition].size();
-  j.whole = m->state == member_state::up && m->links_missing == 0 && s.up >= s.expected &&
-            std::ranges::all_of(s.members, [](const member& other) {
-              return !other.listed || other.kept_out || other.state == member_state::up ||
-                     other.state == member_state::leaving || other.state == member_state::left;
-            });
+  j.whole = m->state == member_state::up && linked_to_all_that_stay(s, *m);
   std::size_t largest = 0, of_that_size = 0;
   for (const auto& part : s.partitions) {
     if (part.size() > largest) {

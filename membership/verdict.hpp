@@ -14,7 +14,7 @@ struct judgement {
   membership::verdict verdict = membership::verdict::unknown;
   std::size_t partition_size = 0;  // of the node's own partition; 0: in none
   std::size_t expected = 0;
-  bool whole = false;  // up, and linked to every member that is expected
+  bool whole = false;  // up, and linked to all that are up and staying
   std::string text;    // a sentence: why
 };
 

@@ -67,14 +67,27 @@ TEST(Verdict, IsUnknownWhileNothingCanBeProven) {
   EXPECT_EQ(judge(s, "a@h.example").verdict, verdict::unknown);
 }
 
-TEST(Verdict, WholeIsUpAndLinkedToAllThatAreExpected) {
-  auto s = parted({{"a", "b"}}, 2);
-  EXPECT_TRUE(judge(s, "a@h.example").whole);
-  s.members[0].links_missing = 1;
+TEST(Verdict, WholeIsUpAndLinkedToAllThatAreUpAndStaying) {
+  auto s = parted({{"a", "b"}}, 3);
+  s.at = milliseconds(1'000'000);
+  auto& b = s.members[1];
+  b.since = milliseconds(990'000);
+  EXPECT_TRUE(judge(s, "a@h.example").whole) << "one that is expected and not there is not waited for";
+  s.members[0].links_missing = b.links_missing = 1;
   EXPECT_FALSE(judge(s, "a@h.example").whole);
-  s.members[0].links_missing = 0;
-  s.expected = 3;
-  EXPECT_FALSE(judge(s, "a@h.example").whole) << "one is not there yet";
+  b.restarts = 1;
+  EXPECT_FALSE(judge(s, "a@h.example").whole) << "anybody may be restarted once";
+  b.restarts = 2;
+  EXPECT_TRUE(judge(s, "a@h.example").whole) << "it falls over again and again";
+  b.since = milliseconds(900'000);
+  EXPECT_FALSE(judge(s, "a@h.example").whole) << "not any more";
+  b.kept_out = true;
+  EXPECT_TRUE(judge(s, "a@h.example").whole);
+  b.kept_out = false;
+  b.state = member_state::leaving;
+  EXPECT_TRUE(judge(s, "a@h.example").whole);
+  s.members[0].state = member_state::joining;
+  EXPECT_FALSE(judge(s, "a@h.example").whole);
 }
 
 }  // namespace
