@@ -36,7 +36,8 @@ std::string reason(int error) {
   return std::strerror(error);
 }  // NOLINT(concurrency-mt-unsafe): one thread
 
-// A sentence about what is wrong, or the cookies. The sentence never holds a byte of the file.
+// A sentence about what is wrong, or the cookies, of which there may be none. The sentence never holds a byte
+// of the file.
 using parsed = std::variant<std::string, std::vector<std::string>>;
 
 // The characters are those auth.erl takes from a file: space to tilde. Spaces belong to the cookie, as they
@@ -66,12 +67,15 @@ parsed parse_cookies(std::string_view text, std::string_view where) {
     }
     cookies.emplace_back(line);
   }
-  if (cookies.empty()) return fmt::format("{} holds no cookie: it is empty", where);
   return cookies;
 }
 
+std::string name_of_file(const std::string& path) {
+  return fmt::format("cookie file {} (--cookie-file)", printable(path));
+}
+
 parsed read_cookies(const std::string& path) {
-  const auto where = fmt::format("cookie file {} (--cookie-file)", printable(path));
+  const auto where = name_of_file(path);
   // Without O_NONBLOCK opening a pipe would wait for a writer that may never come.
   const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.value < 0) return fmt::format("{} cannot be read: {}", where, reason(errno));
@@ -93,6 +97,10 @@ parsed read_cookies(const std::string& path) {
     return fmt::format("{} is larger than {} bytes: is it the right file?", where, max_cookie_file_bytes);
   }
   return parse_cookies(std::string_view(text).substr(0, used), where);
+}
+
+std::string holds_none(std::string_view where) {
+  return fmt::format("{} holds no cookie: it is empty", where);
 }
 
 std::vector<std::string> cookies_or_throw(parsed outcome) {
@@ -169,9 +177,10 @@ void refuse_if_others_may_read(const std::string& path) {
 
 }  // namespace
 
-cookie_jar::cookie_jar(const configuration& config, const environment& variables) {
+cookie_jar::cookie_jar(const configuration& config, const environment& variables, empty_file if_empty) {
   if (config.cookie_from_environment) {
     cookies_ = cookies_or_throw(parse_cookies(value_of(variables, "ROLLCALL_COOKIE"), "ROLLCALL_COOKIE"));
+    if (cookies_.empty()) throw configuration_error(holds_none("ROLLCALL_COOKIE"));
     return;
   }
   const auto origin = config.origin.find("cookie-file");
@@ -184,6 +193,9 @@ cookie_jar::cookie_jar(const configuration& config, const environment& variables
   }
   look();
   cookies_ = cookies_or_throw(read_cookies(path_));
+  if (!cookies_.empty()) return;
+  last_problem_ = holds_none(name_of_file(path_));
+  if (if_empty == empty_file::is_an_error) throw configuration_error(last_problem_);
 }
 
 // Remembers what the file looks like from outside; true when that is not what it was. A Secret's file is a
@@ -209,8 +221,11 @@ bool cookie_jar::refresh(std::string& problem) {
   if (path_.empty()) return false;
   if (!look() && last_problem_.empty()) return false;
   auto outcome = read_cookies(path_);
+  if (const auto* read = std::get_if<std::vector<std::string>>(&outcome); read != nullptr && read->empty())
+    outcome = holds_none(name_of_file(path_));
   if (auto* failure = std::get_if<std::string>(&outcome)) {
-    if (*failure != last_problem_) problem = *failure + "; the last good cookie stays in use";
+    if (*failure != last_problem_)
+      problem = *failure + (cookies_.empty() ? "" : "; the last good cookie stays in use");
     last_problem_ = std::move(*failure);
     return false;
   }

@@ -16,11 +16,16 @@ inline constexpr std::size_t max_cookies = 8;
 
 class cookie_jar {
  public:
+  // What is done about a file that is there and empty, as a Secret may be that somebody has yet to fill.
+  enum class empty_file { is_an_error, may_be_filled };
+
   // Throws configuration_error: no such file, empty, not readable, a cookie of more than max_cookie_length
   // bytes or with characters Erlang refuses, ~/.erlang.cookie accessible to group or others.
-  cookie_jar(const configuration&, const environment&);
+  cookie_jar(const configuration&, const environment&, empty_file = empty_file::is_an_error);
 
+  // None while a file that may be filled is empty; problem() says so then.
   const std::vector<std::string>& cookies() const noexcept { return cookies_; }
+  const std::string& problem() const noexcept { return last_problem_; }
   // Looks at the file again (cheap: stat first). True when cookies() changed. A file that went away or became
   // unreadable keeps the last cookies; `problem` then says so, once.
   bool refresh(std::string& problem);

@@ -52,6 +52,7 @@ constexpr milliseconds memory_line_pause = 60'000ms;
 constexpr milliseconds shortest_stand_by = 2'000ms, longest_stand_by = 15'000ms;
 constexpr std::string_view stands_by =
     "standing by: another rollcall of our name is at work; one is enough, stop either";
+constexpr milliseconds cookie_pause = 1'000ms;
 // Rounds are working while the last ended within this many intervals, and never less than the floor.
 constexpr int rounds_late = 3;
 constexpr milliseconds rounds_late_floor = 30'000ms;
@@ -438,8 +439,22 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   // ---- rounds
 
+  // As while it runs, an empty file may be filled: a container that ended instead would be started again
+  // later each time.
+  asio::awaitable<void> until_there_is_a_cookie() {
+    if (!cookies_.cookies().empty()) co_return;
+    log_.warning(cookies_.problem() + "; no node is dialled until it holds one");
+    while (cookies_.cookies().empty() && !stopping_) {
+      next_round_.expires_after(cookie_pause);
+      boost::system::error_code ignored;
+      co_await next_round_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      if (!stopping_) refresh_cookies();
+    }
+  }
+
   asio::awaitable<void> rounds() {
     auto self = shared_from_this();
+    co_await until_there_is_a_cookie();
     auto due = std::chrono::steady_clock::now();
     while (!stopping_) {
       const auto begun = std::chrono::steady_clock::now();
@@ -669,6 +684,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       return {false, fmt::format("{} ({})", stands_by, configuration_.name->text())};
     }
     if (name_taken_) return {false, port_mapper_problem_};
+    if (cookies_.cookies().empty()) return {false, cookies_.problem()};
     if (!last_round_) return {false, "no round has ended yet"};
     const auto age = std::chrono::steady_clock::now() - *last_round_;
     if (age > std::max<milliseconds>(configuration_.interval * rounds_late, rounds_late_floor)) {

@@ -46,7 +46,7 @@ struct service {
                   .interval = c.interval,
                   .max_link_series = c.max_link_series,
                   .otp_ei = ROLLCALL_OTP_EI}),
-        cluster(io, c, env, cookie_jar(c, env), lines, exporter),
+        cluster(io, c, env, cookie_jar(c, env, cookie_jar::empty_file::may_be_filled), lines, exporter),
         web(io, {.listen = http_endpoint(c)},
             {.snapshot = [this] { return cluster.snapshot(); },
              .metrics = [this] { return exporter.render(*cluster.snapshot()); },

@@ -157,6 +157,37 @@ TEST(Program, ALocalNodeThatComesBackIsLinkedOnce) {
   EXPECT_EQ(rollcall.metric("erlang_cluster_member_restarts_total", {{"member", name}}), 1);
 }
 
+// A Secret that somebody has yet to fill: a container that ended would be started later each time.
+TEST(Program, AnEmptyCookieIsWaitedFor) {
+  loopback cluster({"a", "b"});
+  std::vector<std::string> flags;
+  for (const auto& name : cluster.names()) flags.insert(flags.end(), {"--node", name});
+  rollcall_program rollcall(
+      {.arguments = flags, .cookie = "", .epmd_port = cluster.mapper().port(), .name = "rollcall@127.0.0.1"});
+  EXPECT_TRUE(eventually(
+      [&] {
+        return rollcall.log_with({"holds no cookie", "no node is dialled"}).size() == 1;
+      },
+      30s, "it says so"));
+  EXPECT_EQ(rollcall.get("/healthz").status, 200U);
+  const auto ready = rollcall.get("/readyz");
+  EXPECT_EQ(ready.status, 503U);
+  EXPECT_THAT(ready.body, HasSubstr("holds no cookie: it is empty"));
+  rollcall.cookie("chocolate");
+  EXPECT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  EXPECT_TRUE(rollcall.is_ready());
+  EXPECT_EQ(rollcall.terminate(), 0);
+}
+
+TEST(Program, AnEmptyCookieKeepsNobodyFromEndingIt) {
+  loopback cluster({"a"});
+  rollcall_program rollcall({.arguments = {"--node", "a@127.0.0.1"},
+                             .cookie = "",
+                             .epmd_port = cluster.mapper().port(),
+                             .name = "rollcall@127.0.0.1"});
+  EXPECT_EQ(rollcall.terminate(), 0);
+}
+
 TEST(Program, ALocalNodeThatRefusesTheCookieIsAskedOnce) {
   loopback cluster({"a"});
   const auto& bad = cluster.add({.name = "bad@127.0.0.1", .cookie = "vanilla"});

@@ -14,7 +14,9 @@ namespace rollcall::app {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::MatchesRegex;
 namespace fs = std::filesystem;
 
@@ -208,6 +210,29 @@ TEST_F(CookieJar, NoticesASwappedSecret) {
   std::string problem;
   EXPECT_TRUE(jar.refresh(problem));
   EXPECT_THAT(jar.cookies(), ElementsAre("NEWONE"));
+}
+
+TEST_F(CookieJar, AnEmptyFileMayBeFilledLater) {
+  const auto path = write("c", "\n");
+  configuration c;
+  c.cookie_file = path;
+  c.origin["cookie-file"] = "--cookie-file";
+  cookie_jar jar(c, {}, cookie_jar::empty_file::may_be_filled);
+  EXPECT_THAT(jar.cookies(), IsEmpty());
+  const auto sentence = "cookie file " + path + " (--cookie-file) holds no cookie: it is empty";
+  EXPECT_EQ(jar.problem(), sentence);
+  std::string problem;
+  EXPECT_FALSE(jar.refresh(problem));
+  EXPECT_EQ(problem, "") << "it was told once";
+  fs::remove(path);
+  EXPECT_FALSE(jar.refresh(problem));
+  EXPECT_THAT(problem, EndsWith("cannot be read: No such file or directory"));
+  write("c", "NEW\n");
+  EXPECT_TRUE(jar.refresh(problem));
+  EXPECT_THAT(jar.cookies(), ElementsAre("NEW"));
+  EXPECT_EQ(jar.problem(), "");
+  EXPECT_EQ(problem_of([&] { of_file(write("d", "")); }),
+            "cookie file " + home_ + "/d (--cookie-file) holds no cookie: it is empty");
 }
 
 TEST_F(CookieJar, KeepsTheLastCookiesAndComplainsOnceWhenTheFileGoes) {
