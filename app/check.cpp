@@ -1,4 +1,5 @@
-// `rollcall check`: one round under a name of its own, a table of members, and what is wrong.
+// `rollcall check`: one round under a name of its own, a table of members, and what is wrong. Where the views
+// say that all is well, the links are probed, too. --wait: again until it is whole, or until then.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@ namespace {
 namespace report = membership::report;
 
 constexpr milliseconds look_again{50};
+constexpr milliseconds round_again{1'000};  // with --wait
 
 void print_members(const membership::snapshot& s) {
   table members({"NODE", "STATE", "REASON", "SEES", "MISSING", "PARTITION", "OTP"});
@@ -56,14 +58,33 @@ bool whole(const membership::snapshot& s) {
   return s.up == s.expected && s.up > 0 && s.partitions.size() == 1 && s.links_missing == 0;
 }
 
-std::pair<int, std::string> verdict(const membership::snapshot& s) {
+struct picture {
+  membership::snapshot_ptr seen;
+  link_survey links;  // of what looks whole
+  bool whole() const { return app::whole(*seen) && links.dead.empty(); }
+};
+
+std::pair<int, std::string> verdict(const picture& p) {
+  const auto& s = *p.seen;
   if (s.starting) return {exit_could_not_tell, "could not tell: not every node answered or refused in time"};
   if (s.members.empty()) return {exit_could_not_tell, "could not tell: no source lists a node"};
   if (s.isolated || s.up == 0) {
     return {exit_could_not_tell,
             fmt::format("could not tell: none of {} members was reached from here", s.expected)};
   }
-  if (whole(s)) return {exit_ok, fmt::format("whole: {} members, all connected", s.up)};
+  if (p.whole() && p.links.probed == p.links.listed)
+    return {exit_ok, fmt::format("whole: {} members, all connected", s.up)};
+  if (p.whole()) {
+    return {exit_ok,
+            fmt::format("whole: {} members, all connected; of the {} ends of their links {} were probed",
+                        s.up, p.links.listed, p.links.probed)};
+  }
+  if (!p.links.dead.empty()) {
+    return {exit_not_whole,
+            fmt::format("not whole: {} of {} members up; they list each other, but {} of {} ends of their "
+                        "links carry nothing",
+                        s.up, s.expected, p.links.dead.size(), p.links.probed)};
+  }
   return {exit_not_whole, fmt::format("not whole: {} of {} members up, partitions: {}, missing links: {}",
                                       s.up, s.expected, s.partitions.size(), s.links_missing)};
 }
@@ -84,6 +105,21 @@ asio::awaitable<void> until_settled(asio::io_context& io, engine& cluster, milli
   }
 }
 
+asio::awaitable<picture> until_whole(asio::io_context& io, engine& cluster, const configuration& c) {
+  const auto deadline = std::chrono::steady_clock::now() + c.wait;
+  asio::steady_timer pause(io);
+  for (;;) {
+    co_await until_settled(io, cluster, c.dns_timeout + c.connect_timeout * 2);
+    picture found{cluster.snapshot(), {}};
+    if (found.whole()) found.links = co_await cluster.survey();
+    if (found.whole() || std::chrono::steady_clock::now() >= deadline) co_return found;
+    pause.expires_after(round_again);
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    cluster.start_round();
+  }
+}
+
 }  // namespace
 
 int check(const configuration& asked, const environment& env) {
@@ -94,11 +130,10 @@ int check(const configuration& asked, const environment& env) {
   metrics::exporter exporter({.version = ROLLCALL_VERSION, .revision = {}, .sources = source_labels(c)});
   engine cluster(io, c, env, cookie_jar(asked, env), lines, exporter);
   std::exception_ptr failure;
-  membership::snapshot_ptr seen;
+  picture found;
   const auto look = [&]() -> asio::awaitable<void> {
     co_await cluster.start();
-    co_await until_settled(io, cluster, c.dns_timeout + c.connect_timeout * 2);
-    seen = cluster.snapshot();
+    found = co_await until_whole(io, cluster, c);
     co_await cluster.stop();
   };
   asio::co_spawn(io, look(), [&](std::exception_ptr e) {
@@ -107,13 +142,14 @@ int check(const configuration& asked, const environment& env) {
   });
   io.run();
   if (failure) std::rethrow_exception(failure);
-  const auto [code, sentence] = verdict(*seen);
+  const auto [code, sentence] = verdict(found);
   if (asked.json) {
-    std::cout << http::render(report::members(*seen)) << '\n';
+    std::cout << http::render(report::members(*found.seen)) << '\n';
     return code;
   }
-  print_members(*seen);
-  print_troubles(*seen);
+  print_members(*found.seen);
+  print_troubles(*found.seen);
+  for (const auto& line : told(found.links)) std::cout << line << '\n';
   std::cout << sentence << '\n';
   return code;
 }

@@ -70,6 +70,7 @@ struct configuration {
   milliseconds linger{0};  // --linger
   heal_mode heal = heal_mode::automatic;
   milliseconds pause{0};  // of `rollcall pause TIME`
+  milliseconds wait{0};   // of `check` and `doctor`
   milliseconds introduce_timeout{30'000};
   std::optional<milliseconds> prune_after;
   bool prune_live = false;

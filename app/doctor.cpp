@@ -1,4 +1,5 @@
-// `rollcall doctor`: for each node, step by step, what keeps it out.
+// `rollcall doctor`: for each node, step by step, what keeps it out. --wait: again until nothing does, or
+// until then.
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -6,10 +7,13 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <iostream>
 #include <set>
+#include <sstream>
+#include <thread>
 
 #include "app/commands.hpp"
 #include "app/diagnosis.hpp"
 #include "app/engine.hpp"
+#include "app/link_survey.hpp"
 #include "app/network.hpp"
 #include "app/passer_by.hpp"
 #include "app/silent_observer.hpp"
@@ -19,6 +23,8 @@
 
 namespace rollcall::app {
 namespace {
+
+constexpr std::chrono::milliseconds again{1'000};  // with --wait, after one that found something
 
 struct examination {
   examination(const configuration& c, const environment& env)
@@ -32,6 +38,13 @@ struct examination {
             [this](std::string host) { return addresses_of(resolver, std::move(host)); },
             [](const cnode::request&) {
               return cnode::answer{cnode::answer_kind::undefined, nullptr};
+            },
+            [this](const node_name&, const cnode::term& message) { return probes.answered(message); }),
+        probes(
+            io, [this] { return &node; },
+            [this](node_name on, std::string module, std::string function, cnode::byte_string arguments,
+                   milliseconds limit) {
+              return node.call(on, std::move(module), std::move(function), std::move(arguments), limit);
             }) {}
 
   asio::awaitable<void> run() {
@@ -51,7 +64,22 @@ struct examination {
     for (const auto& entry : round.entries) {
       if (disturbed(entry.name)) co_await examine(entry);
     }
+    links = co_await survey_links(io, probes, listed(), asked.probe_timeout);
     co_await node.stop();
+  }
+
+  // Of the nodes that passed every step, who sees which.
+  listed_peers listed() const {
+    listed_peers peers;
+    for (const auto& d : found) {
+      if (!d.passed()) continue;
+      const std::set<node_name> visible(d.visible.begin(), d.visible.end());
+      for (const auto& other : found) {
+        if (other.passed() && other.node != d.node && visible.contains(other.node))
+          peers[d.node].push_back(other.node);
+      }
+    }
+    return peers;
   }
 
   asio::awaitable<void> examine(discovery::entry entry, bool learned = false) {
@@ -125,8 +153,10 @@ struct examination {
   discovery::resolver resolver;
   discovery::roster roster;
   cnode::node node;
+  link_probes probes;
   std::vector<discovery::source_status> sources;
   std::vector<diagnosis> found;
+  link_survey links;
 };
 
 // The nodes that answered and do not see each other.
@@ -141,6 +171,14 @@ std::string missing_in_view(const diagnosis& of, const std::vector<diagnosis>& a
   return missing;
 }
 
+std::string dead_for(const diagnosis& of, const link_survey& links) {
+  std::string dead;
+  for (const auto& each : links.dead) {
+    if (each.from == of.node) dead += (dead.empty() ? "" : ", ") + each.to.text();
+  }
+  return dead;
+}
+
 // The node that answered is itself listed, under the name it gave.
 bool is_other_name(const diagnosis& of, const std::vector<diagnosis>& all) {
   return of.answered_as && !of.steps.empty() && of.steps.back().name == step_name::name &&
@@ -148,11 +186,57 @@ bool is_other_name(const diagnosis& of, const std::vector<diagnosis>& all) {
              all, [&](const diagnosis& other) { return other.node == *of.answered_as && &other != &of; });
 }
 
-}  // namespace
+// What is printed of one node. False: something is wrong with it.
+bool describe(diagnosis& d, bool no_member, const examination& e, std::ostream& out) {
+  if (no_member && !d.hidden) {
+    d.steps.back() = {
+        step_name::name, true,
+        "another name of " + d.answered_as->text() + ", which is listed as well: no member of its own"};
+  }
+  out << '\n' << discovery::shown(d.node) << '\n';
+  table steps(std::vector<std::string>{});
+  for (const auto& s : d.steps)
+    steps.row({"  " + std::string(to_string(s.name)), s.passed ? "ok" : "FAILED", s.text});
+  bool linked = true;
+  if (const auto missing = d.passed() ? missing_in_view(d, e.found) : std::string(); !missing.empty()) {
+    steps.row({"  links", "MISSING", "it does not see " + missing});
+    linked = false;
+  }
+  if (const auto dead = dead_for(d, e.links); !dead.empty()) {
+    steps.row({"  links", "DEAD", "it lists " + dead + ", and nothing it sends there arrives"});
+    linked = false;
+  }
+  out << steps;
+  return linked;
+}
 
-int doctor(const configuration& asked, const environment& env) {
-  const auto own = take_guest_name(asked);
-  const auto c = passer_by(asked, own.name());
+int report(examination& e, std::ostream& out) {
+  for (const auto& source : e.sources) {
+    out << source.source << ": " << discovery::to_string(source.outcome) << ", " << source.nodes.size()
+        << (source.nodes.size() == 1 ? " node" : " nodes")
+        << (source.detail.empty() ? "" : "; " + source.detail) << '\n';
+  }
+  bool well = true, answered = false;
+  std::ranges::sort(e.found, {}, &diagnosis::node);
+  for (auto& d : e.found) {
+    const bool no_member = d.hidden || is_other_name(d, e.found);
+    well = describe(d, no_member, e, out) && well;
+    if (no_member || d.nobody) continue;
+    well = well && d.passed();
+    answered = answered || d.passed();
+  }
+  if (e.found.empty()) {
+    out << "\nno source lists a node: nothing to examine\n";
+    return exit_could_not_tell;
+  }
+  if (well && !answered) {
+    out << "\nno member among them\n";
+    return exit_could_not_tell;
+  }
+  return well ? exit_ok : answered ? exit_not_whole : exit_could_not_tell;
+}
+
+int examine_once(const configuration& c, const environment& env, std::ostream& out) {
   examination e(c, env);
   std::exception_ptr failure;
   asio::co_spawn(e.io, e.run(), [&](std::exception_ptr f) {
@@ -161,43 +245,24 @@ int doctor(const configuration& asked, const environment& env) {
   });
   e.io.run();
   if (failure) std::rethrow_exception(failure);
+  return report(e, out);
+}
 
-  bool well = true, answered = false;
-  for (const auto& source : e.sources) {
-    std::cout << source.source << ": " << discovery::to_string(source.outcome) << ", " << source.nodes.size()
-              << (source.nodes.size() == 1 ? " node" : " nodes")
-              << (source.detail.empty() ? "" : "; " + source.detail) << '\n';
-  }
-  std::ranges::sort(e.found, {}, &diagnosis::node);
-  for (auto& d : e.found) {
-    const bool no_member = d.hidden || is_other_name(d, e.found);
-    if (no_member && !d.hidden) {
-      d.steps.back() = {
-          step_name::name, true,
-          "another name of " + d.answered_as->text() + ", which is listed as well: no member of its own"};
+}  // namespace
+
+int doctor(const configuration& asked, const environment& env) {
+  const auto own = take_guest_name(asked);
+  const auto c = passer_by(asked, own.name());
+  const auto deadline = std::chrono::steady_clock::now() + c.wait;
+  for (;;) {
+    std::ostringstream text;
+    const auto code = examine_once(c, env, text);
+    if (code == exit_ok || std::chrono::steady_clock::now() >= deadline) {
+      std::cout << text.str();
+      return code;
     }
-    std::cout << '\n' << discovery::shown(d.node) << '\n';
-    table steps(std::vector<std::string>{});
-    for (const auto& s : d.steps)
-      steps.row({"  " + std::string(to_string(s.name)), s.passed ? "ok" : "FAILED", s.text});
-    if (const auto missing = d.passed() ? missing_in_view(d, e.found) : std::string(); !missing.empty()) {
-      steps.row({"  links", "MISSING", "it does not see " + missing});
-      well = false;
-    }
-    std::cout << steps;
-    if (no_member || d.nobody) continue;
-    well = well && d.passed();
-    answered = answered || d.passed();
+    std::this_thread::sleep_for(again);
   }
-  if (e.found.empty()) {
-    std::cout << "\nno source lists a node: nothing to examine\n";
-    return exit_could_not_tell;
-  }
-  if (well && !answered) {
-    std::cout << "\nno member among them\n";
-    return exit_could_not_tell;
-  }
-  return well ? exit_ok : answered ? exit_not_whole : exit_could_not_tell;
 }
 
 }  // namespace rollcall::app

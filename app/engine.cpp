@@ -797,6 +797,19 @@ http::readiness engine::ready() const {
 const cnode::node& engine::node() const {
   return *implementation_->node_;
 }
+asio::awaitable<link_survey> engine::survey() const {
+  auto& own = *implementation_;
+  const auto& s = *own.snapshot_;
+  listed_peers listed;
+  for (std::size_t from = 0; from < s.members.size(); ++from) {
+    for (std::size_t to = 0; to < s.members.size(); ++to) {
+      const bool both = s.members[from].linked && s.members[to].linked;
+      if (both && from != to && s.sees(from, to) == true)
+        listed[s.members[from].name].push_back(s.members[to].name);
+    }
+  }
+  return survey_links(own.io_, own.questions_.probes(), std::move(listed), own.configuration_.probe_timeout);
+}
 bool engine::settled() const {
   const auto& own = *implementation_;
   return !own.snapshot_->starting && own.views_awaited_ == 0 && own.introductions_.settled() &&

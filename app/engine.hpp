@@ -14,6 +14,7 @@
 
 #include "app/configuration.hpp"
 #include "app/cookie.hpp"
+#include "app/link_survey.hpp"
 #include "app/log.hpp"
 #include "cnode/node.hpp"
 #include "http/server.hpp"
@@ -50,6 +51,8 @@ class engine {
   const cnode::node& node() const;
   // Every listed node was dialled once and no view is being waited for.
   bool settled() const;
+  // Both ends of each link that the members' views hold, probed now.
+  asio::awaitable<link_survey> survey() const;
 
  private:
   struct implementation;

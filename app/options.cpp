@@ -316,6 +316,8 @@ std::vector<option> make_options() {
       duration_option("interval", group::rounds, "time between rounds", "", &c::interval, 100ms, 1h),
       duration_option("connect-timeout", group::rounds, "limit for one dial, handshake included", "",
                       &c::connect_timeout, 100ms, 10min),
+      duration_option("wait", group::rounds, "repeat until nothing is wrong, or until then", "", &c::wait,
+                      0ms, 1h),
       duration_option("probe-timeout", group::rounds,
                       "limit for one link or path probe, at most the interval",
                       "the smaller of 1s and a quarter of the interval", &c::probe_timeout, 10ms, 1min),
@@ -424,6 +426,7 @@ bool option::of(command what) const {
   const bool tells = what == command::pause || what == command::resume;
   if (flag == "json") return !tells && what != command::run && what != command::healthcheck;
   if (flag == "last") return what == command::events;
+  if (flag == "wait") return what == command::check || what == command::doctor;
   return (group == option_group::asking) == asks;
 }
 

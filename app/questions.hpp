@@ -46,6 +46,7 @@ class questions {
 
   // A message to us that is no call. True: a probe or a watcher waited for it.
   bool answered(const node_name& from, const cnode::term& message);
+  link_probes& probes() noexcept { return probes_; }
 
  private:
   milliseconds view_wait() const;

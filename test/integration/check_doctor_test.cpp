@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "test/support/cluster.hpp"
 #include "test/support/dns_server.hpp"
 #include "test/support/loopback.hpp"
 #include "test/support/scripted_peer.hpp"
@@ -93,6 +94,71 @@ TEST(Check, NobodyReachedIsTwo) {
   const auto ended = look("check", mapper.port(), as_flags({"ghost@127.0.0.1"}));
   EXPECT_EQ(ended.exit_code, 2) << told(ended);
   EXPECT_THAT(ended.output, HasSubstr("could not tell"));
+}
+
+// Silently, and long before a tick time is over: every node still lists every other.
+class LinksThatCarryNothing : public testing::TestWithParam<bool> {};
+
+TEST_P(LinksThatCarryNothing, AreFoundByCheckAndDoctor) {
+  ROLLCALL_NEEDS_NETWORK();
+  pods nodes({.count = 4, .arguments = {"-kernel", "net_ticktime", "600"}});
+  temporary_directory files;
+  const auto cookie = files.write("cookie", "chocolate", 0400);
+  const auto& where = nodes.net().at("rollcall");
+  const auto look_from_there = [&](const std::string& command) {
+    return run_rollcall(
+        {command, "--srv", nodes.srv_source(), "--name", "guest@" + where.address, "--cookie-file", cookie},
+        {}, where.network_namespace);
+  };
+  {
+    // Ended before the cut: a running one would have told of it.
+    auto rollcall = nodes.rollcall();
+    ASSERT_TRUE(eventually([&] { return rollcall.whole(4); }, 90s, "the mesh is whole"));
+    rollcall.terminate();
+  }
+  for (const auto* command : {"check", "doctor"}) {
+    const auto ended = look_from_there(command);
+    EXPECT_EQ(ended.exit_code, 0) << told(ended);
+  }
+  const bool one_way = GetParam();
+  if (one_way) {
+    nodes.net().mute(nodes.hostname(0), nodes.hostname(1));
+  } else {
+    nodes.net().cut({nodes.hostname(0)}, {nodes.hostname(1), nodes.hostname(2)});
+  }
+  const auto check = look_from_there("check");
+  EXPECT_EQ(check.exit_code, 1) << told(check);
+  EXPECT_THAT(check.output, AllOf(HasSubstr("not whole: 4 of 4 members up; they list each other"),
+                                  HasSubstr(nodes.name(0) + " lists " + nodes.name(1) +
+                                            ", and nothing it sends there arrives")));
+  const auto doctor = look_from_there("doctor");
+  EXPECT_EQ(doctor.exit_code, 1) << told(doctor);
+  EXPECT_THAT(doctor.output, AllOf(HasSubstr("DEAD"), HasSubstr("it lists " + nodes.name(1))));
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(nodes.node(i).nodes().size(), 3U) << "nobody has noticed yet";
+}
+
+INSTANTIATE_TEST_SUITE_P(Cuts, LinksThatCarryNothing, testing::Bool(),
+                         [](const auto& one) { return one.param ? "OneWay" : "BothWays"; });
+
+TEST(Check, AndDoctorWaitUntilItIsWhole) {
+  loopback cluster({"a", "b"});
+  for (const auto* command : {"check", "doctor"}) {
+    const auto in_vain = look(command, cluster.mapper().port(), [&] {
+      auto flags = as_flags(cluster.names());
+      flags.insert(flags.end(), {"--wait", "1s"});
+      return flags;
+    }());
+    EXPECT_EQ(in_vain.exit_code, 1) << told(in_vain);
+  }
+  for (const auto* command : {"check", "doctor"}) {
+    cluster.node(0).eval("erlang:disconnect_node('" + cluster.node(1).name() + "')");
+    cluster.node(0).eval("spawn(fun() -> timer:sleep(3000), net_kernel:connect_node('" +
+                         cluster.node(1).name() + "') end)");
+    auto flags = as_flags(cluster.names());
+    flags.insert(flags.end(), {"--wait", "2m"});
+    const auto ended = look(command, cluster.mapper().port(), flags);
+    EXPECT_EQ(ended.exit_code, 0) << told(ended);
+  }
 }
 
 // With --local both look at every name the port mapper has, and a running Rollcall is one of them.
