@@ -1,14 +1,26 @@
-# The images that the rig's pods run: Rollcall's, in seconds from build/release by the script that fills the real one (`./dev image`
-# compiles in a container, for minutes), and the example app's, by its own Dockerfile. Sourced by `dev`, after deploy/image/build.bash.
+# The images that the rig's pods run: Rollcall's and the example app's, by its own Dockerfile. Rollcall's is the one that `./dev image`
+# made, if no source has changed since (in a run of all tests that of the test `image`); else one put together in seconds from
+# build/release by the script that fills the real one. Sourced by `dev`, after deploy/image/build.bash.
 
 kube_images() {
   rollcall_archive
   app_archive
 }
 
-# The last stage of the Dockerfile, on what deploy/image/contents makes of the program of this machine.
+image_is_current() {
+  local made=build/image/rollcall.tar
+  [[ -e $made && -z $(find app http metrics discovery cnode membership node_name cmake deploy/image Dockerfile CMakeLists.txt CMakePresets.json \
+    -newer $made -print -quit) ]]
+}
+
+# Or the last stage of the Dockerfile, on what deploy/image/contents makes of the program of this machine.
 rollcall_archive() {
   local archive=build/image/kube-rollcall.tar folder
+  if image_is_current; then
+    cmp -s build/image/rollcall.tar $archive || cp --preserve=timestamps build/image/rollcall.tar $archive
+    return 0
+  fi
+  build_release
   [[ ! $archive -nt build/release/rollcall || ! $archive -nt Dockerfile ]] || return 0
   folder=$(mktemp -d)
   deploy/image/contents build/release/rollcall "$folder/image"
