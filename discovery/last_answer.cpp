@@ -91,6 +91,7 @@ std::vector<entry> unite(std::vector<entry> all) {
     auto& known = found->second;
     if (known.host_is_guess && !each.host_is_guess) known.name = each.name;
     known.host_is_guess = known.host_is_guess && each.host_is_guess;
+    if (!known.placed) known.placed = std::move(each.placed);
     if (!known.address && !known.port && (each.address || each.port)) {
       known.host = std::move(each.host);
       known.address = each.address;

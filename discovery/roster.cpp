@@ -30,6 +30,10 @@ std::string label(const source_options& one) {
           [](const dns_source& each) { return fmt::format("dns:{}@{}", each.alive, each.domain); },
           [](const static_source&) { return std::string("node"); },
           [](const local_source&) { return std::string("local"); },
+          [](const kubernetes_source& each) {
+            return fmt::format("kubernetes:{}@{}{}{}", each.alive, each.service,
+                               each.name_space.empty() ? "" : ".", each.name_space);
+          },
       },
       one);
 }
@@ -48,7 +52,8 @@ std::string not_a_name(std::string_view alive, std::string_view host,
 }
 
 struct roster::implementation {
-  implementation(const options& chosen, resolver& names, const local_names_function& local)
+  implementation(asio::io_context& io, const options& chosen, resolver& names,
+                 const local_names_function& local)
       : ignore(chosen.ignore), resolve(names) {
     for (const auto& each : chosen.sources) {
       answers.emplace_back(label(each), chosen.linger, chosen.linked);
@@ -58,6 +63,10 @@ struct roster::implementation {
                          [&](const dns_source& one) { return make_dns_source(one, names); },
                          [](const static_source& one) { return make_static_source(one); },
                          [&](const local_source&) { return make_local_source(chosen.local_host, local); },
+                         [&](const kubernetes_source& one) {
+                           return make_kubernetes_source(io, one, chosen.kubernetes.value_or(api_server{}),
+                                                         chosen.family, names, chosen.news);
+                         },
                      },
                      each));
     }
@@ -135,9 +144,9 @@ struct roster::implementation {
   std::vector<last_answer> answers;              // of each
 };
 
-roster::roster(asio::io_context& /*context*/, const options& chosen, resolver& names,
+roster::roster(asio::io_context& io, const options& chosen, resolver& names,
                const local_names_function& local)
-    : implementation_(std::make_unique<implementation>(chosen, names, local)) {}
+    : implementation_(std::make_unique<implementation>(io, chosen, names, local)) {}
 
 roster::~roster() = default;
 
@@ -156,6 +165,21 @@ asio::awaitable<round> roster::refresh() {
     if (own.sources[i]->asks()) result.queried.push_back(i);
   }
   co_return result;
+}
+
+std::optional<watch_figures> roster::figures() const {
+  std::optional<watch_figures> all;
+  for (const auto& each : implementation_->sources) {
+    const auto* one = each->figures();
+    if (one == nullptr) continue;
+    const bool first = !all;
+    if (first) all.emplace();
+    for (std::size_t i = 0; i < list_reason_count; ++i) all->lists[i] += one->lists[i];
+    // The oldest: one that never had a line counts as none.
+    if (first || (all->last_line && (!one->last_line || *one->last_line < *all->last_line)))
+      all->last_line = one->last_line;
+  }
+  return all;
 }
 
 bool roster::learned(const node_name& listed, const node_name& real) {
@@ -186,6 +210,11 @@ round roster::review() {
   auto& own = *implementation_;
   std::vector<std::string> changes;
   for (std::size_t i = 0; i < own.sources.size(); ++i) {
+    if (auto news = own.answers[i].status().asked ? own.sources[i]->news() : std::nullopt) {
+      news->entries = own.revised(i, unite(std::move(news->entries)));
+      if (!news->entries.empty())
+        own.answers[i].hear(std::move(*news), std::chrono::system_clock::now(), changes);
+    }
     own.answers[i].revise(own.revised(i, own.answers[i].entries()), changes);
   }
   return own.collected(std::move(changes));

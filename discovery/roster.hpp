@@ -36,6 +36,9 @@ class roster {
     std::chrono::milliseconds linger{0};  // --linger
     // Whether there is a link to that node: it is not taken for gone while an answer is partial.
     std::function<bool(const node_name&)> linked{};
+    std::optional<api_server> kubernetes{};        // of --kubernetes
+    address_family family = address_family::both;  // of which its addresses are
+    std::function<void()> news{};                  // review() has something new
   };
   roster(asio::io_context&, const options&, resolver&, const local_names_function&);
   ~roster();
@@ -52,8 +55,10 @@ class roster {
   bool learned(const node_name& listed, const node_name& real);
   // A listed node was linked. True: review() may give other entries than before.
   bool linked(const node_name&);
-  // The last answers, with what was learned since: nobody is asked.
+  // The last answers, with what was learned since, and what sources were told without being asked.
   round review();
+  // Of all --kubernetes together; none: there is no such source.
+  std::optional<watch_figures> figures() const;
 
  private:
   struct implementation;

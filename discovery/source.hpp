@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "discovery/resolver.hpp"
+#include "discovery/slice_watch.hpp"
 #include "node_name/node_name.hpp"
 
 namespace rollcall::discovery {
@@ -24,9 +25,12 @@ struct static_source {
   std::vector<node_name> nodes;
 };                       // every --node together
 struct local_source {};  // --local
-using source_options = std::variant<srv_source, dns_source, static_source, local_source>;
+struct kubernetes_source {
+  std::string alive, service, name_space;  // --kubernetes alive@service[.name_space]
+};
+using source_options = std::variant<srv_source, dns_source, static_source, local_source, kubernetes_source>;
 
-// As it was configured: "srv:app@svc.ns", "dns:...", "node", "local": the label `source`.
+// As it was configured: "srv:app@svc.ns", "dns:...", "node", "local", "kubernetes:...": the label `source`.
 std::string label(const source_options&);
 
 struct local_entry {
@@ -38,6 +42,14 @@ struct local_entry {
 // failure.
 using local_names_function =
     std::function<asio::awaitable<boost::system::result<std::vector<local_entry>>>()>;
+
+// What Kubernetes says of the pod in which a node runs.
+struct placement {
+  std::string pod, name_space, uid;
+  std::string machine, zone;  // empty: not known
+  bool leaving = false;       // it is terminating: no failure, however long it takes
+  friend bool operator==(const placement&, const placement&) = default;
+};
 
 // One node to be dialled.
 struct entry {
@@ -52,6 +64,7 @@ struct entry {
   std::string pattern{};
   bool learned = false;                  // the name came from a handshake at such a place
   std::optional<node_name> listed_as{};  // what the source calls it, where the node itself says otherwise
+  std::optional<placement> placed{};     // of --kubernetes
   friend bool operator==(const entry&, const entry&) = default;
 };
 
@@ -85,6 +98,10 @@ class source {
 
   // Never throws for what the network does; the resolver's timeout bounds it.
   virtual asio::awaitable<heard> ask() = 0;
+  // What it would answer now, of one that is told of changes by itself; nothing while it knows nothing new
+  // for certain.
+  virtual std::optional<heard> news() { return std::nullopt; }
+  virtual const watch_figures* figures() const { return nullptr; }
   // False: it knows by itself, and no query is counted.
   virtual bool asks() const { return true; }
   // "Nothing" was said often enough to be believed: what was remembered of earlier answers is forgotten.
@@ -100,6 +117,10 @@ class source {
 std::unique_ptr<source> make_srv_source(srv_source, bool use_port, resolver&);
 std::unique_ptr<source> make_dns_source(dns_source, resolver&);
 std::unique_ptr<source> make_static_source(static_source);
+// `name_server`: for a server that has a name. `changed`: news() has something.
+std::unique_ptr<source> make_kubernetes_source(asio::io_context&, kubernetes_source, const api_server&,
+                                               address_family, resolver& name_server,
+                                               std::function<void()> changed);
 std::unique_ptr<source> make_local_source(std::string guessed_host, local_names_function);
 
 // The sentence about a record that makes no node name.
