@@ -1,6 +1,8 @@
-# Writes OUTPUT: http::page_files(), the name and the text of every file in FOLDER. (cmake -D OUTPUT=... -D FOLDER=... -P embed.cmake)
+# Writes OUTPUT: http::page_files(), the name and the text of every file in FOLDER, and of the file MORE.
+# (cmake -D OUTPUT=... -D FOLDER=... -D MORE=... -P embed.cmake)
 file(GLOB files ${FOLDER}/*)
 list(SORT files)
+list(APPEND files ${MORE})
 set(body "")
 foreach(file ${files})
   get_filename_component(name ${file} NAME)

@@ -12,7 +12,7 @@ namespace rollcall::http {
 struct page_file {
   std::string_view name, text;
 };
-std::span<const page_file> page_files() noexcept;  // in the order of their names
+std::span<const page_file> page_files() noexcept;  // and runbook.md, see http/runbook.hpp
 
 // Of the page: everything from its own origin, nothing inline.
 inline constexpr std::string_view page_policy =

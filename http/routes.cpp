@@ -11,6 +11,7 @@
 #include "http/json.hpp"
 #include "http/page.hpp"
 #include "http/pictures.hpp"
+#include "http/runbook.hpp"
 #include "http/target.hpp"
 #include "membership/verdict.hpp"
 
@@ -61,11 +62,18 @@ std::optional<Enum> parse(std::string_view value, int count, std::string& allowe
 
 using membership::snapshot_ptr;
 
-answer show_page(const content& from, const target&) {
-  answer made{
-      .status = 200, .content_type = html_type, .body = render_page(from.version), .fields = {}, .next = {}};
+answer document(std::string html) {
+  answer made{.status = 200, .content_type = html_type, .body = std::move(html), .fields = {}, .next = {}};
   made.fields.emplace_back("Content-Security-Policy", page_policy);
   return made;
+}
+
+answer show_page(const content& from, const target&) {
+  return document(render_page(from.version));
+}
+
+answer show_runbook(const content&, const target&) {
+  return document(render_runbook());
 }
 
 answer show_resource(const content&, const target& asked) {
@@ -349,6 +357,7 @@ struct route {
 constexpr std::array routes{
     route{"/", show_page},
     route{"/page/{file}", show_resource},
+    route{"/runbook", show_runbook},
     route{"/metrics", show_metrics},
     route{"/healthz", show_health},
     route{"/readyz", show_readiness},

@@ -27,12 +27,24 @@ export function showNumbers(status) {
   });
 }
 
+// Conditions that have an alert, and so a section of the runbook.
+const inRunbook = new Set(['netsplit', 'possible_split', 'nothing_discovered', 'isolated', 'members_missing', 'links_missing',
+  'discovery_stale', 'cookie_refused', 'name_mismatch', 'config_drift']);
+
+function runbookLink(name) {
+  const link = make('a', 'what to do');
+  link.href = `runbook#rollcall${name.replaceAll('_', '')}`;
+  link.setAttribute('aria-label', `what to do: ${name.replaceAll('_', ' ')}`);
+  return link;
+}
+
 export function showDetails(status, short) {
   const details = Array.isArray(status.details) ? status.details : [];
   at('details-card').hidden = details.length === 0;
-  keyed(at('details'), details, detail => detail.name, () => {
+  keyed(at('details'), details, detail => detail.name, detail => {
     const item = make('li');
     item.append(make('b'), make('span'));
+    if (inRunbook.has(detail.name)) item.append(' ', runbookLink(detail.name));
     return item;
   }, (item, detail) => {
     mark(item, known(detail.severity, ['warning', 'error'], 'warning'));

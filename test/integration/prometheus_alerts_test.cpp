@@ -1,5 +1,5 @@
-// The alerts: valid, firing when they should, silent through what is no alarm, the same for the operator, and
-// made of metrics that exist.
+// The alerts: valid, firing when they should, silent through what is no alarm, made from the mixin for every
+// way to install them, and of metrics that exist.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -112,16 +112,28 @@ TEST(Alerts, EveryRowOfTheRunbooksTableIsATestThatSaysTheSame) {
   }
 }
 
-TEST(Alerts, WakeSomebodyForThreeThings) {
-  std::map<std::string, std::string> pages;
+TEST(Alerts, WakeSomebodyForFiveThings) {
+  std::map<std::string, std::string> critical;
   for (const auto& rule : rules()) {
     const auto severity = string(rule.at("labels").at("severity"));
-    EXPECT_TRUE(severity == "page" || severity == "ticket") << severity;
-    if (severity == "page") pages[string(rule.at("alert"))] = string(rule.at("for"));
+    EXPECT_TRUE(severity == "critical" || severity == "warning" || severity == "info") << severity;
+    if (severity == "critical") critical[string(rule.at("alert"))] = string(rule.at("for"));
   }
-  const std::map<std::string, std::string> expected{
-      {"RollcallNetsplit", "1m"}, {"RollcallPossibleSplit", "2m"}, {"RollcallNothingDiscovered", "5m"}};
-  EXPECT_EQ(pages, expected);
+  const std::map<std::string, std::string> expected{{"RollcallNetsplit", "1m"},
+                                                    {"RollcallPossibleSplit", "2m"},
+                                                    {"RollcallNothingDiscovered", "5m"},
+                                                    {"RollcallAbsent", "5m"},
+                                                    {"RollcallStandby", "2m"}};
+  EXPECT_EQ(critical, expected);
+}
+
+TEST(Alerts, NameTheNamespaceAndTheFirstStep) {
+  for (const auto& rule : rules()) {
+    const auto& annotations = rule.at("annotations");
+    EXPECT_THAT(string(annotations.at("summary")), HasSubstr("{{ with $labels.namespace }} in {{ . }}"));
+    EXPECT_THAT(string(annotations.at("description")), HasSubstr("First step: ")) << rule.at("alert");
+    EXPECT_FALSE(annotations.as_object().contains("runbook_url")) << "leads nowhere: nobody said where to";
+  }
 }
 
 // At once, too, only when that is said.
@@ -133,29 +145,53 @@ TEST(Alerts, SayHowLongTheyWait) {
   }
 }
 
-TEST(Alerts, AreTheSameForTheOperator) {
-  std::istringstream lines(source(rules_file));
-  std::string expected;
-  bool begun = false;
-  for (std::string line; std::getline(lines, line);) {
-    begun |= line == "groups:";
-    if (begun) expected += "  " + line + "\n";
-  }
-  const auto given = source("deploy/overlays/operator/prometheusrule.yaml");
-  const auto spec = given.find("spec:\n");
-  ASSERT_NE(spec, std::string::npos);
-  EXPECT_EQ(given.substr(spec + 6), expected);
+finished jsonnet(std::vector<std::string> arguments) {
+  process_options options;
+  options.arguments = {"jsonnet", "--string"};
+  options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+  return run(std::move(options), 60s);
 }
 
-TEST(Alerts, HaveARunbookSectionEach) {
+// ./dev mixin makes them.
+TEST(Mixin, GivesTheFilesOfTheRepository) {
+  const temporary_directory made;
+  const auto done = jsonnet({"--multi", made.path(), repository / "deploy/mixin/files.jsonnet"});
+  ASSERT_EQ(done.exit_code, 0) << done.errors;
+  int files = 0;
+  for (const auto* file :
+       {"alerts/rollcall.rules.yaml", "chart/rollcall/rollcall.rules.yaml",
+        "overlays/operator/prometheusrule.yaml", "overlays/runbook/links.yaml", "grafana/rollcall.json"}) {
+    EXPECT_TRUE(read_file(made.path() / file) == source("deploy/" + std::string(file)))
+        << file << " differs from deploy/mixin: ./dev mixin";
+    EXPECT_THAT(done.output, HasSubstr(file));
+    ++files;
+  }
+  EXPECT_EQ(std::count(done.output.begin(), done.output.end(), '\n'), files) << done.output;
+}
+
+TEST(Mixin, GivesTheOperatorTheSameRules) {
+  const auto resource = yaml_documents(source("deploy/overlays/operator/prometheusrule.yaml")).at(0);
+  EXPECT_EQ(resource.at("spec"), yaml_documents(source(rules_file)).at(0));
+}
+
+TEST(Mixin, LeadsToTheSectionsOfARunbookWhoseAddressIsSet) {
+  const auto done = jsonnet({"--exec", "std.manifestJson(((import '" +
+                                           (repository / "deploy/mixin/mixin.libsonnet").string() +
+                                           "') + {_config+:: {runbookURL: 'https://r.example/runbook'}}"
+                                           ").prometheusAlerts)"});
+  ASSERT_EQ(done.exit_code, 0) << done.errors;
   const auto runbook = source("docs/runbook.md");
-  for (const auto& rule : rules()) {
+  std::size_t seen = 0;
+  const auto made = json::parse(done.output);
+  for (const auto& rule : made.at("groups").at(0).at("rules").as_array()) {
     const auto name = string(rule.at("alert"));
     EXPECT_THAT(runbook, HasSubstr("\n## " + name + "\n"));
     auto anchor = name;
     for (auto& c : anchor) c = static_cast<char>(std::tolower(c));
-    EXPECT_EQ(string(rule.at("annotations").at("runbook_url")), "docs/runbook.md#" + anchor);
+    EXPECT_EQ(string(rule.at("annotations").at("runbook_url")), "https://r.example/runbook#" + anchor);
+    ++seen;
   }
+  EXPECT_EQ(seen, rules().size());
 }
 
 TEST(Alerts, AndDashboardUseMetricsThatExist) {

@@ -101,8 +101,34 @@ TEST(Chart, AsItIsInstalledHasMonitorAndAlerts) {
   EXPECT_EQ(at(container(objects), "/image"), "registry.example/rollcall:0.1.0");
   for (const auto* kind : {"ServiceMonitor", "PrometheusRule"})
     EXPECT_EQ(at(the(objects, kind), "/metadata/labels/release"), "kube-prometheus-stack") << kind;
-  EXPECT_THAT(made.output, HasSubstr("runbook_url: https://wiki.example/rollcall/runbook#rollcallnetsplit"));
+  EXPECT_THAT(made.output, HasSubstr("runbook_url: https://rollcall.example/runbook#rollcallnetsplit"));
   EXPECT_EQ(environment(objects)["ROLLCALL_SRV"], "app@_dist._tcp.app");
+}
+
+// The links of the alerts: what is set, else the page behind the Ingress, else none.
+TEST(Chart, AlertsLeadToTheRunbookThatIsServed) {
+  ROLLCALL_NEEDS_TOOLS();
+  const std::string host =
+      ",ingress.enabled=true,ingress.hosts[0].host=roll.example,"
+      "ingress.hosts[0].paths[0].path=/,ingress.hosts[0].paths[0].pathType=Prefix";
+  for (const auto* monitoring : {"service", "annotations"}) {
+    const auto alerts = std::string("alerts.enabled=true,monitoring.type=") + monitoring;
+    for (const auto& [more, url] : std::map<std::string, std::string>{
+             {"", ""},
+             {",alerts.runbook=https://wiki.example/r", "https://wiki.example/r"},
+             {host, "http://roll.example/runbook"},
+             {host + ",ingress.tls[0].secretName=t", "https://roll.example/runbook"},
+         }) {
+      const auto made = helm(alerts + more);
+      ASSERT_EQ(made.exit_code, 0) << made.errors;
+      const auto links = std::string("runbook_url: ");
+      if (url.empty()) {
+        EXPECT_THAT(made.output, Not(HasSubstr(links)));
+      } else {
+        EXPECT_THAT(made.output, HasSubstr(links + url + "#rollcallnetsplit\n"));
+      }
+    }
+  }
 }
 
 // What people set in other charts, all at once.
@@ -150,7 +176,6 @@ TEST(Chart, IsValidWhateverIsSet) {
   EXPECT_EQ(at(image, "/imagePullPolicy"), "Always");
   EXPECT_EQ(at(image, "/volumeMounts/2/mountPath"), "/more");
   EXPECT_THAT(made.output, HasSubstr("runbook_url: https://wiki.example/r#rollcallnetsplit"));
-  EXPECT_THAT(made.output, Not(HasSubstr("docs/runbook.md#")));
   auto given = environment(objects);
   EXPECT_EQ(given["ROLLCALL_MAX_LINK_SERIES"], "1000000");
   EXPECT_EQ(given["NAMESPACE"], "mine");

@@ -10,6 +10,7 @@
 
 #include "http/json.hpp"
 #include "http/page.hpp"
+#include "http/runbook.hpp"
 #include "membership/report.hpp"
 #include "test/unit/metrics/sample_snapshot.hpp"
 
@@ -231,6 +232,61 @@ TEST(Page, EveryFileThatAFileAsksForIsServed) {
   EXPECT_GE(count, 10U);
   EXPECT_EQ(respond(troubled(), "GET", "/page/page.html").status, 404U) << "the page itself is at /";
   EXPECT_EQ(respond(troubled(), "GET", "/page/..%2frunbook").status, 404U);
+}
+
+TEST(Runbook, IsServedWithASectionForEachLink) {
+  const auto made = respond(troubled(), "GET", "/runbook");
+  EXPECT_EQ(made.status, 200U);
+  EXPECT_EQ(made.content_type, "text/html; charset=utf-8");
+  EXPECT_THAT(made.body, AllOf(HasSubstr("<h2 id=\"rollcallnetsplit\">RollcallNetsplit</h2>"),
+                               HasSubstr("<h2 id=\"rollcallstandby\">"), HasSubstr("</article>"),
+                               Not(HasSubstr("\n## ")), Not(HasSubstr("**")), Not(HasSubstr("](")),
+                               Not(HasSubstr("<script"))));
+  const std::regex link("href=\"#([^\"]+)\"");
+  for (std::sregex_iterator each(made.body.begin(), made.body.end(), link), end; each != end; ++each)
+    EXPECT_THAT(made.body, HasSubstr("id=\"" + (*each)[1].str() + "\"")) << (*each)[0];
+}
+
+TEST(Runbook, HasTheSectionsThatThePageLeadsTo) {
+  const auto tables = std::ranges::find(page_files(), "tables.js", &page_file::name);
+  ASSERT_NE(tables, page_files().end());
+  const std::string text(tables->text);
+  const auto begin = text.find("new Set(["), end = text.find("]);", begin);
+  ASSERT_NE(end, std::string::npos);
+  const auto names = text.substr(begin, end - begin);
+  const auto runbook = render_runbook();
+  static const std::regex name("'([a-z_]+)'");
+  int count = 0;
+  for (std::sregex_iterator each(names.begin(), names.end(), name), none; each != none; ++each, ++count) {
+    auto section = "id=\"rollcall" + (*each)[1].str() + "\"";
+    std::erase(section, '_');
+    EXPECT_THAT(runbook, HasSubstr(section));
+  }
+  EXPECT_GE(count, 10);
+}
+
+TEST(Runbook, MarkdownBecomesHtml) {
+  struct row {
+    const char *markdown, *html;
+  };
+  for (const auto& [markdown, html] : {
+           row{"# A `b`\n", "<h1 id=\"a-b\">A <code>b</code></h1>\n"},
+           row{"one\ntwo\n\nthree\n", "<p>one\ntwo</p>\n<p>three</p>\n"},
+           row{"1. a\n   b\n2. c\n", "<ol>\n<li>a\nb</li>\n<li>c</li>\n</ol>\n"},
+           row{"text:\n- a\n- **b** c\n",
+               "<p>text:</p>\n<ul>\n<li>a</li>\n<li><strong>b</strong> c</li>\n</ul>\n"},
+           row{"```sh\na <b>\n\nc\n```\n", "<pre tabindex=\"0\"><code>a &lt;b&gt;\n\nc\n</code></pre>\n"},
+           row{"| a | |\n|---|---|\n| `x` | y |\n",
+               "<div class=\"scroll whole\" tabindex=\"0\" role=\"group\" aria-label=\"table\"><table>\n"
+               "<tr><th>a</th><th></th></tr>\n<tr><td><code>x</code></td><td>y</td></tr>\n</table></div>\n"},
+           row{"[a](#b), [c](https://d.example/?e=\"), [f](g.md)\n",
+               "<p><a href=\"#b\">a</a>, <a href=\"https://d.example/?e=&quot;\">c</a>, f</p>\n"},
+           row{"the page *Targets*, 2 * 3, an open ` and [ and **\n",
+               "<p>the page <em>Targets</em>, 2 * 3, an open ` and [ and **</p>\n"},
+           row{"<script>alert(1)</script>\n", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n"},
+           row{"", ""},
+       })
+    EXPECT_EQ(html_of_markdown(markdown), html) << markdown;
 }
 
 }  // namespace

@@ -119,3 +119,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- toYaml $context }}
 {{- end }}
+
+{{/* Where the alerts' links lead: what is set, else the page of the first host of the Ingress, else nowhere. */}}
+{{- define "rollcall.runbook" -}}
+{{- if .Values.alerts.runbook -}}
+{{- .Values.alerts.runbook -}}
+{{- else if and .Values.ingress.enabled .Values.ingress.hosts -}}
+{{- printf "%s://%s/runbook" (.Values.ingress.tls | empty | ternary "http" "https") (first .Values.ingress.hosts).host -}}
+{{- end -}}
+{{- end -}}
