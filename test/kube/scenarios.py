@@ -5,7 +5,7 @@ import os
 import re
 import time
 
-from cluster import REPOSITORY, Failure, Namespace, Rollcall, get, kubectl, page_counts, run, until
+from cluster import PATIENCE, REPOSITORY, Failure, Namespace, Rollcall, get, kubectl, page_counts, run, until
 
 ALL = []
 open_things = []
@@ -287,6 +287,16 @@ def commands_of(document, heading):
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
+def as_typed(command):
+    """One that comes before the container runs is given again, as a person would."""
+    end = time.monotonic() + 60 * PATIENCE
+    while True:
+        ended = run(["bash", "-c", command], check=False, limit=400)
+        if ended.returncode == 0 or "container not found" not in ended.stderr or time.monotonic() > end:
+            return ended
+        time.sleep(1)
+
+
 @scenario
 def quickstart():
     """Every command of docs/quickstart-kubernetes.md, as it stands there"""
@@ -297,7 +307,7 @@ def quickstart():
     for heading in re.findall(r"^## (.*)$", open(os.path.join(REPOSITORY, document), encoding="utf-8").read(), re.M):
         for command in commands_of(document, heading):
             began = time.monotonic()
-            ended = run(["bash", "-c", command], check=False, limit=400)
+            ended = as_typed(command)
             print(f"    {ended.returncode} after {time.monotonic() - began:4.1f} s: {command[:100]}", flush=True)
             if ended.returncode != 0:
                 raise Failure(f"{document}, {heading}: {command}: {ended.returncode}\n{ended.stdout}{ended.stderr}")
