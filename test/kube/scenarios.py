@@ -3,41 +3,11 @@
 import json
 import os
 import re
+import tempfile
 import time
 
-from cluster import PATIENCE, REPOSITORY, Failure, Namespace, Rollcall, get, kubectl, page_counts, run, until
-
-ALL = []
-open_things = []
-
-# Said while members come and go, and over by itself: what is listed and not there yet, and pairs that are being connected.
-COMING = {"members_missing", "links_missing"}
-# What a Rollcall that has just started says beside that.
-STARTING = COMING | {"starting", "nothing_discovered", "isolated", "discovery_stale"}
-
-
-def scenario(function):
-    ALL.append(function)
-    return function
-
-
-def namespace(name, **options):
-    made = Namespace(name, **options)
-    open_things.append(made.delete)
-    return made
-
-
-def rollcall(inside, **options):
-    made = Rollcall(inside, **options)
-    open_things.append(made.close)
-    until("Rollcall is ready", made.find, 240)
-    return made
-
-
-def clean():
-    while open_things:
-        open_things.pop()()
-
+from cluster import PATIENCE, REPOSITORY, Failure, kubectl, page_counts, run, until
+from scenes import COMING, STARTING, changed, container_of, namespace, nft, open_things, rollcall, scenario, statefulset
 
 @scenario
 def one_by_one_to_a_cluster():
@@ -67,26 +37,6 @@ def hosts_written_down():
     with watch.step("a pod deleted", allowed=COMING):
         inside.kubectl("delete", "pod", "app-1")
         watch.whole(3)
-
-
-def statefulset(name):
-    inside = namespace(name)
-    inside.apply("-k", "deploy/base")
-    inside.apply("-k", "deploy/examples/statefulset")
-    watch = rollcall(inside)
-    watch.whole(3)
-    return inside, watch
-
-
-def container_of(pod):
-    """The process of a pod's first container, on whichever node it is."""
-    wanted = pod["status"]["containerStatuses"][0]["containerID"].split("//")[1]
-    node = pod["spec"]["nodeName"]
-    socket = os.path.join(os.environ.get("KUBE_STATE", "/var/lib/rollcall-kube"), node, "containerd.sock")
-    for line in run(["ctr", "-a", socket, "-n", "k8s.io", "tasks", "ls"]).splitlines():
-        if line.split()[0] == wanted:
-            return line.split()[1]
-    raise Failure(f"no process of {wanted} on {node}")
 
 
 @scenario
@@ -135,15 +85,14 @@ def cut_between_two_pods():
     inside, watch = statefulset("cut")
     pods = inside.pods("app=app")
     process, other = container_of(pods["app-0"]), pods["app-1"]["status"]["podIP"]
-    enter = ["nsenter", "-t", process, "-n", "nft"]
     rules = "table ip cut { chain in { type filter hook input priority 0; ip saddr %s drop; }; chain out { type filter hook output priority 0; ip daddr %s drop; }; }" % (other, other)
-    with watch.step("cut and joined again", allowed=COMING | {"netsplit", "quarantine"}, incidents=1):
-        run([*enter, "-f", "-"], stdin=rules)
+    with watch.step("cut and joined again", allowed=COMING | {"netsplit", "quarantine"}, incidents=1, alerts={"RollcallNetsplitHealed"}, torn=None):
+        nft(process, "-f", "-", rules=rules)
         until("the netsplit is told", lambda: watch.api("status")["netsplit"], 120)
         told = json.dumps(watch.api("netsplits"))
         if "app-0" not in told or "app-1" not in told:
             raise Failure(f"the pair is not named: {told}")
-        run([*enter, "delete", "table", "ip", "cut"])
+        nft(process, "delete", "table", "ip", "cut")
         watch.whole(3, 300)
         until("the netsplit is over", lambda: not watch.api("status")["netsplit"])
 
@@ -194,19 +143,24 @@ def scaled_down_behind_a_dns_cache():
 
 @scenario
 def applied_either_way():
-    """Client-side and server-side apply mix; diff finds nothing"""
+    """Client-side and server-side apply mix, of the manifests and of the chart; diff finds nothing"""
     inside = namespace("applied")
-    for folder in ("deploy/examples/statefulset", "deploy/base"):
-        inside.apply("-k", folder)
-        inside.apply("--server-side", "-k", folder)
-        # After a server-side apply the first one takes its own notes (an annotation of kubectl's); the next has nothing to change.
-        inside.apply("-k", folder)
-        changed = [line for line in inside.apply("-k", folder).splitlines() if not line.endswith("unchanged")]
-        if changed:
-            raise Failure(f"{folder}: applied once more, and changed: {changed}")
-        nothing_to_change(inside, "-k", folder)
-        inside.apply("--server-side", "-k", folder)
-        nothing_to_change(inside, "--server-side", "-k", folder)
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as rendered:
+        rendered.write(run(["helm", "-n", inside.name, "template", "charted", "deploy/chart/rollcall", "--no-hooks", "--set", "ingress.enabled=true",
+                            "--set", "ingress.hosts[0].host=rollcall.example", "--set", "ingress.hosts[0].paths[0].path=/", "--set",
+                            "ingress.hosts[0].paths[0].pathType=Prefix"]))
+        rendered.flush()
+        for what in (["-k", "deploy/examples/statefulset"], ["-k", "deploy/base"], ["-f", rendered.name]):
+            inside.apply(*what)
+            inside.apply("--server-side", *what)
+            # After a server-side apply the first one takes its own notes (an annotation of kubectl's); the next has nothing to change.
+            inside.apply(*what)
+            changed = [line for line in inside.apply(*what).splitlines() if not line.endswith("unchanged")]
+            if changed:
+                raise Failure(f"{what}: applied once more, and changed: {changed}")
+            nothing_to_change(inside, *what)
+            inside.apply("--server-side", *what)
+            nothing_to_change(inside, "--server-side", *what)
 
 
 def nothing_to_change(inside, *arguments):
@@ -239,6 +193,107 @@ def wrong_upgrade_keeps_the_observer():
     inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
 
 
+# The example app, killed after some seconds of life, again and again; its pods are behind the same service.
+CRASHING = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: crashing}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: app, crashing: "yes"}}
+  template:
+    metadata: {labels: {app: app, crashing: "yes", rollcall.io/distribution: allowed}}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: app
+          image: app:0.1.0
+          command: [timeout, -s, KILL, "4", /app/bin/app, start]
+          env:
+            - {name: HEADLESS_SERVICE, value: app}
+            - {name: NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+            - {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+            - {name: HOME, value: /run/app}
+          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+          volumeMounts: [{name: home, mountPath: /run/app}, {name: cookie, mountPath: /run/secrets/erlang, readOnly: true}]
+      volumes:
+        - {name: home, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+        - {name: cookie, secret: {secretName: erlang-cookie, defaultMode: 0440}}
+"""
+
+
+def gates(inside, labels, count, since):
+    """Waits for the pods, and for what each gate said; one that waited out its time is a failure."""
+    until(f"{count} pods are ready", lambda: len(inside.ready(labels)) == count, 240)
+    print(f"    {count} ready after {time.monotonic() - since:.1f} s", flush=True)
+    lines = inside.kubectl("logs", "-l", labels, "--prefix", "--tail=-1", "--max-log-requests=20").splitlines()
+    said = [line for line in lines if "gate: " in line]
+    if len(said) < count or any("is not linked to all" in line for line in said):
+        raise Failure("a start-up gate waited out its time, or said nothing:\n" + "\n".join(said))
+
+
+@scenario
+def start_up_gates():
+    """Pods one after the other, and beside one in a crash loop: no gate waits out its 30 s"""
+    inside = namespace("gates")
+    inside.apply("-k", "deploy/base")
+    inside.kubectl("set", "env", "deploy/rollcall", "ROLLCALL_EXPECT=3")
+    inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
+    began = time.monotonic()
+    inside.apply("-f", "-", stdin=changed("deploy/examples/statefulset", ("podManagementPolicy: Parallel", "podManagementPolicy: OrderedReady")))
+    gates(inside, "app=app", 3, began)
+    rollcall(inside).whole(3)
+    inside.kubectl("delete", "sts", "app")
+    inside.apply("-f", "-", stdin=CRASHING)
+    until("it has fallen over twice", lambda: inside_restarts(inside) >= 2)
+    began = time.monotonic()
+    inside.apply("-f", "-", stdin=changed("deploy/examples/deployment", ("replicas: 3", "replicas: 6")))
+    gates(inside, "app=app,crashing!=yes", 6, began)
+
+
+def inside_restarts(inside):
+    pods = json.loads(inside.kubectl("get", "pods", "-l", "crashing=yes", "-o", "json"))["items"]
+    return max((one["restartCount"] for pod in pods for one in pod["status"].get("containerStatuses", [])), default=0)
+
+
+@scenario
+def rollcall_replaced():
+    """Rollcall restarted, deleted, killed, moved to the other machine; asked from a node's shell meanwhile; nobody loses a link"""
+    inside, watch = statefulset("replaced")
+    ask = ('rollcall = :"rollcall@rollcall.replaced.svc.cluster.local"; '
+           'IO.inspect({:rpc.call(rollcall, :rollcall, :nodes, []) |> length(), Node.ping(rollcall)})')
+
+    def asked():
+        answer = inside.kubectl("exec", "app-0", "--", "/app/bin/app", "rpc", ask)
+        if "{3, :pong}" not in answer:
+            raise Failure(f"from the shell of app-0: {answer}")
+
+    asked()
+    with watch.step("restarted by rollout", allowed=STARTING):
+        inside.kubectl("rollout", "restart", "deploy/rollcall")
+        inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
+        watch.whole(3)
+        until("its name leads to the new one", lambda: asked() or True, 60)
+    with watch.step("its pod deleted", allowed=STARTING):
+        before = set(inside.pods(watch.labels))
+        inside.kubectl("delete", "pod", *before)
+        until("another", lambda: (now := set(inside.ready(watch.labels))) and not now & before and watch.find())
+        watch.whole(3)
+    with watch.step("its process killed", allowed=STARTING):
+        pod = next(iter(inside.pods(watch.labels).values()))
+        run(["kill", "-KILL", container_of(pod)])
+        until("it was restarted", lambda: next(iter(inside.ready(watch.labels).values()))["status"]["containerStatuses"][0]["restartCount"] == 1)
+        watch.whole(3)
+    with watch.step("moved to the other machine", allowed=STARTING):
+        here = next(iter(inside.pods(watch.labels).values()))["spec"]["nodeName"]
+        other = {"node-1": "node-2", "node-2": "node-1"}[here]
+        inside.kubectl("patch", "deploy", "rollcall", "-p", json.dumps({"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": other}}}}}))
+        inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
+        watch.whole(3)
+        until("asked where it is now", lambda: asked() or True, 60)
+
+
 @scenario
 def by_helm():
     """Helm: install, test, upgrade, one gone wrong and undone, two releases, uninstall"""
@@ -255,7 +310,8 @@ def by_helm():
     helm("test", "rollcall", "--timeout", "300s")
     helm("upgrade", "rollcall", chart, "--wait", "--timeout", "300s", "--set", "config.ROLLCALL_LOG_FORMAT=text", "--set", "config.ROLLCALL_EXPECT=3")
     watch.whole(3)
-    log = inside.kubectl("logs", "deploy/rollcall")
+    # The old pod may still be on its way out.
+    log = inside.kubectl("logs", next(iter(inside.ready(watch.labels))))
     if log.lstrip().startswith("{"):
         raise Failure(f"config.ROLLCALL_LOG_FORMAT=text changed nothing: {log[:200]}")
     wrong = helm("upgrade", "rollcall", chart, "--wait", "--timeout", "15s", "--set", "config.ROLLCALL_INTERVAL=often", check=False)
@@ -311,91 +367,3 @@ def quickstart():
             print(f"    {ended.returncode} after {time.monotonic() - began:4.1f} s: {command[:100]}", flush=True)
             if ended.returncode != 0:
                 raise Failure(f"{document}, {heading}: {command}: {ended.returncode}\n{ended.stdout}{ended.stderr}")
-
-
-def long(function):
-    """Only with --all."""
-    function.long = True
-    return scenario(function)
-
-
-def rig(*arguments):
-    run([os.path.join(REPOSITORY, "test/kube/rig"), *arguments])
-
-
-@long
-def storm():
-    """2 -> 8 -> 3 -> 6 within ten seconds; all pods at once; one force-deleted"""
-    inside, watch = statefulset("storm")
-    inside.scale("sts/app", 2)
-    watch.whole(2)
-    with watch.step("2 -> 8 -> 3 -> 6", allowed=COMING):
-        for count in (8, 3, 6):
-            inside.scale("sts/app", count)
-            time.sleep(3)
-        watch.whole(6, 300)
-    inside.scale("sts/app", 3)
-    watch.whole(3)
-    with watch.step("all pods at once", allowed=COMING | {"isolated", "possible_split", "nothing_discovered"}):
-        before = {pod["metadata"]["uid"] for pod in inside.pods("app=app").values()}
-        inside.kubectl("delete", "pods", "-l", "app=app", "--wait=false")
-        until("three others", lambda: len(found := inside.pods("app=app")) == 3 and not before & {pod["metadata"]["uid"] for pod in found.values()})
-        watch.whole(3, 300)
-    with watch.step("one force-deleted", allowed=COMING | {"name_mismatch"}):
-        before = inside.pods("app=app")["app-1"]["metadata"]["uid"]
-        inside.kubectl("delete", "pod", "app-1", "--force", "--grace-period=0")
-        until("another pod", lambda: inside.pods("app=app")["app-1"]["metadata"]["uid"] != before)
-        watch.whole(3)
-
-
-@long
-def name_server_away():
-    """CoreDNS scaled to nothing for a minute and a half: told, and nobody is disconnected"""
-    inside, watch = statefulset("nameless")
-    open_things.append(lambda: kubectl("-n", "kube-system", "scale", "deploy/coredns", "--replicas=2"))
-    with watch.step("away and back", allowed={"discovery_stale"}):
-        kubectl("-n", "kube-system", "scale", "deploy/coredns", "--replicas=0")
-        until("it is told", lambda: any(one["name"] == "discovery_stale" for one in watch.api("status")["details"]), 180)
-        if set(page_counts(inside.pods("app=app")).values()) != {2}:
-            raise Failure(watch.picture())
-        kubectl("-n", "kube-system", "scale", "deploy/coredns", "--replicas=2")
-        until("it is over", lambda: not watch.api("status")["details"], 180)
-    watch.whole(3)
-
-
-@long
-def two_replicas():
-    """Two Rollcalls under one name: the newer works, the older stands by, and nobody loses a link"""
-    inside, watch = statefulset("twice")
-    inside.scale("deploy/rollcall", 2)
-
-    def one_stands_by():
-        pods = inside.pods(watch.labels)
-        answers = [json.loads(get_status(pod)) for pod in pods.values()]
-        return len(answers) == 2 and sorted(one["standing_by"] for one in answers) == [False, True]
-
-    until("one works and one stands by", one_stands_by)
-    if set(page_counts(inside.pods("app=app")).values()) != {2}:
-        raise Failure(watch.picture())
-    inside.scale("deploy/rollcall", 1)
-    until("one is left", lambda: len(inside.pods(watch.labels)) == 1 and watch.find())
-    watch.whole(3)
-
-
-def get_status(pod):
-    return get(f"http://{pod['status']['podIP']}:14369/api/v1/status")
-
-
-@long
-def machine_cut_off():
-    """A machine's cable out for ten seconds and in again"""
-    inside, watch = statefulset("cable")
-    here = next(iter(inside.ready(watch.labels).values()))["spec"]["nodeName"]
-    other = "2" if here == "node-1" else "1"
-    open_things.append(lambda: rig("node", other, "restore"))
-    with watch.step("cut for ten seconds", allowed=COMING | {"possible_split", "netsplit", "quarantine"}, incidents=1):
-        rig("node", other, "cut")
-        time.sleep(10)
-        rig("node", other, "restore")
-        until("nobody is missing", lambda: not watch.api("status")["details"], 240)
-    watch.whole(3, 300)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The suite on a real Kubernetes (`./dev kube test`): what happens in the life of a cluster, with the files of this repository as they
-are, in namespaces that enforce the Pod Security Standard `restricted`. Each step states which conditions Rollcall may raise in it,
-and fails on any other.
+are, in namespaces that enforce the Pod Security Standard `restricted`. Each step states which conditions Rollcall may raise in it, which
+alerts a Prometheus with our rules may fire, and how many links may be torn between nodes that stay; it fails on any other.
 
     suite.py [--all] [-k PATTERN] [--keep]
 
@@ -17,6 +17,11 @@ import time
 import traceback
 
 from cluster import REPOSITORY, Failure, run
+from rollcall import Rollcall
+from witnesses import Prometheus
+import scenes
+import scenarios  # noqa: F401: each registers its own, in this order
+import lasting  # noqa: F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ARCHIVES = ["build/image/kube-rollcall.tar", "build/image/kube-app.tar"]
@@ -44,24 +49,15 @@ def diagnose():
         print("\n".join(ended.stdout.splitlines()[-60:]), flush=True)
 
 
-def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--all", action="store_true")
-    options.add_argument("--keep", action="store_true")
-    options.add_argument("-k", metavar="PATTERN", default="")
-    options = options.parse_args()
-
-    import scenarios
-    chosen = [one for one in scenarios.ALL if re.search(options.k, one.__name__) and (options.all or options.k or not getattr(one, "long", False))]
-    if not chosen:
-        sys.exit(f"kube: no scenario's name has {options.k!r}; there are: {', '.join(one.__name__ for one in scenarios.ALL)}")
-    was_up = os.path.exists(os.path.join(os.environ.get("KUBE_STATE", "/var/lib/rollcall-kube"), "pid"))
-    failed, began = [], time.monotonic()
+def on_a_cluster(chosen, was_up, keep, environment=None):
+    """The names of those that failed."""
+    failed = []
     try:
         if not was_up:
-            rig("up", "2")
+            rig("up", "2", environment=environment)
         enter()
         rig("load", *[os.path.join(REPOSITORY, archive) for archive in ARCHIVES])
+        Rollcall.prometheus = Prometheus()
         for number, scenario in enumerate(chosen, 1):
             title = (scenario.__doc__ or "").strip().splitlines()[0]
             print(f"{number}/{len(chosen)} {scenario.__name__}: {title}", flush=True)
@@ -76,10 +72,37 @@ def main():
                     traceback.print_exc()
                 diagnose()
             finally:
-                scenarios.clean()
+                scenes.clean()
     finally:
-        if not was_up and not options.keep:
+        if Rollcall.prometheus:
+            Rollcall.prometheus.close()
+            Rollcall.prometheus = None
+        if not was_up and not keep:
             rig("down")
+    return failed
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--all", action="store_true")
+    options.add_argument("--keep", action="store_true")
+    options.add_argument("-k", metavar="PATTERN", default="")
+    options = options.parse_args()
+
+    chosen = [one for one in scenes.ALL if re.search(options.k, one.__name__) and (options.all or options.k or not getattr(one, "long", False))]
+    if not chosen:
+        sys.exit(f"kube: no scenario's name has {options.k!r}; there are: {', '.join(one.__name__ for one in scenes.ALL)}")
+    was_up = os.path.exists(os.path.join(os.environ.get("KUBE_STATE", "/var/lib/rollcall-kube"), "pid"))
+    failed, began = [], time.monotonic()
+    usual = [one for one in chosen if not getattr(one, "dual", False)]
+    if usual:
+        failed += on_a_cluster(usual, was_up, options.keep)
+    dual = [one for one in chosen if getattr(one, "dual", False)]
+    if dual and was_up and "KUBE_DUAL" not in os.environ:
+        print(f"not on the cluster that is up, which has IPv4 only: {', '.join(one.__name__ for one in dual)}")
+        chosen = usual
+    elif dual:
+        failed += on_a_cluster(dual, was_up, options.keep, {"KUBE_DUAL": "1"})
     print(f"{len(chosen) - len(failed)} of {len(chosen)} passed in {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
 

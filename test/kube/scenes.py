@@ -1,0 +1,83 @@
+"""What the scenarios share: how they are told apart, what each may leave open until it ends, and the usual beginnings."""
+
+import json
+import os
+
+from cluster import REPOSITORY, Failure, Namespace, kubectl, run, until
+from rollcall import Rollcall
+
+ALL = []
+open_things = []
+
+# Said while members come and go, and over by itself: what is listed and not there yet, and pairs that are being connected.
+COMING = {"members_missing", "links_missing"}
+# What a Rollcall that has just started says beside that.
+STARTING = COMING | {"starting", "nothing_discovered", "isolated", "discovery_stale"}
+
+
+def scenario(function):
+    ALL.append(function)
+    return function
+
+
+def long(function):
+    """Only with --all."""
+    function.long = True
+    return scenario(function)
+
+
+def namespace(name, **options):
+    made = Namespace(name, **options)
+    open_things.append(made.delete)
+    return made
+
+
+def rollcall(inside, **options):
+    made = Rollcall(inside, **options)
+    open_things.append(made.close)
+    until("Rollcall is ready", made.find, 240)
+    return made
+
+
+def clean():
+    while open_things:
+        open_things.pop()()
+
+
+def statefulset(name):
+    inside = namespace(name)
+    inside.apply("-k", "deploy/base")
+    inside.apply("-k", "deploy/examples/statefulset")
+    watch = rollcall(inside)
+    watch.whole(3)
+    return inside, watch
+
+
+def container_of(pod):
+    """The process of a pod's first container, on whichever node it is."""
+    wanted = pod["status"]["containerStatuses"][0]["containerID"].split("//")[1]
+    node = pod["spec"]["nodeName"]
+    socket = os.path.join(os.environ.get("KUBE_STATE", "/var/lib/rollcall-kube"), node, "containerd.sock")
+    for line in run(["ctr", "-a", socket, "-n", "k8s.io", "tasks", "ls"]).splitlines():
+        if line.split()[0] == wanted:
+            return line.split()[1]
+    raise Failure(f"no process of {wanted} on {node}")
+
+
+def changed(folder, *replacements):
+    """What a folder's Kustomization makes, with words replaced that must stand in it."""
+    text = kubectl("kustomize", folder)
+    for old, new in replacements:
+        if old not in text:
+            raise Failure(f"{folder} does not say {old}")
+        text = text.replace(old, new)
+    return text
+
+
+def rig(*arguments):
+    run([os.path.join(REPOSITORY, "test/kube/rig"), *arguments])
+
+
+def nft(process, *arguments, rules=None):
+    """In the network namespace of a pod's process."""
+    run(["nsenter", "-t", process, "-n", "nft", *arguments], stdin=rules)
