@@ -55,7 +55,7 @@ void print_troubles(const membership::snapshot& s) {
 
 // Conditions that need more than one look (a grace of rounds) are judged here from the one picture there is.
 bool whole(const membership::snapshot& s) {
-  return s.up == s.expected && s.up > 0 && s.partitions.size() == 1 && s.links_missing == 0;
+  return s.up == s.expected && s.up > 0 && s.most_partitions() == 1 && s.links_missing == 0;
 }
 
 struct picture {
@@ -86,7 +86,7 @@ std::pair<int, std::string> verdict(const picture& p) {
                         s.up, s.expected, p.links.dead.size(), p.links.probed)};
   }
   return {exit_not_whole, fmt::format("not whole: {} of {} members up, partitions: {}, missing links: {}",
-                                      s.up, s.expected, s.partitions.size(), s.links_missing)};
+                                      s.up, s.expected, s.most_partitions(), s.links_missing)};
 }
 
 asio::awaitable<void> until_settled(asio::io_context& io, engine& cluster, milliseconds limit) {

@@ -158,6 +158,10 @@ int show_status(const json::value& answer, milliseconds now, std::ostream& out) 
       for (const auto& detail : value.get_array()) details.row(detail_row(detail));
       continue;
     }
+    if (name == "meshes" && value.is_array()) {
+      for (const auto& mesh : value.get_array()) facts.row({"mesh", cell(mesh)});
+      continue;
+    }
     if (name == "at") {
       facts.row({"changed", age(now, time_of(status, name))});
     } else if (name.ends_with("_at") && value.is_number()) {
@@ -172,10 +176,19 @@ int show_status(const json::value& answer, milliseconds now, std::ostream& out) 
 }
 
 void show_partitions(const json::value& answer, std::ostream& out) {
-  table partitions({"PARTITION", "SIZE", "NODES"});
+  // Of deploys that are kept apart, each partition says which mesh it is of.
+  const auto& all = list(answer);
+  const bool apart = !all.empty() && all.front().is_object();
+  table partitions(apart ? std::vector<std::string>{"MESH", "PARTITION", "SIZE", "NODES"}
+                         : std::vector<std::string>{"PARTITION", "SIZE", "NODES"});
   std::size_t index = 0;
-  for (const auto& element : list(answer)) {
-    partitions.row({std::to_string(index++), std::to_string(list(element).size()), cell(element)});
+  for (const auto& element : all) {
+    const auto* of = element.if_object();
+    const auto* nodes = of != nullptr ? of->if_contains("nodes") : &element;
+    if (nodes == nullptr) continue;
+    std::vector<std::string> row{std::to_string(index++), std::to_string(list(*nodes).size()), cell(*nodes)};
+    if (apart) row.insert(row.begin(), of != nullptr ? cell(*of, "mesh") : std::string());
+    partitions.row(std::move(row));
   }
   if (partitions.empty()) {
     out << "no partitions: no member is up\n";

@@ -12,13 +12,19 @@ namespace {
 using membership::pair_state;
 using membership::snapshot;
 
+// `mesh`: what keeps it apart from others; empty: nothing.
 void append_member(std::string& out, std::string_view name, membership::member_state state,
-                   membership::reason why, std::optional<std::size_t> partition) {
+                   membership::reason why, std::optional<std::size_t> partition, std::string_view mesh) {
   out += "{\"node\":";
   append_string(out, name);
   fmt::format_to(std::back_inserter(out), ",\"state\":\"{}\",\"reason\":", to_string(state));
   out += why == membership::reason::none ? "null" : fmt::format("\"{}\"", to_string(why));
-  out += ",\"partition\":" + (partition ? std::to_string(*partition) : std::string("null")) + '}';
+  out += ",\"partition\":" + (partition ? std::to_string(*partition) : std::string("null"));
+  if (!mesh.empty()) {
+    out += ",\"mesh\":";
+    append_string(out, mesh);
+  }
+  out += '}';
 }
 
 void append_pair(std::string& out, bool first, std::size_t a, std::size_t b, pair_state state) {
@@ -50,7 +56,7 @@ class writer {
     for (const auto& m : of_->members) {
       if (!first) out += ',';
       first = false;
-      append_member(out, m.name.text(), m.state, m.why, m.partition);
+      append_member(out, m.name.text(), m.state, m.why, m.partition, m.base);
     }
     out += "],\"pairs\":[";
   }
@@ -104,7 +110,9 @@ void append_picture(std::string& out, const membership::history& from,
   for (const auto& m : frame.members) {
     if (!first) out += ',';
     first = false;
-    append_member(out, from.name(m.name), m.state, membership::reason::none, m.partition);
+    const std::string_view name = from.name(m.name);
+    append_member(out, name, m.state, membership::reason::none, m.partition,
+                  m.apart ? name.substr(0, name.find('@')) : std::string_view());
   }
   out += "],\"pairs\":[";
   first = true;

@@ -92,6 +92,7 @@ history::frame history::draw(const snapshot& now) {
     if (m.state == member_state::left) continue;
     place here{.name = index_of(m.name.text()), .state = m.state};
     if (m.partition) here.partition = static_cast<std::uint32_t>(*m.partition);
+    here.apart = !m.base.empty();
     drawn.members.push_back(here);
     ranks.push_back(i);
   }

@@ -38,6 +38,7 @@ class history {
     std::uint32_t name;  // index into names()
     member_state state{};
     std::optional<std::uint32_t> partition{};
+    bool apart = false;  // the part before the '@' is the name of its mesh
     friend bool operator==(const place&, const place&) = default;
   };
   struct broken_pair {

@@ -301,7 +301,7 @@ void incidents::implementation::follow(open_incident& i, const step_context& con
   look_for_cause(i, context, paths);
   if (worsened && i.announced) {
     events.write(event_type::netsplit_changed, nullptr, reason::none,
-                 worsening(i.shown, where.partitions.size()), context.at, i.shown.id);
+                 worsening(i.shown, i.shown.groups.size()), context.at, i.shown.id);
   }
   if (!std::exchange(i.announced, true)) {
     events.write(event_type::netsplit_opened, nullptr, reason::none, opening(i.shown), context.at,
@@ -463,7 +463,7 @@ bool incidents::evaluate(const step_context& context, const std::vector<std::vec
     self.broken.watch(context);
     self.resolve_restored(context);
     if (!context.isolated) {
-      if (const auto cut = self.quiet.take_cut()) self.record_cut(*cut, context);
+      for (const auto& cut : self.quiet.take_cuts()) self.record_cut(cut, context);
       self.open_new(self.assign_to_open(context), context, wake);
       for (auto& i : self.open) {
         self.settle_pairs(i, context);

@@ -47,8 +47,15 @@ std::vector<std::vector<node_name>> groups_now(const picture_now& now, const ste
                                                const standing& where) {
   std::vector<std::vector<node_name>> groups;
   std::size_t names = 0;
+  const auto base_of = [&](std::size_t index) -> const std::string& {
+    return context.members[where.partitions[index].front()].base;
+  };
+  // A full one is told with all partitions of its mesh.
+  std::set<std::string_view> bases;
+  for (const auto index : now.touched) bases.insert(base_of(index));
   for (std::size_t index = 0; index < where.partitions.size(); ++index) {
-    if (now.type != incident_type::full && !now.touched.contains(index)) continue;
+    if (now.type != incident_type::full ? !now.touched.contains(index) : !bases.contains(base_of(index)))
+      continue;
     auto& group = groups.emplace_back();
     for (const auto rank : where.partitions[index]) {
       if (++names > max_incident_names) break;

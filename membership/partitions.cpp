@@ -2,6 +2,7 @@
 #include "membership/partitions.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "membership/compatible.hpp"
 
@@ -70,11 +71,12 @@ std::vector<std::vector<std::size_t>> find_partitions(const member_table& member
   for (const auto& m : members.all()) {
     if (m->in_mesh()) meshes[m->mesh].insert(m->rank);
   }
-  std::vector<std::vector<std::size_t>> groups;
+  std::map<std::string_view, std::vector<group>> by_base;
   for (auto& mesh : meshes) {
     auto others = components(std::move(mesh), views);
     if (others.empty()) continue;
     join_incompatible(others, members);
+    auto& groups = by_base[members[others.front().front()].base];
     if (groups.empty()) {
       groups = std::move(others);
       continue;
@@ -84,8 +86,10 @@ std::vector<std::vector<std::size_t>> find_partitions(const member_table& member
     std::ranges::sort(whole);
     std::move(others.begin() + 1, others.end(), std::back_inserter(groups));
   }
-  order(groups);
-  return groups;
+  std::vector<group> all;
+  for (auto& [base, groups] : by_base) std::ranges::move(groups, std::back_inserter(all));
+  order(all);
+  return all;
 }
 
 }  // namespace rollcall::membership

@@ -9,9 +9,9 @@
 namespace rollcall::membership {
 
 // Ranks, ascending; the largest group first, among equals the one with the lowest rank. Only members in the
-// mesh (up, with a fresh view). One view that says yes joins a pair. Each mesh
-// (short and long names, which can never connect; what --mesh=base keeps apart) has its own groups, and the
-// largest of each stand together as the first, since nothing is missing between them.
+// mesh (up, with a fresh view). One view that says yes joins a pair. What --mesh=base keeps apart has its own
+// groups. So have short and long names, which can never connect: the largest of each stand together as one,
+// since nothing is missing between them.
 std::vector<std::vector<std::size_t>> find_partitions(const member_table&, const view_matrix&);
 
 }  // namespace rollcall::membership

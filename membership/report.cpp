@@ -29,6 +29,11 @@ document reason_of(reason why) {
   return why == reason::none ? document{nil{}} : atom(to_string(why));
 }
 
+// Nil: of nodes that are kept apart from nobody by their name.
+document mesh_called(const std::string& base) {
+  return base.empty() ? document{nil{}} : words(base);
+}
+
 template <class T>
 document optional(const std::optional<T>& value) {
   return value ? of(*value) : document{nil{}};
@@ -97,6 +102,19 @@ document nodes(const snapshot& s, member_state only) {
   return {std::move(items)};
 }
 
+// None where nothing is kept apart.
+static document meshes_of(const snapshot& s) {
+  array items;
+  for (const auto& each : s.meshes()) {
+    items.push_back({object{{"mesh", mesh_called(each.base)},
+                            {"listed", of(std::uint64_t{each.listed})},
+                            {"up", of(std::uint64_t{each.up})},
+                            {"partitions", of(std::uint64_t{each.partitions})},
+                            {"links_missing", of(std::uint64_t{each.links_missing})}}});
+  }
+  return {std::move(items)};
+}
+
 document status(const snapshot& s) {
   array details;
   for (const auto& c : s.conditions) {
@@ -126,7 +144,8 @@ document status(const snapshot& s) {
       {"listed", of(std::uint64_t{s.listed})},
       {"up", of(std::uint64_t{s.up})},
       {"members", {std::move(by_state)}},
-      {"partitions", of(std::uint64_t{s.partitions.size()})},
+      {"partitions", of(std::uint64_t{s.most_partitions()})},
+      {"meshes", meshes_of(s)},
       {"links_missing", of(std::uint64_t{s.links_missing})},
       {"netsplit", of(raised(s, condition::netsplit))},
       {"quarantine", {std::move(quarantine)}},
@@ -143,7 +162,16 @@ document status(const snapshot& s) {
 
 document partitions(const snapshot& s) {
   array items;
-  for (const auto& part : s.partitions) items.push_back(list_of(part));
+  const bool apart = !s.meshes().empty();
+  for (std::size_t index = 0; index < s.partitions.size(); ++index) {
+    auto nodes = list_of(s.partitions[index]);
+    if (!apart) {
+      items.push_back(std::move(nodes));
+    } else {
+      items.push_back(
+          {object{{"mesh", mesh_called(s.base_of_partition(index))}, {"nodes", std::move(nodes)}}});
+    }
+  }
   return {std::move(items)};
 }
 

@@ -19,16 +19,29 @@ bool silent(const member_record& m, const step_context& context) {
   return !seen_all_along(m, context);
 }
 
+// What --mesh=base keeps apart is judged by itself; short and long names are not.
+std::size_t judged_with(const member_record& m) {
+  return m.base.empty() ? 0 : m.mesh;
+}
+
 }  // namespace
 
 void silence::look(const step_context& context) {
   now_.clear();
-  std::size_t expected = 0;
+  many_of_.clear();
+  std::map<std::size_t, std::size_t> expected, of_mesh;
   for (const auto& m : context.members.all()) {
-    expected += m->listed ? 1 : 0;
-    if (silent(*m, context)) now_.push_back(m->id);
+    if (m->listed) ++expected[judged_with(*m)];
+    if (!silent(*m, context)) continue;
+    now_.push_back(m->id);
+    ++of_mesh[judged_with(*m)];
   }
-  holds_ = !context.isolated && enough(now_.size(), std::max(expected, context.options.expect));
+  if (context.isolated) return;
+  for (const auto& [mesh, count] : of_mesh) {
+    // How many there should be is said of all together.
+    const auto all = expected.size() > 1 ? expected[mesh] : std::max(expected[mesh], context.options.expect);
+    if (enough(count, all)) many_of_.insert(mesh);
+  }
 }
 
 void silence::enter(const step_context& context) {
@@ -56,21 +69,24 @@ void silence::note_witnesses(const step_context& context, const losses& known) {
 }
 
 void silence::begin_together(const step_context& context) {
-  if (!together_ && !holds_) return;
-  if (!together_) {
-    together_.emplace();
-    told_ = false;
-    together_->since = context.at;
+  for (const auto mesh : many_of_) {
+    const auto [at, begins] = together_.try_emplace(mesh);
+    if (!begins) continue;
+    told_.erase(mesh);
+    at->second.since = context.at;
     for (const auto& m : context.members.all()) {
-      if (counts(*m)) together_->reached.insert(m->id);
+      if (judged_with(*m) == mesh && counts(*m)) at->second.reached.insert(m->id);
     }
   }
   for (const auto id : now_) {
+    const auto mesh = judged_with(*context.members.find(id));
+    const auto all = together_.find(mesh);
     const auto away = absences_.find(id);
-    if (away == absences_.end() || std::exchange(away->second.together, true)) continue;
-    together_->members.emplace(id, away->second.creation);
-    together_->reached.erase(id);
-    if (away->second.since.steady < together_->since.steady) together_->since = away->second.since;
+    if (all == together_.end() || away == absences_.end() || away->second.together) continue;
+    away->second.together = mesh;
+    all->second.members.emplace(id, away->second.creation);
+    all->second.reached.erase(id);
+    if (away->second.since.steady < all->second.since.steady) all->second.since = away->second.since;
   }
 }
 
@@ -82,8 +98,9 @@ void silence::follow(const step_context& context, const losses& known) {
   note_witnesses(context, known);
   begin_together(context);
   come_back(context);
-  const bool any = std::ranges::any_of(absences_, [](const auto& e) { return e.second.together; });
-  if (!any) together_.reset();
+  std::erase_if(together_, [&](const auto& of) {
+    return std::ranges::none_of(absences_, [&](const auto& e) { return e.second.together == of.first; });
+  });
 }
 
 void silence::come_back(const step_context& context) {
@@ -91,7 +108,7 @@ void silence::come_back(const step_context& context) {
     const auto& [id, away] = *at;
     const auto* m = context.members.find(id);
     if (m == nullptr || m->state == member_state::left || (m->linked && m->creation != away.creation)) {
-      if (away.together) together_->members.erase(id);  // dead
+      if (away.together) together_[*away.together].members.erase(id);  // dead
       at = absences_.erase(at);
       continue;
     }
@@ -99,7 +116,8 @@ void silence::come_back(const step_context& context) {
       ++at;
       continue;
     }
-    if (away.together && away.lost_by_somebody && !std::exchange(told_, true)) cut_ = *together_;
+    if (away.together && away.lost_by_somebody && told_.insert(*away.together).second)
+      cuts_.push_back(together_[*away.together]);
     if (!away.together && away.lost_by_somebody && away.unseen) returned_.push_back({id, away.since.steady});
     at = absences_.erase(at);
   }

@@ -1,7 +1,7 @@
 // Members that fell silent: a dead zone and our own cut look alike while they last. Who comes back with what
 // it was, and was lost by a member that we reached all along, was cut off.
 //
-//   each step: follow(), then take_cut() and take_returned(); silent_now() and holds() are what
+//   each step: follow(), then take_cuts() and take_returned(); silent_now() and holds() are what
 //   `possible_split` shows
 #pragma once
 
@@ -20,17 +20,18 @@ class silence {
 
   void follow(const step_context&, const losses&);
 
-  bool holds() const noexcept { return holds_; }
+  // So many members of one mesh: the next one has its own.
+  bool holds() const noexcept { return !many_of_.empty(); }
   const std::vector<std::uint32_t>& silent_now() const noexcept { return now_; }  // ids
 
-  // Many fell silent together, the first of them is back, and they were cut off.
+  // Many of a mesh fell silent together, the first of them is back, and they were cut off.
   struct cut {
     moment since;
     std::map<std::uint32_t, std::uint32_t>
         members;                      // id, creation: all of them that are not known to be dead
     std::set<std::uint32_t> reached;  // those we reached when it began
   };
-  std::optional<cut> take_cut() { return std::exchange(cut_, std::nullopt); }
+  std::vector<cut> take_cuts() { return std::exchange(cuts_, {}); }
 
   // One that was silent to us and seen by nobody, and is back with the same creation: it ran on by itself.
   struct returned {
@@ -43,9 +44,9 @@ class silence {
   struct absence {
     std::uint32_t creation;
     moment since;
-    bool lost_by_somebody = false;  // a member we reach lost it, too
-    bool unseen = false;            // no member that we reached held it, at some time
-    bool together = false;          // one of many
+    bool lost_by_somebody = false;          // a member we reach lost it, too
+    bool unseen = false;                    // no member that we reached held it, at some time
+    std::optional<std::size_t> together{};  // one of many, of that mesh
   };
   void look(const step_context&);
   void enter(const step_context&);
@@ -53,12 +54,12 @@ class silence {
   void begin_together(const step_context&);
   void come_back(const step_context&);
 
-  bool holds_ = false;
   std::vector<std::uint32_t> now_;
   std::map<std::uint32_t, absence> absences_;
-  std::optional<cut> together_;  // while any of them is away
-  bool told_ = false;            // by take_cut()
-  std::optional<cut> cut_;
+  std::set<std::size_t> many_of_;        // meshes of which so many are silent now
+  std::map<std::size_t, cut> together_;  // by mesh, while any of them is away
+  std::set<std::size_t> told_;           // of those, by take_cuts()
+  std::vector<cut> cuts_;
   std::vector<returned> returned_;
 };
 

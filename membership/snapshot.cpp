@@ -42,4 +42,40 @@ const member* snapshot::find(std::string_view name) const {
   return found != members.end() && found->name.text() == name ? &*found : nullptr;
 }
 
+const std::string& snapshot::base_of_partition(std::size_t index) const {
+  static const std::string none;
+  const auto* first = partitions[index].empty() ? nullptr : find(partitions[index].front().text());
+  return first != nullptr ? first->base : none;
+}
+
+std::size_t snapshot::most_partitions() const {
+  std::map<std::string_view, std::size_t> by_base;
+  std::size_t most = 0;
+  for (std::size_t index = 0; index < partitions.size(); ++index)
+    most = std::max(most, ++by_base[base_of_partition(index)]);
+  return most;
+}
+
+std::vector<mesh_summary> snapshot::meshes() const {
+  std::map<std::string_view, mesh_summary> by_base;
+  for (const auto& m : members) {
+    if (m.state == member_state::left) continue;
+    auto& mesh = by_base[m.base];
+    mesh.listed += m.listed ? 1 : 0;
+    mesh.up += m.state == member_state::up ? 1 : 0;
+    mesh.links_missing += m.links_missing;
+  }
+  const bool apart = std::ranges::any_of(by_base, [](const auto& each) { return !each.first.empty(); });
+  if (!apart) return {};
+  for (std::size_t index = 0; index < partitions.size(); ++index)
+    ++by_base[base_of_partition(index)].partitions;
+  std::vector<mesh_summary> found;
+  for (auto& [base, mesh] : by_base) {
+    mesh.base = base;
+    mesh.links_missing /= 2;
+    found.push_back(std::move(mesh));
+  }
+  return found;
+}
+
 }  // namespace rollcall::membership

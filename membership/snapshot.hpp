@@ -148,6 +148,12 @@ inline bool could_link(const member& a, const member& b) {
   return a.mesh == b.mesh && !refused;
 }
 
+// One of the clusters that --mesh=base keeps apart.
+struct mesh_summary {
+  std::string base;  // empty: of the nodes that no pattern found
+  std::size_t listed = 0, up = 0, partitions = 0, links_missing = 0;
+};
+
 struct raised_condition {
   condition name;
   severity how_bad;
@@ -161,7 +167,7 @@ struct snapshot {
   std::vector<node_name> unlisted;  // seen by members, listed by nobody
   std::vector<node_name> hidden{};  // listed, and no members
   std::vector<std::vector<node_name>>
-      partitions;  // largest first, names sorted; only `up` members with fresh views
+      partitions;  // largest first, names sorted; only `up` members with fresh views; each of one mesh
   std::array<std::size_t, pair_state_count> links{};  // unordered pairs of members not `left`
   std::size_t links_missing = 0;
   std::size_t listed = 0, expected = 0, up = 0;
@@ -187,6 +193,9 @@ struct snapshot {
   std::optional<bool> sees(std::size_t from, std::size_t to) const;
   pair_state pair(std::size_t a, std::size_t b) const;  // symmetric
   const member* find(std::string_view name) const;      // nullptr when unknown
+  const std::string& base_of_partition(std::size_t index) const;
+  std::size_t most_partitions() const;       // of the mesh that has most: 1 is whole, 0 nobody reached
+  std::vector<mesh_summary> meshes() const;  // by base; none where nothing is kept apart
 
   // Row per member: bit j of row i says that i's view holds j. Words of 64 bits, row_words words a row.
   std::vector<std::uint64_t> view_bits;

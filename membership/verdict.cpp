@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 
 namespace rollcall::membership {
 namespace {
@@ -67,10 +68,16 @@ judgement judge(const snapshot& s, std::string_view node) {
                  : fmt::format("{} is {}: in no partition that Rollcall sees", node, to_string(m->state));
     return j;
   }
+  // Where deploys are kept apart, each is judged by itself.
+  const auto meshes = s.meshes();
+  const auto own = std::ranges::find(meshes, m->base, &mesh_summary::base);
+  if (own != meshes.end()) j.expected = own->listed;
   j.partition_size = s.partitions[*m->partition].size();
   j.whole = m->state == member_state::up && linked_to_all_that_stay(s, *m);
   std::size_t largest = 0, of_that_size = 0;
-  for (const auto& part : s.partitions) {
+  for (std::size_t index = 0; index < s.partitions.size(); ++index) {
+    const auto& part = s.partitions[index];
+    if (s.base_of_partition(index) != m->base) continue;
     if (part.size() > largest) {
       largest = part.size();
       of_that_size = 0;

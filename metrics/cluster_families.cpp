@@ -111,12 +111,14 @@ void write_member_states(exposition& out, const members& shown) {
           one->net_ticktime
               ? std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*one->net_ticktime).count())
               : std::string("unknown");
-      info.add({{"member", name},
-                {"otp_release", one->otp_release ? std::string_view(*one->otp_release) : "unknown"},
-                {"pop", yes_no(one->prevent_overlapping_partitions)},
-                {"connect_all", yes_no(one->connect_all)},
-                {"net_ticktime", ticktime}},
-               1);
+      std::vector<label> labels{
+          {"member", name},
+          {"otp_release", one->otp_release ? std::string_view(*one->otp_release) : "unknown"},
+          {"pop", yes_no(one->prevent_overlapping_partitions)},
+          {"connect_all", yes_no(one->connect_all)},
+          {"net_ticktime", ticktime}};
+      if (!one->base.empty()) labels.emplace_back("mesh", std::string_view(one->base));
+      info.add(labels, 1);
     }
   }
   out.write(std::move(states));
@@ -218,7 +220,7 @@ void write_links(exposition& out, const snapshot& of, std::size_t max_link_serie
 void write_partitions(exposition& out, const snapshot& of) {
   out.gauge("erlang_cluster_partitions",
             "Groups of members without a link between them: 1 is whole, 0 is nobody reached.",
-            number(of.partitions.size()));
+            number(of.most_partitions()));
   auto sizes =
       family::gauge("erlang_cluster_partition_size", "Members in each partition, 0 being the largest.");
   for (std::size_t index = 0; index < of.partitions.size(); ++index) {

@@ -22,7 +22,7 @@ family family::histogram(std::string name, std::string help) {
   return {std::move(name), std::move(help), prometheus::MetricType::Histogram};
 }
 
-void family::add(std::initializer_list<label> labels, double value) {
+void family::add(std::span<const label> labels, double value) {
   auto& series = content_.metric.emplace_back();
   series.label.reserve(labels.size());
   for (const auto& [name, text] : labels) series.label.push_back({std::string(name), std::string(text)});

@@ -6,6 +6,7 @@
 #include <prometheus/metric_family.h>
 
 #include <initializer_list>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -23,7 +24,8 @@ class family {
   static family counter(std::string name, std::string help);
   static family histogram(std::string name, std::string help);
 
-  void add(std::initializer_list<label> labels, double value);
+  void add(std::initializer_list<label> labels, double value) { add(std::span(labels), value); }
+  void add(std::span<const label> labels, double value);
   void add(prometheus::ClientMetric collected) { content_.metric.push_back(std::move(collected)); }
   void expect(std::size_t series) { content_.metric.reserve(series); }
 

@@ -6,7 +6,8 @@ const spacing = 46, margin = 58;
 
 const present = member => member.state !== 'left';
 
-// Partitions as they are numbered, then the members that are in none ("beside"): those not reached, newcomers, unlisted ones.
+// Partitions as they are numbered, those of one mesh beside each other where several are kept apart; then the members that are in none
+// ("beside"): those not reached, newcomers, unlisted ones.
 export function groupsOf(picture) {
   const groups = [], beside = [];
   picture.members.forEach((member, index) => {
@@ -15,7 +16,12 @@ export function groupsOf(picture) {
     (groups[member.partition] ??= []).push(index);
   });
   const order = (a, b) => naturalOrder(picture.members[a].node, picture.members[b].node);
-  const full = groups.map((indices, number) => ({key: 'p' + number, number, indices: indices.sort(order)})).filter(g => g.indices);
+  const full = groups.map((indices, number) => ({key: 'p' + number, number, indices: indices.sort(order),
+    mesh: picture.members[indices[0]].mesh ?? null})).filter(g => g.indices);
+  const first = new Map();
+  full.forEach(({mesh}, at) => first.has(mesh) || first.set(mesh, at));
+  full.sort((a, b) => first.get(a.mesh) - first.get(b.mesh) || a.number - b.number);
+  for (const group of full) group.alone = full.filter(other => other.mesh === group.mesh).length === 1;
   if (beside.length > 0) full.push({key: 'beside', number: null, indices: beside.sort(order)});
   return full;
 }

@@ -65,7 +65,6 @@ function between(from, to) {
 const line = (from, to) => 'M' + from.x.toFixed(1) + ' ' + from.y.toFixed(1) + 'L' + to.x.toFixed(1) + ' ' + to.y.toFixed(1);
 
 function drawGroups(layer, groups, redraw) {
-  const total = groups.filter(g => g.number !== null).length;
   keyed(layer, groups, g => g.key, g => {
     const element = svg('g');
     element.append(svg('circle', {class: 'group-shape'}), svg('text', {class: 'group-name', 'text-anchor': 'middle'}));
@@ -84,7 +83,7 @@ function drawGroups(layer, groups, redraw) {
     for (const [name, value] of Object.entries({cx: g.x, cy: g.y, r: g.radius, fill: g.number === null ? 'none' : colour,
       'fill-opacity': g.open ? 0.07 : 0.22, stroke: colour, 'stroke-dasharray': g.number === null ? '3 5' : 'none'})) circle.setAttribute(name, value);
     const name = g.number === null ? counted(g.indices.length, 'member') + ' in no partition'
-      : (total > 1 ? 'partition ' + g.number + ': ' : '') + counted(g.indices.length, 'member') + (total > 1 ? '' : ' together');
+      : (g.mesh ? g.mesh + ': ' : '') + (g.alone ? '' : 'partition ' + g.number + ': ') + counted(g.indices.length, 'member') + (g.alone ? ' together' : '');
     say(text, name);
     text.setAttribute('x', g.x);
     text.setAttribute('y', g.open ? g.y - g.radius - 22 : g.y + 4);
@@ -140,7 +139,7 @@ function words(picture, laid, first, short) {
   const lines = [];
   for (const group of laid.groups) {
     const names = group.indices.map(i => short(picture.members[i].node) + (picture.members[i].state === 'up' ? '' : ' (' + picture.members[i].state + ')'));
-    lines.push((group.number === null ? 'In no partition' : 'Partition ' + group.number) + ', ' + counted(names.length, 'member') + ': ' + some(names, 60) + '.');
+    lines.push((group.number === null ? 'In no partition' : (group.mesh ? 'Mesh ' + group.mesh + ', partition ' : 'Partition ') + group.number) + ', ' + counted(names.length, 'member') + ': ' + some(names, 60) + '.');
   }
   const by = {};
   for (const [a, b, state] of picture.pairs) (by[state] ??= []).push(short(picture.members[a].node) + ' and ' + short(picture.members[b].node));

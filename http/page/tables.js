@@ -16,6 +16,11 @@ export function showNumbers(status) {
     ['suspect', count('suspect'), 'suspect', count('suspect') > 0 ? 'warning' : ''],
     ['down', count('down'), 'down', count('down') > 0 ? 'error' : ''],
   ];
+  // Clusters that are kept apart, side by side.
+  for (const mesh of Array.isArray(status.meshes) ? status.meshes : []) {
+    items.push(['mesh ' + mesh.mesh, shown(mesh.up) + ' / ' + shown(mesh.listed), 'up in ' + (mesh.mesh ?? 'no mesh of a name') + ', ' + counted(mesh.partitions, 'partition'),
+      mesh.partitions > 1 || mesh.links_missing > 0 ? 'error' : mesh.up < mesh.listed ? 'warning' : '']);
+  }
   keyed(at('numbers'), items, item => item[0], () => {
     const card = make('div');
     card.append(make('b'), make('span'));

@@ -138,6 +138,20 @@ test('a split while one looks: focus, scroll and what was typed stay', async () 
   assert.equal(await page.evaluate(() => document.querySelector('#members-card .scroll').scrollTop), 40);
 });
 
+test('releases that are kept apart stand side by side, each with its partitions', async () => {
+  const mesh = i => i < 3 ? 'app-01HX' : 'app-01HY', name = i => mesh(i) + '@10.0.0.' + i;
+  await look(cluster({size: 5, mesh, name, groups: [[0, 1, 2], [3, 4]]}));
+  assert.equal(await text('#light'), 'ok');
+  assert.match(await text('#numbers'), /3 \/ 3\sup in app-01HX, 1 partition[^]*2 \/ 2\sup in app-01HY, 1 partition/);
+  assert.deepEqual(await page.locator('.group-name').allTextContents(), ['app-01HX: 3 members together', 'app-01HY: 2 members together']);
+  assert.equal(await page.locator('#picture .pair.missing').count(), 0);
+  server.show(cluster({size: 5, mesh, name, groups: [[0, 1], [3, 4], [2]]}), 'netsplit_opened');
+  await until(() => document.getElementById('light').textContent === 'error');
+  assert.deepEqual(await page.locator('.group-name').allTextContents(),
+    ['app-01HX: partition 0: 2 members', 'app-01HX: partition 2: 1 member', 'app-01HY: 2 members together']);
+  assert.deepEqual(await findings(), []);
+});
+
 test('sixty members are points, three hundred are groups that open', async () => {
   await look(cluster({size: 60}));
   assert.equal(await page.locator('.member-point').count(), 60);

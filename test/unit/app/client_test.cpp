@@ -134,6 +134,11 @@ TEST(Client, PartitionsNetsplitsAndEventsAreTables) {
             "PARTITION  SIZE  NODES\n"
             "0          2     a@h, b@h\n"
             "1          1     c@h\n");
+  EXPECT_EQ(
+      shown(command::partitions, R"([{"mesh":"hx","nodes":["hx@a","hx@b"]},{"mesh":null,"nodes":["c@h"]}])"),
+      "MESH  PARTITION  SIZE  NODES\n"
+      "hx    0          2     hx@a, hx@b\n"
+      "      1          1     c@h\n");
   EXPECT_EQ(shown(command::partitions, "[]"), "no partitions: no member is up\n");
   EXPECT_EQ(shown(command::netsplits,
                   R"([{"id":2,"type":"full","opened_at":999940000,"closed_at":null,"ended":"open",

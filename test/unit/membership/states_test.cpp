@@ -462,7 +462,8 @@ TEST(Meshes, NodesOfTwoBasesAreNeverAskedToConnectAndMissNobody) {
   for (const auto* name : {"x1@h.a", "x2@h.a", "y1@h.a", "y2@h.a"}) d.up(name);
   d.pass(60s);
   EXPECT_EQ(d.shown().up, 4U);
-  EXPECT_EQ(d.shown().partitions.size(), 1U);
+  EXPECT_EQ(d.shown().partitions.size(), 2U);
+  EXPECT_EQ(d.shown().most_partitions(), 1U);
   EXPECT_EQ(d.shown().links_missing, 0U);
   EXPECT_EQ(d.shown().links[static_cast<std::size_t>(pair_state::missing)], 0U);
   EXPECT_EQ(d.take<action::connect>().size(), 0U);
