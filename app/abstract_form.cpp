@@ -1,6 +1,5 @@
 #include "app/abstract_form.hpp"
 
-#include <cstdint>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -33,6 +32,10 @@ expression variable(std::string_view name) {
 
 expression atom(std::string_view text) {
   return node("atom", plain_atom(text));
+}
+
+expression integer(std::int64_t value) {
+  return node("integer", expression{value});
 }
 
 expression tuple(expressions items) {

@@ -2,6 +2,7 @@
 // text. https://www.erlang.org/doc/apps/erts/absform.html; the same from OTP 23 on. Every line is 1.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,7 @@ using expressions = std::vector<cnode::term>;
 
 expression variable(std::string_view name);
 expression atom(std::string_view text);
+expression integer(std::int64_t value);
 expression tuple(expressions);
 expression list(expressions);
 expression match(expression pattern, expression value);  // Pattern = Value

@@ -115,6 +115,7 @@ membership::settings core_settings(const configuration& c) {
   s.probe = c.command == command::run;
   s.watch = s.probe && c.views == view_mode::push;
   s.probe_limit = c.probe_timeout;
+  s.linger = c.linger;
   s.introduce_timeout = c.introduce_timeout;
   s.prune_after = c.prune_after;
   s.prune_live = c.prune_live;

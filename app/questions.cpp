@@ -45,7 +45,8 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
                 {.watching = [this](const node_name& on, bool runs,
                                     const std::string& why) { watching(on, runs, why); },
                  .changed = [this](const node_name& on, node_name peer, bool up,
-                                   std::string why) { changed(on, std::move(peer), up, std::move(why)); }}),
+                                   std::string why) { changed(on, std::move(peer), up, std::move(why)); },
+                 .stopping = [this](const node_name& on) { around_.tell(fact::stopping{on}); }}),
       commands_(io, around_.node, around_.call) {}
 
 bool questions::answered(const node_name& from, const cnode::term& message) {

@@ -53,6 +53,10 @@ bool watchers::receive(const node_name& from, const cnode::term& message) {
     tell_.watching(from, true, {});
     return true;
   }
+  if (what.is_atom("stopping")) {
+    tell_.stopping(from);
+    return true;
+  }
   const auto* change = what.as<cnode::tuple>();
   if (change == nullptr || change->items.size() < 2) return true;
   const auto* name = change->items[1].as<cnode::atom>();

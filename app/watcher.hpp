@@ -1,5 +1,5 @@
-// A process on a node that tells us at once when the node gains or loses a visible peer. Nothing is
-// installed: stdlib's erl_eval runs the forms of watcher_program.hpp.
+// A process on a node that tells us at once when the node gains or loses a visible peer, and when it begins
+// to stop. Nothing is installed: stdlib's erl_eval runs the forms of watcher_program.hpp.
 //
 // It registers under a name made from ours, so that there is never a second one for the same Rollcall; it
 // watches our process, and ends with our link.
@@ -21,6 +21,7 @@ class watchers {
     // It runs, or does not any more although the link is there; `why` is a sentence for the log then.
     std::function<void(const node_name&, bool on, const std::string& why)> watching;
     std::function<void(const node_name&, node_name peer, bool up, std::string why)> changed;
+    std::function<void(const node_name&)> stopping;  // once, while its applications end
   };
 
   watchers(node_function node, told tell);

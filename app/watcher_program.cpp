@@ -18,11 +18,14 @@ true = erlang:register(Name, erlang:self()),
 Ends = erlang:monitor(process, Us),
 ok = net_kernel:monitor_nodes(true, [nodedown_reason]),
 Tell = fun(What) -> erlang:send(Us, {rollcall_watcher, Token, What}, [noconnect]) end,
+Look = fun() -> erlang:send_after(400, erlang:self(), look) end,
 Tell(watching),
+Look(),
 Watch = fun Again() ->
   receive
     {nodeup, Node, _} -> Tell({up, Node}), Again();
     {nodedown, Node, Info} -> Tell({down, Node, proplists:get_value(nodedown_reason, Info)}), Again();
+    look -> case init:get_status() of {stopping, _} -> Tell(stopping); _ -> Look() end, Again();
     {'DOWN', Ends, process, _, _} -> ok;
     _ -> Again()
   end
@@ -60,6 +63,14 @@ f::expression define_tell() {
   return f::match(f::variable("Tell"), f::fun({f::clause({f::variable("What")}, {send})}));
 }
 
+// A timer of its own, so that messages do not put it off.
+f::expression define_look() {
+  const auto timer =
+      f::call("erlang", "send_after",
+              {f::integer(watcher_looks.count()), f::call("erlang", "self", {}), f::atom("look")});
+  return f::match(f::variable("Look"), f::fun({f::clause({}, {timer})}));
+}
+
 f::expression define_watch() {
   const auto again = f::apply(f::variable("Again"), {});
   const auto why = f::call("proplists", "get_value", {f::atom("nodedown_reason"), f::variable("Info")});
@@ -67,8 +78,13 @@ f::expression define_watch() {
                             {tell(f::tuple({f::atom("up"), f::variable("Node")})), again});
   const auto down = f::clause({f::tuple({f::atom("nodedown"), f::variable("Node"), f::variable("Info")})},
                               {tell(f::tuple({f::atom("down"), f::variable("Node"), why})), again});
-  const auto loop = f::receive(
-      {up, down, f::clause({down_of("Ends")}, {f::atom("ok")}), f::clause({f::variable("_")}, {again})});
+  const auto status =
+      f::case_of(f::call("init", "get_status", {}),
+                 {f::clause({f::tuple({f::atom("stopping"), f::variable("_")})}, {tell(f::atom("stopping"))}),
+                  f::clause({f::variable("_")}, {f::apply(f::variable("Look"), {})})});
+  const auto look = f::clause({f::atom("look")}, {status, again});
+  const auto loop = f::receive({up, down, look, f::clause({down_of("Ends")}, {f::atom("ok")}),
+                                f::clause({f::variable("_")}, {again})});
   return f::match(f::variable("Watch"), f::named_fun("Again", {f::clause({}, {loop})}));
 }
 
@@ -82,8 +98,8 @@ cnode::byte_string watcher_forms() {
       f::call("erlang", "register", {f::variable("Name"), f::call("erlang", "self", {})});
   const cnode::list program{
       {end_the_old_one(), f::match(f::atom("true"), register_it), f::match(f::variable("Ends"), monitor_us),
-       f::match(f::atom("ok"), monitor_nodes), define_tell(), tell(f::atom("watching")), define_watch(),
-       f::apply(f::variable("Watch"), {})},
+       f::match(f::atom("ok"), monitor_nodes), define_tell(), define_look(), tell(f::atom("watching")),
+       f::apply(f::variable("Look"), {}), define_watch(), f::apply(f::variable("Watch"), {})},
       nullptr};
   cnode::term_writer encoded;
   encoded.write(program);

@@ -2,6 +2,7 @@
 // nothing that a node sends becomes code on another.
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 #include "cnode/term.hpp"
@@ -11,6 +12,10 @@ namespace rollcall::app {
 // The Erlang text that watcher_forms() stands for. Variables: Name (an atom), Token (ours, sent back), Us
 // (our process).
 extern const std::string_view watcher_text;
+
+// How often a node looks whether it is being stopped: it says so once, while its link is still there. A stop
+// that takes a second is looked at twice at least.
+inline constexpr std::chrono::milliseconds watcher_looks{400};
 
 // One encoded term: the list of expressions, as erl_parse:parse_exprs/1 makes it of the text on one line.
 cnode::byte_string watcher_forms();

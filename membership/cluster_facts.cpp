@@ -173,7 +173,10 @@ void cluster::implementation::apply(const fact::listed& listed) {
   };
   milliseconds ttl{0};
   for (const auto& s : sources) ttl = std::max<milliseconds>(ttl, s.ttl.value_or(std::chrono::seconds(0)));
-  life.discovery_answered(std::ranges::all_of(sources, answered), ttl, now);
+  const bool doubted = std::ranges::any_of(sources, [](const source_report& s) {
+    return s.records > 0 && (s.outcome == query_outcome::empty || s.outcome == query_outcome::nxdomain);
+  });
+  life.discovery_answered(std::ranges::all_of(sources, answered), ttl, doubted, now);
   dirty = true;
 }
 

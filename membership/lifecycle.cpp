@@ -77,8 +77,17 @@ void lifecycle::enter(member_record& m, member_state state, reason why, moment n
   if (why == reason::none) m.detail.clear();
 }
 
-void lifecycle::discovery_answered(bool every_source, milliseconds ttl, moment now) {
-  listing_ttl_ = std::min(ttl, longest_ttl);
+void lifecycle::discovery_answered(bool every_source, milliseconds ttl, bool doubted, moment now) {
+  ttl = std::min(ttl, longest_ttl);
+  if (ttl >= listing_ttl_ || now.steady - listing_ttl_at_ > longest_ttl) {
+    listing_ttl_ = ttl;
+    listing_ttl_at_ = now.steady;
+  }
+  if (!doubted) {
+    doubted_since_.reset();
+  } else if (!doubted_since_) {
+    doubted_since_ = now.steady;
+  }
   if (!first_listing_) first_listing_ = now.steady;
   every_source_answered_ |= every_source;
 }
@@ -99,7 +108,7 @@ void lifecycle::listed(member_record& m, moment now) {
 
 void lifecycle::delisted(member_record& m, moment now) {
   m.listed = false;
-  m.delisted_at = now.steady;
+  m.delisted_at = doubted_since_.value_or(now.steady);  // when it was said first
 }
 
 bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
@@ -295,7 +304,7 @@ bool lifecycle::evaluate_isolation(const member_table& members, moment now) {
       untried |= said == evidence::none;
       // A handshake that failed was a handshake: somebody was there.
       alive |= said == evidence::alive || m->dial_failure == reason::handshake;
-      silent |= said == evidence::silent && m->dial_failure != reason::handshake;
+      silent |= said == evidence::silent && m->dial_failure != reason::handshake && !said_goodbye(*m, now);
     }
   }
   const bool before = isolated_;
@@ -421,7 +430,20 @@ bool lifecycle::step(member_record& m, bool seen, bool alone, moment now, deadli
 // long as a cache may have gone on listing it.
 bool lifecycle::withdrawn(const member_record& m) const {
   if (m.linked || m.listed || m.loss != reason::closed || m.failure_counted) return false;
-  return m.delisted_at - m.absent_since <= options_.left_within + listing_ttl_;
+  return m.delisted_at - m.absent_since <= stale_listing();
+}
+
+// For so long a node that is gone may still be listed.
+milliseconds lifecycle::stale_listing() const {
+  return options_.left_within + listing_ttl_ + options_.linger;
+}
+
+// It closed its link by itself, and what lists it may be older than that. Where something else cut all links,
+// we are isolated before anybody is called down for it.
+bool lifecycle::said_goodbye(const member_record& m, moment now) const {
+  const auto at_most = m.net_ticktime.value_or(default_ticktime) * 3 / 4;
+  return m.loss == reason::closed &&
+         (doubted_since_ || now.steady - m.lost_at <= std::min(stale_listing(), at_most));
 }
 
 // Suspect or down, without a fresh view.
@@ -470,10 +492,10 @@ bool lifecycle::absent_step(member_record& m, bool seen, moment now, deadline& w
 // A member that is down becomes a failure once neither a restart nor its delisting explains it.
 bool lifecycle::settle_failure(member_record& m, moment now, deadline& wake) {
   if (!m.failure_pending) return false;
-  const auto allowance = m.listed && m.loss == reason::closed ? listing_ttl_ : milliseconds{0};
-  const auto settles = m.absent_since + options_.left_within + allowance;
+  const bool stale = m.listed && m.loss == reason::closed;
+  const auto settles = m.absent_since + (stale ? stale_listing() : options_.left_within);
   wake.note(settles + milliseconds(1));
-  if (now.steady <= settles) return false;
+  if (now.steady <= settles || (stale && doubted_since_)) return false;
   m.failure_pending = false;
   m.failure_counted = true;
   if (!starting_) ++m.failures;

@@ -48,9 +48,9 @@ class lifecycle {
 
   bool starting() const noexcept { return starting_; }
   bool isolated() const noexcept { return isolated_; }
-  // Sources were asked for the first time.
-  // `ttl`: how long a cache may go on giving the answers before.
-  void discovery_answered(bool every_source, milliseconds ttl, moment);
+  // What sources said. `ttl`: how long the answers hold, in their own words: a cache goes on giving them for
+  // so long. `doubted`: one of them says that there is nobody, and is not believed yet.
+  void discovery_answered(bool every_source, milliseconds ttl, bool doubted, moment);
   std::uint64_t next_entry() noexcept { return ++entries_; }
 
  private:
@@ -62,6 +62,8 @@ class lifecycle {
   bool evaluate_starting(const member_table&, moment, deadline&);
   bool absent_step(member_record&, bool seen, moment, deadline&);
   bool withdrawn(const member_record&) const;
+  milliseconds stale_listing() const;
+  bool said_goodbye(const member_record&, moment) const;
   bool settle_failure(member_record&, moment, deadline&);
   milliseconds absent_since(const member_record&) const;
   void suspect(member_record&, reason, moment);
@@ -73,7 +75,9 @@ class lifecycle {
   bool every_source_answered_ = false;
   std::optional<milliseconds> first_listing_;
   milliseconds isolated_until_{-1'000'000'000};
-  milliseconds listing_ttl_{0};
+  // The longest TTL of late: what a cache says of itself is what is left of it.
+  milliseconds listing_ttl_{0}, listing_ttl_at_{0};
+  std::optional<milliseconds> doubted_since_;
   std::uint64_t entries_ = 0;
 };
 

@@ -18,6 +18,7 @@ struct settings {
   std::size_t expect = 0;                   // --expect; 0: discovery knows
   milliseconds suspect_after_loss{15'000};  // less than this since the loss is suspect, not down
   milliseconds left_within{30'000};         // closed and delisted within this is `left`, not a failure
+  milliseconds linger{0};                   // --linger: listed for so much longer than answers have it
   milliseconds reap_after{86'400'000};      // `left` members are forgotten
   milliseconds discovery_stale_after{60'000};
   milliseconds formation_settle{

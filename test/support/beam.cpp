@@ -177,6 +177,20 @@ void beam::stop() {
   if (!process_->wait(milliseconds(30'000))) throw std::runtime_error(options_.name + " does not stop");
 }
 
+void beam::stop_slowly(milliseconds lasts) {
+  const auto time = std::to_string(lasts.count());
+  eval(
+      "Wait = fun() -> P = proc_lib:spawn_link(fun() -> process_flag(trap_exit, true), receive {'EXIT', _, "
+      "shutdown} "
+      "-> timer:sleep(" +
+      time +
+      ") end end), {ok, P} end,"
+      "{ok, _} = supervisor:start_child(kernel_safe_sup, #{id => slow, start => {erlang, apply, [Wait, []]}, "
+      "shutdown => infinity}), init:stop()");
+  if (!process_->wait(milliseconds(30'000) + lasts))
+    throw std::runtime_error(options_.name + " does not stop");
+}
+
 void beam::restart() {
   kill();
   start();

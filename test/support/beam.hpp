@@ -65,10 +65,12 @@ class beam {
   bool running() { return process_ && process_->running(); }
   std::string output() const { return process_ ? process_->output() : std::string(); }
 
-  void kill();     // -9
-  void freeze();   // SIGSTOP
-  void thaw();     // SIGCONT
-  void stop();     // init:stop/0, waited for
+  void kill();    // -9
+  void freeze();  // SIGSTOP
+  void thaw();    // SIGCONT
+  void stop();    // init:stop/0, waited for
+  // The same, with an application that takes so long to end.
+  void stop_slowly(milliseconds lasts);
   void restart();  // kill() when it runs, then a new one with options()
 
  private:

@@ -75,8 +75,9 @@ void dns_server::extra_records(std::string lines) {
 }
 
 void dns_server::write_zone() {
-  std::string zone = "$ORIGIN " + options_.domain + ".\n$TTL 5\n@ SOA ns hostmaster " +
-                     std::to_string(++serial_) + " 60 60 60 1\n@ NS ns\nns A 127.0.0.1\n";
+  std::string zone = "$ORIGIN " + options_.domain + ".\n$TTL " + std::to_string(options_.ttl) +
+                     "\n@ SOA ns hostmaster " + std::to_string(++serial_) + " 60 60 60 " +
+                     std::to_string(options_.ttl > 5 ? options_.ttl : 1) + "\n@ NS ns\nns A 127.0.0.1\n";
   for (const auto& [service, endpoints] : services_) {
     const auto base = service + ".svc";
     const auto owners = [&base](const endpoint& one) {
@@ -160,6 +161,24 @@ void dns_server::start() {
       20s, "knotd answers", 10ms);
   if (!up) throw std::runtime_error(std::string(up.message()) + process_->errors());
   reload();
+}
+
+dns_cache::dns_cache(const dns_server& behind, std::string address, std::uint16_t port,
+                     std::string network_namespace)
+    : process_(
+          {.arguments = {"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
+                         "--no-hosts", "--user=root", "--pid-file=", "--bind-interfaces", "--cache-size=1000",
+                         "--log-facility=-", "--listen-address=" + address, "--port=" + std::to_string(port),
+                         "--server=" + behind.address() + "#" + std::to_string(behind.port())},
+           .environment = {},
+           .network_namespace = network_namespace}) {
+  const auto up = eventually(
+      [&] {
+        if (!process_.running()) throw std::runtime_error("dnsmasq ended: " + process_.errors());
+        return !ask_udp(probe, port, address, network_namespace, 200ms).empty();
+      },
+      20s, "dnsmasq answers", 10ms);
+  if (!up) throw std::runtime_error(std::string(up.message()) + process_.errors());
 }
 
 faulty_dns_server::faulty_dns_server(const dns_server* behind, dns_fault fault, std::uint16_t port)

@@ -49,6 +49,7 @@ struct dns_server_options {
   std::uint16_t port = 0;  // 0: a free one; in a namespace 53
   std::string network_namespace{};
   std::string domain = "cluster.local";  // the zone
+  int ttl = 5;                           // seconds, of every record
 };
 
 class dns_server {
@@ -83,6 +84,16 @@ class dns_server {
   std::string extra_;
   unsigned serial_ = 0;
   std::optional<process> process_;
+};
+
+// A real cache (dnsmasq) in front of it, as CoreDNS with `cache 30` or NodeLocal DNSCache is: for as long as
+// the records' TTL says, it goes on giving what it has, and says how much of that time is left.
+class dns_cache {
+ public:
+  dns_cache(const dns_server& behind, std::string address, std::uint16_t port, std::string network_namespace);
+
+ private:
+  process process_;
 };
 
 enum class dns_fault {

@@ -5,11 +5,17 @@ namespace rollcall::test {
 
 pods::pods(pods_options options) : options_(std::move(options)) {
   const auto& names = network_.add("dns");
-  network_.resolv_conf("nameserver " + names.address +
+  const auto& asked = options_.cached_for > 0 ? network_.add("cache") : names;
+  network_.resolv_conf("nameserver " + asked.address +
                        "\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 "
                        "timeout:1 attempts:2\n");
   dns_ = std::make_unique<dns_server>(
-      dns_server_options{.address = names.address, .port = 53, .network_namespace = names.network_namespace});
+      dns_server_options{.address = names.address,
+                         .port = 53,
+                         .network_namespace = names.network_namespace,
+                         .ttl = options_.cached_for > 0 ? options_.cached_for : dns_server_options{}.ttl});
+  if (options_.cached_for > 0)
+    cache_ = std::make_unique<dns_cache>(*dns_, asked.address, std::uint16_t{53}, asked.network_namespace);
   network_.add("rollcall");
   for (std::size_t i = 0; i < options_.count; ++i) add();
   for (auto& one : pods_) one.node->ready();
@@ -62,6 +68,12 @@ void pods::bring_back(std::size_t index) {
   publish();
   one.node->options().name = name(index);
   one.node->restart();
+}
+
+void pods::take_away(std::size_t index) {
+  pods_.at(index).mapper->stop();
+  network_.darken(hostname(index));
+  list(index, false);
 }
 
 rollcall_program pods::rollcall(std::vector<std::string> more, std::string interval) {

@@ -23,6 +23,8 @@ struct pods_options {
   bool elixir = false;
   bool dashed =
       false;  // named by their address, as a Deployment's; else by a name of their own, as a StatefulSet's
+  int cached_for =
+      0;  // seconds: a name server that caches its answers for so long stands before the real one
 };
 
 class pods {
@@ -41,6 +43,8 @@ class pods {
   std::size_t add();                          // a new pod, not published
   void publish();                             // all pods that are listed
   void list(std::size_t index, bool listed);  // and publish
+  // Its node has ended: the address is dark and, as with publishNotReadyAddresses, listed until now.
+  void take_away(std::size_t index);
   // The pod dies (kill -9) and its address answers no more; it comes back with a new one, under its old name;
   // or with `dashed` under another.
   void bring_back(std::size_t index);
@@ -61,6 +65,7 @@ class pods {
   pods_options options_;
   test::network network_;
   std::unique_ptr<dns_server> dns_;
+  std::unique_ptr<dns_cache> cache_;
   std::deque<pod> pods_;
 };
 

@@ -267,6 +267,70 @@ TEST(MemberStates, ClosedByItselfAndStillListedIsNoSilenceAndNoFailure) {
   }
 }
 
+// What a cache says of itself is what is left of it: 3 s of 30 now, and it went on listing what was gone
+// then.
+TEST(MemberStates, TheLongestTimeToLiveOfLateIsWhatACacheMayGoOnListing) {
+  driver d;
+  d.mesh({"a", "b"});
+  auto cached = source("srv:app@app", query_outcome::ok, d.at().wall);
+  cached.ttl = 30s;
+  d.list({"a", "b"}, {cached});
+  d.sees("a", {});
+  d.down("b");
+  for (int second = 0; second < 40; ++second) {
+    for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::refused);
+    d.pass(1s);
+    cached.ttl = std::chrono::seconds(30 - second % 30);
+    d.list({"a", "b"}, {cached});
+  }
+  EXPECT_EQ(d.of("b").failures, 0U);
+  d.list({"a"}, {cached});
+  d.pass(60s);
+  EXPECT_EQ(d.of("b").state, member_state::left);
+  EXPECT_EQ(d.of("b").failures, 0U);
+  EXPECT_EQ(d.of("b").leaves, 1U);
+}
+
+TEST(MemberStates, ListedForAsLongAsItLingersIsNoFailure) {
+  driver d(settings{.linger = 2min});
+  d.mesh({"a", "b"});
+  d.sees("a", {});
+  d.down("b");
+  for (int second = 0; second < 125; ++second) {
+    for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::refused);
+    d.pass(1s);
+  }
+  d.list({"a"});
+  d.pass(60s);
+  EXPECT_EQ(d.of("b").state, member_state::left);
+  EXPECT_EQ(d.of("b").failures, 0U);
+  EXPECT_EQ(d.of("b").leaves, 1U);
+}
+
+// Scaled to nothing: the name server's word is taken after three rounds, and until then nobody is delisted.
+TEST(MemberStates, NoFailureIsCountedWhileANameServerIsNotBelievedYet) {
+  driver d(settings{.interval = 15s});
+  d.mesh({"a", "b"});
+  auto nobody = source("srv:app@app", query_outcome::nxdomain, d.at().wall);
+  nobody.records = 2;
+  for (const auto* node : {"a", "b"}) {
+    d.down(node);
+    d.silent(node);
+  }
+  for (int second = 0; second < 45; ++second) {
+    if (second % 15 == 10) d.list({"a", "b"}, {nobody});
+    for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::refused);
+    d.pass(1s);
+  }
+  nobody.records = 0;
+  d.list({}, {nobody});
+  d.pass(90s);
+  for (const auto* node : {"a", "b"}) {
+    EXPECT_EQ(d.of(node).state, member_state::left);
+    EXPECT_EQ(d.of(node).failures, 0U);
+  }
+}
+
 TEST(MemberStates, ClosedLongAfterItWasDelistedIsLeft) {
   driver d;
   d.mesh({"a", "b"});
@@ -546,6 +610,29 @@ TEST(Isolated, NamesThatDoNotExistAreNobodyThatShouldAnswer) {
   EXPECT_TRUE(d.raised(condition::members_missing));
   d.fail("a", reason::timeout);
   EXPECT_TRUE(d.shown().isolated) << "one of them should answer";
+}
+
+// Scaled to nothing behind a cache: all closed their links by themselves, and their addresses are dark.
+TEST(Isolated, WhoClosedItsLinkByItselfIsNotWaitedForWhileTheListMayBeStale) {
+  driver d;
+  d.mesh({"a", "b", "c"});
+  auto cached = source("srv:app@app", query_outcome::ok, d.at().wall);
+  cached.ttl = 30s;
+  d.list({"a", "b", "c"}, {cached});
+  for (const auto* node : {"a", "b", "c"}) d.down(node);
+  const auto dial_for = [&](int seconds) {
+    bool isolated = false;
+    for (int second = 0; second < seconds; ++second) {
+      for (const auto& dial : d.take<action::dial>()) d.fail(dial.node.text(), reason::timeout);
+      d.pass(1s);
+      isolated |= d.shown().isolated;
+    }
+    return isolated;
+  };
+  EXPECT_FALSE(dial_for(44));
+  EXPECT_TRUE(dial_for(5)) << "still listed, by answers that are newer: they should answer";
+  dial_for(300);
+  EXPECT_EQ(d.count(event_type::member_down), 0U) << "and nobody is called down for it";
 }
 
 TEST(Isolated, AllRefusedIsTheirDeathNotOurs) {
