@@ -212,7 +212,7 @@ bool describe(diagnosis& d, bool no_member, const examination& e, std::ostream& 
 
 int report(examination& e, std::ostream& out) {
   for (const auto& source : e.sources) {
-    out << source.source << ": " << discovery::to_string(source.outcome) << ", " << source.nodes.size()
+    out << source.source << ": " << discovery::spoken(source.outcome) << ", " << source.nodes.size()
         << (source.nodes.size() == 1 ? " node" : " nodes")
         << (source.detail.empty() ? "" : "; " + source.detail) << '\n';
   }

@@ -22,26 +22,6 @@ std::string list(const std::vector<node_name>& names) {
   return text;
 }
 
-std::string_view spoken(query_outcome outcome) {
-  switch (outcome) {
-    case query_outcome::ok:
-      return "answers";
-    case query_outcome::partial:
-      return "part of an answer";
-    case query_outcome::empty:
-      return "no records";
-    case query_outcome::nxdomain:
-      return "NXDOMAIN";
-    case query_outcome::servfail:
-      return "SERVFAIL";
-    case query_outcome::timeout:
-      return "no answer";
-    case query_outcome::error:
-      return "error";
-  }
-  return "error";
-}
-
 std::vector<node_name> names_of(const std::vector<entry>& entries) {
   std::vector<node_name> names;
   names.reserve(entries.size());

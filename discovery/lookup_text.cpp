@@ -1,25 +1,26 @@
 #include "discovery/lookup_text.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "discovery/ares.hpp"
 
 namespace rollcall::discovery {
 
-std::string_view to_string(query_outcome outcome) noexcept {
+std::string_view spoken(query_outcome outcome) noexcept {
   switch (outcome) {
     case query_outcome::ok:
-      return "ok";
+      return "answers";
     case query_outcome::partial:
-      return "partial";
+      return "part of an answer";
     case query_outcome::empty:
-      return "empty";
+      return "no records";
     case query_outcome::nxdomain:
-      return "nxdomain";
+      return "NXDOMAIN";
     case query_outcome::servfail:
-      return "servfail";
+      return "SERVFAIL";
     case query_outcome::timeout:
-      return "timeout";
+      return "no answer";
     case query_outcome::error:
       return "error";
   }
@@ -41,6 +42,35 @@ query_outcome classify(int status) {
     default:
       return query_outcome::error;
   }
+}
+
+int weight(query_outcome outcome) {
+  switch (outcome) {
+    case query_outcome::servfail:
+      return 3;
+    case query_outcome::error:
+      return 2;
+    case query_outcome::timeout:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+bool failed(query_outcome outcome) {
+  return weight(outcome) > 0;
+}
+
+bool has_records(query_outcome outcome) {
+  return outcome == query_outcome::ok || outcome == query_outcome::partial;
+}
+
+std::string tried_name(std::string_view name, query_outcome outcome) {
+  return fmt::format("{} ({})", name, spoken(outcome));
+}
+
+std::string tried_as(const std::vector<std::string>& names) {
+  return fmt::format("; tried {}", fmt::join(names, ", "));
 }
 
 std::string to_text(const asio::ip::udp::endpoint& server) {

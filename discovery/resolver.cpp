@@ -1,7 +1,6 @@
 #include "discovery/resolver.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <netdb.h>
 
 #include <algorithm>
@@ -29,8 +28,9 @@ constexpr std::size_t max_remembered = 1'024;
 // A server whose TCP side did not answer is asked there again after this long; meanwhile a part of the answer
 // has to do.
 constexpr std::chrono::seconds tcp_again{60};
-// A family that stayed silent while the other one answered gets this part of a lookup's time from then on.
-constexpr int mute_share = 8;
+// A question that stayed without an answer while another one had its own gets this part of a lookup's time
+// from then on; each time of so many it has all of it, since the server may only be slow.
+constexpr unsigned mute_share = 8;
 
 struct name_server {
   asio::ip::udp::endpoint endpoint;
@@ -56,32 +56,6 @@ template <class Set, class Key>
 void remember_in(Set& known, Key key) {
   if (known.size() >= max_remembered) known.clear();
   known.insert(std::move(key));
-}
-
-// A failure that tells more wins over one that tells less; all of them over nothing.
-int weight(query_outcome outcome) {
-  switch (outcome) {
-    case query_outcome::servfail:
-      return 3;
-    case query_outcome::error:
-      return 2;
-    case query_outcome::timeout:
-      return 1;
-    default:
-      return 0;
-  }
-}
-
-bool failed(query_outcome outcome) {
-  return weight(outcome) > 0;
-}
-
-bool has_records(query_outcome outcome) {
-  return outcome == query_outcome::ok || outcome == query_outcome::partial;
-}
-
-std::string tried_as(const std::vector<std::string>& names) {
-  return fmt::format("; tried {}", fmt::join(names, ", "));
 }
 
 // An address as it is written, in brackets or not, with a final dot or not.
@@ -222,6 +196,9 @@ struct resolver::implementation {
                                             steady_clock::time_point deadline) {
     outcome_of best;
     best.outcome = query_outcome::empty;  // weighs nothing: replaced by the first answer
+    const auto question = std::pair(name, type);
+    if (self->hurries(question))
+      deadline = std::min(deadline, steady_clock::now() + self->settings.timeout / mute_share);
     for (std::size_t tried = 0; !self->closed && tried < self->servers.size(); ++tried) {
       const auto index = (self->preferred + tried) % self->servers.size();
       auto& server = self->servers[index];
@@ -237,6 +214,8 @@ struct resolver::implementation {
                            : sentence(type, name, reason(raw.status, type, endpoint, self->settings.timeout));
       if (!failed(outcome)) {
         self->preferred = index;
+        self->answered_at = steady_clock::now();
+        self->mute.erase(question);
         co_return outcome_of{outcome, std::move(raw.bytes), why, seen && seen->truncated,
                              seen ? seen->ttl : std::nullopt};
       }
@@ -250,13 +229,27 @@ struct resolver::implementation {
       best.outcome = query_outcome::error;
       best.detail = sentence(type, name, "the lookup was given up: Rollcall stops");
     }
+    if (best.outcome == query_outcome::timeout) self->unanswered(question);
     co_return best;
   }
 
-  static asio::awaitable<srv_answer> srv(self_ptr self, std::string domain) {
+  using question = std::pair<std::string, record_type>;
+  bool hurries(const question& asked) {
+    const auto known = mute.find(asked);
+    return known != mute.end() && ++known->second % mute_share != 0;
+  }
+  // Told from a server that is away by what it answered meanwhile.
+  void unanswered(const question& asked) {
+    if (steady_clock::now() - answered_at > 2 * settings.timeout) return;
+    if (mute.size() >= max_remembered) mute.clear();
+    mute.emplace(asked, 0U);
+  }
+
+  static asio::awaitable<srv_answer> srv(self_ptr self, std::string domain,
+                                         std::optional<steady_clock::time_point> until) {
     self->read_configuration_if_changed();
     if (!domain.ends_with('.')) domain += '.';
-    const auto deadline = steady_clock::now() + self->settings.timeout;
+    const auto deadline = until.value_or(steady_clock::now() + self->settings.timeout);
     auto found = co_await lookup(self, domain, record_type::srv, deadline);
     srv_answer answer;
     answer.outcome = found.outcome;
@@ -288,11 +281,7 @@ struct resolver::implementation {
   static asio::awaitable<addresses_answer> addresses_of_type(self_ptr self, std::string name,
                                                              record_type type,
                                                              steady_clock::time_point deadline) {
-    const auto question = std::pair(name, type);
-    const bool mute = self->mute.contains(question);
-    if (mute) deadline = std::min(deadline, steady_clock::now() + self->settings.timeout / mute_share);
     auto found = co_await lookup(self, name, type, deadline);
-    if (found.outcome != query_outcome::timeout) self->mute.erase(question);
     addresses_answer answer;
     answer.outcome = found.outcome;
     answer.ttl = found.ttl;
@@ -348,10 +337,6 @@ struct resolver::implementation {
     }
     auto [first, second] = co_await (addresses_of_type(self, name, record_type::a, deadline) &&
                                      addresses_of_type(self, name, record_type::aaaa, deadline));
-    if (has_records(first.outcome) && second.outcome == query_outcome::timeout)
-      remember_in(self->mute, std::pair(name, record_type::aaaa));
-    if (has_records(second.outcome) && first.outcome == query_outcome::timeout)
-      remember_in(self->mute, std::pair(name, record_type::a));
     co_return implementation::both(std::move(first), std::move(second));
   }
 
@@ -392,28 +377,30 @@ struct resolver::implementation {
     auto names = complete_host(host, self->search);
     if (const auto known = self->completed.find(host); known != self->completed.end())
       names = {known->second};
-    std::optional<addresses_answer> empty, nothing;
+    std::optional<addresses_answer> failure, empty, nothing;
     std::vector<std::string> tried;
     for (std::size_t i = 0; i < names.size(); ++i) {
       const auto& name = names[i];
+      const bool ours = i == 0 || !is_outside(name, host, self->search);
+      if (failure && !ours) continue;  // a stranger does not answer for what failed
       auto answer = co_await addresses_of_name(self, name, deadline);
+      tried.push_back(tried_name(name, answer.outcome));
       if (has_records(answer.outcome)) {
-        if (name != host && name != host + '.') self->remember(host, name);
+        if (failure) {
+          make_partial(answer, *failure, tried);
+        } else if (name != host && name != host + '.') {
+          self->remember(host, name);
+        }
         co_return answer;
       }
-      tried.push_back(fmt::format("{} ({})", name, to_string(answer.outcome)));
-      // What the world outside says of a name that is meant for the search list is no failure of ours.
-      const bool outside = i > 0 && name == host + '.';
-      if (failed(answer.outcome) && !outside) {
-        if (i > 0) answer.detail += tried_as(tried);
-        co_return answer;
-      }
-      if (failed(answer.outcome)) continue;
-      auto& kept = answer.outcome == query_outcome::empty ? empty : nothing;
+      if (failed(answer.outcome) && !ours) continue;
+      auto& kept = failed(answer.outcome)                   ? failure
+                   : answer.outcome == query_outcome::empty ? empty
+                                                            : nothing;
       if (!kept) kept = std::move(answer);
     }
-    self->completed.erase(host);
-    auto& said = empty ? *empty : *nothing;
+    if (!failure) self->completed.erase(host);
+    auto& said = failure ? *failure : empty ? *empty : *nothing;
     if (tried.size() > 1) said.detail += tried_as(tried);
     co_return std::move(said);
   }
@@ -434,8 +421,9 @@ struct resolver::implementation {
   std::set<std::string> large;    // names whose last answer needed TCP
   std::set<std::string> doubted;  // not answered lately: perhaps its TCP side is closed
   std::map<std::string, steady_clock::time_point> tcp_closed_until;
-  std::set<std::pair<std::string, record_type>> mute;  // silent, while the other family answered
-  std::map<std::string, std::string> completed;        // short host name -> the completion that had addresses
+  std::map<question, unsigned> mute;  // not answered while others were, and how often it was asked since
+  steady_clock::time_point answered_at{};
+  std::map<std::string, std::string> completed;  // short host name -> the completion that had addresses
   bool closed = false;
 };
 
@@ -447,8 +435,9 @@ resolver::~resolver() {
   implementation_->close();
 }
 
-asio::awaitable<srv_answer> resolver::srv(std::string domain) {
-  return implementation::srv(implementation_, std::move(domain));
+asio::awaitable<srv_answer> resolver::srv(std::string domain,
+                                          std::optional<std::chrono::steady_clock::time_point> until) {
+  return implementation::srv(implementation_, std::move(domain), until);
 }
 
 asio::awaitable<addresses_answer> resolver::addresses(std::string host) {
@@ -457,6 +446,10 @@ asio::awaitable<addresses_answer> resolver::addresses(std::string host) {
 
 const std::vector<std::string>& resolver::search() const noexcept {
   return implementation_->search;
+}
+
+milliseconds resolver::limit() const noexcept {
+  return implementation_->settings.timeout;
 }
 
 std::vector<std::string> resolver::candidates(std::string_view domain) const {

@@ -19,17 +19,18 @@ namespace rollcall::discovery {
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
-// The label `outcome` of rollcall_discovery_queries_total.
+// How a question ended.
 enum class query_outcome {
   ok,
-  partial,  // records, and more that were not told: one family failed, or the answer was cut short
+  partial,  // records, and more that were not told: one family failed, the answer was cut short, or a name of
+            // the search list that comes before it has no answer
   empty,
   nxdomain,
   servfail,
   timeout,
   error
 };
-std::string_view to_string(query_outcome) noexcept;
+std::string_view spoken(query_outcome) noexcept;  // for people
 
 // Which addresses are asked for.
 enum class address_family { both, v4, v6 };
@@ -66,8 +67,11 @@ class resolver {
   resolver(const resolver&) = delete;
   resolver& operator=(const resolver&) = delete;
 
-  // Both can be cancelled; a cancelled lookup ends at once, as `error`.
-  asio::awaitable<query_answer<std::vector<srv_record>>> srv(std::string domain);
+  // Both can be cancelled; a cancelled lookup ends at once, as `error`. A question that got no answer while
+  // the server answered others has an eighth of the time from then on, and all of it every eighth time.
+  // `until`: when the names of one search list share one lookup's time; absent: this one has it all.
+  asio::awaitable<query_answer<std::vector<srv_record>>> srv(
+      std::string domain, std::optional<std::chrono::steady_clock::time_point> until = {});
   // A and AAAA together: `ok` when either has addresses, `partial` when the other one failed. Literals and
   // the hosts file are honoured; a relative name is completed as a BEAM does, and the completion that worked
   // is remembered.
@@ -78,6 +82,7 @@ class resolver {
   // in front do not count. Always ends in a dot (no search-list multiplication, see docs/protocol.md).
   std::vector<std::string> candidates(std::string_view domain) const;
   const std::vector<std::string>& search() const noexcept;
+  milliseconds limit() const noexcept;  // of a whole lookup
 
  private:
   struct implementation;

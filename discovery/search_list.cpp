@@ -110,6 +110,16 @@ std::vector<std::string> complete_host(std::string_view host, std::span<const st
   return names;
 }
 
+bool is_outside(std::string_view name, std::string_view asked, std::span<const std::string> search) {
+  if (name == std::string(asked) + '.') return true;
+  const auto domains = bare_domains(search);
+  if (!is_kubernetes(domains)) return false;
+  return std::ranges::none_of(domains, [&](const std::string& each) {
+    const auto zone = each.starts_with("svc.") ? each.substr(std::string_view("svc.").size()) : std::string();
+    return !zone.empty() && name.ends_with('.' + zone + '.');
+  });
+}
+
 bool same_host(std::string_view known, std::string_view own, std::span<const std::string> search) {
   if (known == own) return true;
   boost::system::error_code first_bad, second_bad;

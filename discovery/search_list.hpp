@@ -19,6 +19,11 @@ std::vector<std::string> complete(std::string_view domain, std::span<const std::
 // (`pod.service.namespace`), but none that already ends in a domain of the list.
 std::vector<std::string> complete_host(std::string_view host, std::span<const std::string> search);
 
+// Whether a completion of `asked` is for the world outside to know: the name as it stands and, inside
+// Kubernetes, whatever is not of the cluster's own zone. What is said of it, though it fails, is no failure
+// of the search.
+bool is_outside(std::string_view name, std::string_view asked, std::span<const std::string> search);
+
 // True: `own`, which a node calls its host, is the host known as `known`: whatever the case, a final dot, and
 // a domain of the search list at the end of either.
 bool same_host(std::string_view known, std::string_view own, std::span<const std::string> search);

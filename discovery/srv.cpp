@@ -1,10 +1,11 @@
 // --srv: the targets of a service's SRV records (RFC 2782) are the hosts of nodes.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <span>
 
+#include "discovery/lookup_text.hpp"
+#include "discovery/search_list.hpp"
 #include "discovery/source.hpp"
 
 namespace rollcall::discovery {
@@ -16,31 +17,40 @@ class srv final : public source {
       : one_(std::move(one)), use_port_(use_port), resolve_(names) {}
 
   // One question when it is known which completion of the name has records; all of them in turn until then.
+  // One that fails leaves what a later one says a part of the truth.
   asio::awaitable<heard> ask() override {
     heard what;
     const auto names = chosen_.empty() ? resolve_.candidates(one_.domain) : std::vector<std::string>{chosen_};
-    std::optional<query_answer<std::vector<srv_record>>> kept;
+    const auto until = std::chrono::steady_clock::now() + resolve_.limit();
+    std::optional<query_answer<std::vector<srv_record>>> kept, failure;
     std::vector<std::string> tried;
     for (const auto& name : names) {
-      auto answer = co_await resolve_.srv(name);
-      const auto outcome = answer.outcome;
-      if (outcome == query_outcome::ok || outcome == query_outcome::partial) chosen_ = name;
-      tried.push_back(fmt::format("{} ({})", name, to_string(outcome)));
-      // What the world outside says of a name that is meant for the search list is no failure of ours.
-      const bool outside = tried.size() > 1 && name == one_.domain + '.';
-      if (outside && chosen_.empty() && outcome != query_outcome::empty) break;
-      const bool says_nothing = outcome == query_outcome::empty || outcome == query_outcome::nxdomain;
-      // A name without records says more than a name that is not there; anything but these two ends the
-      // search.
-      if (!kept || !says_nothing ||
-          (outcome == query_outcome::empty && kept->outcome == query_outcome::nxdomain)) {
+      const bool ours =
+          !chosen_.empty() || tried.empty() || !is_outside(name, one_.domain, resolve_.search());
+      if (failure && !ours) continue;  // a stranger does not answer for what failed
+      auto answer = co_await resolve_.srv(name, until);
+      tried.push_back(tried_name(name, answer.outcome));
+      if (has_records(answer.outcome)) {
         kept = std::move(answer);
+        if (!failure) chosen_ = name;
+        break;
       }
-      if (!says_nothing) break;
+      if (failed(answer.outcome)) {
+        if (ours && !failure) failure = std::move(answer);
+        continue;
+      }
+      // A name without records says more than a name that is not there.
+      if (!kept || (answer.outcome == query_outcome::empty && kept->outcome == query_outcome::nxdomain))
+        kept = std::move(answer);
+    }
+    if (failure && kept && has_records(kept->outcome)) {
+      make_partial(*kept, *failure, tried);
+    } else {
+      if (failure) kept = std::move(failure);
+      if (chosen_.empty() && tried.size() > 1) kept->detail += tried_as(tried);
     }
     what.outcome = kept->outcome;
     what.detail = std::move(kept->detail);
-    if (chosen_.empty() && tried.size() > 1) what.detail += fmt::format("; tried {}", fmt::join(tried, ", "));
     const bool nothing = what.outcome == query_outcome::empty || what.outcome == query_outcome::nxdomain;
     if (nothing && one_.domain.starts_with('_') && co_await has_unnamed_port()) {
       what.detail += fmt::format(

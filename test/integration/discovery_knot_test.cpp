@@ -116,6 +116,39 @@ TEST_F(DiscoveryOnKnot, FiveHundredPodsComeOverTcp) {
   for (int i = 0; i < 3; ++i) EXPECT_THAT(run(rounds.refresh()).entries, SizeIs(500));
 }
 
+// An answer over TCP has 65,535 bytes: room for 4,000 addresses, or some 1,500 SRV records with names as
+// Kubernetes gives them.
+TEST_F(DiscoveryOnKnot, ThousandsOfAddressesComeOverTcp) {
+  std::string lines;
+  for (int i = 0; i < 2'500; ++i)
+    lines += "many A 10.9." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + "\n";
+  for (int i = 0; i < 2'100; ++i) lines += "short SRV 0 0 4370 n" + std::to_string(i) + ".a.\n";
+  knot.extra_records(lines);
+  resolver::options chosen;
+  chosen.server = {asio::ip::make_address("127.0.0.1"), knot.port()};
+  resolver direct(context, chosen);
+  roster rounds(
+      context,
+      {{dns_source{"app", "many.cluster.local."}, srv_source{"app", "short.cluster.local."}}, {}, false, ""},
+      direct, local_names_function{});
+  for (int i = 0; i < 2; ++i) {
+    const auto found = run(rounds.refresh());
+    EXPECT_EQ(found.sources[0].records, 2'500U) << found.sources[0].detail;
+    EXPECT_EQ(found.sources[1].records, 2'100U) << found.sources[1].detail;
+  }
+}
+
+TEST_F(DiscoveryOnKnot, AliasesDotsAndCase) {
+  knot.extra_records(
+      "alias CNAME other\nother CNAME Pods.Example-Zone\nPods.Example-Zone A 10.3.0.1\n"
+      "nowhere SRV 0 0 0 .\nmixed SRV 0 0 4370 App-0.MIXED.cluster.local.\n");
+  start({dns_source{"app", "ALIAS.cluster.local."}, srv_source{"app", "nowhere.cluster.local."},
+         srv_source{"app", "Mixed.Cluster.Local."}});
+  const auto found = refresh();
+  EXPECT_THAT(nodes(found), ElementsAre("app@10.3.0.1", "app@app-0.mixed.cluster.local"));
+  EXPECT_EQ(found.sources[1].outcome, query_outcome::empty);
+}
+
 TEST_F(DiscoveryOnKnot, AddressesOfAServiceAndOfAPod) {
   auto endpoints = pods(2);
   endpoints.push_back({"six", "fd00::6", 4370, "_dist._tcp"});

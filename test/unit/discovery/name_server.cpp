@@ -40,7 +40,11 @@ bytes encode_name(const std::string& name) {
 }
 
 message& message::raw(std::uint16_t type, const bytes& data) {
-  put16(answers_, 0xc00c);  // the name asked for
+  if (owner_.empty()) {
+    put16(answers_, 0xc00c);  // the name asked for
+  } else {
+    append(answers_, owner_);
+  }
   put16(answers_, type);
   put16(answers_, 1);  // IN
   put16(answers_, 0);
@@ -71,7 +75,9 @@ message& message::aaaa(const std::string& address) {
 }
 
 message& message::cname(const std::string& target) {
-  return raw(5, encode_name(target));
+  raw(5, encode_name(target));
+  owner_ = encode_name(target);
+  return *this;
 }
 
 bytes message::build() const {

@@ -47,6 +47,7 @@ class message {
   message& srv(const std::string& target, std::uint16_t port = 4370, std::uint16_t priority = 0);
   message& a(const std::string& address);
   message& aaaa(const std::string& address);
+  // What follows it belongs to its target.
   message& cname(const std::string& target);
   message& raw(std::uint16_t type, const bytes& data);
   message& truncated() { return truncated_ = true, *this; }
@@ -60,6 +61,7 @@ class message {
   bool truncated_ = false;
   std::uint16_t count_ = 0;
   bytes answers_;
+  bytes owner_;  // of the next record; empty: the name asked for
 };
 
 bytes encode_name(const std::string& name);

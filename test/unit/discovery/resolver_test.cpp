@@ -476,8 +476,8 @@ TEST_F(Resolver, TellsEveryNameThatWasTried) {
   resolver names(context, options());
   const auto answer = run(context, names.addresses("nobody"));
   EXPECT_EQ(answer.outcome, query_outcome::nxdomain) << answer.detail;
-  EXPECT_THAT(answer.detail, HasSubstr("nobody.shop.svc.cluster.local. (nxdomain)"));
-  EXPECT_THAT(answer.detail, HasSubstr("nobody. (servfail)"));
+  EXPECT_THAT(answer.detail, HasSubstr("nobody.shop.svc.cluster.local. (NXDOMAIN)"));
+  EXPECT_THAT(answer.detail, HasSubstr("nobody. (SERVFAIL)"));
 }
 
 TEST_F(Resolver, LiteralsAndLocalhostAskNobody) {
@@ -508,11 +508,102 @@ TEST_F(Resolver, AShortHostIsCompletedAndTheCompletionRemembered) {
   EXPECT_THAT(server.names(testing::type_a), ElementsAre("node7.svc.cluster.local."));
 }
 
-TEST_F(Resolver, AFailureEndsTheSearch) {
+TEST_F(Resolver, AFailureIsNoWordAboutTheNextNameAndNobodyOutsideAnswersForIt) {
   server.on_question = [](const question& q) { q.reply(message(q, testing::rcode_servfail).build()); };
   resolver names(context, options());
-  EXPECT_EQ(run(context, names.addresses("node7")).outcome, query_outcome::servfail);
-  EXPECT_EQ(server.asked(testing::type_a), 1U);
+  const auto answer = run(context, names.addresses("node7"));
+  EXPECT_EQ(answer.outcome, query_outcome::servfail);
+  EXPECT_THAT(answer.detail, HasSubstr("node7.svc.cluster.local. (SERVFAIL)"));
+  EXPECT_THAT(server.names(testing::type_a), ElementsAre("node7.shop.svc.cluster.local.",
+                                                         "node7.svc.cluster.local.", "node7.cluster.local."));
+}
+
+TEST_F(Resolver, OneNameOfTheSearchListFailsAndTheNextHasAddresses) {
+  bool fails = true;
+  server.on_question = [&](const question& q) {
+    if (q.name == "node7.shop.svc.cluster.local.")
+      return q.reply(message(q, fails ? testing::rcode_servfail : testing::rcode_nxdomain).build());
+    q.reply(q.type == testing::type_a ? message(q).a("10.0.0.7").build() : message(q).build());
+  };
+  resolver names(context, options());
+  const auto part = run(context, names.addresses("node7"));
+  EXPECT_EQ(part.outcome, query_outcome::partial);
+  EXPECT_THAT(part.records, SizeIs(1));
+  EXPECT_EQ(part.unanswered, address_family::both);
+  EXPECT_THAT(part.detail,
+              HasSubstr("tried node7.shop.svc.cluster.local. (SERVFAIL), node7.svc.cluster.local."));
+  fails = false;
+  EXPECT_EQ(run(context, names.addresses("node7")).outcome, query_outcome::ok) << "the first is asked again";
+}
+
+// resolv.conf of a pod often has the domain of the machine at its end.
+TEST_F(Resolver, AFailureOutsideTheClusterIsNoneOfTheSearch) {
+  server.on_question = [](const question& q) {
+    const bool inside = q.name.ends_with("cluster.local.");
+    q.reply(message(q, inside ? testing::rcode_nxdomain : testing::rcode_servfail).build());
+  };
+  auto chosen = options();
+  chosen.search->emplace_back("corp.example");
+  resolver names(context, chosen);
+  const auto answer = run(context, names.addresses("nobody"));
+  EXPECT_EQ(answer.outcome, query_outcome::nxdomain) << answer.detail;
+  EXPECT_THAT(answer.detail, HasSubstr("nobody.corp.example. (SERVFAIL)"));
+}
+
+TEST_F(Resolver, ANameThatNeverAnswersCostsItsWholeTimeOnce) {
+  server.on_question = [](const question& q) {
+    if (q.name.ends_with("cluster.local.")) q.reply(message(q, testing::rcode_nxdomain).build());
+  };
+  resolver names(context, options(1'600ms));
+  const auto timed = [&] {
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(run(context, names.addresses("nobody")).outcome, query_outcome::nxdomain);
+    return std::chrono::steady_clock::now() - begun;
+  };
+  EXPECT_GE(timed(), 1'500ms);
+  EXPECT_LT(timed(), 1'200ms) << "an eighth, and what a busy machine adds";
+}
+
+TEST_F(Resolver, AServerThatIsOnlySlowHasItsWholeTimeAgain) {
+  resolver names(context, options(1'600ms));
+  server.on_question = [](const question& q) {
+    if (q.type == testing::type_a) q.reply(message(q).a("10.0.0.1").build());
+  };
+  const auto outcome = [&] {
+    return run(context, names.addresses("app-0.app.shop.svc.cluster.local")).outcome;
+  };
+  EXPECT_EQ(outcome(), query_outcome::partial);
+  // AAAA takes longer than an eighth.
+  std::vector<std::shared_ptr<asio::steady_timer>> timers;
+  server.on_question = [&](const question& q) {
+    if (q.type == testing::type_a) return q.reply(message(q).a("10.0.0.1").build());
+    auto late = std::make_shared<asio::steady_timer>(context, 500ms);
+    timers.push_back(late);
+    late->async_wait([q, late](boost::system::error_code code) {
+      if (!code) q.reply(message(q).build());
+    });
+  };
+  int rounds = 1;
+  while (outcome() != query_outcome::ok && rounds < 30) ++rounds;
+  EXPECT_LE(rounds, 8);
+  EXPECT_EQ(outcome(), query_outcome::ok) << "and from then on";
+}
+
+TEST_F(Resolver, ATargetThatIsADotSaysThatTheServiceIsNotThere) {
+  server.on_question = [](const question& q) { q.reply(message(q).srv(".", 0).build()); };
+  resolver names(context, options());
+  const auto answer = srv(names);
+  EXPECT_EQ(answer.outcome, query_outcome::empty);
+  EXPECT_THAT(answer.detail, HasSubstr("no SRV record with a target"));
+}
+
+TEST_F(Resolver, FollowsAChainOfAliases) {
+  server.on_question = [](const question& q) {
+    if (q.type == testing::type_aaaa) return q.reply(message(q).build());
+    q.reply(message(q).cname("one.example.").cname("two.example.").a("10.0.0.9").build());
+  };
+  resolver names(context, options());
+  EXPECT_THAT(run(context, names.addresses("app-0.app.shop.svc.cluster.local")).records, SizeIs(1));
 }
 
 // resolv.conf.

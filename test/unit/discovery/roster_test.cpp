@@ -147,6 +147,33 @@ TEST_F(Roster, AShortNameIsCompletedUntilOneHasRecords) {
   EXPECT_THAT(nodes(refresh()), ElementsAre("app@app-1.test"));
 }
 
+TEST_F(Roster, OneNameOfTheSearchListFailsAndNobodyIsDelistedForIt) {
+  zone["app.svc.cluster.local."] = {{"app-0.test.", 4370}, {"app-1.test.", 4370}};
+  start({srv_source{"app", "app"}});
+  EXPECT_THAT(nodes(refresh()), ElementsAre("app@app-0.test", "app@app-1.test"));
+  auto both = server.on_question;
+  server.on_question = [both](const question& q) {
+    if (q.name == "app.shop.svc.cluster.local.") return q.reply(message(q, testing::rcode_servfail).build());
+    both(q);
+  };
+  start({srv_source{"app", "app"}});  // from the beginning: which one has records is not known
+  const auto part = refresh();
+  EXPECT_EQ(part.sources[0].outcome, query_outcome::partial);
+  EXPECT_THAT(part.sources[0].detail, HasSubstr("app.shop.svc.cluster.local. (SERVFAIL)"));
+  zone["app.svc.cluster.local."] = {{"app-0.test.", 4370}};
+  EXPECT_THAT(nodes(refresh()), ElementsAre("app@app-0.test", "app@app-1.test"));
+  server.on_question = both;
+  EXPECT_THAT(nodes(refresh()), ElementsAre("app@app-0.test"));
+}
+
+TEST_F(Roster, APortOfNothingIsNone) {
+  zone[whole] = {{"app-0.test.", 0}};
+  start(roster::options{{srv_source{"app", "app.shop.svc.cluster.local"}}, {}, true, "127.0.0.1"});
+  const auto found = refresh();
+  ASSERT_THAT(found.entries, SizeIs(1));
+  EXPECT_EQ(found.entries[0].port, std::nullopt);
+}
+
 TEST_F(Roster, AWildcardWithoutSrvRecordsDoesNotEndTheSearch) {
   zone["app.shop.svc.cluster.local."] = {};
   zone["app.svc.cluster.local."] = {{"app-0.test.", 4370}};
