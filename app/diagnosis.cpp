@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "app/settings.hpp"
+#include "cnode/mistakes.hpp"
 #include "cnode/port_mapper.hpp"
 
 namespace rollcall::app {
@@ -111,10 +112,15 @@ asio::awaitable<diagnosis> diagnose(cnode::node& node, discovery::resolver& reso
     }
     if (!port) {
       const bool unknown = last == cnode::make_error_code(cnode::error::not_registered);
+      std::string instead;
+      if (unknown) {
+        const auto names = co_await cnode::ask_names({asked, port_mapper_port}, limits.connect);
+        if (names) instead = "; " + cnode::registered_instead(entry.name.alive(), *names);
+      }
       record.fail(step_name::port_mapper,
                   unknown ? fmt::format("epmd on {} has no node named \"{}\": is it started, with that name, "
-                                        "and -start_epmd true?",
-                                        asked.to_string(), entry.name.alive())
+                                        "and -start_epmd true?{}",
+                                        asked.to_string(), entry.name.alive(), instead)
                           : fmt::format("epmd on {}:{}: {}; nodes without epmd need --peer-port",
                                         asked.to_string(), port_mapper_port, last.message()));
       co_return found;

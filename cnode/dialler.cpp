@@ -169,8 +169,9 @@ std::string explain(const target& where, dial_step step, const tcp::endpoint& at
       return fmt::format("{}: asking the port mapper at {} failed: {}", name, place, code.message());
     case dial_step::connect:
       if (code == error::refused) {
-        return fmt::format("{}: nothing listens at {}; the node has just stopped, or its port is wrong", name,
-                           place);
+        return fmt::format(
+            "{}: nothing listens at {}; the node has just stopped, or its port is wrong{}", name, place,
+            at.address().is_v6() ? ", or it listens on IPv4 only: start it with -proto_dist inet6_tcp" : "");
       }
       if (code == error::timed_out) {
         return fmt::format("{}: no answer from {}; is the address right, is the distribution port open?",

@@ -35,6 +35,37 @@ position stuck_at(const membership::member& m) {
   return {m.why == reason::name_mismatch ? step::name : step::handshake, true};
 }
 
+// Where an address stands of which no handshake has told a name yet.
+position stuck_at(const unnamed_node& place) {
+  switch (place.why) {
+    case reason::dns:
+      return {step::dns, true};
+    case reason::epmd:
+    case reason::not_registered:
+      return {step::port_mapper, true};
+    case reason::refused:
+      return {step::tcp, true};
+    case reason::cookie:
+      return {step::cookie, true};
+    case reason::name_mismatch:
+      return {step::name, true};
+    case reason::timeout:
+      return {place.there ? step::tcp : step::port_mapper, true};
+    default:
+      return {step::handshake, true};
+  }
+}
+
+// By its host, or as it is shown: an address, and the half name that its port mapper knows.
+const unnamed_node* find_unnamed(const snapshot& s, std::string_view asked) {
+  for (const auto& source : s.sources) {
+    for (const auto& each : source.unnamed) {
+      if (each.host == asked || each.address == asked) return &each;
+    }
+  }
+  return nullptr;
+}
+
 document named(std::string_view value) {
   return {symbol{std::string(value)}};
 }
@@ -111,6 +142,13 @@ document why(const snapshot& s, std::string_view name) {
     if (hidden != s.hidden.end()) {
       return answer(named(name), {nil{}}, {nil{}}, true, position{step::name, true},
                     std::string(name) + " is a hidden node: it is listed, and no member");
+    }
+    if (const auto* place = find_unnamed(s, name)) {
+      return answer(named(name), {nil{}},
+                    place->why == reason::none ? document{nil{}} : named(to_string(place->why)), true,
+                    stuck_at(*place),
+                    place->address + ": the name of its node is not known yet; " +
+                        (place->detail.empty() ? std::string("it was not reached") : place->detail));
     }
     const auto stranger = std::ranges::find(s.unlisted, name, [](const node_name& n) { return n.text(); });
     if (stranger == s.unlisted.end()) return {nil{}};

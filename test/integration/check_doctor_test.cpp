@@ -241,6 +241,27 @@ TEST(Doctor, NamesThePortMapper) {
   expect_stuck(ended, "ghost@127.0.0.1", "port mapper", "no node named \"ghost\"");
 }
 
+// Each likely mistake with the line that is to be changed.
+TEST(Doctor, NamesWhatThePortMapperHasInstead) {
+  loopback cluster({"a", "app-01HX"});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "app@127.0.0.1"}));
+  expect_stuck(ended, "app@127.0.0.1", "port mapper", "app-01HX; where a release is part of the name");
+}
+
+TEST(Doctor, NamesBothLinesForAShortName) {
+  loopback cluster({"a"});
+  cluster.add({.name = "short@localhost", .short_name = true});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "short@127.0.0.1"}));
+  expect_stuck(ended, "short@127.0.0.1", "name",
+               "RELEASE_DISTRIBUTION=name and RELEASE_NODE=short@127.0.0.1");
+}
+
+TEST(Doctor, SaysWhatADotOrCaseMakesOfAName) {
+  loopback cluster({"a", "App"});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "app@127.0.0.1"}));
+  expect_stuck(ended, "app@127.0.0.1", "port mapper", "names differ by case");
+}
+
 TEST(Doctor, NamesTcp) {
   loopback cluster({"a"});
   const registration registered(cluster.mapper().port(), "closed", free_port());
