@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "membership/jitter.hpp"
+#include "membership/mutation.hpp"
 
 namespace rollcall::membership {
 
@@ -153,7 +154,7 @@ const connect_requests::attempt* connect_requests::last(const member_record& a,
 
 bool connect_requests::under_way(const member_record& a, const member_record& b) const {
   const auto* tried = last(a, b);
-  return tried != nullptr && tried->under_way;
+  return tried != nullptr && tried->under_way && !without(rule_taken::asked_once);
 }
 
 milliseconds connect_requests::not_before(const member_record& m) const {

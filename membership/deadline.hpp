@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "membership/facts.hpp"
+#include "membership/mutation.hpp"
 
 namespace rollcall::membership {
 
@@ -13,7 +14,7 @@ class deadline {
   // What is due already was just dealt with: only the future counts, so that step never asks to be called in
   // circles.
   void note(milliseconds at) {
-    if (at > now_) next_ = std::min(next_, at);
+    if (at > now_ || without(rule_taken::wakes_in_the_future)) next_ = std::min(next_, at);
   }
   milliseconds next() const noexcept { return next_; }
 

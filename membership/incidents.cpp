@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "membership/lifecycle.hpp"
+#include "membership/mutation.hpp"
 #include "membership/open_incident.hpp"
 #include "membership/pair.hpp"
 
@@ -105,7 +106,8 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
     const auto* a = context.members.find(lower(k));
     const auto* b = context.members.find(higher(k));
     bool ends = false;
-    if (a == nullptr || b == nullptr || gone(*a) || gone(*b)) {
+    if (a == nullptr || b == nullptr ||
+        ((gone(*a) || gone(*b)) && !without(rule_taken::who_is_gone_is_not_waited_for))) {
       ends = true;
       i.last_fate = incident_end::gone;
     } else if (counts(*a) && counts(*b) && broken.find(k) == nullptr) {
@@ -208,7 +210,8 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
       pair.incident = 0;
     }
     const auto shares = std::ranges::find_if(open, [&](const open_incident& i) {
-      return i.holds(k) || i.pairs.contains(k) || torn_by(i, k, context);
+      return i.holds(k) || i.pairs.contains(k) ||
+             (torn_by(i, k, context) && !without(rule_taken::what_is_torn_has_one_cause));
     });
     if (shares == open.end()) {
       unassigned.push_back(k);
@@ -228,7 +231,8 @@ void incidents::implementation::open_new(const std::vector<pair_key>& unassigned
                                          deadline& wake) {
   std::set<pair_key> due;
   for (const auto k : unassigned) {
-    if (broken.due(*context.members.find(lower(k)), *context.members.find(higher(k)), *broken.find(k),
+    if (without(rule_taken::losses_are_waited_for) ||
+        broken.due(*context.members.find(lower(k)), *context.members.find(higher(k)), *broken.find(k),
                    gathering(), context, wake)) {
       due.insert(k);
     }
@@ -303,7 +307,7 @@ void incidents::implementation::follow(open_incident& i, const step_context& con
     events.write(event_type::netsplit_changed, nullptr, reason::none,
                  worsening(i.shown, i.shown.groups.size()), context.at, i.shown.id);
   }
-  if (!std::exchange(i.announced, true)) {
+  if (!std::exchange(i.announced, true) && !without(rule_taken::openings_are_told)) {
     events.write(event_type::netsplit_opened, nullptr, reason::none, opening(i.shown), context.at,
                  i.shown.id);
   }
@@ -349,7 +353,8 @@ void incidents::implementation::close(open_incident& i, const step_context& cont
 
 void incidents::implementation::close_whole(const step_context& context) {
   for (auto at = open.begin(); at != open.end();) {
-    if (!at->whole || context.now - at->whole->steady < options.interval) {
+    if (!at->whole || without(rule_taken::incidents_close) ||
+        context.now - at->whole->steady < options.interval) {
       ++at;
       continue;
     }

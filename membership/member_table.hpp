@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "membership/mutation.hpp"
 #include "membership/snapshot.hpp"
 
 namespace rollcall::membership {
@@ -103,9 +104,15 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   milliseconds came_at{0};   // when it was both listed and linked, as a newcomer
   bool introducing = false;  // joining, with a fresh view, and waiting to be introduced to the mesh
 
-  bool in_mesh() const noexcept { return state == member_state::up && fresh; }
+  bool in_mesh() const noexcept {
+    return state == member_state::up && (fresh || without(rule_taken::only_fresh_views_count));
+  }
   // Whom the plan may ask to connect.
-  bool joinable() const noexcept { return in_mesh() || (introducing && fresh); }
+  bool joinable() const noexcept {
+    const bool going =
+        state == member_state::leaving && linked && without(rule_taken::only_who_is_up_is_asked);
+    return in_mesh() || (introducing && fresh) || going;
+  }
 };
 
 class member_table {

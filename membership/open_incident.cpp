@@ -1,4 +1,5 @@
 #include "membership/open_incident.hpp"
+#include "membership/mutation.hpp"
 
 #include <fmt/format.h>
 
@@ -112,7 +113,8 @@ bool describe(open_incident& i, const broken_pairs& broken, const step_context& 
   if (now.type == i.shown.type) {
     auto groups = groups_now(now, context, where);
     const auto between = pairs_between(groups);
-    if (worsened || i.shown.groups.empty() || between > i.worst_cut) {
+    if (worsened || i.shown.groups.empty() || between > i.worst_cut ||
+        without(rule_taken::groups_are_of_the_worst_moment)) {
       i.worst_cut = between;
       changed |= replaced(i.shown.groups, std::move(groups));
     }

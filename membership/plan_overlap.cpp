@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "membership/compatible.hpp"
+#include "membership/mutation.hpp"
 #include "membership/overlap.hpp"
 #include "membership/plan_round.hpp"
 
@@ -167,7 +168,7 @@ void planner::find_trouble(round& r) {
 // the group is broken: what is added is passed on to everybody in it.
 void planner::inside(round& r, std::size_t g) {
   const auto& group = r.groups[g];
-  if (group.size() < 2) return;
+  if (group.size() < 2 || without(rule_taken::missing_links_are_repaired)) return;
   // Of a group that lacks many, some are looked at in each step: probes grow with the nodes.
   const auto most = 4 * group.size() + 64;
   std::size_t looked_at = 0;
@@ -297,6 +298,7 @@ void planner::between(round& r) {
 
 // Those of the set that may be joined now. One that may not keeps only itself out.
 void planner::join_all(round& r, const std::vector<std::size_t>& taken) {
+  if (without(rule_taken::groups_are_joined)) return;
   std::set<std::size_t> out;
   const auto smaller = [&](std::size_t g, std::size_t h) {
     return r.groups[g].size() < r.groups[h].size() ? g : h;
@@ -379,7 +381,7 @@ bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, 
     try_alone(r, paired.trial, newcomer, target);
     if (r.asks()) had_links_.insert(m.id);
   }
-  return said == verdict::works && quiet;
+  return said == verdict::works && quiet && !without(rule_taken::newcomers_are_introduced);
 }
 
 }  // namespace rollcall::membership

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "membership/compatible.hpp"
+#include "membership/mutation.hpp"
 
 namespace rollcall::membership {
 
@@ -93,11 +94,12 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
         m->linked && m->prevent_overlapping_partitions.value_or(!told) && m->connect_all.value_or(true);
   }
   burst_map bursts;
-  if (overlap && context.options.probe && mode != heal_mode::all) {
+  if (overlap && !without(rule_taken::overlap_is_prevented) && context.options.probe &&
+      mode != heal_mode::all) {
     for (std::size_t mesh = 0; mesh < context.members.meshes(); ++mesh) {
       plan_overlap(context, paths, mesh, wake, actions, bursts);
     }
-    canaries_.plan(context, paths, dark_, wake, actions);
+    if (!without(rule_taken::repairs_are_looked_for)) canaries_.plan(context, paths, dark_, wake, actions);
     keep_exclusions(context, paths);
   } else {
     plan_all(context, wake, bursts);

@@ -1,5 +1,6 @@
 // Whom to ask, and what the answers say: see prober.hpp and docs/membership.md.
 #include "membership/prober.hpp"
+#include "membership/mutation.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -87,9 +88,13 @@ bool prober::probed(const fact::links_probed& told, const step_context& context)
         }
         break;
       case link_probe::silent:
+        if (without(rule_taken::misses_are_noticed)) break;
         if (known == doubts_.end()) {
           if (context.members.find(what.on) == nullptr || context.members.find(what.to[i]) == nullptr) break;
-          doubts_.emplace(k, doubt{.first = what.on, .second = what.to[i], .missed = what.sent});
+          doubts_.emplace(k, doubt{.first = what.on,
+                                   .second = what.to[i],
+                                   .missed = what.sent,
+                                   .suspected = without(rule_taken::misses_are_confirmed)});
         } else if (auto& d = known->second; d.suspected) {
           // as before
         } else if (what.confirm) {

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "membership/jitter.hpp"
+#include "membership/mutation.hpp"
 
 namespace rollcall::membership {
 namespace {
@@ -74,7 +75,7 @@ std::optional<milliseconds> quarantine::admitted_at(std::uint32_t a, std::uint32
 void quarantine::strike(entry& e, milliseconds now) {
   ++e.strikes;
   e.struck_at = now;
-  e.not_before = now + hold(e.strikes);
+  e.not_before = without(rule_taken::what_fails_is_held_back) ? now : now + hold(e.strikes);
 }
 
 void quarantine::trial(const member_record& on, const member_record& to) {
@@ -211,6 +212,7 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
       return verdict::held;
     }
   }
+  if (without(rule_taken::paths_are_proven)) return verdict::works;
   const auto path = look_at_path(context, paths, a, b, e, patient, wake, actions);
   if (path != verdict::works || e == nullptr || !harmless) return path;
   const bool doubtful = e->failed_sides != 0 || e->root_lost || e->strikes > 0;
@@ -266,7 +268,9 @@ void quarantine::no_path(const step_context& context, const member_record& a, co
   const auto doublings = patient ? 0U : std::min(e->dark_rounds - 1, 10U);
   const auto longest = std::min(max_probe_pause, max_probe_intervals * interval);
   const auto pause = std::min(longest, interval * (1U << doublings));
-  e->next_probe = context.now + jittered(pause, context.options.seed, a.id ^ b.id, e->dark_rounds);
+  e->next_probe = without(rule_taken::probes_pause)
+                      ? context.now
+                      : context.now + jittered(pause, context.options.seed, a.id ^ b.id, e->dark_rounds);
   wake.note(e->next_probe);
 }
 

@@ -4,6 +4,7 @@
 
 #include "membership/jitter.hpp"
 #include "membership/lifecycle.hpp"
+#include "membership/mutation.hpp"
 
 namespace rollcall::membership {
 
@@ -36,7 +37,7 @@ void questions::dial_failed(member_record& m, reason why, milliseconds now) cons
     const auto longer = options_.interval * std::min(1U << doublings, max_dial_backoff);
     return doublings == 0 ? longer : jittered(longer, options_.seed, m.id, m.dials_failed);
   };
-  m.next_dial = now + pause();
+  m.next_dial = without(rule_taken::dials_pause) ? now : now + pause();
 }
 
 void questions::dial_now(const member_table& members, bool refused_for_cookie, milliseconds now) {
@@ -61,7 +62,8 @@ void questions::ask(const step_context& context, deadline& wake, std::vector<any
       continue;
     }
     // A member that is gone from the list and not given up yet may be a pod that is not ready.
-    if (m.dialling || m.state == member_state::left || (!m.listed && m.state != member_state::suspect))
+    if ((m.dialling && !without(rule_taken::dialled_once)) || m.state == member_state::left ||
+        (!m.listed && m.state != member_state::suspect))
       continue;
     if (context.now >= m.next_dial) {
       m.dialling = true;
@@ -80,7 +82,7 @@ void questions::ask_linked(member_record& m, const step_context& context, deadli
   } else if (m.answers_unseen) {
     wake.note(m.first_unseen + answers_seen_within);
   }
-  if (m.view_wanted && !m.asking_view) {
+  if (m.view_wanted && (!m.asking_view || without(rule_taken::views_asked_for_once))) {
     m.view_wanted = m.answers_unseen = false;
     m.asking_view = true;
     m.rounds_unasked = 0;

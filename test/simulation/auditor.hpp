@@ -112,7 +112,6 @@ class auditor : public witness {
   std::size_t asks_seen_ = 0, answers_seen_ = 0;
   std::vector<std::size_t> group_of_;  // as of step groups_of_step_
   std::uint64_t groups_of_step_ = 0;
-  std::set<place> dialled_, view_asked_;
   std::map<std::string, std::array<std::uint64_t, 4>> counters_;
   std::array<alarm, 2> alarms_{};  // netsplit, possible_split
   std::set<std::uint64_t> opened_;

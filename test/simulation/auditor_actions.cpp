@@ -26,13 +26,12 @@ void auditor::stepped(const step_result& result) {
   if (world_.us.life() != life_events_) {
     life_events_ = world_.us.life();
     counters_.clear();
-    dialled_.clear();
-    view_asked_.clear();
     alarms_ = {};
     // It reports incidents that go on from the life before.
     for (const auto& i : *world_.us.snapshot()->incidents) opened_.insert(i.id);
   }
   if (result.wake.steady <= world_.time.now()) broken(rule::spins, "asks to be called again in the past");
+  if (!world_.us.asked_twice().empty()) broken(rule::calls_twice, world_.us.asked_twice());
   check_actions(result);
   check_events(result.events);
   if (result.changed) check_snapshot(*world_.us.snapshot());

@@ -74,7 +74,10 @@ int run(const arguments& a) {
     std::set<std::uint64_t> unclean;
     right = play_fixed(a.histories, !a.small, a.jobs, unclean);
   } else if (word(0) == "mutants") {
-    right = play_mutants(a.jobs, {});
+    std::set<std::uint64_t> unclean;
+    for (const auto& f : play_all(batches_of(1, 301, 0, 25), a.jobs, [](const found&) {}).wrong)
+      unclean.insert(f.seed);
+    right = play_mutants(a.jobs, unclean);
   } else if (word(0) == "on") {
     right = play_on(milliseconds(static_cast<std::int64_t>(std::stod(word(1)) * 3'600'000)), a.jobs);
   } else if (word(0) == "seed" && a.words.size() > 1) {

@@ -32,6 +32,8 @@ void shell::stop() {
   totals_ = cluster_->snapshot()->totals;
   ++life_;
   facts_.clear();
+  dialling_.clear();
+  viewing_.clear();
   for (auto& l : ours_) l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
   cluster_.reset();
   wake_ = milliseconds::max();
@@ -99,7 +101,10 @@ void shell::lose(place i, reason why) {
   auto& l = ours_[i];
   if (!l.up) return;
   l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
-  later(time_.weather.between(0, 5), [this, i, why] { tell(fact::link_down{names_[i], why, "simulated"}); });
+  later(time_.weather.between(0, 5), [this, i, why] {
+    viewing_.erase(i);
+    tell(fact::link_down{names_[i], why, "simulated"});
+  });
 }
 
 void shell::listen(place i) {
@@ -187,8 +192,12 @@ void shell::discover() {
 
 void shell::dial(const action::dial& asked) {
   const auto i = at(asked.node);
+  if (!dialling_.insert(i).second) asked_twice_ = asked.node.text() + " is dialled while it is being dialled";
   const auto fail = [&](milliseconds after, reason why, dial_step step) {
-    later(after, [this, i, why, step] { tell(fact::dial_failed{names_[i], why, "simulated", {}, step}); });
+    later(after, [this, i, why, step] {
+      dialling_.erase(i);
+      tell(fact::dial_failed{names_[i], why, "simulated", {}, step});
+    });
   };
   const auto will = mesh_.look(observer, i);
   if (will.what != fate::links) tell_.bit(will.by);
@@ -203,6 +212,7 @@ void shell::dial(const action::dial& asked) {
     return fail(wait(i, 1, 30), reason::handshake, dial_step::handshake);
   if (will.what == fate::fails_at_once) return fail(wait(i, 1, 20), reason::refused, dial_step::tcp);
   later(wait(i, 1, 30), [this, i] {
+    dialling_.erase(i);
     if (mesh_.look(observer, i).what != fate::links) {
       tell(fact::dial_failed{
           names_[i], mesh_[i].running ? reason::timeout : reason::refused, "simulated", {}});
@@ -222,6 +232,8 @@ void shell::dial(const action::dial& asked) {
 void shell::ask_view(const action::ask_view& asked) {
   const auto i = at(asked.node);
   const auto number = ours_[i].number;
+  if (!viewing_.insert(i).second)
+    asked_twice_ = asked.node.text() + " is asked for its view while it is being asked";
   if (!reaches(i)) bite(i);
   const bool mute = !reaches(i) || without_word();
   const auto takes = mute ? call_limit : wait(i, 1, 20);
@@ -232,6 +244,7 @@ void shell::ask_view(const action::ask_view& asked) {
   if (in_time) mesh_.each_peer(i, [&](place peer) { seen.push_back(names_[peer]); });
   later(at_most, [this, i, number, in_time, takes, seen = std::move(seen)] {
     if (ours_[i].number != number || !ours_[i].up) return;
+    viewing_.erase(i);
     if (!in_time || !reaches(i)) {
       tell(fact::view_failed{names_[i], reason::timeout, "simulated"});
     } else {
@@ -303,6 +316,11 @@ void shell::probe_path(const action::probe_path& asked) {
     result = path_probe::unresolved;
   } else if (dark || (!there.running && there.lost)) {
     tell_.bit(dark ? *dark : there.gone_by);
+    result = path_probe::timeout;
+    takes = asked.limit;
+  } else if (const auto blocked = net_.find(on, to, obstacle::mapper);
+             blocked && asked.port == probed_port::mapper) {
+    tell_.bit(*blocked);
     result = path_probe::timeout;
     takes = asked.limit;
   } else if (!there.running || net_.find(on, to, obstacle::refuse)) {

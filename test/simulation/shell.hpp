@@ -72,6 +72,8 @@ class shell {
   bool was_told(place i) const { return told_.contains(i); }  // discovery has given it to us
 
   trouble ours;
+  // Asked of somebody while the same question was not answered: the first of them.
+  const std::string& asked_twice() const noexcept { return asked_twice_; }
 
  private:
   struct link {
@@ -114,6 +116,8 @@ class shell {
   std::vector<link> ours_;
   std::map<std::string, place> by_name_;
   std::set<place> told_;
+  std::set<place> dialling_, viewing_;  // not answered yet
+  std::string asked_twice_;
   std::vector<asked_pair> connects_;
   std::vector<membership::incident> remembered_;
   membership::incident_totals totals_;
