@@ -131,8 +131,9 @@ void connect_requests::ask(const step_context& context, const burst_map& bursts,
       auto& to = members[target];
       const auto id = next_request_++;
       requests_.emplace(id, asked_pair{on.id, to.id});
-      attempts_[key_of(on.id, to.id)] = attempt{.asked = on.id, .asked_at = context.now, .under_way = true};
-      set_busy(on, to, true);
+      const bool noted = !without(rule_taken::asked_once);
+      attempts_[key_of(on.id, to.id)] = attempt{.asked = on.id, .asked_at = context.now, .under_way = noted};
+      set_busy(on, to, noted);
       asked_.push_back({on.id, to.id});
       ++side.under_way;
       ++on.requests;
@@ -154,7 +155,7 @@ const connect_requests::attempt* connect_requests::last(const member_record& a,
 
 bool connect_requests::under_way(const member_record& a, const member_record& b) const {
   const auto* tried = last(a, b);
-  return tried != nullptr && tried->under_way && !without(rule_taken::asked_once);
+  return tried != nullptr && tried->under_way;
 }
 
 milliseconds connect_requests::not_before(const member_record& m) const {

@@ -232,7 +232,8 @@ bool lifecycle::evaluate(const member_table& members, const view_matrix& views, 
   std::size_t left = 0;
   for (const auto& owned : members.all()) {
     auto& m = *owned;
-    const bool fresh = m.has_view && heard_lately(m, now.steady, options_.interval);
+    const bool fresh = m.has_view && (heard_lately(m, now.steady, options_.interval) ||
+                                      without(rule_taken::only_fresh_views_count));
     changed |= fresh != m.fresh;
     m.fresh = fresh;
     if (fresh) witnesses.insert(m.rank);

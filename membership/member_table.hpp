@@ -104,9 +104,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   milliseconds came_at{0};   // when it was both listed and linked, as a newcomer
   bool introducing = false;  // joining, with a fresh view, and waiting to be introduced to the mesh
 
-  bool in_mesh() const noexcept {
-    return state == member_state::up && (fresh || without(rule_taken::only_fresh_views_count));
-  }
+  bool in_mesh() const noexcept { return state == member_state::up && fresh; }
   // Whom the plan may ask to connect.
   bool joinable() const noexcept {
     const bool going =

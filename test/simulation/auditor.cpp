@@ -158,12 +158,7 @@ void auditor::check_newcomers() {
 
 void auditor::look() {
   check_newcomers();
-  note_cuts();
   if (stage_ == stage::faults && plain_) check_plain_cut();
-}
-
-void auditor::note_cuts() {
-  world_.net.each([&](place a, place b) { ever_cut_.emplace(std::min(a, b), std::max(a, b)); });
 }
 
 // ---- whole again

@@ -94,7 +94,6 @@ class auditor : public witness {
   void check_conditions(const membership::snapshot&);
   void check_events(const std::vector<membership::event>&);
   void check_plain_cut();
-  void note_cuts();
 
   world& world_;
   std::vector<fault>& faults_;
@@ -106,7 +105,6 @@ class auditor : public witness {
   milliseconds split_shown_{0};  // when partitions or an open incident were last shown
   bool plain_ = false;           // one cut, nothing else
   std::map<place, newcomer> newcomers_;
-  std::set<std::pair<place, place>> ever_cut_;
   std::deque<milliseconds> acted_;
   std::map<std::pair<place, place>, std::size_t> last_asked_;  // by index into shell::connects()
   std::size_t asks_seen_ = 0, answers_seen_ = 0;

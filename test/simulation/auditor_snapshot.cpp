@@ -156,7 +156,7 @@ void auditor::check_plain_cut() {
   for (const auto& i : incidents) {
     if (!i.cause) continue;
     const auto a = world_.us.at(i.cause->from), b = world_.us.at(i.cause->to);
-    if (!ever_cut_.contains({std::min(a, b), std::max(a, b)})) {
+    if (!world_.net.was_ever(a, b)) {
       broken(rule::wrong_cause, fmt::format("the first pair is said to be {} - {} ({}), which was never cut",
                                             i.cause->from.text(), i.cause->to.text(), i.cause->reason));
     }

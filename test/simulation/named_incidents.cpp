@@ -149,6 +149,25 @@ std::string two_frozen_nodes_of_six() {
   return right.verdict();
 }
 
+// Two of one half die while it is cut off: what was is what the incident tells.
+std::string a_half_that_dies_while_it_is_cut_off() {
+  world w({.seed = 10, .nodes = 6, .observer = usual(), .kernel = {.ticktime = 8 * second}});
+  expectations right(w);
+  w.run_until(20 * second);
+  w.put_between({0, 1, 2}, {3, 4, 5}, obstacle::drop);
+  w.run_for(40 * second);
+  w.die(1, false);
+  w.die(2, false);
+  w.run_for(40 * second);
+  right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 1, "incidents");
+  for (const auto& i : *w.us.snapshot()->incidents) {
+    const auto found = names_of(i.groups);
+    right.is_true(found.size() == 2 && found[0].size() == 3 && found[1].size() == 3,
+                  "the groups are those of the worst moment, 3 and 3; they are " + text_of(i.groups));
+  }
+  return right.verdict();
+}
+
 std::string a_newcomer_is_no_part_of_an_incident() {
   world w({.seed = 7, .nodes = 6, .observer = usual(), .kernel = {.ticktime = 8 * second}});
   expectations right(w);
@@ -234,6 +253,7 @@ const std::vector<named_history>& named_histories() {
       HISTORY(an_asked_node_without_local_ports),
       HISTORY(an_unbroken_cut_is_told_once),
       HISTORY(two_frozen_nodes_of_six),
+      HISTORY(a_half_that_dies_while_it_is_cut_off),
       HISTORY(a_newcomer_is_no_part_of_an_incident),
       LARGE_HISTORY(releases_that_refuse_each_other),
       LARGE_HISTORY(a_thousand_unlinked_nodes),

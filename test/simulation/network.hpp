@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace rollcall::simulation {
@@ -32,7 +33,9 @@ enum class obstacle : std::uint8_t {
 class network {
  public:
   void put(place from, place to, obstacle what, fault_id by) {
-    in_the_way_[key(from, to)].push_back({what, by});
+    auto& list = in_the_way_[key(from, to)];
+    if (list.empty()) ever_.insert(key(std::min(from, to), std::max(from, to)));
+    list.push_back({what, by});
   }
   void take(place from, place to, obstacle what, fault_id by) {
     const auto found = in_the_way_.find(key(from, to));
@@ -55,11 +58,8 @@ class network {
     return std::nullopt;
   }
   bool empty() const noexcept { return in_the_way_.empty(); }
-  // Each direction in which something is in the way.
-  template <class Visitor>
-  void each(Visitor&& visit) const {
-    for (const auto& [way, entries] : in_the_way_) visit(way >> 16U, way & 0xffffU);
-  }
+  // Whether anything was ever in the way between the two.
+  bool was_ever(place a, place b) const { return ever_.contains(key(std::min(a, b), std::max(a, b))); }
   // Either way: without acknowledgements a connection stalls in both directions.
   std::optional<fault_id> find_either(place a, place b, obstacle what) const {
     const auto forth = find(a, b, what);
@@ -74,6 +74,7 @@ class network {
   };
   static std::uint32_t key(place from, place to) { return from << 16U | to; }
   std::unordered_map<std::uint32_t, std::vector<entry>> in_the_way_;
+  std::unordered_set<std::uint32_t> ever_;
 };
 
 }  // namespace rollcall::simulation

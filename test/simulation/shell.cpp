@@ -379,6 +379,7 @@ void shell::carry_out(const any_action& any) {
     if (without_word()) return;
     return answer(i, wait(i, 1, 20), [this, i] {
       if (mesh_[i].stopping) {
+        viewing_.erase(i);  // it answers what else it was asked, too
         tell(fact::stopping{names_[i]});
       } else {
         tell(fact::heard{names_[i], milliseconds(1)});
