@@ -167,7 +167,12 @@ const std::vector<answers::function>& answers::functions() {
                             [&](const snapshot& s) { return report::nodes(s, *state); });
        }},
       {"status", "", "health (ok, warning, error), what is behind it, and counts", 0,
-       [](answers& self, terms) { return self.cached("status", report::status); }},
+       [](answers& self, terms) {
+         const auto others = self.actions_.others ? self.actions_.others() : std::vector<node_name>();
+         std::string key = "status";
+         for (const auto& each : others) key += ' ' + each.text();
+         return self.cached(key, [&](const snapshot& s) { return report::status(s, others); });
+       }},
       {"partitions", "", "lists of nodes that are connected to each other, largest first", 0,
        [](answers& self, terms) { return self.cached("partitions", report::partitions); }},
       {"links", "", "every pair of members with its state", 0,

@@ -26,6 +26,7 @@ class answers {
     std::function<void(std::chrono::milliseconds)> pause{};
     std::function<void()> resume{};
     std::function<membership::report::document()> configuration{};
+    std::function<std::vector<node_name>()> others{};  // other Rollcalls on the same nodes
     std::function<subscriptions::outcome(const cnode::pid&)> subscribe{};
     std::function<void(const cnode::pid&)> unsubscribe{};
   };

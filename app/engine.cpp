@@ -23,6 +23,7 @@
 #include "app/local_nodes.hpp"
 #include "app/lookouts.hpp"
 #include "app/network.hpp"
+#include "app/other_rollcalls.hpp"
 #include "app/questions.hpp"
 #include "app/reason.hpp"
 #include "app/record.hpp"
@@ -89,6 +90,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                   .pause = [this](milliseconds span) { pause(span); },
                   .resume = [this] { resume(); },
                   .configuration = [this] { return to_document(configuration_); },
+                  .others = [this] { return others_.names(); },
                   .subscribe = [this](const cnode::pid& p) { return subscriptions_.add(p); },
                   .unsubscribe = [this](const cnode::pid& p) { subscriptions_.remove(p); }}),
         node_(
@@ -136,6 +138,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                    .stopping = [this] { return stopping_; },
                    .port_mapper_port = port_mapper_port_}),
         subscriptions_(io, own_node(), counted_call()),
+        others_(
+            io, c, l,
+            {.call = counted_call(),
+             .linked = [this] { return linked_members(); },
+             .orders_to_leave = [this]() -> const std::set<node_name>& { return record_->orders_to_leave(); },
+             .stopping = [this] { return stopping_ || standing_by_; }}),
         record_(std::make_shared<record>(io, l, c.command == command::run ? c.state_dir : std::string())),
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
@@ -502,12 +510,25 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   // Also while standing by: it is carried out when our turn comes.
   void told_to_leave(const node_name& node) {
+    // Before it is carried out here; and once, or two Rollcalls would tell each other for ever.
+    if (!record_->orders_to_leave().contains(node))
+      others_.pass_on(shared_from_this(), other_rollcalls::order::leave, node);
     record_->told_to_leave(node);
     tell(fact::leave{node});
   }
   void told_to_rejoin(const node_name& node) {
+    if (record_->orders_to_leave().contains(node))
+      others_.pass_on(shared_from_this(), other_rollcalls::order::rejoin, node);
     record_->told_to_rejoin(node);
     tell(fact::rejoin{node});
+  }
+
+  std::vector<node_name> linked_members() const {
+    std::vector<node_name> found;
+    for (const auto& m : snapshot_->members) {
+      if (m.state == membership::member_state::up) found.push_back(m.name);
+    }
+    return found;
   }
 
   void start_round() {
@@ -563,6 +584,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     take(std::move(round));
     for (auto& failed : local_nodes_.failed_dials()) tell(std::move(failed));
     lookouts_.look(shared_from_this(), *snapshot_);
+    others_.look(shared_from_this());
   }
 
   // The last answers again, after something was learned of their nodes.
@@ -691,7 +713,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       return {false, fmt::format("the last round ended {} s ago",
                                  std::chrono::duration_cast<std::chrono::seconds>(age).count())};
     }
-    return {true, "rounds are working"};
+    const auto others = others_.text();
+    return {true, others.empty() ? "rounds are working" : "rounds are working; " + others};
   }
 
   asio::awaitable<void> start() {
@@ -741,6 +764,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   introductions introductions_;
   lookouts lookouts_;
   subscriptions subscriptions_;
+  other_rollcalls others_;
   std::shared_ptr<record> record_;
   succession succession_;
   std::optional<inquiry> inquiry_;  // while one is under way
@@ -793,6 +817,9 @@ const membership::history& engine::history() const {
 }
 http::readiness engine::ready() const {
   return implementation_->ready();
+}
+std::vector<node_name> engine::others() const {
+  return implementation_->others_.names();
 }
 const cnode::node& engine::node() const {
   return *implementation_->node_;

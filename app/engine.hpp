@@ -48,6 +48,8 @@ class engine {
   membership::snapshot_ptr snapshot() const;
   const membership::history& history() const;
   http::readiness ready() const;
+  // At work on the same nodes, under names of their own.
+  std::vector<node_name> others() const;
   const cnode::node& node() const;
   // Every listed node was dialled once and no view is being waited for.
   bool settled() const;

@@ -110,7 +110,7 @@ answer show_version(const content& from, const target&) {
 }
 
 answer show_status(const content& from, const target&) {
-  return json(report::status(*from.snapshot()));
+  return json(report::status(*from.snapshot(), from.others ? from.others() : std::vector<node_name>()));
 }
 
 answer show_members(const content& from, const target& asked) {

@@ -36,6 +36,8 @@ struct content {
   std::function<void(std::string)> failed{};  // optional: told what went wrong where nobody else hears of it
   // Optional: told which client gets less because it wanted too much; a line is not repeated soon.
   std::function<void(std::string)> noticed{};
+  // Optional: other Rollcalls on the same nodes.
+  std::function<std::vector<node_name>()> others{};
 };
 
 struct options {

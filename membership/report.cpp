@@ -115,7 +115,7 @@ static document meshes_of(const snapshot& s) {
   return {std::move(items)};
 }
 
-document status(const snapshot& s) {
+document status(const snapshot& s, const std::vector<node_name>& other_rollcalls) {
   array details;
   for (const auto& c : s.conditions) {
     details.push_back({object{
@@ -156,6 +156,7 @@ document status(const snapshot& s) {
       {"paused_until_at", optional(s.paused_until)},
       {"would_ask", {std::move(would_ask)}},
       {"unlisted", list_of(s.unlisted)},
+      {"other_rollcalls", list_of(other_rollcalls)},
       {"at", of(s.at)},
   }};
 }

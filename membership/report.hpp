@@ -34,7 +34,7 @@ bool told_alike(const membership::member&, const membership::member&);
 // What keeps that node out of the mesh, step by step, as far as is known; nil when nobody knows it.
 document why(const snapshot&, std::string_view name);
 document nodes(const snapshot&, member_state only = member_state::up);
-document status(const snapshot&);
+document status(const snapshot&, const std::vector<node_name>& other_rollcalls = {});
 document partitions(const snapshot&);
 document links(const snapshot&);          // every pair of members: %{a:, b:, state:}
 document missing_links(const snapshot&);  // pairs

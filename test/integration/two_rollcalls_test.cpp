@@ -1,4 +1,5 @@
-// Two Rollcalls under one name: the newer wins, the older stands by, and neither fights.
+// Two Rollcalls under one name: the newer wins, the older stands by, and neither fights. Under different
+// names both work, and what one is told by leave/1 and rejoin/1 the other one knows.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,10 +27,10 @@ class TwoRollcalls : public testing::Test {
     }
     for (auto& node : nodes) node.ready();
   }
-  rollcall_program start() {
+  rollcall_program start(const std::string& name = "rollcall@127.0.0.1") {
     return rollcall_program({.arguments = {"--local", "--log-level", "debug"},
                              .epmd_port = mapper.port(),
-                             .name = "rollcall@127.0.0.1",
+                             .name = name,
                              .interval = "500ms"});
   }
   static testing::AssertionResult at_work(rollcall_program& one) {
@@ -107,6 +108,51 @@ TEST_F(TwoRollcalls, OneIsLeftWhenBothStartAtOnce) {
       90s, "one works, one stands by"));
   auto& winner = left.metric("rollcall_standby") == 1.0 ? right : left;
   EXPECT_TRUE(eventually([&] { return winner.whole(3); }, 60s, "the winner has them all"));
+}
+
+TEST_F(TwoRollcalls, UnderDifferentNamesRespectWhatTheOtherOneWasToldToTakeOut) {
+  const std::string left_name = "left@127.0.0.1", right_name = "right@127.0.0.1";
+  const std::string three = "three@127.0.0.1";
+  auto left = start(left_name);
+  auto right = std::make_unique<rollcall_program>(start(right_name));
+  ASSERT_TRUE(at_work(left));
+  ASSERT_TRUE(at_work(*right));
+  const auto names = [](rollcall_program& one, const std::string& other) {
+    return one.get("/readyz").body.find(other) != std::string::npos;
+  };
+  ASSERT_TRUE(eventually([&] { return names(left, right_name) && names(*right, left_name); }, 90s,
+                         "each names the other"));
+  EXPECT_EQ(left.get("/readyz").status, 200);
+  EXPECT_EQ(left.json("/api/v1/status").at("other_rollcalls"), boost::json::array({right_name}));
+  EXPECT_EQ(nodes[0].eval("maps:get(other_rollcalls, rpc:call('left@127.0.0.1', rollcall, status, []))"),
+            "['right@127.0.0.1']");
+  EXPECT_EQ(left.log_with({"another rollcall is at work", right_name}).size(), 1U);
+
+  const auto left_out = [&](rollcall_program& one) {
+    return eventually(
+        [&] {
+          return one.state(three) == "leaving" && nodes[0].eval("nodes()") == "['two@127.0.0.1']" &&
+                 nodes[2].eval("nodes()") == "[]";
+        },
+        60s, "three is out");
+  };
+  ASSERT_EQ(nodes[0].eval("rpc:call('left@127.0.0.1', rollcall, leave, ['three@127.0.0.1'])"), "ok");
+  ASSERT_TRUE(left_out(left));
+  ASSERT_TRUE(left_out(*right));
+  nodes[0].eval("net_kernel:monitor_nodes(true)");
+  const auto rounds = [&] { return right->metric("rollcall_round_duration_seconds_count").value_or(0); };
+  const auto now = rounds();
+  ASSERT_TRUE(eventually([&] { return rounds() >= now + 20; }, 90s, "twenty rounds"));
+  EXPECT_EQ(nodes[0].eval("receive {nodeup, N} -> N after 0 -> none end"), "none");
+
+  // One that starts and knows nothing of it is told.
+  right->terminate();
+  right = std::make_unique<rollcall_program>(start(right_name));
+  EXPECT_TRUE(eventually([&] { return right->state(three) == "leaving"; }, 90s, "it was told"));
+  EXPECT_TRUE(left_out(left));
+
+  ASSERT_EQ(nodes[0].eval("rpc:call('right@127.0.0.1', rollcall, rejoin, ['three@127.0.0.1'])"), "ok");
+  EXPECT_TRUE(eventually([&] { return left.whole(3) && right->whole(3); }, 60s, "whole to both"));
 }
 
 // Our end of the connections is reset, by something between us that forgot them; the nodes keep theirs.
