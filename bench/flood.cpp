@@ -2,15 +2,11 @@
 // fresh connections that ask each in turn, from another address and from the flooding one.
 //
 //   bench_flood [--seconds 5] [--members 100]
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <atomic>
 #include <functional>
 #include <iostream>
 #include <map>
 
+#include "bench/flood_clients.hpp"
 #include "bench/measure.hpp"
 #include "test/support/rollcall_program.hpp"
 
@@ -19,37 +15,6 @@ namespace {
 using namespace rollcall::bench;
 using rollcall::test::rollcall_program;
 using clock_type = std::chrono::steady_clock;
-
-constexpr const char* flooding = "127.0.0.66";
-constexpr std::size_t connections = 300;
-
-sockaddr_in at(const char* address, std::uint16_t port) {
-  sockaddr_in made{};
-  made.sin_family = AF_INET;
-  made.sin_port = htons(port);
-  ::inet_pton(AF_INET, address, &made.sin_addr);
-  return made;
-}
-
-// -1 when it cannot be had.
-int connection(const char* from, std::uint16_t port) {
-  const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const auto source = at(from, 0), target = at("127.0.0.1", port);
-  const timeval limit{30, 0};
-  ::setsockopt(made, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  ::bind(made, reinterpret_cast<const sockaddr*>(&source), sizeof source);
-  if (::connect(made, reinterpret_cast<const sockaddr*>(&target), sizeof target) == 0) return made;
-  ::close(made);
-  return -1;
-}
-
-std::string request(const std::string& target) {
-  return "GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n";
-}
-
-bool send_now(int to, const std::string& bytes) {
-  return ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
-}
 
 // Seconds until the whole answer was there; negative when none came.
 double probe(const char* from, std::uint16_t port, const std::string& target) {
@@ -70,31 +35,6 @@ double probe(const char* from, std::uint16_t port, const std::string& target) {
   return std::chrono::duration<double>(clock_type::now() - begun).count();
 }
 
-// Holds that many connections, sends `first` on each new one and `then` again and again, and replaces those
-// that were closed.
-void hold(std::uint16_t port, const std::string& first, const std::string& then,
-          const std::atomic<bool>& stop) {
-  std::vector<int> open;
-  while (!stop) {
-    std::erase_if(open, [&](int each) {
-      char byte = 0;
-      const auto seen = ::recv(each, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-      const bool gone = seen == 0 || (seen < 0 && errno != EAGAIN);
-      if (gone) ::close(each);
-      if (!gone && !then.empty()) send_now(each, then);
-      return gone;
-    });
-    while (open.size() < connections && !stop) {
-      const int one = connection(flooding, port);
-      if (one < 0) break;
-      send_now(one, first);
-      open.push_back(one);
-    }
-    std::this_thread::sleep_for(5ms);
-  }
-  for (const int each : open) ::close(each);
-}
-
 void many_at_once(std::uint16_t port, const std::atomic<bool>& stop) {
   while (!stop) {
     std::vector<int> open;
@@ -109,12 +49,6 @@ void many_at_once(std::uint16_t port, const std::atomic<bool>& stop) {
 }
 
 using flood = std::function<void(std::uint16_t, const std::atomic<bool>&)>;
-
-std::string many(const std::string& target) {
-  std::string all;
-  for (int i = 0; i < 200; ++i) all += request(target);
-  return all;
-}
 
 const std::vector<std::pair<std::string, flood>>& floods() {
   static const std::vector<std::pair<std::string, flood>> all{

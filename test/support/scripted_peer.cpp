@@ -156,6 +156,11 @@ void fake_node::play(socket& connection, const std::stop_token& stop) {
                  "a\x01",
                  4);
       break;
+    case half_frame: {
+      constexpr std::size_t size = 8U << 20;
+      connection.send(big_endian(size, 4) + "p" + std::string(size - 2, 'x'));
+      break;
+    }
     case never_reads:
       while (!stop.stop_requested()) std::this_thread::sleep_for(20ms);
       return;

@@ -61,6 +61,7 @@ enum class misbehaviour {
   deep_term,        // ten thousand tuples in each other, as a message
   unknown_control,  // {99, whatever}
   never_reads,
+  half_frame,  // 8 MiB announced, all but the last byte sent
 };
 
 class fake_node {
