@@ -21,6 +21,7 @@ struct failing {
   connect_outcome connects = connect_outcome::error;
   link_probe link = link_probe::no_word;
   path_probe path = path_probe::no_word;
+  bool told_to_leave = false;  // one of them, which somebody connects again at once
 };
 void PrintTo(const failing& row, std::ostream* out) {
   *out << row.name;
@@ -115,6 +116,7 @@ TEST_P(AtOnce, NothingIsAskedAgainWithoutAPause) {
     if (now >= next_round) {
       next_round += interval;
       settle({fact::listed{all, {}}});
+      if (GetParam().told_to_leave && next_round == now + interval) settle({fact::leave{all.back()}});
     } else {
       settle({});
     }
@@ -125,6 +127,7 @@ TEST_P(AtOnce, NothingIsAskedAgainWithoutAPause) {
     RecordProperty("asked_" + what, static_cast<int>(times));
   }
   EXPECT_GT(asked["dial"], 0U);
+  EXPECT_EQ(asked["leave"] > 0, GetParam().told_to_leave);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -145,7 +148,8 @@ INSTANTIATE_TEST_SUITE_P(
                 .path = path_probe::reachable},
         failing{.name = "ProbesWithoutAWord"},
         failing{.name = "ProbesThatFindNoLink", .link = link_probe::no_link, .path = path_probe::refused},
-        failing{.name = "ProbesThatFindSilence", .link = link_probe::silent, .path = path_probe::timeout}),
+        failing{.name = "ProbesThatFindSilence", .link = link_probe::silent, .path = path_probe::timeout},
+        failing{.name = "LeavesThatSomebodyUndoes", .told_to_leave = true}),
     [](const auto& row) { return row.param.name; });
 
 }  // namespace
