@@ -1,5 +1,6 @@
 #include "app/abstract_form.hpp"
 
+#include <cstdint>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -44,7 +45,9 @@ expression tuple(expressions items) {
 
 expression list(expressions items) {
   auto made = node("nil");
-  for (auto& item : items | std::views::reverse) made = node("cons", std::move(item), std::move(made));
+  for (auto item = items.rbegin(); item != items.rend(); ++item) {
+    made = node("cons", std::move(*item), std::move(made));
+  }
   return made;
 }
 

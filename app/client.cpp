@@ -241,15 +241,17 @@ void show_events(const json::value& answer, milliseconds now, std::ostream& out)
   for (const auto& element : list(answer)) {
     const auto& event = object(element);
     // The sentence names the reason where it matters.
-    const auto sentence = cell(event, "text");
+    auto sentence = cell(event, "text");
     json::object rest;
     for (const auto& [key, value] : event) {
       if (key == "id" || key == "at" || key == "type" || key == "node" || key == "text") continue;
       if (key != "reason" || sentence.empty()) rest[key] = value;
     }
     const auto more = cell(json::value(rest));
+    if (!sentence.empty() && !more.empty()) sentence += ' ';
+    sentence += more;
     events.row({cell(event, "id"), age(now, time_of(event, "at")), cell(event, "type"), cell(event, "node"),
-                sentence + (sentence.empty() || more.empty() ? "" : " ") + more});
+                sentence});
   }
   if (events.empty()) {
     out << "no events\n";

@@ -50,6 +50,6 @@ guest_name& guest_name::operator=(guest_name&& other) noexcept {
 }
 
 guest_name::guest_name(guest_name&& other) noexcept
-    : name_(other.name_), socket_(std::exchange(other.socket_, -1)) {}
+    : name_(std::move(other.name_)), socket_(std::exchange(other.socket_, -1)) {}
 
 }  // namespace rollcall::app

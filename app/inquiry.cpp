@@ -54,7 +54,7 @@ asio::awaitable<std::optional<holder>> inquiry::ask(cnode::target where, node_na
     co_return std::nullopt;
   }
   auto& node = *implementation_->node;
-  const auto address_of = [&node](node_name on, std::string of, milliseconds wait) {
+  const auto address_of = [&node](node_name on, const std::string& of, milliseconds wait) {
     cnode::term_writer arguments;
     arguments.list_header(2).atom(of).atom("address").nil();
     return node.call(std::move(on), "net_kernel", "node_info", arguments.bytes(), wait);

@@ -171,7 +171,8 @@ std::vector<given> read_environment(const environment& variables, std::vector<st
       continue;
     // ROLLCALL_DIST_PORT is an option of ours and Kubernetes' variable of a Service rollcall-dist.
     if (std::regex_match(value, of_a_service_value)) continue;
-    const auto option = std::ranges::find_if(options(), [&](const auto& o) { return o.variable() == name; });
+    const auto option =
+        std::ranges::find_if(options(), [&wanted = name](const auto& o) { return o.variable() == wanted; });
     if (option != options().end()) {
       std::vector<std::string> values;
       if (option->kind == value_kind::list) {
@@ -192,6 +193,7 @@ std::vector<given> read_environment(const environment& variables, std::vector<st
             name.substr(prefix.size()),
             [&] {
               std::vector<std::string_view> bare;
+              bare.reserve(known.size());
               for (const auto k : known) bare.push_back(k.substr(prefix.size()));
               return bare;
             }(),

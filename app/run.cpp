@@ -53,8 +53,9 @@ struct service {
              .ready = [this] { return cluster.ready(); },
              .history = [this]() -> const membership::history& { return cluster.history(); },
              .version = ROLLCALL_VERSION,
-             .failed = [this](std::string what) { lines.error("http: " + what); },
-             .noticed = [this](std::string what) { lines.warning(what); }}),
+             .failed = [this](const std::string& what) { lines.error("http: " + what); },
+             .noticed = [this](const std::string& what) { lines.warning(what); },
+             .others = [this] { return cluster.others(); }}),
         manager(env),
         heartbeat(io),
         signals(io, SIGTERM, SIGINT, SIGHUP) {}

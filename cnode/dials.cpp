@@ -65,7 +65,7 @@ dials::dial_pointer dials::join_or_begin(target where) {
     }
   }
   const auto key = where.name ? where.name->text() : std::string();
-  const auto state = std::make_shared<dialling>(node_.io().get_executor(), std::move(where));
+  auto state = std::make_shared<dialling>(node_.io().get_executor(), std::move(where));
   dials_.emplace(key, state);
   begin(state);
   return state;

@@ -350,12 +350,11 @@ class node::implementation::core final : public node_services, public std::enabl
   void drop(const link_pointer& link, boost::system::error_code code, const std::string& detail) {
     const auto held = links_.find(link->peer().name);
     if (held == links_.end() || held->second != link) return;
-    const auto keep = link;  // `link` may be the map's own
-    links_.erase(held);
-    keep->close(code, detail);
-    keep->calls.lost(fmt::format("the link to {} was lost: {}", keep->peer().name.text(), detail));
-    for (const auto& [id, process] : std::exchange(keep->watched, {})) tell_gone(id);
-    tell([lost = keep->peer(), code, detail](node_observer& observer) {
+    const auto kept = links_.extract(held);  // `link` may be the map's own
+    link->close(code, detail);
+    link->calls.lost(fmt::format("the link to {} was lost: {}", link->peer().name.text(), detail));
+    for (const auto& [id, process] : std::exchange(link->watched, {})) tell_gone(id);
+    tell([lost = link->peer(), code, detail](node_observer& observer) {
       observer.link_down(lost, code, detail);
     });
   }

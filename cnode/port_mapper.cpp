@@ -96,10 +96,9 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
     for (const auto& connection : keeping_) connection->close();
   }
 
-  bool put(epmd::registration entry) {
+  bool put(const epmd::registration& entry) {
     own_ = entry;
-    auto name = entry.alive;
-    return registered_.try_emplace(std::move(name), std::move(entry)).second;
+    return registered_.try_emplace(entry.alive, entry).second;
   }
   void remove() {
     if (!own_) return;

@@ -138,7 +138,7 @@ reference processes::next_reference() {
 }
 
 pid processes::next_process() {
-  const pid made{node_, next_id_, next_serial_, creation_};
+  pid made{node_, next_id_, next_serial_, creation_};
   if (++next_id_ == pid_ids) {
     next_id_ = first_spawned_id;
     next_serial_ = (next_serial_ + 1) % pid_serials;

@@ -26,8 +26,8 @@ std::vector<node_name> names_of(const std::vector<entry>& entries) {
   std::vector<node_name> names;
   names.reserve(entries.size());
   for (const auto& each : entries) names.push_back(each.name);
-  const auto rest = std::ranges::unique(names);
-  names.erase(rest.begin(), rest.end());
+  const auto rest = std::unique(names.begin(), names.end());
+  names.erase(rest, names.end());
   return names;
 }
 

@@ -19,8 +19,8 @@ int read_addresses(record_type, const std::vector<unsigned char>& message, addre
 template <class T>
 void sort_unique(std::vector<T>& values) {
   std::ranges::sort(values);
-  const auto rest = std::ranges::unique(values);
-  values.erase(rest.begin(), rest.end());
+  const auto rest = std::unique(values.begin(), values.end());
+  values.erase(rest, values.end());
 }
 
 }  // namespace rollcall::discovery

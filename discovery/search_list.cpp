@@ -71,9 +71,11 @@ std::vector<std::string> complete(std::string_view domain, std::span<const std::
   const bool kubernetes = is_kubernetes(domains);
   // The domain that fits the number of labels goes first; all others keep resolv.conf's order.
   if (count == 2) {
-    std::ranges::stable_partition(domains, [](const std::string& each) { return each.starts_with("svc."); });
+    std::stable_partition(domains.begin(), domains.end(),
+                          [](const std::string& each) { return each.starts_with("svc."); });
   } else if (ends_in_svc) {
-    std::ranges::stable_partition(domains, [](const std::string& each) { return !has_svc(each); });
+    std::stable_partition(domains.begin(), domains.end(),
+                          [](const std::string& each) { return !has_svc(each); });
   }
 
   std::vector<std::string> names;

@@ -189,8 +189,11 @@ void conditions::split(const snapshot& s, findings& found, moment now, deadline&
       text += fmt::format("{}netsplit {} ({})", text.empty() ? "" : "; ", i.id, to_string(i.type));
       if (i.cause) text += fmt::format(" between {} and {}", i.cause->from.text(), i.cause->to.text());
     }
-    if (full) found.error(condition::netsplit, std::move(text));
-    if (partial && !full) found.warning(condition::netsplit, std::move(text));
+    if (full) {
+      found.error(condition::netsplit, std::move(text));
+    } else if (partial) {
+      found.warning(condition::netsplit, std::move(text));
+    }
   }
   // A dead zone and our own cut look alike, so this is said and not decided.
   if (!s.fell_silent) return;

@@ -209,7 +209,7 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
       }
       pair.incident = 0;
     }
-    const auto shares = std::ranges::find_if(open, [&](const open_incident& i) {
+    const auto shares = std::ranges::find_if(open, [&, k = k](const open_incident& i) {
       return i.holds(k) || i.pairs.contains(k) ||
              (torn_by(i, k, context) && !without(rule_taken::what_is_torn_has_one_cause));
     });

@@ -284,6 +284,7 @@ void planner::between(round& r) {
     std::vector<std::size_t> taken;
     for (const auto at : choose_groups(candidates, among)) taken.push_back(open[at]);
     std::vector<std::size_t> groups;
+    groups.reserve(taken.size());
     for (const auto i : taken) groups.push_back(r.established[i]);
     if (first) r.main = groups;
     join_all(r, groups);

@@ -266,6 +266,7 @@ void prober::infer(const step_context& context, batches& more, deadline& wake) {
     if (context.now >= next_fill_ && sizes.size() > 1) {
       next_fill_ = context.now + context.options.interval / 2;
       std::vector<std::pair<std::size_t, std::size_t>> ordered;  // size, root
+      ordered.reserve(sizes.size());
       for (const auto& [root, count] : sizes) ordered.emplace_back(count, root);
       std::ranges::sort(ordered, std::greater{});
       for (std::size_t target = 0; target < 2 && target < ordered.size(); ++target) {
