@@ -10,6 +10,8 @@
 #include "app/client.hpp"
 #include "app/commands.hpp"
 #include "app/engine.hpp"
+#include "app/log.hpp"
+#include "app/options.hpp"
 #include "app/plain_text.hpp"
 
 namespace {
@@ -58,6 +60,18 @@ int start(std::span<const std::string> arguments, const rollcall::app::environme
   return exit_usage;
 }
 
+// A start that fails says so as a log line of the format that was asked for, also where the options are what
+// is wrong.
+void say(std::span<const std::string> arguments, const rollcall::app::environment& env,
+         std::string_view what) {
+  using namespace rollcall::app;
+  if (wants_json_lines(arguments, env)) {
+    rollcall::app::log(log_level::error, log_format::json).error(what);
+  } else {
+    std::cerr << "rollcall: " << what << '\n';
+  }
+}
+
 // A descriptor that was closed before us would be given to the next socket, and the log written into it.
 void open_standard_streams() {
   int opened = 0;
@@ -72,13 +86,14 @@ int main(int argc, char** argv) {
   open_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const auto env = environment_of(environ);
   try {
-    return start(arguments, environment_of(environ));
+    return start(arguments, env);
   } catch (const rollcall::app::configuration_error& e) {
-    std::cerr << "rollcall: " << e.what() << '\n';
+    say(arguments, env, e.what());
     return rollcall::app::exit_usage;
   } catch (const rollcall::app::startup_error& e) {
-    std::cerr << "rollcall: " << e.what() << '\n';
+    say(arguments, env, e.what());
     return rollcall::app::exit_cannot_start;
   } catch (const std::exception& e) {
     std::cerr << "rollcall: unexpected error: " << rollcall::app::plain_text(e) << "; please report this\n";

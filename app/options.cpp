@@ -430,6 +430,20 @@ bool option::of(command what) const {
   return (group == option_group::asking) == asks;
 }
 
+bool wants_json_lines(std::span<const std::string> arguments, const environment& env) {
+  const auto is_command = [&](const command_name& c) {
+    return c.command != command::run && std::ranges::find(arguments, c.name) != arguments.end();
+  };
+  if (std::ranges::any_of(all_commands, is_command)) return false;
+  const auto given = env.find("ROLLCALL_LOG_FORMAT");
+  bool json = given != env.end() && given->second == "json";
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i].starts_with("--log-format=")) json = arguments[i] == "--log-format=json";
+    if (arguments[i] == "--log-format") json = i + 1 < arguments.size() && arguments[i + 1] == "json";
+  }
+  return json;
+}
+
 std::span<const option> options() {
   static const std::vector<option> table = make_options();
   return table;

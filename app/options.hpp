@@ -76,6 +76,8 @@ struct command_line {
 };
 // Throws configuration_error.
 command_line read_command_line(std::span<const std::string> arguments);
+// Of a command line and an environment that may be wrong: whether `run` would log JSON.
+bool wants_json_lines(std::span<const std::string> arguments, const environment&);
 std::vector<given> read_environment(const environment&, std::vector<std::string>& warnings);
 std::vector<given> read_configuration_file(const std::string& path);
 

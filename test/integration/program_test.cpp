@@ -157,6 +157,20 @@ TEST(Program, ALocalNodeThatComesBackIsLinkedOnce) {
   EXPECT_EQ(rollcall.metric("erlang_cluster_member_restarts_total", {{"member", name}}), 1);
 }
 
+// What `kubectl describe` shows of the pod is a line of its log.
+TEST(Program, AStartThatFailsIsALineOfTheFormatThatWasAskedFor) {
+  const auto refused = run_rollcall({"run", "--interval", "often"}, {{"ROLLCALL_LOG_FORMAT", "json"}});
+  EXPECT_EQ(refused.exit_code, 2);
+  const auto line = boost::json::parse(refused.errors).as_object();
+  EXPECT_EQ(line.at("level"), "error");
+  EXPECT_THAT(std::string(line.at("message").as_string()), HasSubstr("often"));
+  const auto text =
+      run_rollcall({"run", "--interval", "often", "--log-format=text"}, {{"ROLLCALL_LOG_FORMAT", "json"}});
+  EXPECT_THAT(text.errors, testing::StartsWith("rollcall: --interval"));
+  const auto check = run_rollcall({"check", "--interval", "often"}, {{"ROLLCALL_LOG_FORMAT", "json"}});
+  EXPECT_THAT(check.errors, testing::StartsWith("rollcall: --interval"));
+}
+
 // A Secret that somebody has yet to fill: a container that ended would be started later each time.
 TEST(Program, AnEmptyCookieIsWaitedFor) {
   loopback cluster({"a", "b"});
