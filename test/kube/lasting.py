@@ -1,10 +1,11 @@
 """The scenarios that take long (`./dev kube test --all`): storms, machines, name servers, and what pods do wrong."""
 
 import json
+import os
 import re
 import time
 
-from cluster import Failure, get, kubectl, page_counts, until
+from cluster import REPOSITORY, Failure, get, kubectl, page_counts, run, until
 from scenarios import CRASHING
 from scenes import COMING, STARTING, changed, container_of, long, namespace, nft, open_things, rig, rollcall, statefulset
 
@@ -52,8 +53,12 @@ def fifty_pods():
         watch.whole(10, 400)
 
 
-NEVER_READY = [{"op": "replace", "path": "/spec/template/spec/containers/0/readinessProbe", "value": {"exec": {"command": ["false"]}}}]
-NOWHERE = [{"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"nowhere": "at-all"}}]
+def never_ready(pod):
+    pod["containers"][0]["readinessProbe"] = {"exec": {"command": ["false"]}}
+
+
+def nowhere(pod):
+    pod["nodeSelector"] = {"nowhere": "at-all"}
 
 
 @long
@@ -72,9 +77,9 @@ def pods_that_fail():
 
         until("it was killed", killed)
         watch.whole(3)
-    for name, patch, members in (("never ready", NEVER_READY, 4), ("pending for ever", NOWHERE, 3)):
+    for name, spoil, members in (("never ready", never_ready, 4), ("pending for ever", nowhere, 3)):
         with watch.step(name, allowed=COMING):
-            deployment_beside(inside, patch)
+            deployment_beside(inside, spoil)
             until("its pod is there", lambda: inside.kubectl("get", "pods", "-l", "beside=yes", "-o", "name"))
             expect_members(watch, members)
             inside.kubectl("delete", "deploy", "beside")
@@ -91,15 +96,15 @@ def pods_that_fail():
         expect_members(watch, 3)
 
 
-def deployment_beside(inside, patch):
+def deployment_beside(inside, spoil):
     """One more node of the same service, from the example's Deployment."""
-    made = json.loads(kubectl("create", "--dry-run=client", "-o", "json", "-f", "-", stdin=changed("deploy/examples/deployment").split("---\n")[-1]))
+    made = json.loads(inside.kubectl("create", "--dry-run=client", "-o", "json", "-f", "-", stdin=changed("deploy/examples/deployment").split("---\n")[-1]))
     made["metadata"]["name"] = "beside"
     made["spec"]["replicas"] = 1
     for labels in (made["spec"]["selector"]["matchLabels"], made["spec"]["template"]["metadata"]["labels"]):
         labels["beside"] = "yes"
+    spoil(made["spec"]["template"]["spec"])
     inside.apply("-f", "-", stdin=json.dumps(made))
-    inside.kubectl("patch", "deploy", "beside", "--type=json", "-p", json.dumps(patch))
 
 
 def expect_members(watch, count):
@@ -231,6 +236,12 @@ spec:
 """
 
 
+def gateway(pod):
+    """The machine's address on the pod's own link, from which kubelet comes."""
+    route = run(["nsenter", "-t", container_of(pod), "-n", "ip", "route", "show", "default"])
+    return re.search(r"via (\S+)", route).group(1)
+
+
 def played(inside, name):
     """The rules of a NetworkPolicy, as nft in the pod it selects; kubelet's probes come from the pod's own machine, and pass."""
     policy = json.loads(inside.kubectl("get", "networkpolicy", name, "-o", "json"))["spec"]
@@ -251,8 +262,8 @@ def played(inside, name):
             lines.append(f"ip saddr {{ {', '.join(sorted(set(sources)))} }} tcp dport {{ {ports} }} accept")
     chosen = ",".join(f"{k}={v}" for k, v in policy["podSelector"]["matchLabels"].items())
     for pod in inside.pods(chosen).values():
-        text = "; ".join(["ct state established,related accept", 'iifname "lo" accept', f"ip saddr {pod['status']['hostIP']} accept", *lines])
-        nft(container_of(pod), "-f", "-", rules=f"table ip policy {{ chain in {{ type filter hook input priority 0; policy drop; {text}; }}; }}")
+        text = "; ".join(["ct state established,related accept", 'iifname "lo" accept', f"ip saddr {{ {pod['status']['hostIP']}, {gateway(pod)} }} accept", *lines])
+        nft(container_of(pod), "-f", "-", rules=f"table ip walls {{ chain in {{ type filter hook input priority 0; policy drop; {text}; }}; }}")
 
 
 @long
@@ -280,6 +291,39 @@ def network_policy():
     answer = inside.kubectl("exec", "app-0", "--", "/app/bin/app", "rpc", 'IO.inspect(Node.ping(:"rollcall@rollcall.walls.svc.cluster.local"))')
     if ":pong" not in answer:
         raise Failure(answer)
+
+
+@long
+def as_the_article_has_it():
+    """The classic article's way: a service with one unnamed port, pods not listed before they are ready, nodes called node@, no gate"""
+    inside = namespace("article")
+    with open(os.path.join(REPOSITORY, "deploy/examples/app/rel/env.sh.eex"), encoding="utf-8") as file:
+        hook = file.read().replace("<%= @release.name %>@", "node@").replace("<%= @release.name %>", "app")
+    inside.kubectl("create", "configmap", "hook", f"--from-literal=env.sh={hook}")
+    service, app = (json.loads(inside.kubectl("create", "--dry-run=client", "-o", "json", "-f", "-", stdin=text))
+                    for text in changed("deploy/examples/deployment").split("---\n"))
+    service["metadata"]["name"] = "k8s-service"
+    service["spec"]["ports"] = [{"port": 80, "protocol": "TCP"}]
+    del service["spec"]["publishNotReadyAddresses"]
+    pod = app["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    del container["startupProbe"]
+    next(one for one in container["env"] if one["name"] == "HEADLESS_SERVICE")["value"] = "k8s-service"
+    container["volumeMounts"].append({"name": "hook", "mountPath": "/app/releases/0.1.0/env.sh", "subPath": "env.sh"})
+    pod["volumes"].append({"name": "hook", "configMap": {"name": "hook"}})
+    for one in (service, app):
+        inside.apply("-f", "-", stdin=json.dumps(one))
+    inside.apply("-k", "deploy/base")
+    inside.kubectl("set", "env", "deploy/rollcall", "ROLLCALL_SRV=node@k8s-service")
+    inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
+    watch = rollcall(inside)
+    watch.whole(3)
+    if not all(one["node"].startswith("node@") for one in watch.api("members")):
+        raise Failure(watch.picture())
+    for count in (5, 2):
+        with watch.step(f"scaled to {count}", allowed=COMING):
+            inside.scale("deploy/app", count)
+            watch.whole(count)
 
 
 def dual(function):

@@ -22,9 +22,11 @@ from witnesses import Prometheus
 import scenes
 import scenarios  # noqa: F401: each registers its own, in this order
 import lasting  # noqa: F401
+import neighbours  # noqa: F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ARCHIVES = ["build/image/kube-rollcall.tar", "build/image/kube-app.tar"]
+# The last is made for --all only.
+ARCHIVES = [os.path.join(REPOSITORY, "build/image", f"kube-{name}.tar") for name in ("rollcall", "app", "rabbitmq")]
 
 
 def rig(*arguments, environment=None):
@@ -56,7 +58,7 @@ def on_a_cluster(chosen, was_up, keep, environment=None):
         if not was_up:
             rig("up", "2", environment=environment)
         enter()
-        rig("load", *[os.path.join(REPOSITORY, archive) for archive in ARCHIVES])
+        rig("load", *[archive for archive in ARCHIVES if os.path.exists(archive)])
         Rollcall.prometheus = Prometheus()
         for number, scenario in enumerate(chosen, 1):
             title = (scenario.__doc__ or "").strip().splitlines()[0]
