@@ -29,6 +29,7 @@ ARG REVISION=unknown
 ARG CREATED
 LABEL org.opencontainers.image.title="rollcall" \
       org.opencontainers.image.description="Calls the roll of a BEAM cluster: discovers, connects and watches its nodes" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"

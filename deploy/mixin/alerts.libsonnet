@@ -1,4 +1,4 @@
-// The alerts. `critical` wakes somebody, `warning` is looked at within the day, `info` is for whoever is looking already.
+// The alerts. `critical` wakes somebody, `warning` is looked at within the day, `info` is for people who are looking already.
 // Texts name the namespace and the numbers at that moment, and say the first step, since a link may lead nowhere.
 local apart = 'instance, pod, container, endpoint, node, pod_template_hash';
 
@@ -49,7 +49,7 @@ local rules = [
     'The Erlang cluster' + here + ' is split' +
     asked('max(%s) > 1' % of('erlang_cluster_partitions'), ' into {{ . | first | value }} partitions') + '.',
     up_of_expected + first_broken_pair +
-    'First step: `rollcall netsplits` shows who is cut from whom and why. Restart no nodes; decide which side goes on if your data has one writer.',
+    'First step: `rollcall netsplits` shows the groups, and which pair broke first. Restart no nodes; decide which side goes on if your data has one writer.',
     keep='5m'
   ),
   alert(

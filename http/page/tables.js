@@ -70,9 +70,13 @@ const columns = [
 let sorted = null, backwards = false;
 const chosenStates = new Set();
 
+// A member that left is of no interest after ten minutes, unless it is searched for or its state is chosen.
+const goneForLong = member => member.state === 'left' && Date.now() - member.since_at > 600_000;
+
 export const filter = {
   text: '',
-  matches: member => member.node.toLowerCase().includes(filter.text) && (chosenStates.size === 0 || chosenStates.has(member.state)),
+  matches: member => member.node.toLowerCase().includes(filter.text) &&
+    (chosenStates.size > 0 ? chosenStates.has(member.state) : filter.text !== '' || !goneForLong(member)),
 };
 
 // changed: what to do when another order, search or state is chosen.

@@ -3,6 +3,7 @@
 #include "test/support/wait.hpp"
 
 #include <csignal>
+#include <functional>
 
 namespace rollcall::test {
 namespace {
@@ -99,6 +100,54 @@ TEST_F(IexExamples, NetsplitAlarmInErlang) {
                              "{ok, P} = netsplit_alarm:start_link('rollcall@127.0.0.1', 200), unlink(P)"),
             "true");
   sees_netsplits();
+}
+
+// The gate of a supervision tree, asked for a member: how long it held back what stands behind it, in
+// milliseconds.
+class StartGate : public IexExamples {
+ protected:
+  using gate = std::function<std::string(const std::string& port)>;
+  int held_back(const gate& open) { return std::stoi(open(port())); }
+  std::string port() const { return std::to_string(program->http_port()); }
+
+  void waits_while_it_is_alone_and_never_longer_than_it_may(const gate& open) {
+    EXPECT_LT(held_back(open), 2'000) << "both are linked";
+    part();
+    ASSERT_TRUE(eventually([&] { return program->get("/api/v1/ready/one@127.0.0.1?strict=1").status == 503; },
+                           30s, "it is alone"));
+    EXPECT_GE(held_back(open), 2'500) << "it is alone, and the limit is 2.5 s";
+    join();
+    ASSERT_TRUE(eventually([&] { return program->whole(2); }, 60s, "whole again"));
+    EXPECT_LT(held_back(open), 2'000);
+    EXPECT_LT(std::stoi(open("1")), 2'500) << "nobody answers: only `silence` is waited for";
+  }
+};
+
+TEST_F(StartGate, InElixir) {
+  application.elixir("Code.require_file(\"" + std::string(examples) + "start_gate.exs\")");
+  waits_while_it_is_alone_and_never_longer_than_it_may([&](const std::string& port) {
+    return application.elixir(
+        "begun = System.monotonic_time(:millisecond); "
+        ":ignore = apply(StartGate, :start_link, [[url: \"http://127.0.0.1:" +
+        port +
+        "\", node: :\"one@127.0.0.1\", limit: 2500, silence: 500]]); System.monotonic_time(:millisecond) - "
+        "begun");
+  });
+}
+
+TEST_F(StartGate, InErlang) {
+  ASSERT_EQ(application.eval("{ok, start_gate, Code} = compile:file(\"" + std::string(examples) +
+                             "start_gate\", [binary, warnings_as_errors]), {module, _} = "
+                             "code:load_binary(start_gate, \"start_gate\", Code), ok"),
+            "ok");
+  waits_while_it_is_alone_and_never_longer_than_it_may([&](const std::string& port) {
+    return application.eval(
+        "Begun = erlang:monotonic_time(millisecond), "
+        "ignore = start_gate:start_link(#{host => \"127.0.0.1\", port => " +
+        port +
+        ", node => 'one@127.0.0.1', limit => 2500, silence => 500}), "
+        "erlang:monotonic_time(millisecond) - Begun");
+  });
 }
 
 }  // namespace

@@ -165,6 +165,19 @@ test('sixty members are points, three hundred are groups that open', async () =>
   assert.deepEqual(await findings(), []);
 });
 
+test('members that left more than ten minutes ago are shown when they are asked for', async () => {
+  await look(cluster({size: 14, states: {3: 'left', 12: 'left'}}));
+  const shown = () => page.locator('#members tr').count();
+  assert.equal(await shown(), 13);
+  assert.match(await text('#members-note'), /13 of 14/);
+  await page.locator('#states input[value=left]').check();
+  assert.equal(await shown(), 2);
+  await page.locator('#states input[value=left]').uncheck();
+  await page.locator('#search').fill('app-12');
+  assert.equal(await shown(), 1);
+  assert.deepEqual(problems, []);
+});
+
 test('with the keyboard alone: a member is found, opened, read, and left', async () => {
   await look(cluster());
   await page.keyboard.press('Tab');

@@ -1,4 +1,4 @@
-// The arrows between the rooms, as docs/architecture.md draws them, hold in every #include; and the core
+// The arrows between the modules, as docs/architecture.md draws them, hold in every #include; and the core
 // stays pure.
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ const std::vector<std::string> impure_words{"_clock::now", "std::getenv", "std::
                                             "printf(stderr"};
 
 // Violations of one file, as "FILE:LINE: what"; empty when there is none.
-std::vector<std::string> check(const std::string& room, const std::string& file, std::istream& text) {
+std::vector<std::string> check(const std::string& module, const std::string& file, std::istream& text) {
   static const std::regex include(R"(^\s*#\s*include\s*[<"]([^>"]+)[>"])");
   std::vector<std::string> found;
   int number = 0;
@@ -50,18 +50,18 @@ std::vector<std::string> check(const std::string& room, const std::string& file,
     if (std::regex_search(line, match, include)) {
       const auto header = match[1].str();
       const auto other = header.substr(0, header.find('/'));
-      if (header.find('/') != std::string::npos && allowed.contains(other) && other != room &&
-          !allowed.at(room).contains(other)) {
-        say(room + " may not include " + header);
+      if (header.find('/') != std::string::npos && allowed.contains(other) && other != module &&
+          !allowed.at(module).contains(other)) {
+        say(module + " may not include " + header);
       }
       if (header.starts_with("test/") || header.starts_with("bench/"))
         say("the program may not include " + header);
-      if (room == "membership" || room == "node_name") {
+      if (module == "membership" || module == "node_name") {
         bool impure = impure_headers.contains(header);
         for (const auto& prefix : impure_prefixes) impure = impure || header.starts_with(prefix);
-        if (impure) say(room + " is pure and may not include " + header);
+        if (impure) say(module + " is pure and may not include " + header);
       }
-    } else if (room == "membership") {
+    } else if (module == "membership") {
       const auto code = line.substr(0, line.find("//"));
       for (const auto& word : impure_words) {
         if (code.find(word) != std::string::npos) say("membership is pure and may not use " + word);
@@ -81,17 +81,17 @@ std::string joined(const std::vector<std::string>& lines) {
   return result;
 }
 
-TEST(Rooms, IncludeOnlyAlongTheArrows) {
+TEST(Modules, IncludeOnlyAlongTheArrows) {
   int files = 0;
   std::vector<std::string> found;
-  for (const auto& [room, ignored] : allowed) {
-    const auto folder = fs::path(ROLLCALL_SOURCE_DIR) / room;
+  for (const auto& [module, ignored] : allowed) {
+    const auto folder = fs::path(ROLLCALL_SOURCE_DIR) / module;
     ASSERT_TRUE(fs::is_directory(folder)) << folder;
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       if (!is_source(entry.path())) continue;
       ++files;
       std::ifstream text(entry.path());
-      const auto here = check(room, room + "/" + entry.path().filename().string(), text);
+      const auto here = check(module, module + "/" + entry.path().filename().string(), text);
       found.insert(found.end(), here.begin(), here.end());
     }
   }
@@ -99,22 +99,22 @@ TEST(Rooms, IncludeOnlyAlongTheArrows) {
   EXPECT_TRUE(found.empty()) << joined(found);
 }
 
-TEST(Rooms, EveryHeaderOpensWithWhatItIsFor) {
+TEST(Modules, EveryHeaderOpensWithWhatItIsFor) {
   std::vector<std::string> found;
-  for (const auto& [room, ignored] : allowed) {
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(ROLLCALL_SOURCE_DIR) / room)) {
+  for (const auto& [module, ignored] : allowed) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(ROLLCALL_SOURCE_DIR) / module)) {
       if (entry.path().extension() != ".hpp") continue;
       std::ifstream text(entry.path());
       std::string first;
       std::getline(text, first);
-      if (!first.starts_with("// ")) found.push_back(room + "/" + entry.path().filename().string());
+      if (!first.starts_with("// ")) found.push_back(module + "/" + entry.path().filename().string());
     }
   }
   EXPECT_TRUE(found.empty()) << joined(found);
 }
 
 struct planted {
-  std::string name, room, line;
+  std::string name, module, line;
   bool allowed;
 };
 void PrintTo(const planted& one, std::ostream* out) {
@@ -125,7 +125,7 @@ class PlantedInclude : public testing::TestWithParam<planted> {};
 
 TEST_P(PlantedInclude, IsJudged) {
   std::istringstream text("// A file.\n" + GetParam().line + "\n");
-  const auto found = check(GetParam().room, "planted.cpp", text);
+  const auto found = check(GetParam().module, "planted.cpp", text);
   EXPECT_EQ(found.empty(), GetParam().allowed) << joined(found);
   if (!GetParam().allowed) {
     EXPECT_TRUE(found.front().starts_with("planted.cpp:2: ")) << found.front();
@@ -133,7 +133,7 @@ TEST_P(PlantedInclude, IsJudged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Rooms, PlantedInclude,
+    Modules, PlantedInclude,
     testing::Values(
         planted{"MembershipTakesCnode", "membership", "#include \"cnode/node.hpp\"", false},
         planted{"MembershipTakesAsio", "membership", "#include <boost/asio/io_context.hpp>", false},

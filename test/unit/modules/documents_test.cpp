@@ -1,5 +1,5 @@
 // The documents lead somewhere: every path of this repository that one names is there, and every link, with
-// its heading.
+// its heading. Version and licence are the same in every place.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -137,6 +137,29 @@ TEST(Documents, ThatLeadNowhereAreFound) {
   for (const auto* bad : {"[a](docs/none.md)", "[a](docs/runbook.md#none)", "[a](#none)", "`deploy/none`",
                           "apply -k deploy/base/none", "../test/none.cpp"})
     EXPECT_FALSE(dead_ends(bad, root, looked_at).empty()) << bad;
+}
+
+std::string found_in(const std::string& file, const std::string& pattern) {
+  const auto text = text_of(root / file);
+  std::smatch match;
+  return std::regex_search(text, match, std::regex(pattern)) ? match[1].str() : "nothing";
+}
+
+TEST(Release, NamesOneVersion) {
+  const auto version = found_in("CMakeLists.txt", R"(project\(rollcall VERSION ([0-9.]+))");
+  EXPECT_NE(version, "nothing");
+  EXPECT_EQ(found_in("Dockerfile", "\nARG VERSION=([0-9.]+)\n"), version);
+  EXPECT_EQ(found_in("deploy/chart/rollcall/Chart.yaml", "\nversion: ([0-9.]+)\n"), version);
+  EXPECT_EQ(found_in("deploy/chart/rollcall/Chart.yaml", "\nappVersion: ([0-9.]+)\n"), version);
+  EXPECT_EQ(found_in("deploy/base/kustomization.yaml", "\n    newTag: ([0-9.]+)\n"), version);
+}
+
+TEST(Release, NamesOneLicence) {
+  const auto licence = found_in("LICENSE", "SPDX-License-Identifier: ([A-Za-z0-9.-]+)\n");
+  EXPECT_EQ(licence, "Apache-2.0") << "that of Erlang/OTP";
+  EXPECT_EQ(found_in("CMakeLists.txt", "SPDX-License-Identifier: ([A-Za-z0-9.-]+)\n"), licence);
+  EXPECT_EQ(found_in("Dockerfile", "image.licenses=\"([^\"]+)\""), licence);
+  EXPECT_EQ(found_in("deploy/chart/rollcall/Chart.yaml", "license: ([A-Za-z0-9.-]+)\n"), licence);
 }
 
 }  // namespace
