@@ -1,16 +1,20 @@
 // `rollcall check`: one round under a name of its own, a table of members, and what is wrong. Where the views
 // say that all is well, the links are probed, too. --wait: again until it is whole, or until then.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <iostream>
 
 #include "app/commands.hpp"
 #include "app/engine.hpp"
+#include "app/findings.hpp"
 #include "app/passer_by.hpp"
 #include "app/table.hpp"
 #include "http/json.hpp"
@@ -24,33 +28,38 @@ namespace report = membership::report;
 constexpr milliseconds look_again{50};
 constexpr milliseconds round_again{1'000};  // with --wait
 
-void print_members(const membership::snapshot& s) {
-  table members({"NODE", "STATE", "REASON", "SEES", "MISSING", "PARTITION", "OTP"});
-  for (const auto& m : s.members) {
-    members.row({m.name.text(), std::string(to_string(m.state)),
-                 m.why == membership::reason::none ? "" : std::string(to_string(m.why)),
-                 m.fresh_view ? std::to_string(m.visible_peers) : "",
-                 m.fresh_view ? std::to_string(m.links_missing) : "",
-                 m.partition ? std::to_string(*m.partition) : "", m.otp_release.value_or("")});
-  }
-  if (!members.empty()) std::cout << members;
+bool healthy(const membership::member& m) {
+  return m.state == membership::member_state::up && m.fresh_view && m.links_missing == 0;
 }
 
-void print_troubles(const membership::snapshot& s) {
-  for (const auto& c : s.conditions)
-    std::cout << to_string(c.how_bad) << "  " << to_string(c.name) << ": " << c.text << '\n';
+std::vector<std::string> names_of(const membership::snapshot& s) {
+  std::vector<std::string> names;
+  for (const auto& m : s.members) names.push_back(m.name.text());
+  return names;
+}
+
+// Healthy ones in one line, the others in a table.
+void print_members(const membership::snapshot& s, const short_names& shorten, const terminal& on) {
+  std::string well;
+  table others({"NODE", "STATE", "REASON", "SEES", "MISSING", "(PARTITION)", "(OTP)"});
   for (const auto& m : s.members) {
-    if (m.why != membership::reason::none && !m.detail.empty())
-      std::cout << m.name.text() << ": " << m.detail << '\n';
-  }
-  for (const auto& source : s.sources) {
-    if (source.outcome != membership::query_outcome::ok && !source.detail.empty()) {
-      std::cout << source.source << ": " << source.detail << '\n';
+    if (healthy(m)) {
+      well += (well.empty() ? "" : " ") + shorten(m.name.text());
+      continue;
     }
-    for (const auto& each : source.unnamed) {
-      std::cout << each.address << ": " << (each.detail.empty() ? "not asked yet" : each.detail) << '\n';
-    }
+    const auto state = to_string(m.state);
+    others.row({shorten(m.name.text()), cell(state, paint_of(state)),
+                m.why == membership::reason::none ? std::string_view{} : to_string(m.why),
+                m.fresh_view ? std::to_string(m.visible_peers) : "",
+                m.fresh_view ? std::to_string(m.links_missing) : "",
+                m.partition ? std::to_string(*m.partition) : "", m.otp_release.value_or("")});
   }
+  table line({});
+  if (!well.empty()) line.row({cell("up", paint::good), well});
+  line.print(std::cout, on);
+  if (!others.empty()) others.print(std::cout, on);
+  if (!shorten.suffix().empty())
+    std::cout << painted(on, paint::faint, "names end in " + shorten.suffix()) << '\n';
 }
 
 // Conditions that need more than one look (a grace of rounds) are judged here from the one picture there is.
@@ -68,6 +77,14 @@ std::pair<int, std::string> verdict(const picture& p) {
   const auto& s = *p.seen;
   if (s.starting) return {exit_could_not_tell, "could not tell: not every node answered or refused in time"};
   if (s.members.empty()) return {exit_could_not_tell, "could not tell: no source lists a node"};
+  // What refused us has answered: that is proven, and no silence.
+  const auto refuses = [](const membership::member& m) {
+    return m.why == membership::reason::cookie || m.why == membership::reason::name_mismatch ||
+           m.why == membership::reason::incompatible;
+  };
+  if (s.up == 0 && std::ranges::any_of(s.members, refuses)) {
+    return {exit_not_whole, fmt::format("not whole: none of {} members lets rollcall in", s.expected)};
+  }
   if (s.isolated || s.up == 0) {
     return {exit_could_not_tell,
             fmt::format("could not tell: none of {} members was reached from here", s.expected)};
@@ -143,14 +160,24 @@ int check(const configuration& asked, const environment& env) {
   io.run();
   if (failure) std::rethrow_exception(failure);
   const auto [code, sentence] = verdict(found);
+  const auto found_wrong = findings_of(*found.seen, found.links);
   if (asked.json) {
-    std::cout << http::render(report::members(*found.seen)) << '\n';
+    constexpr std::string_view verdicts[] = {"whole", "not_whole", "unknown"};
+    std::cout << boost::json::serialize(boost::json::object{
+                     {"verdict", verdicts[code]},
+                     {"text", sentence},
+                     {"members", boost::json::parse(http::render(report::members(*found.seen)))},
+                     {"findings", to_json(found_wrong)}})
+              << '\n';
     return code;
   }
-  print_members(*found.seen);
-  print_troubles(*found.seen);
-  for (const auto& line : told(found.links)) std::cout << line << '\n';
-  std::cout << sentence << '\n';
+  const auto on = terminal_of(STDOUT_FILENO, env);
+  const auto shorten = on.columns > 0 ? short_names(names_of(*found.seen)) : short_names();
+  table summary({});
+  summary.row({cell(sentence, code == exit_ok ? paint::good : paint::bad)});
+  summary.print(std::cout, on);
+  print_members(*found.seen, shorten, on);
+  print_findings(found_wrong, shorten, on, std::cout);
   return code;
 }
 

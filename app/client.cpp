@@ -1,377 +1,212 @@
 #include "app/client.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
+#include <sstream>
 #include <stdexcept>
+#include <thread>
 
+#include "app/http_client.hpp"
 #include "app/options.hpp"
-#include "app/options_values.hpp"
 #include "app/plain_text.hpp"
 #include "app/printable.hpp"
-#include "app/table.hpp"
 
 namespace rollcall::app {
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
 namespace json = boost::json;
-using asio::ip::tcp;
 
-asio::awaitable<http_answer> get(http_url url, std::string path) {
-  const auto executor = co_await asio::this_coro::executor;
-  tcp::resolver resolver(executor);
-  const auto targets =
-      co_await resolver.async_resolve(url.host, std::to_string(url.port), asio::use_awaitable);
-  beast::tcp_stream stream(executor);
-  co_await stream.async_connect(targets, asio::use_awaitable);
-  beast::http::request<beast::http::empty_body> request(beast::http::verb::get, url.prefix + path, 11);
-  const bool v6 = url.host.find(':') != std::string::npos;
-  request.set(beast::http::field::host,
-              v6 ? fmt::format("[{}]:{}", url.host, url.port) : fmt::format("{}:{}", url.host, url.port));
-  request.set(beast::http::field::user_agent, "rollcall/" ROLLCALL_VERSION);
-  request.set(beast::http::field::accept, "application/json");
-  request.set(beast::http::field::connection, "close");
-  co_await beast::http::async_write(stream, request, asio::use_awaitable);
-  beast::flat_buffer buffer;
-  beast::http::response_parser<beast::http::string_body> parser;
-  parser.body_limit(max_answer_bytes);
-  co_await beast::http::async_read(stream, buffer, parser, asio::use_awaitable);
-  auto response = parser.release();
-  co_return http_answer{response.result_int(), std::move(response.body())};
+constexpr milliseconds stream_silence{60'000};  // four comment lines of the server's
+constexpr milliseconds try_again{2'000}, redraw{1'000};
+
+milliseconds wall_clock() {
+  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
 }
 
-// Readers of what may be absent or of another type: an older or newer server is no reason to fail.
-const json::value* member_of(const json::object& object, std::string_view key) {
-  return object.if_contains(key);
+int could_not(const configuration& config, const std::exception& failure, std::ostream& complaints) {
+  complaints << fmt::format("rollcall: cannot ask {}: {} (is rollcall running there? --url says where)\n",
+                            printable(config.url), printable(plain_text(failure)));
+  return could_not_ask;
 }
 
-std::string cell(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null:
-      return "";
-    case json::kind::bool_:
-      return value.get_bool() ? "yes" : "no";
-    case json::kind::string:
-      return std::string(value.get_string());
-    case json::kind::array: {
-      std::string text;
-      for (const auto& element : value.get_array())
-        text += fmt::format("{}{}", text.empty() ? "" : ", ", cell(element));
-      return text;
-    }
-    case json::kind::object: {
-      std::string text;
-      for (const auto& [key, part] : value.get_object()) {
-        if (part.is_null()) continue;
-        text += fmt::format("{}{}={}", text.empty() ? "" : " ", std::string_view(key), cell(part));
-      }
-      return text;
-    }
-    default:
-      return json::serialize(value);
-  }
-}
-
-std::string cell(const json::object& object, std::string_view key) {
-  const auto* value = member_of(object, key);
-  return value == nullptr ? std::string() : cell(*value);
-}
-
-milliseconds time_of(const json::object& object, std::string_view key) {
-  const auto* value = member_of(object, key);
-  if (value == nullptr || !value->is_number()) return milliseconds{0};
-  boost::system::error_code failure;
-  return milliseconds{value->to_number<std::int64_t>(failure)};
-}
-
-const json::array& list(const json::value& answer) {
-  const auto* array = answer.if_array();
-  if (array == nullptr) throw std::runtime_error("the answer is not a list");
-  return *array;
-}
-
-const json::object& object(const json::value& element) {
-  const auto* found = element.if_object();
-  if (found == nullptr) throw std::runtime_error("an element of the answer is not an object");
-  return *found;
-}
-
-void show_members(const json::value& answer, milliseconds now, std::ostream& out) {
-  table members({"NODE", "STATE", "REASON", "SINCE", "LISTED", "SEES", "MISSING", "PARTITION", "OTP"});
-  for (const auto& element : list(answer)) {
-    const auto& m = object(element);
-    members.row({cell(m, "node"), cell(m, "state"), cell(m, "reason"), age(now, time_of(m, "since_at")),
-                 cell(m, "listed"), cell(m, "visible"), cell(m, "missing"), cell(m, "partition"),
-                 cell(m, "otp_release")});
-  }
-  if (members.empty()) {
-    out << "no members\n";
+int refused(const configuration& config, const std::string& path, unsigned status, std::string_view body,
+            std::ostream& complaints) {
+  if (status == 404) {
+    complaints << fmt::format(
+        "rollcall: {} does not know {}: it is an older rollcall, or no rollcall (--url says where)\n",
+        printable(config.url), path);
   } else {
-    out << members;
+    complaints << fmt::format("rollcall: {} answered {} with HTTP status {}: {}\n", printable(config.url),
+                              path, status, printable(body.substr(0, 200)));
   }
+  return could_not_ask;
 }
 
-// A detail is an object with a name, or only a text.
-std::vector<std::string> detail_row(const json::value& detail) {
-  const auto* parts = detail.if_object();
-  if (parts == nullptr) return {"", cell(detail)};
-  std::string rest;
-  for (const auto& [key, value] : *parts) {
-    if (key == "name" || key == "severity" || value.is_null()) continue;
-    const auto text = cell(value);
-    const bool sentence = key == "text" || key == "detail" || key == "message";
-    rest += fmt::format("{}{}", rest.empty() ? "" : " ",
-                        sentence ? text : fmt::format("{}={}", std::string_view(key), text));
+// Members of which `part` is the beginning of the name or of the host: "app-0" for
+// app@app-0.app.shop.svc.cluster.local.
+std::vector<std::string> members_like(const configuration& config, std::string_view part) {
+  std::vector<std::string> found;
+  const auto answer = http_get(config.url, "/api/v1/members", ask_timeout);
+  if (answer.status != 200) return found;
+  const auto parsed = json::parse(answer.body);
+  const auto begins = [&](std::string_view text) {
+    return text.starts_with(part) && (text.size() == part.size() || text[part.size()] == '.');
+  };
+  for (const auto& each : parsed.as_array()) {
+    const std::string name(each.at("node").as_string());
+    if (begins(name) || begins(std::string_view(name).substr(name.find('@') + 1))) found.push_back(name);
   }
-  return {"", cell(*parts, "severity"), cell(*parts, "name"), rest};
+  return found;
 }
 
-int show_status(const json::value& answer, milliseconds now, std::ostream& out) {
-  const auto& status = object(answer);
-  const auto health = cell(status, "health");
-  if (health.empty()) throw std::runtime_error("the answer has no health");
-  table facts({});
-  table details({});
-  facts.row({"health", health});
-  for (const auto& [key, value] : status) {
-    const std::string name(key);
-    if (name == "health") continue;
-    if (name == "details" && value.is_array()) {
-      for (const auto& detail : value.get_array()) details.row(detail_row(detail));
-      continue;
+int show_answer(const configuration& config, const http_answer& answer, const terminal& on, std::ostream& out,
+                std::ostream& complaints) {
+  try {
+    const auto parsed = json::parse(answer.body);
+    if (!config.json) {
+      if (answer.standing_by && config.command != command::status)
+        complaints
+            << "rollcall: standing by: another rollcall of this name is at work, and here nothing is known\n";
+      return show(config, parsed, wall_clock(), on, out);
     }
-    if (name == "meshes" && value.is_array()) {
-      for (const auto& mesh : value.get_array()) facts.row({"mesh", cell(mesh)});
-      continue;
+    out << json::serialize(parsed) << '\n';
+    return config.command != command::status || health_in(parsed) == "ok" ? answered : not_well;
+  } catch (const std::exception& failure) {
+    complaints << fmt::format("rollcall: what {} answered is not rollcall's: {} (--url says where)\n",
+                              printable(config.url), printable(plain_text(failure)));
+    return could_not_ask;
+  }
+}
+
+// Of `members NODE` and `why NODE`, for a part of a name.
+int ask_for_the_one(configuration config, const terminal& on, std::ostream& out, std::ostream& complaints) {
+  std::vector<std::string> found;
+  try {
+    found = members_like(config, config.subject);
+    if (found.size() == 1) {
+      config.subject = found.front();
+      const auto path = api_path(config);
+      const auto answer = http_get(config.url, path, ask_timeout);
+      if (answer.status == 200) return show_answer(config, answer, on, out, complaints);
+      return refused(config, path, answer.status, answer.body, complaints);
     }
-    if (name == "at") {
-      facts.row({"changed", age(now, time_of(status, name))});
-    } else if (name.ends_with("_at") && value.is_number()) {
-      facts.row({name.substr(0, name.size() - 3), age(now, time_of(status, name))});
-    } else if (!value.is_null()) {
-      facts.row({name, cell(value)});
-    }
+  } catch (const std::exception& failure) {
+    return could_not(config, failure, complaints);
   }
-  out << facts;
-  if (!details.empty()) out << "\ndetails\n" << details;
-  return health == "ok" ? answered : not_well;
+  complaints << fmt::format("rollcall: {} {}{}\n",
+                            found.empty() ? "no member is called" : "several members begin with",
+                            printable(config.subject),
+                            found.empty() ? ": `rollcall members` lists them"
+                                          : ": " + printable(found[0]) + ", " + printable(found[1]));
+  return could_not_ask;
 }
 
-void show_partitions(const json::value& answer, std::ostream& out) {
-  // Of deploys that are kept apart, each partition says which mesh it is of.
-  const auto& all = list(answer);
-  const bool apart = !all.empty() && all.front().is_object();
-  table partitions(apart ? std::vector<std::string>{"MESH", "PARTITION", "SIZE", "NODES"}
-                         : std::vector<std::string>{"PARTITION", "SIZE", "NODES"});
-  std::size_t index = 0;
-  for (const auto& element : all) {
-    const auto* of = element.if_object();
-    const auto* nodes = of != nullptr ? of->if_contains("nodes") : &element;
-    if (nodes == nullptr) continue;
-    std::vector<std::string> row{std::to_string(index++), std::to_string(list(*nodes).size()), cell(*nodes)};
-    if (apart) row.insert(row.begin(), of != nullptr ? cell(*of, "mesh") : std::string());
-    partitions.row(std::move(row));
-  }
-  if (partitions.empty()) {
-    out << "no partitions: no member is up\n";
-  } else {
-    out << partitions;
-  }
-}
-
-// A group by its size, its first names, and how many more there are.
-std::string short_group(const json::value& group) {
-  constexpr std::size_t most = 3;
-  const auto& nodes = list(group);
-  std::string names;
-  for (std::size_t i = 0; i < nodes.size() && i < most; ++i) names += (i == 0 ? "" : " ") + cell(nodes[i]);
-  if (nodes.size() > most) names += fmt::format(" +{}", nodes.size() - most);
-  return fmt::format("{}: {}", nodes.size(), names);
-}
-
-void show_netsplits(const json::value& answer, milliseconds now, std::ostream& out) {
-  table incidents({"ID", "TYPE", "OPENED", "LASTED", "ENDED", "GROUPS", "FIRST BROKEN PAIR"});
-  for (const auto& element : list(answer)) {
-    const auto& incident = object(element);
-    const auto opened = time_of(incident, "opened_at"), closed = time_of(incident, "closed_at");
-    std::string groups;
-    if (const auto* all = member_of(incident, "groups"); all != nullptr && all->is_array()) {
-      for (const auto& group : all->get_array()) {
-        groups += fmt::format("{}{}", groups.empty() ? "" : " | ", short_group(group));
-      }
-    }
-    std::string first;
-    if (const auto* cause = member_of(incident, "cause"); cause != nullptr && cause->is_object()) {
-      const auto& c = cause->get_object();
-      first = fmt::format("{} - {} ({}", cell(c, "from"), cell(c, "to"), cell(c, "reason"));
-      const auto path = cell(c, "path");
-      first += path.empty() ? ")" : fmt::format(", path: {})", path);
-    }
-    incidents.row({cell(incident, "id"), cell(incident, "type"), age(now, opened),
-                   closed.count() == 0 ? "still open" : span(closed - opened), cell(incident, "ended"),
-                   groups, first});
-  }
-  if (incidents.empty()) {
-    out << "no netsplits\n";
-  } else {
-    out << incidents;
-  }
-}
-
-void show_events(const json::value& answer, milliseconds now, std::ostream& out) {
-  table events({"ID", "WHEN", "TYPE", "NODE", "DETAIL"});
-  for (const auto& element : list(answer)) {
-    const auto& event = object(element);
-    // The sentence names the reason where it matters.
-    auto sentence = cell(event, "text");
-    json::object rest;
-    for (const auto& [key, value] : event) {
-      if (key == "id" || key == "at" || key == "type" || key == "node" || key == "text") continue;
-      if (key != "reason" || sentence.empty()) rest[key] = value;
-    }
-    const auto more = cell(json::value(rest));
-    if (!sentence.empty() && !more.empty()) sentence += ' ';
-    sentence += more;
-    events.row({cell(event, "id"), age(now, time_of(event, "at")), cell(event, "type"), cell(event, "node"),
-                sentence});
-  }
-  if (events.empty()) {
-    out << "no events\n";
-  } else {
-    out << events;
-  }
-}
-
-}  // namespace
-
-http_answer http_get(const std::string& url, std::string_view path, milliseconds timeout) {
-  asio::io_context context;
-  http_answer answer;
-  std::exception_ptr failure;
-  bool done = false;
-  asio::co_spawn(context, get(parse_url(url), std::string(path)),
-                 [&](std::exception_ptr thrown, http_answer got) {
-                   failure = thrown;
-                   answer = std::move(got);
-                   done = true;
-                 });
-  context.run_for(timeout);
-  if (!done) throw std::runtime_error(fmt::format("no answer within {}", format_duration(timeout)));
-  if (failure) {
-    try {
-      std::rethrow_exception(failure);
-    } catch (const boost::system::system_error& error) {
-      throw std::runtime_error(error.code().message());
-    }
-  }
-  return answer;
-}
-
-std::string api_path(const configuration& config) {
-  if (config.command == command::healthcheck) return "/healthz";
-  const auto path = fmt::format("/api/v1/{}", to_string(config.command));
-  return config.command == command::events ? fmt::format("{}?last={}", path, config.last) : path;
-}
-
-int show(command what, const json::value& answer, milliseconds now, std::ostream& out) {
-  switch (what) {
-    case command::members:
-      show_members(answer, now, out);
-      return answered;
-    case command::status:
-      return show_status(answer, now, out);
-    case command::partitions:
-      show_partitions(answer, out);
-      return answered;
-    case command::netsplits:
-      show_netsplits(answer, now, out);
-      return answered;
-    case command::events:
-      show_events(answer, now, out);
-      return answered;
-    case command::pause:
-    case command::resume:
-    case command::healthcheck:
-    case command::run:
-    case command::check:
-    case command::doctor:
-      break;
-  }
-  throw std::runtime_error("has no answer to show");
-}
-
-namespace {
-
-int ask_once(const configuration& config, std::ostream& out, std::ostream& complaints) {
+int ask_once(const configuration& config, const terminal& on, std::ostream& out, std::ostream& complaints) {
   const auto path = api_path(config);
   http_answer answer;
   try {
     answer = http_get(config.url, path, ask_timeout);
   } catch (const std::exception& failure) {
-    complaints << fmt::format(
-        "rollcall: cannot ask {}: {} (is rollcall running there? --url says whom to ask)\n",
-        printable(config.url), printable(plain_text(failure)));
-    return could_not_ask;
+    return could_not(config, failure, complaints);
   }
-  if (answer.status == 404) {
-    complaints << fmt::format(
-        "rollcall: {} does not know {}: it is an older rollcall, or no rollcall (--url says whom to ask)\n",
-        printable(config.url), path);
-    return could_not_ask;
-  }
-  if (answer.status != 200) {
-    complaints << fmt::format("rollcall: {} answered {} with HTTP status {}: {}\n", printable(config.url),
-                              path, answer.status, printable(std::string_view(answer.body).substr(0, 200)));
-    return could_not_ask;
-  }
+  if (answer.status == 404 && !config.subject.empty()) return ask_for_the_one(config, on, out, complaints);
+  if (answer.status != 200) return refused(config, path, answer.status, answer.body, complaints);
   if (config.command == command::healthcheck) {
     out << "alive\n";
     return answered;
   }
-  json::value parsed;
-  try {
-    parsed = json::parse(answer.body);
-    const auto now =
-        std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-    if (!config.json) return show(config.command, parsed, now, out);
-  } catch (const std::exception& failure) {
-    complaints << fmt::format("rollcall: what {} answered is not rollcall's: {} (--url says whom to ask)\n",
-                              printable(config.url), printable(plain_text(failure)));
+  return show_answer(config, answer, on, out, complaints);
+}
+
+// A server-sent event: its id is kept for the next connection, its data is one event.
+void take_stream_line(const configuration& config, std::string_view line, std::string& last_id,
+                      const terminal& on, std::ostream& out) {
+  constexpr std::string_view id = "id: ", data = "data: ";
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.starts_with(id)) last_id = line.substr(id.size());
+  if (!line.starts_with(data)) return;
+  line.remove_prefix(data.size());
+  if (config.json)
+    out << json::serialize(json::parse(line)) << '\n';
+  else
+    show_event(json::parse(line), on, out);
+  out.flush();
+}
+
+int follow(const configuration& config, const terminal& on, std::ostream& out, std::ostream& complaints) {
+  std::string last_id;
+  bool any = false;
+  for (;;) {
+    const auto path = fmt::format("/api/v1/events/stream{}", any ? "" : fmt::format("?last={}", config.last));
+    try {
+      const auto status = http_lines(config.url, path, last_id, stream_silence, [&](std::string_view line) {
+        any = true;
+        take_stream_line(config, line, last_id, on, out);
+      });
+      if (status != 200) return refused(config, path, status, "", complaints);
+    } catch (const std::exception& failure) {
+      if (!any) return could_not(config, failure, complaints);
+    }
+    std::this_thread::sleep_for(try_again);
+  }
+}
+
+// What fits on the screen, each line cleared to its end and the rest below.
+std::string screen(const std::string& text, std::size_t rows) {
+  std::string out = "\x1b[H";
+  std::istringstream lines(text);
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    if (rows > 1 && count + 1 == rows) break;
+    out += line + "\x1b[K\n";
+  }
+  return out + "\x1b[J";
+}
+
+int watch(configuration config, const terminal& on, std::ostream& out, std::ostream& complaints) {
+  if (on.columns == 0) {
+    complaints << "rollcall: `rollcall watch` draws on a terminal; `rollcall events --follow` is for pipes\n";
     return could_not_ask;
   }
-  out << json::serialize(parsed) << '\n';
-  if (config.command != command::status) return answered;
-  const auto* status = parsed.if_object();
-  return status != nullptr && cell(*status, "health") == "ok" ? answered : not_well;
+  for (;;) {
+    std::ostringstream picture;
+    picture << fmt::format(
+        "rollcall at {}, {:%H:%M:%S}\n", printable(config.url),
+        fmt::localtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
+    for (const auto part : {command::status, command::members, command::netsplits}) {
+      picture << '\n';
+      config.command = part;
+      if (ask_once(config, on, picture, picture) == could_not_ask) break;
+    }
+    out << screen(picture.str(), on.rows) << std::flush;
+    std::this_thread::sleep_for(redraw);
+  }
 }
 
 }  // namespace
 
-int ask(const configuration& config, std::ostream& out, std::ostream& complaints) {
-  const auto code = ask_once(config, out, complaints);
+std::string api_path(const configuration& config) {
+  if (config.command == command::healthcheck) return "/healthz";
+  auto path = fmt::format("/api/v1/{}", to_string(config.command));
+  if (!config.subject.empty()) path += "/" + url_encoded(config.subject);
+  if (config.command == command::members && !config.state.empty()) path += "?state=" + config.state;
+  return config.command == command::events ? fmt::format("{}?last={}", path, config.last) : path;
+}
+
+int ask(const configuration& config, const terminal& on, std::ostream& out, std::ostream& complaints) {
+  if (config.command == command::watch) return watch(config, on, out, complaints);
+  if (config.follow) return follow(config, on, out, complaints);
+  const auto code = ask_once(config, on, out, complaints);
   return config.command == command::healthcheck && code == could_not_ask ? not_alive : code;
 }
 
-int ask(const configuration& config) {
-  const auto code = ask(config, std::cout, std::cerr);
+int ask(const configuration& config, const environment& env) {
+  const auto code = ask(config, terminal_of(STDOUT_FILENO, env), std::cout, std::cerr);
   std::cout.flush();
   return code;
 }

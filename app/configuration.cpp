@@ -158,11 +158,15 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
   const auto line = read_command_line(arguments);
   if (line.help) return early_exit{help_text(line.command)};
   if (line.version) return early_exit{"rollcall " ROLLCALL_VERSION "\n"};
+  if (line.command == command::completion) return early_exit{completion_script(*line.argument)};
+  if (line.command == command::man) return early_exit{manual_page()};
 
   configuration config;
   config.command = line.command.value_or(command::run);
   config.check_config = line.check_config;
-  if (line.argument) {
+  if (line.argument && config.command != command::pause) {
+    config.subject = *line.argument;
+  } else if (line.argument) {
     try {
       config.pause = parse_duration(*line.argument, std::chrono::seconds(1), std::chrono::days(7));
     } catch (const bad_value& problem) {
@@ -175,7 +179,7 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
     if (value.what->of(config.command)) continue;
     throw configuration_error(fmt::format(
         "{} has no meaning for `rollcall {}`: it belongs to {}{}", value.place, to_string(config.command),
-        allowed_commands(*value.what), asks && value.what->flag == "http" ? "; --url says whom to ask" : ""));
+        allowed_commands(*value.what), asks && value.what->flag == "http" ? "; --url says where" : ""));
   }
 
   auto file = line.config_file;

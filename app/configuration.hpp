@@ -30,7 +30,11 @@ enum class command {
   events,
   healthcheck,
   pause,
-  resume
+  resume,
+  why,
+  watch,
+  completion,
+  man
 };
 enum class heal_mode { automatic, off, all, plan };
 enum class epmd_mode { automatic, register_only, serve, none };
@@ -87,6 +91,11 @@ struct configuration {
   std::string url = "http://127.0.0.1:14369";  // when not given: where this configuration's `http` is reached
   bool json = false;
   std::size_t last = 50;  // of `events`
+  bool follow = false;    // of `events`
+  std::string state{};    // of `members`: only those in it
+  bool all = false;       // of `doctor`: the steps of nodes that are well, too
+  std::string bundle{};   // of `doctor`: the file to write
+  std::string subject{};  // the NODE of `members` and `why`
   bool check_config = false;
 
   // Where each effective value came from: flag -> "default", "--flag", "ROLLCALL_FLAG", "file:key".

@@ -1,21 +1,29 @@
 // `rollcall doctor`: for each node, step by step, what keeps it out. --wait: again until nothing does, or
 // until then.
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <iostream>
 #include <set>
 #include <sstream>
 #include <thread>
 
+#include "app/bundle.hpp"
 #include "app/commands.hpp"
 #include "app/diagnosis.hpp"
 #include "app/engine.hpp"
+#include "app/findings.hpp"
 #include "app/link_survey.hpp"
 #include "app/network.hpp"
 #include "app/passer_by.hpp"
+#include "app/printable.hpp"
 #include "app/silent_observer.hpp"
 #include "app/table.hpp"
 #include "cnode/mistakes.hpp"
@@ -186,57 +194,134 @@ bool is_other_name(const diagnosis& of, const std::vector<diagnosis>& all) {
              all, [&](const diagnosis& other) { return other.node == *of.answered_as && &other != &of; });
 }
 
-// What is printed of one node. False: something is wrong with it.
-bool describe(diagnosis& d, bool no_member, const examination& e, std::ostream& out) {
-  if (no_member && !d.hidden) {
+struct outcome {
+  int code = exit_could_not_tell;
+  std::string text;  // the summary
+  std::vector<std::string> well, no_members;
+  std::vector<finding> wrong;
+};
+
+// Of one node: which list it belongs to. A name of a node that is listed as well becomes a line of its own.
+void judge(diagnosis& d, const examination& e, outcome& all) {
+  const bool other_name = is_other_name(d, e.found);
+  if (other_name) {
     d.steps.back() = {
         step_name::name, true,
         "another name of " + d.answered_as->text() + ", which is listed as well: no member of its own"};
   }
-  out << '\n' << discovery::shown(d.node) << '\n';
-  table steps(std::vector<std::string>{});
-  for (const auto& s : d.steps)
-    steps.row({"  " + std::string(to_string(s.name)), s.passed ? "ok" : "FAILED", s.text});
-  bool linked = true;
-  if (const auto missing = d.passed() ? missing_in_view(d, e.found) : std::string(); !missing.empty()) {
-    steps.row({"  links", "MISSING", "it does not see " + missing});
-    linked = false;
+  const auto name = discovery::shown(d.node);
+  if (d.hidden || other_name) {
+    all.no_members.push_back(d.hidden ? d.steps.back().text : name + ": " + d.steps.back().text);
+    return;
   }
-  if (const auto dead = dead_for(d, e.links); !dead.empty()) {
-    steps.row({"  links", "DEAD", "it lists " + dead + ", and nothing it sends there arrives"});
-    linked = false;
+  if (!d.passed()) {
+    all.wrong.push_back(d.nobody ? make_finding("node-unnamed", name, d.steps.back().text) : finding_of(d));
+    return;
   }
-  out << steps;
-  return linked;
+  const auto missing = missing_in_view(d, e.found), dead = dead_for(d, e.links);
+  if (!missing.empty())
+    all.wrong.push_back(make_finding("links-missing", name, name + " does not see " + missing));
+  if (!dead.empty())
+    all.wrong.push_back(
+        make_finding("links-dead", name, name + " lists " + dead + ", and nothing it sends there arrives"));
+  if (missing.empty() && dead.empty()) all.well.push_back(name);
 }
 
-int report(examination& e, std::ostream& out) {
-  for (const auto& source : e.sources) {
-    out << source.source << ": " << discovery::spoken(source.outcome) << ", " << source.nodes.size()
-        << (source.nodes.size() == 1 ? " node" : " nodes")
-        << (source.detail.empty() ? "" : "; " + source.detail) << '\n';
-  }
-  bool well = true, answered = false;
+// Something answered there: what it said is proven, where silence may be our own.
+bool is_proof(const finding& f) {
+  static const std::set<std::string_view> proofs{"node-cookie", "node-name",     "node-call",
+                                                 "node-view",   "links-missing", "links-dead"};
+  return proofs.contains(f.kind->code);
+}
+
+outcome judge(examination& e) {
+  outcome all;
   std::ranges::sort(e.found, {}, &diagnosis::node);
-  for (auto& d : e.found) {
-    const bool no_member = d.hidden || is_other_name(d, e.found);
-    well = describe(d, no_member, e, out) && well;
-    if (no_member || d.nobody) continue;
-    well = well && d.passed();
-    answered = answered || d.passed();
+  for (const auto& source : e.sources) {
+    const bool empty = source.outcome == discovery::query_outcome::empty;
+    if (source.outcome == discovery::query_outcome::ok || source.outcome == discovery::query_outcome::partial)
+      continue;
+    all.wrong.push_back(make_finding(empty ? "source-empty" : "source-failed", source.source, source.detail));
   }
+  for (auto& d : e.found) judge(d, e, all);
+  const auto nodes =
+      std::ranges::count_if(all.wrong, [](const finding& f) { return f.kind->category == "node"; });
+  const auto members = all.well.size() + static_cast<std::size_t>(nodes);
   if (e.found.empty()) {
-    out << "\nno source lists a node: nothing to examine\n";
-    return exit_could_not_tell;
+    all.text = "could not tell: no source lists a node";
+  } else if (all.wrong.empty() && all.well.empty()) {
+    all.text = "could not tell: no member among the nodes that are listed";
+  } else if (all.wrong.empty()) {
+    all.code = exit_ok;
+    all.text =
+        all.well.size() == 1 ? "the one node is well" : fmt::format("all {} nodes are well", all.well.size());
+  } else if (!all.well.empty() || std::ranges::any_of(all.wrong, is_proof)) {
+    all.code = exit_not_whole;
+    all.text = fmt::format("{} findings; {} of {} nodes are well", all.wrong.size(), all.well.size(),
+                           std::max(members, e.found.size() - all.no_members.size()));
+  } else {
+    all.text = fmt::format("could not tell: none of {} nodes was reached from here", e.found.size());
   }
-  if (well && !answered) {
-    out << "\nno member among them\n";
-    return exit_could_not_tell;
-  }
-  return well ? exit_ok : answered ? exit_not_whole : exit_could_not_tell;
+  return all;
 }
 
-int examine_once(const configuration& c, const environment& env, std::ostream& out) {
+void print_steps(const diagnosis& d, const short_names& shorten, const terminal& on, std::ostream& out) {
+  out << '\n' << shorten(discovery::shown(d.node)) << '\n';
+  table steps({});
+  for (const auto& s : d.steps) {
+    const std::string_view how = s.passed ? "ok" : "FAILED";
+    steps.row({"  " + std::string(to_string(s.name)), cell(how, paint_of(how)), shorten(s.text)});
+  }
+  steps.print(out, on);
+}
+
+void print(const examination& e, const outcome& all, const configuration& c, const terminal& on,
+           std::ostream& out) {
+  std::vector<std::string> names;
+  for (const auto& d : e.found) names.push_back(d.node.text());
+  const auto shorten = on.columns > 0 ? short_names(names) : short_names();
+  out << painted(on, all.code == exit_ok ? paint::good : paint::bad, all.text) << '\n';
+  table lines({});
+  for (const auto& source : e.sources) {
+    lines.row({source.source, fmt::format("{}, {} node{}{}", discovery::spoken(source.outcome),
+                                          source.nodes.size(), source.nodes.size() == 1 ? "" : "s",
+                                          source.detail.empty() ? "" : "; " + source.detail)});
+  }
+  std::string well;
+  for (const auto& name : all.well) well += (well.empty() ? "" : " ") + shorten(name);
+  if (!well.empty()) lines.row({cell("well", paint::good), well});
+  for (const auto& one : all.no_members) lines.row({"no member", shorten(one)});
+  lines.print(out, on);
+  if (!shorten.suffix().empty()) out << painted(on, paint::faint, "names end in " + shorten.suffix()) << '\n';
+  for (const auto& d : e.found) {
+    const bool failed = !d.steps.empty() && !d.steps.back().passed;
+    if (c.all || (failed && !d.nobody)) print_steps(d, shorten, on, out);
+  }
+  print_findings(all.wrong, shorten, on, out);
+}
+
+boost::json::object to_json(const examination& e, const outcome& all) {
+  namespace json = boost::json;
+  json::array nodes;
+  for (const auto& d : e.found) {
+    json::array steps;
+    for (const auto& s : d.steps)
+      steps.push_back(json::object{{"step", to_string(s.name)}, {"ok", s.passed}, {"text", s.text}});
+    nodes.push_back(json::object{{"node", discovery::shown(d.node)}, {"steps", std::move(steps)}});
+  }
+  constexpr std::string_view verdicts[] = {"well", "not_well", "unknown"};
+  return {{"verdict", verdicts[all.code]},
+          {"text", all.text},
+          {"nodes", std::move(nodes)},
+          {"findings", app::to_json(all.wrong)}};
+}
+
+struct examined {
+  int code = exit_could_not_tell;
+  std::string text, json;
+};
+
+examined examine_once(const configuration& c, const environment& env, const terminal& on) {
   examination e(c, env);
   std::exception_ptr failure;
   asio::co_spawn(e.io, e.run(), [&](std::exception_ptr f) {
@@ -245,7 +330,10 @@ int examine_once(const configuration& c, const environment& env, std::ostream& o
   });
   e.io.run();
   if (failure) std::rethrow_exception(failure);
-  return report(e, out);
+  const auto all = judge(e);
+  std::ostringstream text;
+  print(e, all, c, on, text);
+  return {all.code, text.str(), boost::json::serialize(to_json(e, all))};
 }
 
 }  // namespace
@@ -253,13 +341,17 @@ int examine_once(const configuration& c, const environment& env, std::ostream& o
 int doctor(const configuration& asked, const environment& env) {
   const auto own = take_guest_name(asked);
   const auto c = passer_by(asked, own.name());
+  const auto on = terminal_of(STDOUT_FILENO, env);
   const auto deadline = std::chrono::steady_clock::now() + c.wait;
   for (;;) {
-    std::ostringstream text;
-    const auto code = examine_once(c, env, text);
-    if (code == exit_ok || std::chrono::steady_clock::now() >= deadline) {
-      std::cout << text.str();
-      return code;
+    const auto found = examine_once(c, env, on);
+    if (found.code == exit_ok || std::chrono::steady_clock::now() >= deadline) {
+      std::cout << (asked.json ? found.json + "\n" : found.text);
+      if (!asked.bundle.empty()) {
+        write_bundle(asked, env, found.json);
+        std::cerr << "rollcall: written: " << printable(asked.bundle) << '\n';
+      }
+      return found.code;
     }
     std::this_thread::sleep_for(again);
   }

@@ -198,10 +198,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     if (stopping_ || standing_by_) return;
     const auto facts = std::exchange(facts_, {});
     auto result = core_.step(facts, now());
-    for (const auto& e : result.events) {
-      reporter_.happened(e);
-      subscriptions_.publish(e);
-    }
+    reporter_.happened(result.events);
+    for (const auto& e : result.events) subscriptions_.publish(e);
     if (result.changed) {
       const auto before = std::exchange(snapshot_, core_.snapshot());
       history_.note(*snapshot_);
@@ -396,7 +394,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   }
 
   // One node after the other is asked whether it still holds a link under our name; nothing is taken from
-  // whoever has it.
+  // the one that has it.
   asio::awaitable<void> look_for_our_turn() {
     auto self = shared_from_this();
     asio::steady_timer pause(io_);
@@ -404,7 +402,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     std::minstd_rand random(std::random_device{}());
     while (standing_by_ && !stopping_) {
       const auto least = std::clamp(configuration_.interval, shortest_stand_by, longest_stand_by);
-      // Two that lost to each other do not look at the same moment for ever.
+      // Two that lost to each other do not look at the same moment each time.
       pause.expires_after(least + milliseconds(random() % static_cast<unsigned long>(least.count())));
       boost::system::error_code ignored;
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));

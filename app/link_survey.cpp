@@ -14,7 +14,6 @@ namespace {
 using membership::link_probe;
 
 constexpr int more_time = 3;
-constexpr std::size_t told_at_most = 20;
 
 bool failed(link_probe result) {
   return result == link_probe::silent || result == link_probe::no_link;
@@ -68,18 +67,6 @@ asio::awaitable<link_survey> survey_links(asio::io_context& io, link_probes& pro
     for (auto& to : all) survey.dead.push_back({from, std::move(to)});
   }
   co_return survey;
-}
-
-std::vector<std::string> told(const link_survey& survey) {
-  std::vector<std::string> lines;
-  for (const auto& [from, to] : survey.dead) {
-    if (lines.size() == told_at_most) {
-      lines.push_back(fmt::format("and {} more", survey.dead.size() - told_at_most));
-      break;
-    }
-    lines.push_back(fmt::format("{} lists {}, and nothing it sends there arrives", from.text(), to.text()));
-  }
-  return lines;
 }
 
 }  // namespace rollcall::app

@@ -29,7 +29,4 @@ inline constexpr std::size_t max_surveyed = 20'000;
 // Within four times `limit`, and a little.
 asio::awaitable<link_survey> survey_links(asio::io_context&, link_probes&, listed_peers, milliseconds limit);
 
-// A sentence for each of the first ones, and how many more there are.
-std::vector<std::string> told(const link_survey&);
-
 }  // namespace rollcall::app

@@ -30,6 +30,8 @@ std::string text_line(log_level level, std::string_view message, std::span<const
   auto line = fmt::format("{} {:<5} {}", timestamp(), level_names[static_cast<std::size_t>(level)],
                           printable(message));
   for (const auto& [key, value] : fields) {
+    // For people: a name that the sentence has is not said again.
+    if ((key == "node" || key == "source") && message.find(value) != std::string_view::npos) continue;
     const auto plain = printable(value);
     if (needs_quotes(plain)) {
       line += fmt::format(" {}=\"{}\"", printable(key), json_escaped(value));

@@ -55,7 +55,12 @@ int start(std::span<const std::string> arguments, const rollcall::app::environme
     case command::netsplits:
     case command::events:
     case command::healthcheck:
-      return ask(c);
+    case command::why:
+    case command::watch:
+      return ask(c, env);
+    case command::completion:
+    case command::man:
+      break;  // load() has printed them
   }
   return exit_usage;
 }

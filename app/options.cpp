@@ -241,6 +241,24 @@ option http_option() {
           [](const configuration& c) { return values{format_host_port(c.http)}; }};
 }
 
+option state_option() {
+  static constexpr std::array states{"joining", "up", "suspect", "leaving", "down", "left"};
+  return {"state",
+          group::asking,
+          value_kind::text,
+          "STATE",
+          "only members in this state",
+          "joining, up, suspect, leaving, down or left",
+          "all, but those that left more than ten minutes ago",
+          [](configuration& c, const values& given) {
+            if (std::ranges::find(states, given.front()) == states.end())
+              throw bad_value(given.front(),
+                              "is no state: joining, up, suspect, leaving, down or left is allowed");
+            c.state = given.front();
+          },
+          [](const configuration& c) { return c.state.empty() ? values{} : values{c.state}; }};
+}
+
 option url_option() {
   return {"url",
           group::asking,
@@ -353,21 +371,34 @@ std::vector<option> make_options() {
       url_option(),
       toggle_option("json", group::asking, "print the answer as JSON instead of a table", "", &c::json),
       number_option("last", group::asking, "N", "how many events `events` prints", &c::last, 1, 100'000),
+      toggle_option("follow", group::asking, "`events` goes on with those that come", "", &c::follow),
+      state_option(),
+      toggle_option("all", group::asking, "`doctor` prints the steps of nodes that are well, too", "",
+                    &c::all),
+      path_option("bundle", group::asking, "FILE",
+                  "`doctor` writes what a bug report needs, never the cookie", "none", &c::bundle),
   };
 }
 
-constexpr std::array<command_name, 11> all_commands{{
+constexpr std::array<command_name, 15> all_commands{{
     {command::run, "run", "the service (the default)"},
     {command::check, "check", "one round, a table of members and what is wrong"},
     {command::doctor, "doctor", "each node, step by step, from DNS to its view"},
-    {command::members, "members", "ask a running rollcall: members and their states"},
+    {command::members, "members", "ask a running rollcall: members and their states, or one of them",
+     "[NODE]"},
+    {command::why, "why", "ask a running rollcall: what keeps a node out, step by step", "NODE"},
     {command::status, "status", "ask a running rollcall: health and what is wrong"},
-    {command::partitions, "partitions", "ask a running rollcall: who sees whom, as groups"},
+    {command::partitions, "partitions", "ask a running rollcall: the groups of nodes that see each other"},
     {command::netsplits, "netsplits", "ask a running rollcall: incidents, newest first"},
     {command::events, "events", "ask a running rollcall: the last events"},
+    {command::watch, "watch", "ask a running rollcall again and again, redrawn in place"},
     {command::healthcheck, "healthcheck", "ask a running rollcall whether it is alive, for what restarts it"},
-    {command::pause, "pause", "tell a running rollcall to ask nothing of any node for TIME (`pause 10m`)"},
+    {command::pause, "pause", "tell a running rollcall to ask nothing of any node for TIME (`pause 10m`)",
+     "TIME"},
     {command::resume, "resume", "tell it to go on"},
+    {command::completion, "completion", "print what a shell needs to complete commands and options",
+     "bash|zsh|fish"},
+    {command::man, "man", "print the manual page: rollcall man | man -l -"},
 }};
 
 constexpr std::array<action, 4> all_actions{{
@@ -389,7 +420,8 @@ std::string_view to_string(command what) {
 
 bool asks_a_running_rollcall(command what) {
   return what != command::run && what != command::check && what != command::doctor &&
-         what != command::pause && what != command::resume;
+         what != command::pause && what != command::resume && what != command::completion &&
+         what != command::man;
 }
 
 std::string_view title(option_group where) {
@@ -424,8 +456,12 @@ std::string option::variable() const {
 bool option::of(command what) const {
   const bool asks = asks_a_running_rollcall(what);
   const bool tells = what == command::pause || what == command::resume;
-  if (flag == "json") return !tells && what != command::run && what != command::healthcheck;
-  if (flag == "last") return what == command::events;
+  if (what == command::completion || what == command::man) return false;
+  if (flag == "json")
+    return !tells && what != command::run && what != command::healthcheck && what != command::watch;
+  if (flag == "last" || flag == "follow") return what == command::events;
+  if (flag == "state") return what == command::members;
+  if (flag == "all" || flag == "bundle") return what == command::doctor;
   if (flag == "wait") return what == command::check || what == command::doctor;
   return (group == option_group::asking) == asks;
 }

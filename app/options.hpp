@@ -17,6 +17,7 @@ namespace rollcall::app {
 struct command_name {
   app::command command;
   std::string_view name, meaning;
+  std::string_view argument = {};  // NODE; [NODE] when it may be missing
 };
 std::span<const command_name> commands();
 std::string_view to_string(command);
@@ -71,7 +72,7 @@ struct command_line {
   std::optional<app::command> command;
   std::vector<given> values;
   std::string config_file;
-  std::optional<std::string> argument;  // TIME of `pause`
+  std::optional<std::string> argument;  // of a command that takes one
   bool help = false, version = false, check_config = false;
 };
 // Throws configuration_error.
@@ -84,5 +85,17 @@ std::vector<given> read_configuration_file(const std::string& path);
 // For `command` when there is one, else everything.
 std::string help_text(std::optional<command>);
 std::string default_text(const option&);
+
+// Made of the same tables: what a shell completes (bash, zsh or fish; else configuration_error), and the
+// manual page as roff.
+std::string completion_script(std::string_view shell);
+std::string manual_page();
+// Words for --help and the manual page: what is allowed, or the default, of an option; each command's exit
+// codes.
+std::string notes_of(const option&);
+struct exit_code_row {
+  std::string_view who, meaning;
+};
+std::vector<exit_code_row> exit_codes(std::optional<command>);
 
 }  // namespace rollcall::app

@@ -43,14 +43,13 @@ std::string entry(std::string_view left, std::string_view right) {
 std::string entry(const option& o) {
   auto left = fmt::format("--{}", o.flag);
   if (!o.placeholder.empty()) left += fmt::format(" {}", o.placeholder);
-  std::string notes;
-  if (!o.allowed.empty()) notes = o.allowed;
-  if (o.kind == value_kind::list) {
-    notes = "repeatable";
-  } else if (const auto standard = default_text(o); standard != "false" && standard != "none") {
-    notes += fmt::format("{}default: {}", notes.empty() ? "" : "; ", standard);
-  }
+  const auto notes = notes_of(o);
   return entry(left, notes.empty() ? std::string(o.meaning) : fmt::format("{} ({})", o.meaning, notes));
+}
+
+std::string entry(const command_name& c) {
+  return entry(c.argument.empty() ? std::string(c.name) : fmt::format("{} {}", c.name, c.argument),
+               c.meaning);
 }
 
 std::string entry(const action& a) {
@@ -60,46 +59,53 @@ std::string entry(const action& a) {
   return entry(left, a.meaning);
 }
 
-std::string exit_codes(std::optional<command> what) {
-  std::string text = "\nExit codes\n";
-  const auto concerns = [&](command c) { return !what || *what == c; };
-  const bool asks = !what || asks_a_running_rollcall(*what);
-  if (concerns(command::run)) {
-    text +=
-        entry("run",
-              "0 after SIGTERM or SIGINT; 1 when it could not start (an address in use); 2 for a bad option "
-              "or no cookie, before anything is dialled");
-  }
-  if (concerns(command::check))
-    text += entry("check", "0 the cluster is whole; 1 it is not; 2 could not tell");
-  if (concerns(command::doctor))
-    text += entry("doctor", "0 nothing is wrong; 1 something is; 2 could not tell");
-  if (concerns(command::status))
-    text += entry("status", "0 health is ok; 1 warning or error; 2 could not ask");
-  if (concerns(command::healthcheck))
-    text += entry("healthcheck", "0 alive, however the cluster is; 1 no answer, or another one");
-  if (concerns(command::pause) || concerns(command::resume))
-    text += entry("pause, resume", "0 it was told; 2 it could not be told");
-  if (asks && what != command::status && what != command::healthcheck)
-    text += entry("the others that ask", "0 answered; 2 could not ask");
-  text += entry("all", "2 for a bad option; 70 for an error of rollcall itself");
-  return text;
+}  // namespace
+
+std::string notes_of(const option& o) {
+  if (o.kind == value_kind::list) return "repeatable";
+  auto notes = o.allowed;
+  if (const auto standard = default_text(o); standard != "false" && standard != "none")
+    notes += fmt::format("{}default: {}", notes.empty() ? "" : "; ", standard);
+  return notes;
 }
 
-}  // namespace
+std::vector<exit_code_row> exit_codes(std::optional<command> what) {
+  std::vector<exit_code_row> rows;
+  const auto concerns = [&](command c) { return !what || *what == c; };
+  if (concerns(command::run))
+    rows.push_back(
+        {"run",
+         "0 after SIGTERM or SIGINT; 1 when it could not start (an address in use); 2 for a bad option "
+         "or no cookie, before anything is dialled"});
+  if (concerns(command::check))
+    rows.push_back({"check", "0 the cluster is whole; 1 it is not; 2 could not tell"});
+  if (concerns(command::doctor))
+    rows.push_back({"doctor", "0 nothing is wrong; 1 something is; 2 could not tell"});
+  if (concerns(command::status))
+    rows.push_back({"status", "0 health is ok; 1 warning or error; 2 could not ask"});
+  if (concerns(command::healthcheck))
+    rows.push_back({"healthcheck", "0 alive, however the cluster is; 1 no answer, or another one"});
+  if (concerns(command::pause) || concerns(command::resume))
+    rows.push_back({"pause, resume", "0 it was told; 2 it could not be told"});
+  if (!what || (asks_a_running_rollcall(*what) && *what != command::status && *what != command::healthcheck))
+    rows.push_back({"the others that ask", "0 answered; 2 could not ask"});
+  rows.push_back({"all", "2 for a bad option; 70 for an error of rollcall itself"});
+  return rows;
+}
 
 std::string help_text(std::optional<command> what) {
   std::string text;
   if (what) {
     const auto& c = *std::ranges::find(commands(), *what, &command_name::command);
-    text += fmt::format("rollcall {}: {}\n\nUsage: rollcall {} [OPTION]...\n", c.name, c.meaning, c.name);
+    text += fmt::format("rollcall {}: {}\n\nUsage: rollcall {}{}{} [OPTION]...\n", c.name, c.meaning, c.name,
+                        c.argument.empty() ? "" : " ", c.argument);
   } else {
     text +=
         "rollcall: calls the roll of an Erlang or Elixir cluster. It finds the nodes by\n"
         "DNS, links to each as a hidden node, has them connect to each other, keeps at\n"
         "it, and says who is there: to Prometheus, to a browser, and to iex.\n\n"
         "Usage: rollcall [COMMAND] [OPTION]...\n\nCommands\n";
-    for (const auto& c : commands()) text += entry(c.name, c.meaning);
+    for (const auto& c : commands()) text += entry(c);
   }
   std::optional<option_group> last;
   for (const auto& o : options()) {
@@ -116,7 +122,9 @@ std::string help_text(std::optional<command> what) {
       "(peer-port = 4370). A flag wins over the environment, the environment over the\n"
       "file; a list is replaced as a whole. TIME is a number with a unit: 500ms, 5s,\n"
       "2m, 1h30m.\n";
-  return text + exit_codes(what);
+  text += "\nExit codes\n";
+  for (const auto& row : exit_codes(what)) text += entry(row.who, row.meaning);
+  return text;
 }
 
 }  // namespace rollcall::app

@@ -54,6 +54,14 @@ configuration_error unknown_argument(const std::string& text) {
                                          suggestion(text, names, "")));
 }
 
+const command_name& command_row(command what) {
+  return *std::ranges::find(commands(), what, &command_name::command);
+}
+
+bool takes_argument(const std::optional<command>& what) {
+  return what && !command_row(*what).argument.empty();
+}
+
 // `--interval=` and `--srv --dns ...`: CLI11 would take the next argument as the value.
 void refuse_missing_values(std::span<const std::string> arguments) {
   const auto takes_value = [](std::string_view name) {
@@ -135,17 +143,23 @@ command_line read_command_line(std::span<const std::string> arguments) {
       line.help = true;
     } else if (extra == "version" && !line.command) {
       line.version = true;
-    } else if (line.command == command::pause && !line.argument && !extra.starts_with('-')) {
+    } else if (takes_argument(line.command) && !line.argument && !extra.starts_with('-')) {
       line.argument = extra;
     } else if (line.command && !extra.starts_with('-')) {
-      throw configuration_error(fmt::format("'{}' is one argument too many: `rollcall {}` takes options only",
-                                            printable(extra), to_string(*line.command)));
+      throw configuration_error(fmt::format("'{}' is one argument too many: `rollcall {}` takes {}",
+                                            printable(extra), to_string(*line.command),
+                                            takes_argument(line.command) ? "one" : "options only"));
     } else if (extra != "--") {
       throw unknown_argument(extra);
     }
   }
-  if (line.command == command::pause && !line.argument && !line.help) {
-    throw configuration_error("`rollcall pause` needs a time: rollcall pause 10m");
+  if (takes_argument(line.command) && !line.argument && !line.help) {
+    const auto& of = command_row(*line.command);
+    if (line.command == command::pause)
+      throw configuration_error("`rollcall pause` needs a time: rollcall pause 10m");
+    if (!of.argument.starts_with('['))
+      throw configuration_error(
+          fmt::format("`rollcall {}` needs an argument: rollcall {} {}", of.name, of.name, of.argument));
   }
   if (config_files.size() > 1) {
     throw configuration_error(

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+
+#include "app/short_names.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -10,11 +13,59 @@ namespace {
 // Handshakes of strangers that failed are logged once per address and cause; this many are remembered.
 constexpr std::size_t max_remembered_strangers = 256;
 
-// What a dial finds after a loss: the next change of state will tell it.
+// From so many of one kind in one moment on, they are one line, which names the first few.
+constexpr std::size_t many = 5, named_of_many = 3;
+// What every start looks like is worth a warning once it has lasted for this.
+constexpr membership::milliseconds start_may_take{60'000};
+
+// What a dial finds while a node starts or stops: the next change of state will tell more.
 bool to_be_expected(membership::reason why) {
   using membership::reason;
-  return why == reason::refused || why == reason::not_registered || why == reason::timeout ||
-         why == reason::closed || why == reason::handshake;
+  return why == reason::dns || why == reason::epmd || why == reason::refused ||
+         why == reason::not_registered || why == reason::timeout || why == reason::closed ||
+         why == reason::handshake || why == reason::stopping;
+}
+
+// Something is wrong that somebody may have to see to. A node that closed its link by itself was stopped,
+// most likely: if it was not, `down` says so half a minute later.
+bool is_bad(const membership::event& e) {
+  using membership::event_type;
+  switch (e.type) {
+    case event_type::member_suspect:
+      return e.why != membership::reason::closed && e.why != membership::reason::stopping;
+    case event_type::member_down:
+    case event_type::isolated:
+    case event_type::netsplit_opened:
+    case event_type::netsplit_changed:
+    case event_type::member_returned:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string_view what_many_did(membership::event_type type) {
+  using membership::event_type;
+  switch (type) {
+    case event_type::member_joined:
+      return "members are listed";
+    case event_type::member_up:
+      return "members are up";
+    case event_type::member_suspect:
+      return "members are suspect";
+    case event_type::member_leaving:
+      return "members are leaving";
+    case event_type::member_down:
+      return "members are down";
+    case event_type::member_left:
+      return "members have left";
+    case event_type::member_restarted:
+      return "members were restarted";
+    case event_type::member_returned:
+      return "members are back and ran on meanwhile: their data may differ";
+    default:
+      return {};
+  }
 }
 
 bool failed(discovery::query_outcome outcome) {
@@ -41,17 +92,42 @@ std::string_view is_over(membership::condition name) {
 
 }  // namespace
 
-void reporter::happened(const membership::event& e) {
+void reporter::happened(const std::vector<membership::event>& events) {
+  std::map<std::pair<membership::event_type, membership::reason>, std::vector<const membership::event*>>
+      alike;
+  for (const auto& e : events) {
+    if (e.node && !what_many_did(e.type).empty()) alike[{e.type, e.why}].push_back(&e);
+  }
+  for (const auto& e : events) {
+    const auto found = alike.find({e.type, e.why});
+    const bool one_of_many = e.node && found != alike.end() && found->second.size() >= many;
+    if (!one_of_many) {
+      tell(e);
+    } else if (found->second.front() == &e) {
+      happened_at_once(found->second);
+    }
+  }
+}
+
+void reporter::happened_at_once(const std::vector<const membership::event*>& alike) {
+  const auto& first = *alike.front();
+  std::string text = fmt::format("{} {}", alike.size(), what_many_did(first.type));
+  if (first.why != membership::reason::none) text += fmt::format(" ({})", to_string(first.why));
+  for (std::size_t i = 0; i < named_of_many; ++i) text += (i == 0 ? ": " : ", ") + alike[i]->node->text();
+  text += fmt::format(" and {} more", alike.size() - named_of_many);
+  log_.line(is_bad(first) ? log_level::warning : log_level::info, text,
+            std::vector<log::field>{{"event", std::string(to_string(first.type))},
+                                    {"count", std::to_string(alike.size())}});
+}
+
+void reporter::tell(const membership::event& e) {
   using membership::event_type;
   // What the sources list is told by the sources themselves: see listed.
   if (e.type == event_type::discovery_changed && !e.node) return;
-  const bool bad = e.type == event_type::member_suspect || e.type == event_type::member_down ||
-                   e.type == event_type::isolated || e.type == event_type::netsplit_opened ||
-                   e.type == event_type::netsplit_changed || e.type == event_type::member_returned;
   std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
   if (e.node) fields.emplace_back("node", e.node->text());
   if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
-  const auto level = bad ? log_level::warning : log_level::info;
+  const auto level = is_bad(e) ? log_level::warning : log_level::info;
   if (e.node) {
     of_member(level, *e.node, e.text, fields);
   } else {
@@ -64,7 +140,7 @@ void reporter::of_member(log_level level, const node_name& member, const std::st
                          const std::vector<log::field>& fields) {
   const auto verdict = line_limit_.ask(member.text(), std::chrono::steady_clock::now());
   if (verdict == line_limit::verdict::leave_out) return;
-  log_.line(level, text, fields);
+  log_.line(level, name_once(text, member.text()), fields);
   if (verdict == line_limit::verdict::write_and_say_so) {
     log_.warning(
         fmt::format("{} changes all the time: nothing more is written of it for a minute", member.text()),
@@ -75,6 +151,7 @@ void reporter::of_member(log_level level, const node_name& member, const std::st
 void reporter::changed(const membership::snapshot& before, const membership::snapshot& after,
                        const std::vector<membership::event>& events) {
   new_reasons(before, after, events);
+  lasting(after);
   conditions(before, after);
   planned(before, after);
 }
@@ -82,6 +159,7 @@ void reporter::changed(const membership::snapshot& before, const membership::sna
 // A member that is not up for another reason than before, without a change of state: no event tells.
 void reporter::new_reasons(const membership::snapshot& before, const membership::snapshot& after,
                            const std::vector<membership::event>& events) {
+  std::map<membership::reason, std::vector<const membership::member*>> alike;
   for (const auto& m : after.members) {
     if (m.why == membership::reason::none || m.state == membership::member_state::down ||
         m.state == membership::member_state::left) {
@@ -92,12 +170,59 @@ void reporter::new_reasons(const membership::snapshot& before, const membership:
     if (old != nullptr && old->why == m.why) continue;
     const bool told =
         std::ranges::any_of(events, [&](const auto& e) { return e.node == m.name && e.why == m.why; });
-    if (told) continue;
-    of_member(log_level::warning, m.name,
-              m.detail.empty() ? fmt::format("{} is {}", m.name.text(), to_string(m.state)) : m.detail,
-              {{"node", m.name.text()},
-               {"state", std::string(to_string(m.state))},
-               {"reason", std::string(to_string(m.why))}});
+    if (!told) alike[m.why].push_back(&m);
+  }
+  for (const auto& [why, members] : alike) tell_reason(members);
+}
+
+// One reason, of the members that have it since this moment.
+void reporter::tell_reason(const std::vector<const membership::member*>& members) {
+  const auto is_start = [](const membership::member* m) {
+    return m->state == membership::member_state::joining && to_be_expected(m->why);
+  };
+  for (const auto* m : members) {
+    if (is_start(m)) waited_for_.insert(m->name);
+  }
+  const auto level_of = [&](const membership::member* m) {
+    return is_start(m) || m->why == membership::reason::stopping ? log_level::info : log_level::warning;
+  };
+  const std::string why(to_string(members.front()->why));
+  if (members.size() < many) {
+    for (const auto* m : members) {
+      const std::string state(to_string(m->state));
+      of_member(level_of(m), m->name, m->detail.empty() ? m->name.text() + " is " + state : m->detail,
+                {{"node", m->name.text()}, {"state", state}, {"reason", why}});
+    }
+    return;
+  }
+  std::string text = fmt::format("{} members are not up ({})", members.size(), why);
+  for (std::size_t i = 0; i < named_of_many; ++i) text += (i == 0 ? ": " : ", ") + members[i]->name.text();
+  text +=
+      fmt::format(" and {} more; of the first: {}", members.size() - named_of_many, members.front()->detail);
+  const bool worst =
+      std::ranges::any_of(members, [&](const auto* m) { return level_of(m) == log_level::warning; });
+  log_.line(worst ? log_level::warning : log_level::info, text,
+            std::vector<log::field>{{"count", std::to_string(members.size())}, {"reason", why}});
+}
+
+// A start that does not come to its end.
+void reporter::lasting(const membership::snapshot& now) {
+  for (auto at = waited_for_.begin(); at != waited_for_.end();) {
+    const auto* m = now.find(at->text());
+    const bool waits =
+        m != nullptr && m->state == membership::member_state::joining && m->why != membership::reason::none;
+    if (waits && now.at - m->since < start_may_take) {
+      ++at;
+      continue;
+    }
+    if (waits) {
+      of_member(
+          log_level::warning, m->name,
+          fmt::format("{} has been listed for {} s and does not join: {}", m->name.text(),
+                      (now.at - m->since).count() / 1'000, m->detail.empty() ? to_string(m->why) : m->detail),
+          {{"node", m->name.text()}, {"reason", std::string(to_string(m->why))}});
+    }
+    at = waited_for_.erase(at);
   }
 }
 

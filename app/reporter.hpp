@@ -19,7 +19,8 @@ class reporter {
  public:
   explicit reporter(log& lines) : log_(lines) {}
 
-  void happened(const membership::event&);
+  // Of one moment: what many members did at once is one line.
+  void happened(const std::vector<membership::event>&);
   // What no event tells: a member's new reason, a condition that begins or ends.
   void changed(const membership::snapshot& before, const membership::snapshot& after,
                const std::vector<membership::event>&);
@@ -29,8 +30,12 @@ class reporter {
                   boost::system::error_code, const std::string& detail);
 
  private:
+  void tell(const membership::event&);
+  void happened_at_once(const std::vector<const membership::event*>&);
   void new_reasons(const membership::snapshot& before, const membership::snapshot& after,
                    const std::vector<membership::event>&);
+  void tell_reason(const std::vector<const membership::member*>&);
+  void lasting(const membership::snapshot&);
   void planned(const membership::snapshot& before, const membership::snapshot& after);
   void conditions(const membership::snapshot& before, const membership::snapshot& after);
 
@@ -39,6 +44,7 @@ class reporter {
   log& log_;
   line_limit line_limit_;
   bool drift_told_ = false;
+  std::set<node_name> waited_for_;  // not there yet, told as information, and as a warning once that lasts
   std::set<std::pair<std::string, int>> strangers_;
 };
 

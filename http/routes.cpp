@@ -188,7 +188,7 @@ answer show_missing_links(const content& from, const target&) {
   return json(report::missing_links(*from.snapshot()));
 }
 
-// Each member's own view: whom it sees, null while that view is stale or there is none.
+// Each member's own view: what it sees, null while that view is stale or there is none.
 answer show_views(const content& from, const target&) {
   answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
   made.next = [of = from.snapshot(), row = std::size_t{0}, first = true](std::string& out) mutable {
@@ -429,7 +429,11 @@ answer respond(const content& from, std::string_view method, std::string_view as
                std::string_view last_event_id) noexcept {
   std::string what = "unknown";
   try {
-    return find_and_show(from, method, asked, last_event_id);
+    auto made = find_and_show(from, method, asked, last_event_id);
+    // In every answer: a list that is empty since nothing is known here looks like one of an empty cluster.
+    if (from.snapshot && from.snapshot()->standing_by)
+      made.fields.emplace_back("Rollcall-Standing-By", "true");
+    return made;
   } catch (const std::exception& thrown) {
     what = thrown.what();
   } catch (...) {  // NOLINT(bugprone-empty-catch): told below

@@ -202,8 +202,10 @@ std::string worsening(const incident& i, std::size_t partitions) {
 
 std::string ending(const incident& i) {
   return fmt::format("netsplit {} is over after {}: {}", i.id, span(*i.closed_at - i.opened_at),
-                     i.ended == incident_end::healed ? "everybody is connected again"
-                                                     : "those it cut off are gone or were restarted");
+                     i.ended == incident_end::healed
+                         ? "all are connected again. What both sides wrote meanwhile may differ: see "
+                           "RollcallNetsplitHealed in the runbook (/runbook)"
+                         : "those it cut off are gone or were restarted");
 }
 
 }  // namespace rollcall::membership

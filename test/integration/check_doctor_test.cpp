@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <sstream>
 
 #include "test/support/cluster.hpp"
@@ -28,6 +29,7 @@ finished look(const std::string& command, std::uint16_t epmd_port, const std::ve
                                      "2s",
                                      "--cookie-file",
                                      files.write("cookie", cookie, 0400)};
+  if (command == "doctor") arguments.emplace_back("--all");
   arguments.insert(arguments.end(), more.begin(), more.end());
   return run_rollcall(std::move(arguments), {{"ERL_EPMD_PORT", std::to_string(epmd_port)}});
 }
@@ -133,7 +135,8 @@ TEST_P(LinksThatCarryNothing, AreFoundByCheckAndDoctor) {
                                             ", and nothing it sends there arrives")));
   const auto doctor = look_from_there("doctor");
   EXPECT_EQ(doctor.exit_code, 1) << told(doctor);
-  EXPECT_THAT(doctor.output, AllOf(HasSubstr("DEAD"), HasSubstr("it lists " + nodes.name(1))));
+  EXPECT_THAT(doctor.output,
+              AllOf(HasSubstr("\nlinks-dead ("), HasSubstr(nodes.name(0) + " lists " + nodes.name(1))));
   for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(nodes.node(i).nodes().size(), 3U) << "nobody has noticed yet";
 }
 
@@ -212,7 +215,8 @@ TEST(Doctor, TwoThatDoNotSeeEachOtherAreOne) {
   loopback cluster({"a", "b"});
   const auto ended = look("doctor", cluster.mapper().port(), as_flags(cluster.names()));
   EXPECT_EQ(ended.exit_code, 1) << told(ended);
-  EXPECT_THAT(step_of(ended.output, "a@127.0.0.1", "links"), HasSubstr("b@127.0.0.1")) << ended.output;
+  EXPECT_THAT(ended.output,
+              AllOf(HasSubstr("\nlinks-missing (2)\n"), HasSubstr("a@127.0.0.1 does not see b@127.0.0.1")));
   EXPECT_TRUE(cluster.node(0).nodes().empty());
 }
 
@@ -296,6 +300,37 @@ TEST(Doctor, NobodyAnswersIsTwo) {
   const epmd mapper;
   const auto ended = look("doctor", mapper.port(), as_flags({"ghost@127.0.0.1"}));
   EXPECT_EQ(ended.exit_code, 2) << told(ended);
+}
+
+// All that refuse the cookie have answered: that is no doubt about the network.
+TEST(Doctor, AndCheckKnowThatARefusalIsProven) {
+  loopback cluster({"a", "b"});
+  for (const auto* command : {"check", "doctor"}) {
+    const auto ended = look(command, cluster.mapper().port(), as_flags(cluster.names()), "vanilla");
+    EXPECT_EQ(ended.exit_code, 1) << told(ended);
+    EXPECT_THAT(ended.output,
+                AllOf(HasSubstr("\nnode-cookie (2)\n"), HasSubstr("/runbook#rollcallcookierefused")));
+  }
+}
+
+TEST(Doctor, NamesTheHealthyInOneLineAndWritesABundleWithoutTheCookie) {
+  loopback cluster({"a", "b"});
+  connect(cluster);
+  temporary_directory files;
+  const auto bundle = (files.path() / "bundle.txt").string();
+  auto arguments = as_flags(cluster.names());
+  arguments.insert(arguments.begin(), {"doctor", "--name", "rollcall@127.0.0.1", "--bundle", bundle,
+                                       "--cookie-file", files.write("cookie", "chocolate", 0400)});
+  const auto ended = run_rollcall(arguments, {{"ERL_EPMD_PORT", std::to_string(cluster.mapper().port())}});
+  EXPECT_EQ(ended.exit_code, 0) << told(ended);
+  EXPECT_THAT(ended.output, testing::StartsWith("all 2 nodes are well\n"));
+  EXPECT_THAT(ended.output, HasSubstr("a@127.0.0.1 b@127.0.0.1\n"));
+  EXPECT_THAT(ended.output, Not(HasSubstr("handshake")));
+  const auto written = read_file(bundle);
+  EXPECT_THAT(written, AllOf(HasSubstr("==== configuration\n"), HasSubstr("\"verdict\":\"well\""),
+                             HasSubstr("==== /readyz"), Not(HasSubstr("chocolate"))));
+  EXPECT_EQ(std::filesystem::status(bundle).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 TEST(Doctor, RefusesAPortMapperPortThatIsNone) {

@@ -2,6 +2,8 @@
 // is a scripted one on loopback: it sends given bytes to the first connection.
 #include "app/client.hpp"
 
+#include "app/http_client.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -86,16 +88,30 @@ asked ask_for(command what, const std::string& url, bool as_json = false) {
   c.json = as_json;
   std::ostringstream out, complaints;
   asked result;
-  result.code = ask(c, out, complaints);
+  result.code = ask(c, {}, out, complaints);
   result.out = out.str();
   result.complaints = complaints.str();
   return result;
 }
 
-std::string shown(command what, const char* text, int expected_code = answered) {
+std::string shown(command what, const std::string& text, int expected_code = answered,
+                  std::size_t columns = 0, const std::string& subject = {}, const std::string& state = {}) {
   std::ostringstream out;
-  EXPECT_EQ(show(what, json::parse(text), 1'000'000'000ms, out), expected_code);
+  configuration c;
+  c.command = what;
+  c.subject = subject;
+  c.state = state;
+  EXPECT_EQ(
+      show(c, json::parse(text), 1'000'000'000ms, {.columns = columns, .rows = 24, .colour = false}, out),
+      expected_code);
   return out.str();
+}
+
+std::size_t widest(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t most = 0;
+  for (std::string line; std::getline(lines, line);) most = std::max(most, line.size());
+  return most;
 }
 
 TEST(Client, MembersAreATable) {
@@ -120,7 +136,6 @@ TEST(Client, StatusNamesHealthAndDetailsAndIsAnExitCode) {
             "expected  3\n"
             "up        2\n"
             "members   up=2 down=1\n"
-            "unlisted\n"
             "netsplit  no\n"
             "changed   1s ago\n"
             "\ndetails\n"
@@ -145,23 +160,115 @@ TEST(Client, PartitionsNetsplitsAndEventsAreTables) {
                                           "groups":[["a@h","d@h","e@h","f@h"],["b@h","c@h"]],"cause":null},
                                          {"id":1,"type":"partial","opened_at":999000000,"closed_at":999012000,"ended":"healed",
                                           "groups":[],"cause":{"from":"a@h","to":"b@h","reason":"probe","path":"timeout"}}])"),
-            "ID  TYPE     OPENED   LASTED      ENDED   GROUPS                          FIRST BROKEN PAIR\n"
-            "2   full     1m ago   still open  open    4: a@h d@h e@h +1 | 2: b@h c@h\n"
-            "1   partial  16m ago  12s         healed                                  a@h - b@h (probe, "
-            "path: timeout)\n");
+            "2  OPEN  full, opened 1m ago, still open\n"
+            "   groups  4: a@h d@h e@h +1 | 2: b@h c@h\n"
+            "1  over  partial, opened 16m ago, lasted 12s, healed\n"
+            "   first broken pair  a@h - b@h (probe, path: timeout)\n");
   EXPECT_EQ(shown(command::netsplits, "[]"), "no netsplits\n");
   EXPECT_EQ(
       shown(command::events,
             R"([{"id":1,"at":999990000,"type":"member_up","node":"a@h","reason":null,"from":"joining"}])"),
-      "ID  WHEN     TYPE       NODE  DETAIL\n"
-      "1   10s ago  member_up  a@h   from=joining\n");
+      "ID  WHEN     TYPE       WHAT\n"
+      "1   10s ago  member_up  node=a@h from=joining\n");
   const auto* suspect =
       "[{\"id\":2,\"at\":999990000,\"type\":\"member_suspect\",\"node\":\"a@h\",\"reason\":\"closed\","
       "\"text\":\"a@h is suspect: closed (a@h closed the connection)\"}]";
   EXPECT_EQ(shown(command::events, suspect),
-            "ID  WHEN     TYPE            NODE  DETAIL\n"
-            "2   10s ago  member_suspect  a@h   a@h is suspect: closed (a@h closed the connection)\n");
+            "ID  WHEN     TYPE            WHAT\n"
+            "2   10s ago  member_suspect  a@h is suspect: closed (a@h closed the connection)\n");
   EXPECT_EQ(shown(command::events, "[]"), "no events\n");
+}
+
+// What twenty nodes with long names make of each table.
+TEST(Client, TablesKeepToEightyColumns) {
+  std::string members = "[", groups, events = "[";
+  for (int i = 0; i < 20; ++i) {
+    const auto name = "\"app@app-" + std::to_string(i) + ".app-headless.production.svc.cluster.local\"";
+    const auto comma = i == 0 ? "" : ",";
+    members += comma + ("{\"node\":" + name) +
+               ",\"state\":\"suspect\",\"reason\":\"not_registered\",\"since_at\":1000000,\"listed\":true,"
+               "\"visible\":19,\"missing\":19,\"partition\":0,\"creation\":7,\"otp_release\":\"25\"}";
+    groups += comma + name;
+    events +=
+        comma + ("{\"id\":" + std::to_string(i)) +
+        ",\"at\":999990000,\"type\":\"member_suspect\",\"node\":" + name +
+        ",\"text\":" + name.substr(0, name.size() - 1) +
+        " is suspect: closed (app@app-1.app-headless.production.svc.cluster.local closed the connection)\"}";
+  }
+  const auto table = shown(command::members, members + "]", answered, 80);
+  EXPECT_LE(widest(table), 80U) << table;
+  EXPECT_THAT(table, HasSubstr("\nnames end in .app-headless.production.svc.cluster.local\n"));
+  EXPECT_LT(table.find("app@app-2 "), table.find("app@app-10 "));
+  EXPECT_THAT(table, HasSubstr("not_registered"));
+  const auto list = shown(command::events, events + "]", answered, 80);
+  EXPECT_LE(widest(list), 80U) << list;
+  EXPECT_THAT(list, HasSubstr("app@app-0 is suspect: closed (app@app-1 closed"));
+  const auto splits =
+      shown(command::netsplits,
+            "[{\"id\":1,\"type\":\"full\",\"opened_at\":999940000,\"closed_at\":null,\"ended\":\"open\","
+            "\"groups\":[[" +
+                groups + "],[\"app@app-99.app-headless.production.svc.cluster.local\"]],\"cause\":null}]",
+            answered, 80);
+  EXPECT_LE(widest(splits), 80U) << splits;
+  EXPECT_THAT(splits, HasSubstr("20: app@app-0 app@app-1 app@app-2 +17 | 1: app@app-99"));
+  EXPECT_LE(widest(shown(command::partitions, "[[" + groups + "]]", answered, 80)), 80U);
+}
+
+TEST(Client, MembersThatLeftLongAgoAreCountedOnly) {
+  const std::string answer =
+      R"([{"node":"a@h","state":"up","since_at":1000},{"node":"b@h","state":"left","since_at":999500000},
+          {"node":"c@h","state":"left","since_at":1000},{"node":"d@h","state":"left","since_at":1000}])";
+  const auto usual = shown(command::members, answer);
+  EXPECT_THAT(usual, HasSubstr("\nb@h "));
+  EXPECT_THAT(usual, testing::Not(HasSubstr("c@h")));
+  EXPECT_THAT(usual, HasSubstr("2 that left more than 10m ago: --state left\n"));
+  EXPECT_THAT(shown(command::members, answer, answered, 0, "", "left"), HasSubstr("\nc@h "));
+}
+
+TEST(Client, OneMemberAndWhatKeepsItOut) {
+  EXPECT_EQ(shown(command::members, R"({"node":"a@h","state":"up","reason":null,"since_at":999880000})",
+                  answered, 0, "a@h"),
+            "node   a@h\nstate  up\nsince  2m ago\n");
+  EXPECT_EQ(
+      shown(command::why,
+            R"({"node":"a@h","state":"down","reason":"refused","stuck_at":"tcp","text":"nothing listens",
+                      "steps":[{"step":"dns","ok":true,"text":null},{"step":"tcp","ok":false,"text":"nothing listens"},
+                               {"step":"view","ok":null,"text":null}]})",
+            answered, 0, "a@h"),
+      "a@h: down\n  dns   ok\n  tcp   FAILED  nothing listens\n  view  -\n");
+}
+
+TEST(Client, APauseLiesAheadAndStandingByIsSaid) {
+  const auto paused =
+      shown(command::status, R"({"health":"warning","details":[],"paused_until_at":1000540000})", not_well);
+  EXPECT_THAT(paused, HasSubstr("paused, ends  in 9m\n"));
+  EXPECT_THAT(shown(command::status, R"({"health":"warning","details":[],"standing_by":true})", not_well),
+              testing::StartsWith("standing by: another rollcall of this name is at work"));
+  scripted_server server("HTTP/1.1 200 OK\r\nRollcall-Standing-By: true\r\nContent-Length: 2\r\n\r\n[]");
+  const auto empty = ask_for(command::members, server.url());
+  EXPECT_EQ(empty.out, "no members\n");
+  EXPECT_THAT(empty.complaints, HasSubstr("standing by: another rollcall of this name is at work"));
+}
+
+TEST(Client, LinesOfAnAnswerThatGoesOnAreGivenAsTheyCome) {
+  scripted_server server(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "8\r\nid: 7\nda\r\n9\r\nta: {}\n\n:\r\n2\r\n \n\r\n0\r\n\r\n");
+  std::vector<std::string> lines;
+  EXPECT_EQ(http_lines(server.url(), "/api/v1/events/stream", "6", 10s,
+                       [&](std::string_view line) { lines.emplace_back(line); }),
+            200U);
+  EXPECT_EQ(lines, (std::vector<std::string>{"id: 7", "data: {}", "", ": "}));
+  EXPECT_THAT(server.request(), HasSubstr("\r\nLast-Event-ID: 6\r\n"));
+  scripted_server other("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(http_lines(other.url(), "/", "", 10s, [](std::string_view) {}), 503U);
+}
+
+TEST(Client, AnEventIsALine) {
+  std::ostringstream out;
+  show_event(json::parse(R"({"id":3,"at":1000,"type":"member_up","node":"a@h","text":"a@h is up\u001b[2J"})"),
+             {}, out);
+  EXPECT_THAT(out.str(), testing::MatchesRegex("[0-9][0-9]:[0-9][0-9]:[0-9][0-9] a@h is up.u001b.2J\n"));
 }
 
 TEST(Client, WhatIsAskedForFollowsTheCommand) {
@@ -171,6 +278,12 @@ TEST(Client, WhatIsAskedForFollowsTheCommand) {
   c.command = command::events;
   c.last = 7;
   EXPECT_EQ(api_path(c), "/api/v1/events?last=7");
+  c.command = command::members;
+  c.state = "down";
+  EXPECT_EQ(api_path(c), "/api/v1/members?state=down");
+  c.command = command::why;
+  c.subject = "app@h/../x y";
+  EXPECT_EQ(api_path(c), "/api/v1/why/app@h%2F..%2Fx%20y");
 }
 
 TEST(Client, AsksOverHttpAndPrintsTheAnswer) {

@@ -38,6 +38,16 @@ TEST(Log, TextLineHasTimeLevelMessageAndFields) {
                            "info  member up node=a@b round_trip=\"0\\.4 ms\""));
 }
 
+TEST(Log, TextDoesNotSayAgainWhatTheSentenceSays) {
+  collected got;
+  log lines(log_level::info, log_format::text, got.sink());
+  lines.info("a@b is up", {{"event", "member_up"}, {"node", "a@b"}, {"reason", "closed"}});
+  EXPECT_EQ(without_time(got.lines.front()), "info  a@b is up event=member_up reason=closed");
+  log all(log_level::info, log_format::json, got.sink());
+  all.info("a@b is up", {{"node", "a@b"}});
+  EXPECT_THAT(got.lines.back(), testing::HasSubstr(R"("node":"a@b")"));
+}
+
 TEST(Log, LevelsBelowTheLeastAreNotWritten) {
   collected got;
   log lines(log_level::warning, log_format::text, got.sink());

@@ -1,0 +1,132 @@
+// Which change is a line, at which level: an ordinary deploy warns of nothing, and what many did at once is
+// one line.
+#include "app/reporter.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace rollcall::app {
+namespace {
+
+using membership::event;
+using membership::event_type;
+using membership::member_state;
+using membership::reason;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+node_name named(const std::string& alive) {
+  return *node_name::make(alive, "h.example");
+}
+
+event of(event_type type, const std::string& alive, reason why = reason::none, std::string text = {}) {
+  event made{};
+  made.type = type;
+  made.node = named(alive);
+  made.why = why;
+  made.text = text.empty() ? made.node->text() + " did" : std::move(text);
+  return made;
+}
+
+membership::snapshot with(const std::string& alive, member_state state, reason why,
+                          std::chrono::milliseconds for_so_long) {
+  membership::snapshot s{};
+  membership::member m{.name = named(alive)};
+  m.state = state;
+  m.why = why;
+  m.detail = m.name.text() + ": " + std::string(to_string(why));
+  s.at = 1'000'000ms;
+  m.since = s.at - for_so_long;
+  s.members.push_back(std::move(m));
+  return s;
+}
+
+class Reporter : public testing::Test {
+ protected:
+  // Level and message.
+  std::vector<std::string> lines() const {
+    std::vector<std::string> all;
+    for (const auto& each : written_) all.push_back(each.substr(each.find(' ') + 1));
+    return all;
+  }
+  std::vector<std::string> written_;
+  log log_{log_level::info, log_format::text, [this](std::string_view line) { written_.emplace_back(line); }};
+  reporter reporter_{log_};
+};
+
+TEST_F(Reporter, AnOrdinaryStopAndStartWarnOfNothing) {
+  reporter_.happened({of(event_type::member_suspect, "a", reason::closed)});
+  reporter_.changed(with("a", member_state::up, reason::none, 0ms),
+                    with("a", member_state::suspect, reason::dns, 1s), {});
+  reporter_.happened({of(event_type::member_leaving, "b", reason::stopping)});
+  reporter_.happened({of(event_type::member_left, "a", reason::closed)});
+  reporter_.happened({of(event_type::member_joined, "c")});
+  for (const auto why : {reason::dns, reason::not_registered, reason::refused})
+    reporter_.changed({}, with("c", member_state::joining, why, 10s), {});
+  reporter_.happened({of(event_type::member_up, "c")});
+  for (const auto& line : lines()) EXPECT_THAT(line, testing::StartsWith("info "));
+  EXPECT_GE(lines().size(), 7U);
+}
+
+TEST_F(Reporter, WhatSomebodyMustActOnIsAWarning) {
+  reporter_.happened({of(event_type::member_suspect, "a", reason::tick_timeout)});
+  reporter_.happened({of(event_type::member_down, "a", reason::closed)});
+  reporter_.changed({}, with("b", member_state::joining, reason::cookie, 1s), {});
+  ASSERT_EQ(lines().size(), 3U);
+  for (const auto& line : lines()) EXPECT_THAT(line, testing::StartsWith("warning "));
+}
+
+TEST_F(Reporter, AStartThatDoesNotEndIsAWarningOnce) {
+  const auto fresh = with("a", member_state::joining, reason::not_registered, 5s);
+  const auto late = with("a", member_state::joining, reason::not_registered, 61s);
+  reporter_.changed({}, fresh, {});
+  reporter_.changed(fresh, fresh, {});
+  reporter_.changed(fresh, late, {});
+  reporter_.changed(late, late, {});
+  EXPECT_THAT(
+      lines(),
+      ElementsAre("info  a@h.example: not_registered state=joining reason=not_registered",
+                  "warning a@h.example has been listed for 61 s and does not join: it: not_registered "
+                  "reason=not_registered"));
+}
+
+TEST_F(Reporter, WhatManyDidAtOnceIsOneLine) {
+  std::vector<event> events;
+  for (int i = 0; i < 7; ++i) events.push_back(of(event_type::member_up, "n" + std::to_string(i)));
+  events.push_back(of(event_type::member_down, "x", reason::closed));
+  reporter_.happened(events);
+  EXPECT_THAT(lines(),
+              ElementsAre("info  7 members are up: n0@h.example, n1@h.example, n2@h.example and 4 more "
+                          "event=member_up count=7",
+                          HasSubstr("warning x@h.example did event=member_down")));
+  events.resize(4);
+  reporter_.happened(events);
+  EXPECT_EQ(lines().size(), 6U) << "few are a line each";
+}
+
+TEST_F(Reporter, AReasonOfManyIsOneLine) {
+  membership::snapshot all = with("n0", member_state::joining, reason::not_registered, 0ms);
+  for (int i = 1; i < 6; ++i) {
+    all.members.push_back(all.members.front());
+    all.members.back().name = named("n" + std::to_string(i));
+  }
+  reporter_.changed({}, all, {});
+  EXPECT_THAT(
+      lines(),
+      ElementsAre(
+          "info  6 members are not up (not_registered): n0@h.example, n1@h.example, n2@h.example and 3 "
+          "more; of the first: n0@h.example: not_registered count=6 reason=not_registered"));
+}
+
+TEST_F(Reporter, ANameIsSaidOnce) {
+  reporter_.happened({of(event_type::member_suspect, "a", reason::closed,
+                         "a@h.example is suspect: closed (a@h.example closed the connection)")});
+  EXPECT_THAT(lines(), ElementsAre("info  a@h.example is suspect: closed (it closed the connection) "
+                                   "event=member_suspect reason=closed"));
+}
+
+}  // namespace
+}  // namespace rollcall::app
