@@ -1,0 +1,101 @@
+#include "bench/fleet/mesh.hpp"
+
+#include <algorithm>
+
+namespace rollcall::bench {
+
+namespace {
+constexpr std::uint32_t first_creation = 1000;
+}
+
+mesh::mesh(std::size_t size, bool linked, changed_function changed)
+    : size_(size),
+      changed_(std::move(changed)),
+      runs_(size, true),
+      creations_(size, first_creation),
+      links_(size * size, 0),
+      degrees_(size, 0) {
+  if (!linked) return;
+  for (index a = 0; a < size; ++a) {
+    for (index b = 0; b < size; ++b) links_[a * size + b] = a != b;
+    degrees_[a] = size - 1;
+  }
+  links_count_ = size * (size - 1) / 2;
+}
+
+void mesh::set(index a, index b, bool up, std::string_view why) {
+  if (a == b || linked(a, b) == up) return;
+  links_[a * size_ + b] = links_[b * size_ + a] = up;
+  const auto by = up ? std::size_t{1} : ~std::size_t{0};
+  degrees_[a] += by;
+  degrees_[b] += by;
+  links_count_ += by;
+  if (runs_[a]) changed_(a, b, up, why);
+  if (runs_[b]) changed_(b, a, up, why);
+}
+
+std::vector<mesh::index> mesh::group_of(index node) const {
+  std::vector<index> group{node};
+  for (index other = 0; other < size_; ++other) {
+    if (linked(node, other)) group.push_back(other);
+  }
+  return group;
+}
+
+bool mesh::connect(index a, index b) {
+  if (!runs_[a] || !runs_[b] || !path(a, b)) return false;
+  if (linked(a, b)) return true;
+  joining next{group_of(a), group_of(b), 0};
+  if (next.some.size() > next.others.size()) std::swap(next.some, next.others);
+  set(a, b, true, {});
+  if (next.some.size() * next.others.size() > 1) joinings_.push_back(std::move(next));
+  return true;
+}
+
+bool mesh::join_some() {
+  while (!joinings_.empty() && joinings_.front().next == joinings_.front().some.size()) joinings_.pop_front();
+  if (joinings_.empty()) return false;
+  auto& now = joinings_.front();
+  const auto one = now.some[now.next++];
+  if (!runs_[one]) return true;
+  for (const auto other : now.others) {
+    if (runs_[other] && path(one, other)) set(one, other, true, {});
+  }
+  return true;
+}
+
+void mesh::cut(index border) {
+  blocked_.assign(size_ * size_, 0);
+  for (index a = 0; a < size_; ++a) {
+    for (index b = 0; b < size_; ++b) blocked_[a * size_ + b] = (a < border) != (b < border);
+  }
+}
+
+void mesh::cut_pair(index a, index b) {
+  if (blocked_.empty()) blocked_.assign(size_ * size_, 0);
+  blocked_[a * size_ + b] = blocked_[b * size_ + a] = 1;
+}
+
+void mesh::repair() {
+  blocked_.clear();
+}
+
+void mesh::notice(index node) {
+  for (index other = 0; other < size_; ++other) {
+    if (linked(node, other) && !path(node, other)) set(node, other, false, "net_tick_timeout");
+  }
+}
+
+void mesh::stop(index node) {
+  if (!runs_[node]) return;
+  runs_[node] = false;
+  for (index other = 0; other < size_; ++other) set(node, other, false, "connection_closed");
+}
+
+void mesh::start(index node) {
+  if (runs_[node]) return;
+  runs_[node] = true;
+  ++creations_[node];
+}
+
+}  // namespace rollcall::bench

@@ -1,0 +1,346 @@
+#include "bench/fleet/session.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+
+#include "cnode/connection.hpp"
+#include "cnode/flags.hpp"
+
+namespace rollcall::bench {
+
+using namespace std::chrono_literals;
+using namespace rollcall::cnode;
+
+namespace {
+
+constexpr auto net_setup_time = 7'000ms;  // what a connect request waits when packets are lost
+
+byte_string encoded(auto write) {
+  term_writer out;
+  write(out);
+  return out.bytes();
+}
+
+byte_string atom_of(std::string_view text) {
+  return encoded([&](term_writer& out) { out.atom(text); });
+}
+
+void put_length(std::string& out, std::size_t length) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(length >> shift & 0xffU));
+}
+
+// {Key, Value} of a list, or of bindings.
+const term* value_of(const list& pairs, std::string_view key) {
+  for (const auto& each : pairs.items) {
+    const auto* pair = each.as<tuple>();
+    if (pair != nullptr && pair->items.size() == 2 && pair->items[0].is_atom(key)) return &pair->items[1];
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+session::session(fleet& of, tcp::socket socket, mesh::index node)
+    : fleet_(of), socket_(std::move(socket)), node_(node) {}
+
+asio::awaitable<bool> session::shake_hands() {
+  static challenges all;
+  identity own{*node_name::parse(played_name(node_)), flags::ours | flags::published,
+               fleet_.mesh().creation(node_)};
+  accepting_handshake handshake(std::move(own), {fleet_.options().cookie}, all.issue());
+  bool named = false;
+  while (true) {
+    const auto frame = co_await read_handshake_frame(socket_);
+    if (!frame) co_return false;
+    auto step = handshake.receive(*frame);
+    if (!step) co_return false;
+    if (!std::exchange(named, true)) step = handshake.answer_name(accepting_handshake::verdict::ok);
+    const auto written = co_await write_handshake_frames(socket_, step->send);
+    if (!written) co_return false;
+    if (step->finished) break;
+  }
+  watcher_ = handshake.peer()->name.text();
+  co_return true;
+}
+
+asio::awaitable<void> session::run(std::shared_ptr<session> self) {
+  boost::system::error_code ignored;
+  self->socket_.set_option(tcp::no_delay(true), ignored);
+  if (!co_await self->shake_hands()) co_return;
+  self->traffic_ = &self->fleet_.traffic_with(self->watcher_);
+  ++self->traffic_->connections;
+  self->fleet_.attached(self);
+  std::string frame;
+  while (true) {
+    std::array<std::uint8_t, 4> prefix{};
+    const auto [code, size] = co_await asio::async_read(self->socket_, asio::buffer(prefix), as_result);
+    if (code) break;
+    const auto length = frame_length(prefix);
+    if (!length) break;
+    self->traffic_->bytes_in += 4 + *length;
+    ++self->traffic_->frames_in;
+    if (*length == 0) continue;
+    frame.resize(*length);
+    const auto [failed, read] = co_await asio::async_read(self->socket_, asio::buffer(frame), as_result);
+    if (failed) break;
+    if (const auto message = parse_message(frame)) self->receive(*message);
+  }
+  self->close();
+  self->fleet_.detached(*self);
+}
+
+void session::close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+void session::send(std::string_view frames) {
+  if (!socket_.is_open()) return;
+  traffic_->bytes_out += frames.size();
+  ++traffic_->frames_out;
+  queue_.append(frames);
+  if (std::exchange(writes_, true)) return;
+  asio::co_spawn(
+      socket_.get_executor(), [self = shared_from_this()] { return self->write(); }, asio::detached);
+}
+
+asio::awaitable<void> session::write() {
+  while (!queue_.empty()) {
+    writing_.clear();
+    writing_.swap(queue_);
+    const auto [code, size] = co_await asio::async_write(socket_, asio::buffer(writing_), as_result);
+    if (code) break;
+  }
+  writes_ = false;
+}
+
+void session::later(std::chrono::milliseconds after, std::function<void()> what) {
+  const auto timer = std::make_shared<asio::steady_timer>(socket_.get_executor(), after);
+  timer->async_wait([timer, what = std::move(what)](boost::system::error_code) { what(); });
+}
+
+pid session::next_process() {
+  return {played_name(node_), next_process_++, 0, fleet_.mesh().creation(node_)};
+}
+
+void session::tell(mesh::index peer, bool up, std::string_view why) {
+  if (watch_payload_.empty()) return;
+  std::string payload = watch_payload_;
+  if (up) {
+    payload += encoded([](term_writer& out) { out.tuple_header(2).atom("up"); });
+    payload += fleet_.encoded_name(peer);
+  } else {
+    payload += encoded([](term_writer& out) { out.tuple_header(3).atom("down"); });
+    payload += fleet_.encoded_name(peer) + atom_of(why);
+  }
+  std::string frame;
+  frame.reserve(4 + watch_prefix_.size() + payload.size());
+  put_length(frame, watch_prefix_.size() + payload.size());
+  send(frame.append(watch_prefix_).append(payload));
+}
+
+void session::receive(const message& received) {
+  if (const auto* asked = std::get_if<control::spawn_request>(&received.control)) {
+    spawn(*asked, received.payload);
+    return;
+  }
+  const auto* sent_to = std::get_if<control::reg_send>(&received.control);
+  if (sent_to == nullptr) return;
+  ++traffic_->asked["! " + sent_to->to.text];
+  const auto front = read_call_front(received.payload);
+  if (sent_to->to.text != "net_kernel" || !front) return;
+  const auto yes = encoded([&](term_writer& out) { out.tuple_header(2).write(front->tag).atom("yes"); });
+  send(encode_message(control::send{front->caller}, yes));
+}
+
+void session::spawn(const control::spawn_request& asked, byte_view payload) {
+  if (asked.module.text == "erl_eval" && asked.function.text == "exprs") {
+    watch(asked, payload);
+    return;
+  }
+  // erpc:execute_call(Ref, Module, Function, Arguments)
+  const auto decoded = decode_term(payload);
+  const auto* parts = decoded ? decoded->as<list>() : nullptr;
+  if (parts == nullptr || parts->items.size() != 4) return;
+  const auto* module = parts->items[1].as<atom>();
+  const auto* function = parts->items[2].as<atom>();
+  if (module == nullptr || function == nullptr) return;
+  const auto what = module->text + ":" + function->text;
+  ++traffic_->asked[what];
+  auto value = answer(asked, what, parts->items[3]);
+  if (value.empty()) return;
+  if (fleet_.options().delay == 0ms) {
+    reply(asked, std::move(value));
+  } else {
+    later(fleet_.options().delay, [self = shared_from_this(), asked, value] { self->reply(asked, value); });
+  }
+}
+
+void session::reply(const control::spawn_request& asked, byte_string value) {
+  end(asked,
+      encoded([&](term_writer& out) { out.tuple_header(3).write(asked.id).atom("return").raw(value); }));
+}
+
+// A process that ran a call ends with its answer: both frames in one write, as a node sends them.
+void session::end(const control::spawn_request& asked, byte_view reason) {
+  const auto process = next_process();
+  bool told = true;
+  if (const auto* options = asked.options.as<list>()) {
+    if (const auto* wanted = value_of(*options, "reply"))
+      told = wanted->is_atom("yes") || wanted->is_atom("success_only");
+  }
+  byte_string frames;
+  if (told) {
+    frames = encode_message(
+        control::spawn_reply{asked.id, asked.from, control::spawn_reply::flag_monitor, process});
+  }
+  // MONITOR_P_EXIT with the reason as it is encoded already.
+  term_writer out;
+  out.version().tuple_header(5).integer(21).write(process).write(asked.from).write(asked.id).raw(reason);
+  put_length(frames, 1 + out.view().size());
+  frames.push_back(pass_through);
+  send(frames.append(out.view()));
+}
+
+void session::watch(const control::spawn_request& asked, byte_view payload) {
+  ++traffic_->asked["erl_eval:exprs"];
+  const auto decoded = decode_term(payload);
+  const auto* parts = decoded ? decoded->as<list>() : nullptr;
+  const auto* bindings = parts != nullptr && parts->items.size() == 2 ? parts->items[1].as<list>() : nullptr;
+  const auto* us = bindings == nullptr ? nullptr : value_of(*bindings, "Us");
+  const auto* token = bindings == nullptr ? nullptr : value_of(*bindings, "Token");
+  if (us == nullptr || token == nullptr || us->as<pid>() == nullptr) return;
+  send(encode_message(
+      control::spawn_reply{asked.id, asked.from, control::spawn_reply::flag_monitor, next_process()}));
+  const auto begun = encode_message(control::send{*us->as<pid>()}, atom_of("x"));
+  watch_prefix_ = begun.substr(4, begun.size() - 4 - atom_of("x").size());
+  watch_payload_ =
+      encoded([&](term_writer& out) { out.tuple_header(3).atom("rollcall_watcher").write(*token); });
+  const auto payload_now = watch_payload_ + atom_of("watching");
+  std::string frame;
+  put_length(frame, watch_prefix_.size() + payload_now.size());
+  send(frame.append(watch_prefix_).append(payload_now));
+}
+
+byte_string session::answer(const control::spawn_request& asked, const std::string& what,
+                            const term& arguments) {
+  const auto* given = arguments.as<list>();
+  if (what == "erlang:nodes") return visible();
+  if (what == "net_kernel:nodes_info") return links();
+  if (what == "init:get_status") {
+    return encoded([](term_writer& out) { out.tuple_header(2).atom("started").atom("started"); });
+  }
+  if (what == "erlang:system_info") return encoded([](term_writer& out) { out.text("25"); });
+  if (what == "net_kernel:get_net_ticktime") {
+    return encoded([&](term_writer& out) { out.integer(fleet_.options().net_ticktime.count() / 1000); });
+  }
+  if (what == "init:get_argument") return atom_of("error");
+  if (what == "application:get_all_env") {
+    return encoded([](term_writer& out) {
+      out.list_header(1).tuple_header(2).atom("prevent_overlapping_partitions").atom("true").nil();
+    });
+  }
+  if (what == "net_kernel:connect_node" && given != nullptr && given->items.size() == 1) {
+    return connected(asked, given->items[0]);
+  }
+  if (what == "gen_tcp:connect") return path_to(asked, arguments);
+  if (what == "lists:zipwith3") return sent(arguments);
+  if (what == "global:disconnect") return encoded([](term_writer& out) { out.nil(); });
+  return atom_of("undefined");
+}
+
+byte_string session::visible() const {
+  byte_string names;
+  std::size_t count = 0;
+  for (mesh::index peer = 0; peer < fleet_.mesh().size(); ++peer) {
+    if (!fleet_.mesh().linked(node_, peer)) continue;
+    names += fleet_.encoded_name(peer);
+    ++count;
+  }
+  return encoded([&](term_writer& out) { out.list_header(count).raw(names).nil(); });
+}
+
+// As {ok, [{Node, [{in, N}, {out, N}]}]}: counters that stand still.
+byte_string session::links() const {
+  return encoded([&](term_writer& out) {
+    out.tuple_header(2).atom("ok").list_header(fleet_.mesh().degree(node_));
+    for (mesh::index peer = 0; peer < fleet_.mesh().size(); ++peer) {
+      if (!fleet_.mesh().linked(node_, peer)) continue;
+      out.tuple_header(2).raw(fleet_.encoded_name(peer)).list_header(2);
+      out.tuple_header(2).atom("in").integer(7).tuple_header(2).atom("out").integer(7).nil();
+    }
+    out.nil();
+  });
+}
+
+byte_string session::connected(const control::spawn_request& asked, const term& to) {
+  const auto* name = to.as<atom>();
+  const auto peer = name == nullptr ? std::nullopt : fleet_.index_of(name->text);
+  if (!peer) return atom_of("false");
+  if (!fleet_.mesh().linked(node_, *peer) && !fleet_.mesh().path(node_, *peer)) {
+    later(net_setup_time, [self = shared_from_this(), asked] { self->reply(asked, atom_of("false")); });
+    return {};
+  }
+  return atom_of(fleet_.connect(node_, *peer) ? "true" : "false");
+}
+
+byte_string session::path_to(const control::spawn_request& asked, const term& arguments) {
+  const auto* given = arguments.as<list>();
+  std::string host;
+  std::chrono::milliseconds limit{1'000};
+  if (given != nullptr && given->items.size() == 4) {
+    if (const auto* text = given->items[0].as<list>()) {
+      for (const auto& each : text->items) host.push_back(static_cast<char>(*each.as<std::int64_t>()));
+    }
+    if (const auto* wanted = given->items[3].as<std::int64_t>()) limit = std::chrono::milliseconds(*wanted);
+  }
+  const auto failed = [](std::string_view why) {
+    return encoded([&](term_writer& out) { out.tuple_header(2).atom("error").atom(why); });
+  };
+  const auto peer = fleet_.index_of("n@" + host);
+  if (!peer) return failed("nxdomain");
+  if (!fleet_.mesh().path(node_, *peer)) {
+    later(limit, [self = shared_from_this(), asked, failed] { self->reply(asked, failed("timeout")); });
+    return {};
+  }
+  if (!fleet_.mesh().runs(*peer)) return failed("econnrefused");
+  return encoded([](term_writer& out) { out.tuple_header(2).atom("ok").atom("port"); });
+}
+
+// lists:zipwith3(fun erlang:send/3, [{net_kernel, To}], [Message], [Options]): each goes over its link, if
+// there is one, and is answered over the other end's own link to the caller, if it arrives.
+byte_string session::sent(const term& arguments) {
+  const auto* given = arguments.as<list>();
+  const auto* to = given != nullptr && given->items.size() == 4 ? given->items[1].as<list>() : nullptr;
+  const auto* messages = to == nullptr ? nullptr : given->items[2].as<list>();
+  if (messages == nullptr || messages->items.size() != to->items.size()) return atom_of("badarg");
+  traffic_->asked["probed"] += to->items.size();
+  term_writer results;
+  results.list_header(to->items.size());
+  for (std::size_t i = 0; i < to->items.size(); ++i) {
+    const auto* process = to->items[i].as<tuple>();
+    const auto* name =
+        process == nullptr || process->items.size() != 2 ? nullptr : process->items[1].as<atom>();
+    const auto peer = name == nullptr ? std::nullopt : fleet_.index_of(name->text);
+    if (!peer || !fleet_.mesh().linked(node_, *peer)) {
+      results.atom("noconnect");
+      continue;
+    }
+    results.atom("ok");
+    if (!fleet_.mesh().path(node_, *peer)) continue;
+    const auto over = fleet_.session_of(*peer, watcher_);
+    const auto* message = messages->items[i].as<tuple>();
+    const auto* from =
+        message == nullptr || message->items.size() != 3 ? nullptr : message->items[1].as<tuple>();
+    if (!over || from == nullptr || from->items.size() != 2 || from->items[0].as<pid>() == nullptr) continue;
+    const auto yes =
+        encoded([&](term_writer& out) { out.tuple_header(2).write(from->items[1]).atom("yes"); });
+    over->send(encode_message(control::send{*from->items[0].as<pid>()}, yes));
+  }
+  results.nil();
+  return results.bytes();
+}
+
+}  // namespace rollcall::bench

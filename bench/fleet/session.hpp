@@ -1,0 +1,51 @@
+// One link of a played node, from its handshake to its end.
+#pragma once
+
+#include "bench/fleet/played_node.hpp"
+
+namespace rollcall::bench {
+
+class session : public std::enable_shared_from_this<session> {
+ public:
+  session(fleet&, tcp::socket, mesh::index node);
+
+  static asio::awaitable<void> run(std::shared_ptr<session>);
+  void send(std::string_view frames);
+  void close();
+  // What the node's watcher sends, if this link has one.
+  void tell(mesh::index peer, bool up, std::string_view why);
+  mesh::index node() const noexcept { return node_; }
+  const std::string& watcher() const noexcept { return watcher_; }
+
+ private:
+  asio::awaitable<bool> shake_hands();
+  asio::awaitable<void> write();
+  void receive(const cnode::message&);
+  void spawn(const cnode::control::spawn_request&, cnode::byte_view payload);
+  void watch(const cnode::control::spawn_request&, cnode::byte_view payload);
+  void reply(const cnode::control::spawn_request&, cnode::byte_string value);
+  void end(const cnode::control::spawn_request&, cnode::byte_view reason);
+  // The encoded answer to a call; empty when it comes later.
+  cnode::byte_string answer(const cnode::control::spawn_request&, const std::string& what,
+                            const cnode::term& arguments);
+  cnode::byte_string visible() const;
+  cnode::byte_string links() const;
+  cnode::byte_string connected(const cnode::control::spawn_request&, const cnode::term& to);
+  cnode::byte_string path_to(const cnode::control::spawn_request&, const cnode::term& arguments);
+  cnode::byte_string sent(const cnode::term& arguments);
+  void later(std::chrono::milliseconds, std::function<void()>);
+  cnode::pid next_process();
+
+  fleet& fleet_;
+  tcp::socket socket_;
+  mesh::index node_;
+  std::string watcher_;  // the name of the node at the other end
+  traffic* traffic_ = nullptr;
+  std::string queue_, writing_;
+  bool writes_ = false;
+  std::string watch_prefix_,
+      watch_payload_;  // of each message: control, and {rollcall_watcher, Token, ... of the payload
+  std::uint32_t next_process_ = 100;
+};
+
+}  // namespace rollcall::bench

@@ -1,0 +1,84 @@
+// The pieces of bench_scale: the fleet under its control, the hidden Erlang node that watches beside
+// Rollcall, and how long /healthz takes meanwhile.
+#pragma once
+
+#include <atomic>
+#include <boost/json.hpp>
+#include <mutex>
+#include <thread>
+
+#include "bench/measure.hpp"
+#include "test/support/beam.hpp"
+#include "test/support/process.hpp"
+#include "test/support/rollcall_program.hpp"
+
+namespace rollcall::bench {
+
+// What passed between the fleet and one of those who watch it.
+struct passed {
+  double frames = 0, bytes = 0;  // both ways
+  std::map<std::string, double> asked;
+  std::size_t links = 0;
+
+  passed since(const passed& before) const;
+};
+
+class fleet_program {
+ public:
+  fleet_program(std::size_t size, bool linked);
+  void tell(const std::string& command) { ask(command); }
+  passed with(const std::string& watcher);
+  bool whole();
+  std::size_t size() const noexcept { return size_; }
+  std::vector<std::string> names() const;
+
+ private:
+  std::string ask(const std::string& command);
+  boost::json::value counts() { return boost::json::parse(ask("counts")); }
+
+  std::size_t size_;
+  test::process process_;
+  std::size_t read_ = 0;
+};
+
+// A new connection every 20 ms that asks for /healthz.
+class health_clock {
+ public:
+  explicit health_clock(const test::rollcall_program&);
+  ~health_clock();
+  health_clock(const health_clock&) = delete;
+  health_clock& operator=(const health_clock&) = delete;
+
+  struct latency {
+    double median = 0, late = 0, worst = 0;  // ms; `late`: the 99th percentile
+    std::size_t asked = 0, unanswered = 0;
+  };
+  latency take();  // since the last call
+
+ private:
+  std::mutex lock_;
+  std::vector<double> taken_;
+  std::size_t unanswered_ = 0;
+  std::jthread thread_;
+};
+
+// The same watcher on each node, the views it sends kept up to date, and questions at the same rate, asked by
+// a hidden Erlang node.
+class erlang_observer {
+ public:
+  explicit erlang_observer(const fleet_program&);
+  // Until every node was asked once and watches.
+  void wait_until_watching();
+  // What Rollcall asked of a node in a minute, on average; asked from now on, every `interval`.
+  void ask_like(const passed& a_minute, std::chrono::seconds interval);
+  pid_t id() const { return node_->id(); }
+  const std::string& name() const { return node_->name(); }
+  // How many of its views are as large as they are when all nodes are linked.
+  std::size_t whole_views();
+
+ private:
+  std::size_t size_;
+  std::optional<test::beam> node_;
+};
+
+}  // namespace rollcall::bench

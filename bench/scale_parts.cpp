@@ -1,0 +1,260 @@
+#include "bench/scale.hpp"
+#include "test/support/wait.hpp"
+
+namespace rollcall::bench {
+
+using test::eventually;
+
+passed passed::since(const passed& before) const {
+  passed result{frames - before.frames, bytes - before.bytes, {}, links};
+  for (const auto& [what, times] : asked) {
+    const auto known = before.asked.find(what);
+    const auto more = times - (known == before.asked.end() ? 0 : known->second);
+    if (more > 0) result.asked.emplace(what, more);
+  }
+  return result;
+}
+
+fleet_program::fleet_program(std::size_t size, bool linked)
+    : size_(size), process_([&] {
+        test::process_options options{.arguments = {ROLLCALL_FLEET, std::to_string(size)},
+                                      .network_namespace = {},
+                                      .write_input = true};
+        if (!linked) options.arguments.emplace_back("unlinked");
+        return options;
+      }()) {
+  if (!eventually([&] { return process_.output().starts_with("ready\n"); }, 20s, "the fleet is ready")) {
+    throw std::runtime_error("no fleet: " + process_.errors());
+  }
+  read_ = std::string("ready\n").size();
+}
+
+std::string fleet_program::ask(const std::string& command) {
+  process_.write(command + "\n");
+  std::string answer;
+  const auto answered = [&] {
+    const auto all = process_.output();
+    const auto end = all.find('\n', read_);
+    if (end == std::string::npos) return false;
+    answer = all.substr(read_, end - read_);
+    read_ = end + 1;
+    return true;
+  };
+  if (!eventually(answered, 60s, "the fleet answers", 1ms)) throw std::runtime_error("the fleet is mute");
+  if (answer.starts_with("unknown")) throw std::runtime_error(answer);
+  return answer;
+}
+
+passed fleet_program::with(const std::string& watcher) {
+  const auto all = counts();
+  const auto* of = all.at("watchers").as_object().if_contains(watcher);
+  passed found;
+  if (of == nullptr) return found;
+  const auto number = [&](std::string_view key) { return of->at(key).to_number<double>(); };
+  found.frames = number("frames_in") + number("frames_out");
+  found.bytes = number("bytes_in") + number("bytes_out");
+  found.links = static_cast<std::size_t>(number("links"));
+  for (const auto& [what, times] : of->at("asked").as_object())
+    found.asked.emplace(what, times.to_number<double>());
+  return found;
+}
+
+bool fleet_program::whole() {
+  return counts().at("whole").as_bool();
+}
+
+std::vector<std::string> fleet_program::names() const {
+  std::vector<std::string> all;
+  for (std::size_t at = 0; at < size_; ++at)
+    all.push_back(fmt::format("n@127.20.{}.{}", at / 250, at % 250 + 1));
+  return all;
+}
+
+health_clock::health_clock(const test::rollcall_program& program)
+    : thread_([this, port = program.http_port()](const std::stop_token& over) {
+        while (!over.stop_requested()) {
+          const auto begun = std::chrono::steady_clock::now();
+          const auto answer = test::http_get("127.0.0.1", port, "/healthz");
+          const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
+          {
+            const std::lock_guard held(lock_);
+            taken_.push_back(took.count());
+            if (answer.status != 200) ++unanswered_;
+          }
+          std::this_thread::sleep_until(begun + 20ms);
+        }
+      }) {}
+
+health_clock::~health_clock() = default;
+
+health_clock::latency health_clock::take() {
+  std::vector<double> all;
+  latency found;
+  {
+    const std::lock_guard held(lock_);
+    all.swap(taken_);
+    found.unanswered = std::exchange(unanswered_, 0);
+  }
+  found.asked = all.size();
+  if (all.empty()) return found;
+  std::ranges::sort(all);
+  const auto at = [&](double part) {
+    return all[std::min(all.size() - 1, static_cast<std::size_t>(part * static_cast<double>(all.size())))];
+  };
+  found.median = at(0.5);
+  found.late = at(0.99);
+  found.worst = all.back();
+  return found;
+}
+
+namespace {
+
+// Views as sorted lists of atoms, the smallest form that a lookup can work with.
+constexpr auto observer_module = R"erl(
+-module(observer).
+-export([start/1, ask/2, watching/0, whole/1]).
+
+watcher() ->
+    "Ends = erlang:monitor(process, Us), ok = net_kernel:monitor_nodes(true, [nodedown_reason]), "
+    "Tell = fun(What) -> erlang:send(Us, {rollcall_watcher, Token, What}, [noconnect]) end, Tell(watching), "
+    "Watch = fun Again() -> receive {nodeup, Node, _} -> Tell({up, Node}), Again(); "
+    "{nodedown, Node, Info} -> Tell({down, Node, proplists:get_value(nodedown_reason, Info)}), Again(); "
+    "{'DOWN', Ends, process, _, _} -> ok; _ -> Again() end end, Watch().".
+
+start(Nodes) ->
+    {ok, Tokens, _} = erl_scan:string(watcher()),
+    {ok, Forms} = erl_parse:parse_exprs(Tokens),
+    Self = self(),
+    register(observer, spawn(fun() ->
+        Us = self(),
+        net_kernel:monitor_nodes(true, [{node_type, all}]),
+        Connectors = [spawn(fun() -> connect(Us, N, Forms) end) || N <- Nodes],
+        Self ! started,
+        loop(#{nodes => Nodes, forms => Forms, connectors => Connectors}, #{}, #{}, #{})
+    end)),
+    receive started -> ok end.
+
+connect(Us, N, Forms) ->
+    case net_kernel:hidden_connect_node(N) of
+        true ->
+            Token = make_ref(),
+            Us ! {token, N, Token},
+            erpc:cast(N, erlang, nodes, []),
+            spawn_request(N, erl_eval, exprs, [Forms, [{'Us', Us}, {'Token', Token}]], [{reply, no}]),
+            Us ! {view, N, lists:sort(erpc:call(N, erlang, nodes, [], 10000))};
+        _ -> timer:sleep(1000), connect(Us, N, Forms)
+    end.
+
+loop(State, Tokens, Views, Watching) ->
+    receive
+        {rollcall_watcher, Token, What} ->
+            case Tokens of
+                #{Token := N} ->
+                    case What of
+                        watching -> loop(State, Tokens, Views, Watching#{N => true});
+                        {up, P} -> loop(State, Tokens, change(fun ordsets:add_element/2, N, P, Views), Watching);
+                        {down, P, _} -> loop(State, Tokens, change(fun ordsets:del_element/2, N, P, Views), Watching)
+                    end;
+                _ -> loop(State, Tokens, Views, Watching)
+            end;
+        {token, N, Token} -> loop(State, Tokens#{Token => N}, Views, Watching);
+        {view, N, Names} -> loop(State, Tokens, Views#{N => Names}, Watching);
+        {nodedown, N, _} ->
+            Us = self(),
+            #{forms := Forms, nodes := Nodes} = State,
+            case lists:member(N, Nodes) of
+                true -> spawn(fun() -> timer:sleep(500), connect(Us, N, Forms) end);
+                false -> ok
+            end,
+            loop(State, Tokens, maps:remove(N, Views), maps:remove(N, Watching));
+        {watching, From} -> From ! {watching, map_size(Watching)}, loop(State, Tokens, Views, Watching);
+        {whole, From, Size} ->
+            From ! {whole, length([N || {N, V} <- maps:to_list(Views), length(V) =:= Size])},
+            loop(State, Tokens, Views, Watching);
+        {nodes, From} -> From ! {nodes, maps:keys(Watching)}, loop(State, Tokens, Views, Watching);
+        _ -> loop(State, Tokens, Views, Watching)
+    end.
+
+change(How, N, P, Views) ->
+    case Views of
+        #{N := V} -> Views#{N := How(P, V)};
+        _ -> Views
+    end.
+
+watching() -> observer ! {watching, self()}, receive {watching, N} -> N end.
+whole(Size) -> observer ! {whole, self(), Size}, receive {whole, N} -> N end.
+
+%% Each round: init:get_status/0 of all, nodes/0 of so many of them, and of each so many probes of others.
+ask({Views, Probes}, Ms) ->
+    spawn(fun() -> rounds(Views, Probes, Ms, 0) end), ok.
+
+rounds(Views, Probes, Ms, At) ->
+    Begun = erlang:monotonic_time(millisecond),
+    observer ! {nodes, self()},
+    All = receive {nodes, N} -> lists:sort(N) end,
+    Count = length(All),
+    Shifted = fun(By) -> {A, B} = lists:split(By rem max(1, Count), All), B ++ A end,
+    Status = [erpc:send_request(N, init, get_status, []) || N <- All],
+    Some = lists:sublist(Shifted(At * Views), Views),
+    Asked = [{N, erpc:send_request(N, erlang, nodes, [])} || N <- Some],
+    Others = [Shifted(1 + (At * Probes + I) rem max(1, Count - 1)) || I <- lists:seq(1, Probes)],
+    Probed = [probe(N, [lists:nth(K, O) || O <- Others]) || Probes > 0, {K, N} <- lists:zip(lists:seq(1, Count), All)],
+    [catch erpc:receive_response(R, 5000) || R <- Status],
+    [try observer ! {view, N, lists:sort(erpc:receive_response(R, 5000))} catch _:_ -> ok end || {N, R} <- Asked],
+    [try [receive {Ref, yes} -> ok after 1000 -> ok end || {ok, Ref} <- lists:zip(erpc:receive_response(R, 5000), Refs)]
+     catch _:_ -> ok end || {R, Refs} <- Probed],
+    flush(),
+    timer:sleep(max(0, Ms - (erlang:monotonic_time(millisecond) - Begun))),
+    rounds(Views, Probes, Ms, At + 1).
+
+flush() -> receive _ -> flush() after 0 -> ok end.
+
+probe(On, To) ->
+    Refs = [make_ref() || _ <- To],
+    Messages = [{'$gen_call', {self(), Ref}, {is_auth, On}} || Ref <- Refs],
+    {erpc:send_request(On, lists, zipwith3, [fun erlang:send/3, [{net_kernel, N} || N <- To], Messages,
+                                             [[noconnect, nosuspend] || _ <- To]]), Refs}.
+)erl";
+
+}  // namespace
+
+erlang_observer::erlang_observer(const fleet_program& fleet) : size_(fleet.size()) {
+  node_.emplace(test::beam_options{.name = "observer@127.0.0.1",
+                                   .network_namespace = {},
+                                   .environment = {{"ERL_FLAGS", ""}},
+                                   .hidden = true});
+  test::temporary_directory files;
+  const auto source = files.write("observer.erl", observer_module);
+  const auto loaded =
+      node_->eval(fmt::format("case compile:file(\"{}\", [binary, return]) of {{ok, observer, Code, _}} -> "
+                              "code:load_binary(observer, \"observer\", Code); Other -> Other end",
+                              source));
+  if (loaded != "{module,observer}") throw std::runtime_error(loaded);
+  std::string list;
+  for (const auto& name : fleet.names()) list += (list.empty() ? "'" : ",'") + name + "'";
+  node_->eval("observer:start([" + list + "])");
+}
+
+void erlang_observer::wait_until_watching() {
+  const auto all = [&] { return node_->eval("observer:watching()") == std::to_string(size_); };
+  if (!eventually(all, 120s, "the Erlang node watches all", 200ms))
+    throw std::runtime_error("it does not watch");
+}
+
+void erlang_observer::ask_like(const passed& a_minute, std::chrono::seconds interval) {
+  const auto rounds = 60.0 / static_cast<double>(interval.count());
+  const auto of = [&](const std::string& what) {
+    const auto found = a_minute.asked.find(what);
+    return found == a_minute.asked.end() ? 0 : found->second / rounds;
+  };
+  const auto calls = of("lists:zipwith3"), targets = of("probed");
+  node_->eval(fmt::format("observer:ask({{{}, {}}}, {})", std::lround(of("erlang:nodes")),
+                          std::lround(calls == 0 ? 0 : targets / static_cast<double>(size_)),
+                          std::chrono::milliseconds(interval).count()));
+}
+
+std::size_t erlang_observer::whole_views() {
+  return static_cast<std::size_t>(number(node_->eval(fmt::format("observer:whole({})", size_ - 1))));
+}
+
+}  // namespace rollcall::bench
