@@ -1,0 +1,28 @@
+#include "bench/core/allocations.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+std::uint64_t counted = 0;  // programs of one thread use this
+}
+
+void* operator new(std::size_t size) {
+  ++counted;
+  if (void* found = std::malloc(size == 0 ? 1 : size)) return found;
+  throw std::bad_alloc();
+}
+void operator delete(void* where) noexcept {
+  std::free(where);
+}
+void operator delete(void* where, std::size_t) noexcept {
+  std::free(where);
+}
+
+namespace rollcall::bench {
+
+std::uint64_t allocations() noexcept {
+  return counted;
+}
+
+}  // namespace rollcall::bench

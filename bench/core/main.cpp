@@ -1,0 +1,79 @@
+// What the core of membership costs by itself: steps, facts, allocations and CPU of a quiet minute, a silent
+// cut and its repair, half of the nodes gone and back, and of a mesh that forms; each in played time, so that
+// all but the CPU is the same in every run.
+//
+//   bench_core [SIZE] [REST_MS] [PART]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "bench/core/played_cluster.hpp"
+
+namespace {
+
+using namespace rollcall::bench;
+using rollcall::membership::snapshot;
+
+bool whole(const snapshot& now, std::size_t size) {
+  return now.up == size && now.partitions.size() == 1 && now.links_missing == 0;
+}
+bool open(const snapshot& now, std::size_t) {
+  return std::ranges::any_of(*now.incidents, [](const auto& i) { return !i.closed_at; });
+}
+bool none_open(const snapshot& now, std::size_t size) {
+  return !open(now, size);
+}
+bool half(const snapshot& now, std::size_t size) {
+  return now.up <= size - size / 2;
+}
+
+void row(std::string_view what, milliseconds took, played_cluster& core) {
+  const auto s = core.take();
+  fmt::print(
+      "{:<34}{:>8.2f} s{:>7} steps{:>9} facts{:>9} actions ({} views, {} probes, {} paths, {} connects)"
+      "{:>11} allocations{:>10.1f} ms CPU, worst step {:.1f} ms\n",
+      what, static_cast<double>(took.count()) / 1e3, s.steps, s.facts, s.actions, s.views_asked,
+      s.probes_asked, s.paths_asked, s.connects_asked, s.allocations, s.cpu_ms, s.worst_step_ms);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::size_t size = argc > 1 ? std::stoul(argv[1]) : 1'000;
+  const milliseconds rest(argc > 2 ? std::stoi(argv[2]) : 20);
+  const std::string part = argc > 3 ? argv[3] : "all";
+  const auto wanted = [&](std::string_view which) { return part == "all" || part == which; };
+  if (part != "formation") {
+    played_cluster core(size, true, rest);
+    row("start to whole", core.until(milliseconds(60'000), whole), core);
+    core.pass(milliseconds(30'000));
+    core.take();
+    core.pass(milliseconds(60'000));
+    row("a quiet minute", milliseconds(60'000), core);
+    if (wanted("cut")) {
+      core.nodes().cut(static_cast<mesh::index>(size / 2));
+      row("silent halves to incident", core.until(milliseconds(60'000), open), core);
+      core.pass(milliseconds(15'000));
+      row("  15 s of it", milliseconds(15'000), core);
+      core.nodes().repair();
+      row("repair to closed incident", core.until(milliseconds(120'000), none_open), core);
+      row("  and whole", core.until(milliseconds(60'000), whole), core);
+    }
+    if (wanted("half")) {
+      const auto last = static_cast<mesh::index>(size);
+      for (auto node = last - last / 2; node < last; ++node) core.stop(node);
+      row("half gone, until seen", core.until(milliseconds(60'000), half), core);
+      core.pass(milliseconds(20'000));
+      row("  20 s of it", milliseconds(20'000), core);
+      for (auto node = last - last / 2; node < last; ++node) core.start(node);
+      row("back to whole", core.until(milliseconds(180'000), whole), core);
+    }
+  }
+  if (wanted("formation")) {
+    played_cluster core(size, false, rest);
+    row("formation of unlinked nodes", core.until(milliseconds(180'000), whole), core);
+  }
+  return 0;
+}

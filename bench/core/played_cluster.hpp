@@ -1,0 +1,64 @@
+// Membership before a played mesh, in played time: every action is answered as the mesh stands then. No I/O
+// and no clock, so that the same history gives the same counts each time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bench/fleet/mesh.hpp"
+#include "membership/cluster.hpp"
+
+namespace rollcall::bench {
+
+using std::chrono::milliseconds;
+
+class played_cluster {
+ public:
+  struct spent {
+    std::uint64_t steps = 0, facts = 0, actions = 0, views_asked = 0, probes_asked = 0, paths_asked = 0,
+                  connects_asked = 0, allocations = 0;
+    double cpu_ms = 0, worst_step_ms = 0;  // of the steps alone
+  };
+
+  // `rest`: facts that come within so long after a step wait for the next.
+  played_cluster(std::size_t size, bool linked, milliseconds rest);
+
+  mesh& nodes() noexcept { return mesh_; }
+  void stop(mesh::index node);
+  void start(mesh::index node);
+  void pass(milliseconds span);
+  // Played time until `holds`, or until `limit` has passed.
+  milliseconds until(milliseconds limit, bool (*holds)(const membership::snapshot&, std::size_t size));
+  spent take();  // since the last call
+  const membership::snapshot& shown() const { return *shown_; }
+  std::size_t size() const noexcept { return mesh_.size(); }
+
+ private:
+  void step();
+  void at(milliseconds after, membership::any_fact);
+  void carry_out(const membership::action::dial&);
+  void carry_out(const membership::action::hang_up&) {}
+  void carry_out(const membership::action::ask_view&);
+  void carry_out(const membership::action::ask_status&);
+  void carry_out(const membership::action::ask_settings&);
+  void carry_out(const membership::action::watch&);
+  void carry_out(const membership::action::probe_links&);
+  void carry_out(const membership::action::probe_path&);
+  void carry_out(const membership::action::leave_mesh&) {}
+  void carry_out(const membership::action::connect&);
+  mesh::index index(const node_name& name) const { return indices_.at(name.text()); }
+
+  mesh mesh_;
+  std::vector<node_name> names_;
+  std::map<std::string, mesh::index> indices_;
+  std::vector<bool> linked_, watched_;  // by us
+  membership::cluster core_;
+  membership::snapshot_ptr shown_;
+  milliseconds now_{0}, wake_{0}, rest_, next_step_{0};
+  std::multimap<milliseconds, membership::any_fact> coming_;
+  spent spent_;
+};
+
+}  // namespace rollcall::bench
