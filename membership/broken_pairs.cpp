@@ -2,6 +2,7 @@
 #include "membership/broken_pairs.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace rollcall::membership {
 namespace {
@@ -25,8 +26,12 @@ void broken_pairs::forget(const member_record& m) {
 }
 
 const broken_pair* broken_pairs::find(pair_key k) const {
-  const auto found = pairs_.find(k);
-  return found == pairs_.end() ? nullptr : &found->second;
+  const auto found = std::ranges::lower_bound(pairs_, k, {}, &list::value_type::first);
+  return found == pairs_.end() || found->first != k ? nullptr : &found->second;
+}
+broken_pair* broken_pairs::find(pair_key k) {
+  return const_cast<broken_pair*>(
+      std::as_const(*this).find(k));  // NOLINT(cppcoreguidelines-pro-type-const-cast)
 }
 
 bool broken_pairs::ever_whole(std::size_t rank) const {
@@ -48,7 +53,7 @@ std::size_t broken_pairs::count(const step_context& context, const compatible_se
   for (const auto& m : members.all()) {
     if (!counts(*m)) continue;
     for (std::size_t i = 0; i < context.views.row_words(); ++i) {
-      degrees_[m->rank] += static_cast<std::size_t>(std::popcount(broken_word(context, mesh, *m, i)));
+      degrees_[m->rank] += bits_in(broken_word(context, mesh, *m, i));
       auto whole =
           context.views.sees(m->rank)[i] & context.views.seen_by(m->rank)[i] & ~ever_.sees(m->rank)[i];
       for (; whole != 0; whole &= whole - 1) {
@@ -62,11 +67,9 @@ std::size_t broken_pairs::count(const step_context& context, const compatible_se
   return total;
 }
 
-broken_pair broken_pairs::look(const step_context& context, const member_record& a, const member_record& b,
-                               pair_key k) const {
-  const auto known = pairs_.find(k);
-  auto pair = known != pairs_.end() ? known->second
-                                    : broken_pair{.since = context.now, .since_wall = context.at.wall};
+broken_pair broken_pairs::look(const step_context& context, pair_key k, const broken_pair* known) const {
+  const auto &a = *context.members.find(lower(k)), &b = *context.members.find(higher(k));
+  auto pair = known != nullptr ? *known : broken_pair{.since = context.now, .since_wall = context.at.wall};
   const bool forth = context.views.sees(a.rank, b.rank), back = context.views.sees(b.rank, a.rank);
   const bool suspected = (forth || back) && context.suspected.sees(a.rank, b.rank);
   const bool one_way = forth != back && !suspected;
@@ -85,26 +88,44 @@ broken_pair broken_pairs::look(const step_context& context, const member_record&
   return pair;
 }
 
-void broken_pairs::watch(const step_context& context) {
+std::vector<pair_key> broken_pairs::keys(const step_context& context, const compatible_sets& mesh,
+                                         std::size_t total) const {
   const auto& members = context.members;
-  const compatible_sets mesh(members, counts);
-  const auto total = count(context, mesh);
   // Of more than can be followed one by one, some of each member stand for all.
   const auto most = total / 2 > max_pairs
                         ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.count()))
                         : members.size();
-  map next;
+  std::vector<pair_key> found;
   for (const auto& m : members.all()) {
     if (total == 0 || !counts(*m) || degrees_[m->rank] == 0) continue;
     std::size_t taken = 0;
     for (std::size_t i = 0; i < context.views.row_words() && taken < most; ++i) {
       for (auto bits = broken_word(context, mesh, *m, i); bits != 0 && taken < most; bits &= bits - 1) {
-        const auto& other = members[i * word_bits + static_cast<std::size_t>(std::countr_zero(bits))];
+        const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
         ++taken;
-        const auto k = key_of(m->id, other.id);
-        if (!next.contains(k)) next.emplace(k, look(context, *m, other, k));
+        found.push_back(key_of(m->id, members[rank].id));
       }
     }
+  }
+  std::ranges::sort(found);
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+void broken_pairs::watch(const step_context& context) {
+  const compatible_sets mesh(context.members, counts);
+  const auto now = keys(context, mesh, count(context, mesh));
+  if (now.empty()) {
+    list().swap(pairs_);
+    return;
+  }
+  list next;
+  next.reserve(now.size());
+  auto known = pairs_.begin();
+  for (const auto k : now) {
+    while (known != pairs_.end() && known->first < k) ++known;
+    const bool before = known != pairs_.end() && known->first == k;
+    next.emplace_back(k, look(context, k, before ? &known->second : nullptr));
   }
   pairs_ = std::move(next);
 }

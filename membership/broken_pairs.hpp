@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "membership/compatible.hpp"
 #include "membership/context.hpp"
@@ -39,10 +40,13 @@ class broken_pairs {
   bool due(const member_record&, const member_record&, const broken_pair&, milliseconds gathering,
            const step_context&, deadline&) const;
 
-  using map = std::map<pair_key, broken_pair>;
-  const map& all() const noexcept { return pairs_; }
-  map& all() noexcept { return pairs_; }
+  // In order of their keys, in one piece of memory: there may be twenty thousand, and all are looked at each
+  // step.
+  using list = std::vector<std::pair<pair_key, broken_pair>>;
+  const list& all() const noexcept { return pairs_; }
+  list& all() noexcept { return pairs_; }
   const broken_pair* find(pair_key) const;
+  broken_pair* find(pair_key);
   // By rank: of how many broken pairs it is an end.
   std::size_t degree(std::size_t rank) const { return degrees_[rank]; }
   // Whether it was connected to anybody since it was started.
@@ -52,9 +56,10 @@ class broken_pairs {
   word broken_word(const step_context&, const compatible_sets&, const member_record&,
                    std::size_t index) const;
   std::size_t count(const step_context&, const compatible_sets&);
-  broken_pair look(const step_context&, const member_record&, const member_record&, pair_key) const;
+  std::vector<pair_key> keys(const step_context&, const compatible_sets&, std::size_t total) const;
+  broken_pair look(const step_context&, pair_key, const broken_pair* known) const;
 
-  map pairs_;
+  list pairs_;
   view_matrix ever_;  // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
 };

@@ -31,7 +31,7 @@ std::size_t mesh_links::links_in(const rank_group& group) const {
   std::size_t links = 0;
   for (const auto rank : group) {
     for (std::size_t i = 0; i < words(); ++i) {
-      links += static_cast<std::size_t>(std::popcount(context_.views.sees(rank)[i] & mesh_.words()[i]));
+      links += bits_in(context_.views.sees(rank)[i] & mesh_.words()[i]);
     }
   }
   return links / 2;

@@ -252,7 +252,7 @@ void incidents::implementation::open_new(const std::vector<pair_key>& unassigned
     }
     auto& i = begin(first, context.at);
     for (const auto k : groups[group]) {
-      auto& pair = broken.all()[k];
+      auto& pair = *broken.find(k);
       pair.incident = i.shown.id;
       i.last_broken = std::max(i.last_broken, pair.since);
       i.pairs.insert(k);

@@ -8,10 +8,6 @@
 namespace rollcall::membership {
 namespace {
 
-std::size_t bits_in(word w) {
-  return static_cast<std::size_t>(std::popcount(w));
-}
-
 member describe(const member_record& record, const view_matrix& views) {
   member m{.name = record.name};
   m.state = record.state;

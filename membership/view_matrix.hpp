@@ -13,6 +13,16 @@ namespace rollcall::membership {
 using word = std::uint64_t;
 inline constexpr std::size_t word_bits = 64;
 
+// By arithmetic: std::popcount is a call into libgcc's tables for a processor that need not have the
+// instruction.
+constexpr std::size_t bits_in(word w) noexcept {
+  if (w == 0) return 0;
+  w -= (w >> 1U) & 0x5555555555555555U;
+  w = (w & 0x3333333333333333U) + ((w >> 2U) & 0x3333333333333333U);
+  w = (w + (w >> 4U)) & 0x0f0f0f0f0f0f0f0fU;
+  return (w * 0x0101010101010101U) >> 56U;
+}
+
 // A set of ranks.
 class rank_set {
  public:
@@ -26,7 +36,7 @@ class rank_set {
   }
   std::size_t count() const {
     std::size_t sum = 0;
-    for (const auto w : words_) sum += static_cast<std::size_t>(std::popcount(w));
+    for (const auto w : words_) sum += bits_in(w);
     return sum;
   }
   std::span<const word> words() const { return words_; }
