@@ -47,6 +47,12 @@ void prober::reorder(std::span<const std::size_t> previous) {
   news_ = true;
 }
 
+void prober::hurry(milliseconds now) {
+  hurried_at_ = now;
+  for (auto& [pair, d] : doubts_) d.next = std::min(d.next, now);
+  budget_ = std::max(budget_, doubts_.size());
+}
+
 void prober::forget(const member_record& m) {
   const auto concerns = [&](std::uint32_t id) { return id == m.id; };
   std::erase_if(doubts_,
@@ -70,7 +76,10 @@ bool prober::probed(const fact::links_probed& told, const step_context& context)
     if (known != doubts_.end()) known->second.under_way = false;
     switch (result) {
       case link_probe::answered:
-        if (known != doubts_.end()) doubts_.erase(known);
+        if (known != doubts_.end()) {
+          light_ |= known->second.suspected;
+          doubts_.erase(known);
+        }
         answers_.push_back({what.on, what.to[i], what.sent});
         break;
       case link_probe::no_link:
@@ -160,6 +169,10 @@ void prober::round(const step_context& context, batches& asked) {
         // Where something is in doubt, half of what may be asked is kept for that.
         if (budget_ == 0 || (!doubts_.empty() && budget_ <= per_round / 2)) return;
         if (!context.views.sees(a, b) || !context.views.sees(b, a)) continue;
+        // Those that were tested stand for it, and are asked again; a few are tested all the same.
+        if (suspected_.sees(a, b) &&
+            mixed(key_of(context.members[a].id, context.members[b].id)) % inferred_tested != 0)
+          continue;
         const auto& on = context.members[a];
         const auto& to = context.members[b];
         if (asked_.contains(on.id) || doubts_.contains(key_of(on.id, to.id))) continue;
@@ -343,6 +356,9 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
     round(context, asked);
   }
   wake.note(next_round_);
+  if (std::exchange(light_, false) && context.now - hurried_at_ >= context.options.probe_limit) {
+    hurry(context.now);
+  }
   if (!doubts_.empty()) {
     std::vector<pair_key> first_time;
     for (const auto& [k, d] : doubts_) {

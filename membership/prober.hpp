@@ -25,6 +25,9 @@ class prober {
   static constexpr std::size_t inferred_from =
       8;  // tested cross pairs, all failed: the untested take their state
 
+  static constexpr std::uint64_t inferred_tested =
+      8;  // of so many that took their state, one is tested in its turn
+
   // A pair that became suspected in this step.
   struct suspicion {
     std::uint32_t from, to;  // ids; `from` was asked first
@@ -36,10 +39,8 @@ class prober {
   bool probed(const fact::links_probed&, const step_context&);
   // Our link to it was lost, or it is another creation, or it is gone.
   void forget(const member_record&);
-  // A path was found light: what is suspected is probed now.
-  void hurry(milliseconds now) {
-    for (auto& [pair, d] : doubts_) d.next = std::min(d.next, now);
-  }
+  // A path was found light: what is suspected is probed now, all of it, whatever was left for this interval.
+  void hurry(milliseconds now);
   // Asks for probes and settles what is suspected. True when suspected() changed.
   bool plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
 
@@ -94,6 +95,8 @@ class prober {
   std::size_t place_ = 0;   // in the turn's order of offsets
   std::size_t budget_ = 0;  // probes left in this interval
   bool news_ = true;
+  bool light_ = false;  // what was suspected has answered: the others may, too
+  milliseconds hurried_at_{-1};
 };
 
 }  // namespace rollcall::membership

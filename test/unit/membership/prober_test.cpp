@@ -186,9 +186,23 @@ TEST(Prober, FindsHalvesWithinThreeIntervalsAtAnySize) {
     f.run(f.now + 3 * f.options.interval);
     EXPECT_EQ(f.suspected(), cross) << count;
     f.dark = nullptr;
-    f.run(f.now + (count > 200 ? 8 : 3) * f.options.interval);
-    EXPECT_EQ(f.suspected(), 0U) << count;
+    f.run(f.now + f.options.interval + 2 * f.options.probe_limit);
+    EXPECT_EQ(f.suspected(), 0U) << count << ": one that answers has all others asked at once";
   }
+}
+
+TEST(Prober, HalvesThatStayCutAreTestedBySomeOfTheirPairs) {
+  field f(1'000);
+  f.dark = [](std::size_t a, std::size_t b) { return (a < 500) != (b < 500); };
+  f.run(f.now + 3 * f.options.interval);
+  const auto before = f.covered.size();
+  f.run(f.now + 6 * f.options.interval);
+  std::size_t across = 0;
+  for (const auto& [a, b] : f.covered) across += f.dark(a, b) ? 1 : 0;
+  EXPECT_EQ(f.suspected(), 250'000U);
+  EXPECT_LE(across, prober::per_round + 6 * prober::per_round / 8)
+      << "what is inferred is not tested pair by pair";
+  EXPECT_GT(f.covered.size(), before);
 }
 
 TEST(Prober, FindsOneNodeAloneWithinThreeIntervalsAtAnySize) {
