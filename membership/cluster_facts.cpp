@@ -187,14 +187,18 @@ void cluster::implementation::linked(member_record& m, const stranger_link& link
     plans.forget(m);
     paths.forget(m);
     splits.restarted(m, now);
-    // Whoever is said to be linked to it may mean the run before: that is asked again.
+    // Whoever is said to be linked to it may mean the run before: that is asked again. Not so who told of the
+    // link after ours to that run had ended.
+    std::ranges::sort(m.greeted_by);
     std::vector<std::size_t> believers;
     each_rank(views.seen_by(m.rank), [&](std::size_t rank) { believers.push_back(rank); });
     for (const auto rank : believers) {
+      if (members[rank].watched && std::ranges::binary_search(m.greeted_by, members[rank].id)) continue;
       views.unset(rank, m.rank);
       members[rank].view_wanted |= members[rank].linked;
     }
   }
+  m.greeted_by = {};
   if (!was_linked || !m.has_view) {
     views.clear(m.rank);
     m.strangers.clear();
@@ -334,6 +338,7 @@ void cluster::implementation::changed(member_record& m, const node_name& peer, b
     if (!up && at != m.strangers.end()) m.strangers.erase(at);
   } else if (up) {
     views.set(m.rank, other->rank);
+    if (!other->linked && other->greeted_by.size() < members.size()) other->greeted_by.push_back(m.id);
   } else if (views.sees(m.rank, other->rank)) {
     views.unset(m.rank, other->rank);
     lost(m, *other, why);

@@ -71,6 +71,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool watch_asked = false, watched = false;
   milliseconds next_watch{0};
   std::vector<std::pair<node_name, bool>> reported_meanwhile;  // while a question for its view is outstanding
+  std::vector<std::uint32_t> greeted_by;  // ids of those that reported to be linked to it while we were not
   bool status_wanted = false, asking_status = false;
   milliseconds status_asked{0};
   unsigned rounds_unasked = 0;  // a watched member's view is asked for every few rounds only

@@ -93,6 +93,24 @@ TEST_F(Push, AnAnswerUnderWayDoesNotUndoIt) {
   EXPECT_EQ(d.take<action::ask_view>().size(), 1U) << "it is asked again, to be sure";
 }
 
+// Who watches tells of the new run's link by itself; only one that says nothing of it is asked.
+TEST_F(Push, ARestartAsksOnlyThoseThatDidNotTellOfIt) {
+  meshed({"a", "b", "c", "d"});
+  d.automatic.clear();
+  d.step({fact::link_down{full("d"), reason::closed, "closed"},
+          fact::peer_changed{full("a"), full("d"), false, "connection_closed"},
+          fact::peer_changed{full("b"), full("d"), false, "connection_closed"}});
+  d.step({fact::peer_changed{full("a"), full("d"), true, ""}});
+  d.actions.clear();
+  d.up("d", 2);
+  names asked;
+  for (const auto& name : d.take_views()) asked.emplace_back(name.alive());
+  std::ranges::sort(asked);
+  EXPECT_EQ(asked, (names{"c", "d"})) << "c may mean the run before; a has told of this one, b of no link";
+  EXPECT_TRUE(d.shown().sees(0, 3).value_or(false));
+  EXPECT_FALSE(d.shown().sees(2, 3).value_or(true));
+}
+
 TEST_F(Push, WatchedNodesAreAskedForTheirViewEverySixthRoundOnly) {
   meshed({"a"});
   std::size_t asked = 0, status = 0;
