@@ -103,6 +103,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         questions_(io, c, l, e,
                    {.node = own_node(),
                     .call = counted_call(),
+                    .call_encoded =
+                        [this](node_name on, std::string module, std::string function,
+                               cnode::byte_string arguments, milliseconds limit) {
+                          return call_encoded(std::move(on), std::move(module), std::move(function),
+                                              std::move(arguments), limit);
+                        },
                     .tell = [this](membership::any_fact f) { tell(std::move(f)); },
                     .stopping = [this] { return stopping_; },
                     .listed_port = [this](const node_name& n) { return target_for(n).port; },
@@ -428,18 +434,33 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   // ---- questions to nodes
 
-  asio::awaitable<cnode::call_result<cnode::term>> call(node_name on, std::string module,
-                                                        std::string function, cnode::byte_string arguments,
-                                                        milliseconds limit) {
-    auto self = shared_from_this();
-    const auto begun = std::chrono::steady_clock::now();
-    auto answer =
-        co_await node_->call(on, std::move(module), std::move(function), std::move(arguments), limit);
+  template <class Value>
+  void count(const cnode::call_result<Value>& answer, std::chrono::steady_clock::time_point begun) {
     if (answer) {
       exporter_.call(in_seconds(std::chrono::steady_clock::now() - begun));
     } else {
       exporter_.call_failed(rpc_error_of(answer.error()));
     }
+  }
+  asio::awaitable<cnode::call_result<cnode::term>> call(node_name on, std::string module,
+                                                        std::string function, cnode::byte_string arguments,
+                                                        milliseconds limit) {
+    auto self = shared_from_this();
+    const auto begun = std::chrono::steady_clock::now();
+    auto answer = co_await node_->call(std::move(on), std::move(module), std::move(function),
+                                       std::move(arguments), limit);
+    count(answer, begun);
+    co_return answer;
+  }
+  asio::awaitable<cnode::call_result<cnode::byte_string>> call_encoded(node_name on, std::string module,
+                                                                       std::string function,
+                                                                       cnode::byte_string arguments,
+                                                                       milliseconds limit) {
+    auto self = shared_from_this();
+    const auto begun = std::chrono::steady_clock::now();
+    auto answer = co_await node_->call_encoded(std::move(on), std::move(module), std::move(function),
+                                               std::move(arguments), limit);
+    count(answer, begun);
     co_return answer;
   }
 
@@ -634,7 +655,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // ---- what links say
 
   void link_up(const cnode::peer& peer) override {
-    exporter_.links(node_->peers().size());
+    exporter_.links(node_->links());
     log_.debug("link up",
                {{"node", peer.name.text()},
                 {"direction", peer.direction == cnode::direction::incoming ? "incoming" : "outgoing"},
@@ -654,7 +675,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void link_down(const cnode::peer& peer, boost::system::error_code code,
                  const std::string& detail) override {
-    exporter_.links(node_->peers().size());
+    exporter_.links(node_->links());
     log_.debug("link down", {{"node", peer.name.text()}, {"why", code.message()}, {"detail", detail}});
     if (code == cnode::make_error_code(cnode::error::memory_exhausted)) warn_of_memory(peer.name, detail);
     tell(fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail});

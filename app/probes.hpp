@@ -29,6 +29,11 @@ using call_function = std::function<asio::awaitable<cnode::call_result<cnode::te
     node_name on, std::string module, std::string function, cnode::byte_string arguments,
     milliseconds limit)>;
 
+// The same with the answer as it came, checked.
+using encoded_call_function = std::function<asio::awaitable<cnode::call_result<cnode::byte_string>>(
+    node_name on, std::string module, std::string function, cnode::byte_string arguments,
+    milliseconds limit)>;
+
 // Null once the node is gone, which a task that waited may live to see.
 using node_function = std::function<cnode::node*()>;
 

@@ -60,21 +60,22 @@ milliseconds questions::view_wait() const {
 asio::awaitable<void> questions::view(node_name on) {
   remember_port(on);
   const auto begun = std::chrono::steady_clock::now();
-  const auto answer = co_await around_.call(on, "erlang", "nodes", no_arguments(), view_wait());
+  const auto answer = co_await around_.call_encoded(on, "erlang", "nodes", no_arguments(), view_wait());
   const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
   if (around_.stopping()) co_return;
   if (!answer) {
     around_.tell(fact::view_failed{on, reason_of(answer.error()), answer.error().detail});
     co_return;
   }
-  auto names = names_in(*answer);
+  auto names = names_in(*answer, configuration_.name->text());
   if (!names) {
-    around_.tell(fact::view_failed{
-        on, membership::reason::incompatible,
-        "erlang:nodes/0 answered " + to_string(*answer, 200) + ", which is not a list of nodes"});
+    const auto said = cnode::decode_term(*answer);
+    around_.tell(fact::view_failed{on, membership::reason::incompatible,
+                                   "erlang:nodes/0 answered " +
+                                       (said ? to_string(*said, 200) : said.error().message()) +
+                                       ", which is not a list of nodes"});
     co_return;
   }
-  std::erase(*names, *configuration_.name);
   around_.tell(fact::view{on, std::move(*names), took});
 }
 
@@ -102,8 +103,11 @@ void questions::watching(const node_name& on, bool runs, const std::string& why)
 }
 
 void questions::changed(const node_name& on, node_name peer, bool up, std::string why) {
-  log_.debug(up ? "a node gained a peer" : "a node lost a peer",
-             {{"node", on.text()}, {"peer", peer.text()}, {"why", why}});
+  // A thousand of these come at once: the fields are not made for nobody.
+  if (log_.enabled(log_level::debug)) {
+    log_.debug(up ? "a node gained a peer" : "a node lost a peer",
+               {{"node", on.text()}, {"peer", peer.text()}, {"why", why}});
+  }
   around_.tell(fact::peer_changed{on, std::move(peer), up, std::move(why)});
 }
 

@@ -27,6 +27,7 @@ class questions {
   struct surroundings {
     node_function node;
     call_function call;
+    encoded_call_function call_encoded;
     std::function<void(membership::any_fact)> tell;
     std::function<bool()> stopping;
     // Where a node that is not linked listens, as far as discovery or the configuration say.

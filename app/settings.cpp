@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "cnode/atoms.hpp"
+
 namespace rollcall::app {
 namespace {
 
@@ -51,6 +53,18 @@ std::optional<std::vector<node_name>> names_in(const cnode::term& answer) {
     const auto* name = item.as<cnode::atom>();
     if (name == nullptr) continue;
     if (auto parsed = node_name::parse(name->text)) found.push_back(std::move(*parsed));
+  }
+  return found;
+}
+
+std::optional<std::vector<node_name>> names_in(cnode::byte_view encoded, std::string_view own) {
+  const auto atoms = cnode::atoms_in(encoded);
+  if (!atoms) return {};
+  std::vector<node_name> found;
+  found.reserve(atoms->size());
+  for (const auto text : *atoms) {
+    if (text == own) continue;
+    if (auto parsed = node_name::parse(text)) found.push_back(*std::move(parsed));
   }
   return found;
 }

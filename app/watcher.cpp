@@ -14,19 +14,23 @@ std::string said(const cnode::call_result<cnode::term>& answer) {
 watchers::watchers(node_function node, told tell)
     : node_(std::move(node)), tell_(std::move(tell)), forms_(watcher_forms()) {}
 
+cnode::byte_string watchers::arguments(const cnode::node& node, const cnode::reference& token) const {
+  cnode::term_writer out;
+  out.list_header(2).raw(forms_);
+  out.list_header(3);
+  out.tuple_header(2).atom("Name").atom("rollcall_watcher_" + node.name().text().substr(0, 200));
+  out.tuple_header(2).atom("Token").write(token);
+  out.tuple_header(2).atom("Us").write(node.self());
+  out.nil().nil();
+  return out.bytes();
+}
+
 asio::awaitable<void> watchers::run(node_name on) {
   auto* node = node_();
   if (node == nullptr) co_return;
   const auto token = node->new_reference();
   running_.insert_or_assign(on, token);
-  cnode::term_writer arguments;
-  arguments.list_header(2).raw(forms_);
-  arguments.list_header(3);
-  arguments.tuple_header(2).atom("Name").atom("rollcall_watcher_" + node->name().text().substr(0, 200));
-  arguments.tuple_header(2).atom("Token").write(token);
-  arguments.tuple_header(2).atom("Us").write(node->self());
-  arguments.nil().nil();
-  const auto ended = co_await node->run(on, "erl_eval", "exprs", 2, arguments.bytes());
+  const auto ended = co_await node->run(on, "erl_eval", "exprs", 2, arguments(*node, token));
   const auto current = running_.find(on);
   if (current == running_.end() || current->second != token) co_return;  // a newer one has taken over
   running_.erase(current);

@@ -33,6 +33,7 @@ class watchers {
 
  private:
   bool linked(const node_name&) const;
+  cnode::byte_string arguments(const cnode::node&, const cnode::reference& token) const;
 
   node_function node_;
   told tell_;

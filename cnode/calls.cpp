@@ -4,14 +4,40 @@
 
 #include <stdexcept>
 
+#include "cnode/checked_reader.hpp"
+
 namespace rollcall::cnode {
 namespace {
 
 constexpr std::size_t longest_detail = 400;
 
-// What a called process ended with: {Res, return, V}, or how it failed.
-call_result<term> read_answer(const reference& id, const term& reason) {
+// The reason of an exit, as parse_message keeps it.
+byte_string encoded(const term& reason) {
+  if (const auto* kept = reason.as<opaque>()) return kept->encoded;
+  term_writer out;
+  return out.write(reason).bytes();
+}
+
+// {Id, return, Value}: the value, still encoded.
+std::optional<byte_view> returned(const reference& id, byte_view reason) {
+  try {
+    checked_reader in(reason);
+    if (!in.at_tuple() || in.tuple_header() != 3) return {};
+    if (!in.at_reference() || in.reference() != id) return {};
+    if (!in.at_atom() || in.atom().text != "return") return {};
+    return in.skip();
+  } catch (const boost::system::system_error&) {
+    return {};
+  }
+}
+
+// What a called process ended with: {Id, return, Value}, or how it failed.
+call_result<byte_string> read_answer(const reference& id, byte_string encoded_reason) {
   using kind = call_failure_kind;
+  if (const auto value = returned(id, encoded_reason)) return byte_string(*value);
+  const auto decoded = decode_term(encoded_reason);
+  if (!decoded) return call_failure{kind::bad_answer, decoded.error().message()};
+  const auto& reason = *decoded;
   const auto* items = reason.as<tuple>();
   const auto* res = items == nullptr || items->items.size() < 3 ? nullptr : items->items[0].as<reference>();
   if (res == nullptr || *res != id) {
@@ -19,7 +45,6 @@ call_result<term> read_answer(const reference& id, const term& reason) {
                         fmt::format("the process that ran it ended: {}", to_string(reason, longest_detail))};
   }
   const auto& parts = items->items;
-  if (parts.size() == 3 && parts[1].is_atom("return")) return parts[2];
   for (const std::string_view raised : {"error", "exit", "throw"}) {
     if (!parts[1].is_atom(raised)) continue;
     auto detail = fmt::format("{}:{}", raised, to_string(parts[2], longest_detail));
@@ -42,14 +67,18 @@ control::spawn_request monitored(const pid& caller, const reference& id, functio
 
 }  // namespace
 
-asio::awaitable<call_result<term>> calls::call(node_name on, pid caller, reference id, function_name what,
-                                               byte_string arguments, std::chrono::milliseconds limit) {
-  term_writer payload;
-  payload.list_header(4).write(id).atom(what.module).atom(what.function).raw(arguments).nil();
+asio::awaitable<call_result<byte_string>> calls::call(node_name on, pid caller, reference id,
+                                                      function_name what, byte_string arguments,
+                                                      std::chrono::milliseconds limit) {
   pending waiting(co_await asio::this_coro::executor);
   waiting.wake.expires_after(limit);
   waiting_.emplace(id, &waiting);
-  send_(encode_message(monitored(caller, id, {"erpc", "execute_call"}, 4), payload.view()));
+  {
+    term_writer payload;
+    payload.list_header(4).write(id).atom(what.module).atom(what.function).raw(arguments).nil();
+    send_(encode_message(monitored(caller, id, {"erpc", "execute_call"}, 4), payload.view()));
+    byte_string().swap(arguments);
+  }
   co_await waiting.wake.async_wait(as_result);
   waiting_.erase(id);
   if (waiting.answer) co_return *std::move(waiting.answer);
@@ -60,13 +89,14 @@ asio::awaitable<call_result<term>> calls::call(node_name on, pid caller, referen
                                      on.text(), limit.count())};
 }
 
-asio::awaitable<call_result<term>> calls::run(pid caller, reference id, function_name what,
-                                              std::uint8_t arity, byte_string arguments) {
+asio::awaitable<call_result<byte_string>> calls::run(pid caller, reference id, function_name what,
+                                                     std::uint8_t arity, byte_string arguments) {
   pending waiting(co_await asio::this_coro::executor);
   waiting.ends_with_reason = true;
   waiting.wake.expires_at(asio::steady_timer::time_point::max());
   waiting_.emplace(id, &waiting);
   send_(encode_message(monitored(caller, id, std::move(what), arity), arguments));
+  byte_string().swap(arguments);  // a watcher's forms: nobody needs them for as long as it runs
   co_await waiting.wake.async_wait(as_result);
   waiting_.erase(id);
   if (waiting.answer) co_return *std::move(waiting.answer);
@@ -87,8 +117,9 @@ bool calls::receive(const control_message& received) {
   const auto* down = std::get_if<control::monitor_exit>(&received);
   const auto found = down == nullptr ? waiting_.end() : waiting_.find(down->ref);
   if (found == waiting_.end()) return false;
-  answer(found, found->second->ends_with_reason ? call_result<term>(down->reason)
-                                                : read_answer(found->first, down->reason));
+  auto reason = encoded(down->reason);
+  answer(found, found->second->ends_with_reason ? call_result<byte_string>(std::move(reason))
+                                                : read_answer(found->first, std::move(reason)));
   return true;
 }
 
@@ -100,7 +131,7 @@ void calls::lost(const std::string& why) {
   waiting_.clear();
 }
 
-void calls::answer(std::map<reference, pending*>::iterator which, call_result<term> with) {
+void calls::answer(std::map<reference, pending*>::iterator which, call_result<byte_string> with) {
   which->second->answer = std::move(with);
   which->second->wake.cancel();
   waiting_.erase(which);

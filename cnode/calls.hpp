@@ -25,12 +25,13 @@ class calls {
   using send_function = std::function<void(byte_view frames)>;
   explicit calls(send_function send) : send_(std::move(send)) {}
 
-  // erpc:execute_call/4 on `on`, as `caller`, under the reference `id`. The table must outlive it.
-  asio::awaitable<call_result<term>> call(node_name on, pid caller, reference id, function_name what,
-                                          byte_string arguments, std::chrono::milliseconds limit);
+  // erpc:execute_call/4 on `on`, as `caller`, under the reference `id`. The table must outlive it. The answer
+  // is checked, and encoded still.
+  asio::awaitable<call_result<byte_string>> call(node_name on, pid caller, reference id, function_name what,
+                                                 byte_string arguments, std::chrono::milliseconds limit);
   // The function as a process of its own: ends with what it ended with.
-  asio::awaitable<call_result<term>> run(pid caller, reference id, function_name what, std::uint8_t arity,
-                                         byte_string arguments);
+  asio::awaitable<call_result<byte_string>> run(pid caller, reference id, function_name what,
+                                                std::uint8_t arity, byte_string arguments);
 
   // True: it was an answer to one of them, or to one that nobody waits for any more.
   bool receive(const control_message&);
@@ -43,9 +44,9 @@ class calls {
     asio::steady_timer wake;
     std::optional<pid> process;     // once the peer said who runs it
     bool ends_with_reason = false;  // a process of its own: what it ended with is the answer as it stands
-    std::optional<call_result<term>> answer;
+    std::optional<call_result<byte_string>> answer;
   };
-  void answer(std::map<reference, pending*>::iterator which, call_result<term>);
+  void answer(std::map<reference, pending*>::iterator which, call_result<byte_string>);
 
   send_function send_;
   std::map<reference, pending*> waiting_;

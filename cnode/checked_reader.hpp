@@ -16,6 +16,8 @@ class checked_reader {
   std::size_t position() const noexcept { return static_cast<std::size_t>(index_); }
   bool at_atom() const;
   bool at_pid() const;
+  bool at_tuple() const;
+  bool at_reference() const;
 
   std::size_t tuple_header();
   std::int64_t integer();

@@ -48,7 +48,7 @@ std::variant<pid, atom> read_outcome(checked_reader& in) {
 
 class control_parser {
  public:
-  explicit control_parser(byte_view checked) : in_(checked) {}
+  explicit control_parser(byte_view checked, reasons kept) : in_(checked), reasons_(kept) {}
 
   control_message parse() {
     arity_ = in_.tuple_header();
@@ -116,7 +116,7 @@ class control_parser {
         return control::demonitor{in_.pid(), read_process(in_), in_.reference()};
       case op_monitor_p_exit:
         fields(4);
-        return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), in_.term()};
+        return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), exit_reason()};
       case op_send_sender:
         fields(2), with_payload(), in_.pid();
         return control::send{in_.pid()};
@@ -171,6 +171,11 @@ class control_parser {
 
   void with_payload() noexcept { payload_ = true; }
 
+  term exit_reason() {
+    if (reasons_ == reasons::kept) return opaque{byte_string(in_.skip())};
+    return in_.term();
+  }
+
   term after_token() {
     in_.skip();
     return in_.term();
@@ -200,6 +205,7 @@ class control_parser {
   }
 
   checked_reader in_;
+  reasons reasons_;
   std::size_t arity_ = 0;
   bool payload_ = false;
 };
@@ -307,7 +313,7 @@ struct front {
   byte_view rest;
 };
 
-result<front> parse_front(byte_view frame) {
+result<front> parse_front(byte_view frame, reasons kept) {
   if (frame.empty()) return error::truncated;
   if (frame[0] != pass_through) return error::bad_control;
   frame.remove_prefix(1);
@@ -315,7 +321,7 @@ result<front> parse_front(byte_view frame) {
   if (!control) return control.error();
   frame.remove_prefix(1 + control->size());
   try {
-    control_parser parser(*control);
+    control_parser parser(*control, kept);
     auto parsed = parser.parse();
     return front{std::move(parsed), parser.carries_payload(), frame};
   } catch (const boost::system::system_error& failure) {
@@ -328,7 +334,11 @@ result<front> parse_front(byte_view frame) {
 }  // namespace
 
 result<message> parse_message(byte_view frame) {
-  auto parsed = parse_front(frame);
+  return parse_message(frame, reasons::decoded);
+}
+
+result<message> parse_message(byte_view frame, reasons kept) {
+  auto parsed = parse_front(frame, kept);
   if (!parsed) return parsed.error();
   byte_view payload;
   if (!parsed->rest.empty()) {
@@ -347,7 +357,7 @@ result<message> parse_message(byte_view frame) {
 }
 
 result<message> parse_head(byte_view head) {
-  auto parsed = parse_front(head);
+  auto parsed = parse_front(head, reasons::kept);
   if (!parsed) {
     // | 'p' | 131 | SMALL_TUPLE_EXT | arity | SMALL_INTEGER_EXT | operation |
     constexpr std::size_t operation_at = 5;

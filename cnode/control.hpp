@@ -110,8 +110,13 @@ struct message {
 // The length of a frame from its first four bytes; frame_too_large above max_skipped_frame_size.
 result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix);
 
+// What becomes of a MONITOR_P_EXIT's reason, which may be an answer of a thousand names: a tree of terms, or
+// an `opaque` for the one who waits for it to read.
+enum class reasons { decoded, kept };
+
 // `frame` is what follows the length, and is not empty. Everything in it is checked before it is decoded.
 result<message> parse_message(byte_view frame);
+result<message> parse_message(byte_view frame, reasons);
 
 // The message of a frame of which only the beginning was kept. Its control message must be whole in there:
 // else frame_too_large when it answers a call of ours, and another error when nobody here waits for it.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 
@@ -13,6 +14,13 @@ namespace {
 constexpr std::size_t monitor_size = 256;
 // Holding less than that more is not worth a look at the budget.
 constexpr std::size_t noticeable = 4096;
+
+// Where every link's bytes are read to. One for all of a thread: nothing is left in it when its reader waits.
+constexpr std::size_t largest_read = 64U << 10;
+std::array<char, largest_read>& read_to() {
+  static thread_local std::array<char, largest_read> bytes;
+  return bytes;
+}
 
 }  // namespace
 
@@ -34,7 +42,7 @@ link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std:
 
 std::size_t link::footprint() const noexcept {
   const auto head = skipping_ ? skipping_->head.capacity() : 0;
-  return buffer_.capacity() + queue_.capacity() + writing_.capacity() + head +
+  return rest_.capacity() + queue_.capacity() + writing_.capacity() + head +
          (session.monitors.size() + watched.size()) * monitor_size;
 }
 
@@ -97,19 +105,23 @@ void link::peer_tick_time(milliseconds net_ticktime) {
 }
 
 asio::awaitable<void> link::read_loop() {
-  buffer_.resize(resting_buffer);
+  boost::system::error_code code;
+  socket_.non_blocking(true, code);
   while (is_open()) {
-    const auto room = std::min(buffer_.size() - used_, largest_read);
-    const auto [code, size] =
-        co_await socket_.async_read_some(asio::buffer(buffer_.data() + used_, room), as_result);
+    const auto [failed] = co_await socket_.async_wait(tcp::socket::wait_read, as_result);
+    code = failed;
+    auto& bytes = read_to();
+    const auto size = code ? 0 : socket_.read_some(asio::buffer(bytes), code);
+    if (code == asio::error::would_block || code == asio::error::interrupted) continue;
     if (code) {
       close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
       co_return;
     }
-    used_ += size;
     ticks_.last_read = ticks::clock::now();
-    std::size_t needed = 0;
-    if (!take_frames(needed)) co_return;
+    byte_view come(bytes.data(), size);
+    // A length is only a claim: what is held grows with what really came.
+    if (!rest_.empty()) come = rest_.append(come);
+    if (!take(come)) co_return;
     while (choked() || turn_over_) {
       if (choked()) {
         taken_.expires_at(ticks::time_point::max());
@@ -117,27 +129,34 @@ asio::awaitable<void> link::read_loop() {
       } else {
         co_await asio::post(socket_.get_executor(), asio::use_awaitable);
       }
-      if (!is_open() || !take_frames(needed)) co_return;
+      if (!is_open() || !take(rest_)) co_return;
     }
-    // A length is only a claim: the buffer grows with what really came.
-    if (used_ == buffer_.size()) {
-      buffer_.resize(std::min(needed, 2 * buffer_.size()));
-    } else if (used_ < resting_buffer && buffer_.size() > largest_resting_buffer) {
-      buffer_.resize(resting_buffer);
-      buffer_.shrink_to_fit();
-    }
-    account();
   }
 }
 
-bool link::take_frames(std::size_t& needed) {
+bool link::take(byte_view come) {
+  const auto taken = take_frames(come);
+  if (!is_open()) return false;
+  if (taken == come.size()) {
+    byte_string().swap(rest_);
+  } else if (rest_.empty()) {
+    rest_ = come.substr(taken);
+  } else {
+    rest_.erase(0, taken);
+    if (rest_.capacity() > 2 * rest_.size() + largest_read) rest_.shrink_to_fit();
+  }
+  account();
+  return is_open();
+}
+
+std::size_t link::take_frames(byte_view all) {
   std::size_t at = 0;
   const auto begun = ticks::clock::now();
   while (!choked()) {
     // What leaves nothing to be sent, a cast, costs its caller nothing: the others' turn comes all the same.
     turn_over_ = at > 0 && ticks::clock::now() - begun > longest_turn;
     if (turn_over_) break;
-    const byte_view come(buffer_.data() + at, used_ - at);
+    const auto come = all.substr(at);
     if (skipping_) {
       at += skip(come);
       if (skipping_ || !is_open()) break;
@@ -150,25 +169,18 @@ bool link::take_frames(std::size_t& needed) {
     if (!length) {
       close(length.error(), fmt::format("{} announced a frame of more than {} bytes", peer_.name.text(),
                                         max_skipped_frame_size));
-      return false;
+      return at;
     }
     if (*length > max_frame_size) {
       skipping_ = skipped{*length, *length, {}};
       at += 4;
       continue;
     }
-    if (come.size() < 4 + *length) {
-      needed = 4 + *length;
-      break;
-    }
+    if (come.size() < 4 + *length) break;
     at += 4 + *length;
-    if (!take_frame(come.substr(4, *length))) return false;
+    if (!take_frame(come.substr(4, *length))) break;
   }
-  if (at == 0) return is_open();
-  std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(at),
-            buffer_.begin() + static_cast<std::ptrdiff_t>(used_), buffer_.begin());
-  used_ -= at;
-  return is_open();
+  return at;
 }
 
 bool link::take_frame(byte_view frame) {
@@ -176,7 +188,7 @@ bool link::take_frame(byte_view frame) {
     if (ticks_.answer_tick(ticks::clock::now(), unsent())) send(tick_frame);
     return is_open();
   }
-  const auto parsed = parse_message(frame);
+  const auto parsed = parse_message(frame, reasons::kept);
   if (parsed) {
     receive_(*this, *parsed);
   } else if (parsed.error() == error::unknown_control) {
@@ -229,7 +241,7 @@ asio::awaitable<void> link::write_loop() {
       if (!choked()) taken_.cancel();
     }
     written_ = 0;
-    if (writing_.capacity() > largest_resting_buffer) {
+    if (writing_.capacity() > largest_resting_queue) {
       byte_string().swap(writing_);
     } else {
       writing_.clear();

@@ -51,9 +51,9 @@ class link {
   std::map<reference, pid> watched;  // processes of the peer's that we monitor
 
  private:
-  static constexpr std::size_t resting_buffer = 2048, largest_resting_buffer = 64U << 10;
+  // What was needed for one burst is given back after it: of a thousand links few are at work at one time.
+  static constexpr std::size_t largest_resting_queue = 512;
   // What one turn takes, however much has come: everybody else's turn is next.
-  static constexpr std::size_t largest_read = 64U << 10;
   static constexpr milliseconds longest_turn{5};
   // While more than this waits for the peer, nothing more of what it asks is read: it gets its answers as
   // fast as it takes them, and no faster.
@@ -62,9 +62,11 @@ class link {
   asio::awaitable<void> read_loop();
   asio::awaitable<void> write_loop();
   asio::awaitable<void> clock_loop();
-  // Everything whole in the buffer, as long as the peer takes the answers; false when the link is closed.
-  // `needed`: the size of the frame that is not whole yet.
-  bool take_frames(std::size_t& needed);
+  // What has come is taken, frame by frame, as long as the peer takes the answers; the rest is kept. `come`
+  // is all of `rest_` when that is not empty. False when the link is closed.
+  bool take(byte_view come);
+  // Gives how much of it was taken.
+  std::size_t take_frames(byte_view come);
   bool take_frame(byte_view frame);
   std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
   void enqueue(byte_view frames);
@@ -82,8 +84,7 @@ class link {
   receive_function receive_;
   unknown_function unknown_;
   bool unknown_told_ = false, turn_over_ = false;
-  byte_string buffer_;
-  std::size_t used_ = 0;
+  byte_string rest_;  // of what has come: a frame that is not whole yet, or nothing
   struct skipped {
     std::size_t size, left;
     byte_string head;

@@ -22,6 +22,13 @@ namespace {
 constexpr milliseconds settle_limit{1'000}, stop_limit{800};
 constexpr std::uint32_t least_creation = 4;  // 0 to 3 are what nodes before OTP 23 used
 
+call_result<term> decoded(const call_result<byte_string>& answer) {
+  if (!answer) return answer.error();
+  auto value = decode_term(*answer);
+  if (!value) return call_failure{call_failure_kind::bad_answer, value.error().message()};
+  return *std::move(value);
+}
+
 std::uint32_t random_creation() {
   return std::max(random_word(), least_creation);
 }
@@ -101,14 +108,22 @@ class node::implementation::core final : public node_services, public std::enabl
     }
   }
 
-  static asio::awaitable<call_result<term>> call(self node, node_name on, std::string module,
-                                                 std::string function, byte_string arguments,
-                                                 milliseconds limit) {
+  static asio::awaitable<call_result<byte_string>> call_encoded(self node, node_name on, std::string module,
+                                                                std::string function, byte_string arguments,
+                                                                milliseconds limit) {
     const auto link = node->runs_calls(on);
     if (!link) co_return link.error();
     const function_name what{std::move(module), std::move(function)};
     co_return co_await (*link)->calls.call(on, node->processes_.self(), node->processes_.next_reference(),
                                            what, std::move(arguments), limit);
+  }
+
+  static asio::awaitable<call_result<term>> call(self node, node_name on, std::string module,
+                                                 std::string function, byte_string arguments,
+                                                 milliseconds limit) {
+    const auto answer = co_await call_encoded(std::move(node), std::move(on), std::move(module),
+                                              std::move(function), std::move(arguments), limit);
+    co_return decoded(answer);
   }
 
   static asio::awaitable<call_result<term>> run_process(self node, node_name on, std::string module,
@@ -117,8 +132,9 @@ class node::implementation::core final : public node_services, public std::enabl
     const auto link = node->runs_calls(on);
     if (!link) co_return link.error();
     const function_name what{std::move(module), std::move(function)};
-    co_return co_await (*link)->calls.run(node->processes_.self(), node->processes_.next_reference(), what,
-                                          arity, std::move(arguments));
+    const auto ended = co_await (*link)->calls.run(node->processes_.self(), node->processes_.next_reference(),
+                                                   what, arity, std::move(arguments));
+    co_return decoded(ended);
   }
 
   bool send(const node_name& on, std::string_view process, byte_view message) {
@@ -172,6 +188,7 @@ class node::implementation::core final : public node_services, public std::enabl
   const pid& own_process() const noexcept { return processes_.self(); }
   std::uint16_t port() const noexcept { return arrivals_.port(); }
   void cookies(std::vector<std::string> replaced) { options_.cookies = std::move(replaced); }
+  std::size_t links() const noexcept { return links_.size(); }
   std::vector<peer> peers() const {
     std::vector<peer> all;
     all.reserve(links_.size());
@@ -418,6 +435,12 @@ asio::awaitable<call_result<term>> node::call(node_name on, std::string module, 
   return implementation::core::call(implementation_->running, std::move(on), std::move(module),
                                     std::move(function), std::move(arguments), limit);
 }
+asio::awaitable<call_result<byte_string>> node::call_encoded(node_name on, std::string module,
+                                                             std::string function, byte_string arguments,
+                                                             milliseconds limit) {
+  return implementation::core::call_encoded(implementation_->running, std::move(on), std::move(module),
+                                            std::move(function), std::move(arguments), limit);
+}
 asio::awaitable<call_result<term>> node::run(node_name on, std::string module, std::string function,
                                              std::uint8_t arity, byte_string arguments) {
   return implementation::core::run_process(implementation_->running, std::move(on), std::move(module),
@@ -461,6 +484,9 @@ std::uint16_t node::port() const noexcept {
 }
 std::vector<peer> node::peers() const {
   return implementation_->running->peers();
+}
+std::size_t node::links() const noexcept {
+  return implementation_->running->links();
 }
 const pid& node::self() const noexcept {
   return implementation_->running->own_process();

@@ -85,6 +85,11 @@ class node {
   asio::awaitable<call_result<term>> call(node_name on, std::string module, std::string function,
                                           byte_string arguments, milliseconds limit);
 
+  // The same; the answer was bounds-checked, and is as it came, without a version byte.
+  asio::awaitable<call_result<byte_string>> call_encoded(node_name on, std::string module,
+                                                         std::string function, byte_string arguments,
+                                                         milliseconds limit);
+
   // Module:Function/Arity as a process of its own on that node, monitored; `arguments` has `arity` elements.
   // Ends with the process, with the reason it ended for, or with the link; a node that will not start it, or
   // did not announce that it could: refused.
@@ -110,6 +115,7 @@ class node {
   std::uint32_t creation() const noexcept;
   std::uint16_t port() const noexcept;  // of the listener, once started
   std::vector<peer> peers() const;
+  std::size_t links() const noexcept;
   std::optional<peer> linked(const node_name&) const;
   // A process of ours to be used as sender, group leader and subscriber's name; registered as `rollcall`.
   const pid& self() const noexcept;

@@ -84,6 +84,14 @@ bool checked_reader::at_pid() const {
   return tag() == term_tag::pid || tag() == term_tag::new_pid;
 }
 
+bool checked_reader::at_tuple() const {
+  return tag() == term_tag::small_tuple || tag() == term_tag::large_tuple;
+}
+
+bool checked_reader::at_reference() const {
+  return tag() == term_tag::new_reference || tag() == term_tag::newer_reference;
+}
+
 std::size_t checked_reader::tuple_header() {
   int arity = 0;
   require(ei_decode_tuple_header(bytes_.data(), &index_, &arity) == 0);
@@ -123,7 +131,7 @@ pid checked_reader::pid() {
 
 reference checked_reader::reference() {
   erlang_ref decoded;
-  require(tag() == term_tag::new_reference || tag() == term_tag::newer_reference);
+  require(at_reference());
   require(ei_decode_ref(bytes_.data(), &index_, &decoded) == 0);
   cnode::reference out;
   require(decoded.len >= 1 && static_cast<std::size_t>(decoded.len) <= out.ids.size());

@@ -480,6 +480,20 @@ TEST_F(Node, AnswersThatNobodyTakesShareTheBudget) {
   EXPECT_LE(thread.on([&] { return (*small).held(); }), 3U << 20U);
 }
 
+TEST_F(Node, WhatOneAnswerNeededIsGivenBack) {
+  peer large(thread, "large@127.0.0.1", ours.port());
+  ASSERT_TRUE(large.linked());
+  const auto message =
+      cnode::encode_message(cnode::control::reg_send{pid_of("large@127.0.0.1"), cnode::atom{"nobody"}},
+                            cnode::term_writer().binary(std::string(1U << 20U, 'x')).bytes());
+  ASSERT_TRUE(large.write(message.substr(0, message.size() / 2)));
+  EXPECT_TRUE(until([&] { return thread.on([&] { return (*ours).held(); }) > message.size() / 4; }, 10s,
+                    "half is held"));
+  ASSERT_TRUE(large.write(message.substr(message.size() / 2)));
+  EXPECT_TRUE(until([&] { return thread.on([&] { return (*ours).held(); }) < 100; }, 10s,
+                    "no more is held than the buffers' own objects"));
+}
+
 TEST_F(Node, LinksThatComeInAreCapped) {
   node_under_test strict(thread, "ours@127.0.0.1");
   strict.options.max_incoming_links = 2;
