@@ -24,6 +24,7 @@
 #include "app/lookouts.hpp"
 #include "app/network.hpp"
 #include "app/other_rollcalls.hpp"
+#include "app/pace.hpp"
 #include "app/questions.hpp"
 #include "app/reason.hpp"
 #include "app/record.hpp"
@@ -154,6 +155,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
         wake_(io),
+        rest_(io),
         next_round_(io),
         views_answered_(io) {}
 
@@ -192,15 +194,28 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void tell(membership::any_fact f) {
     if (standing_by_) return;  // of links that are gone
     facts_.push_back(std::move(f));
-    if (step_posted_ || stopping_) return;
-    step_posted_ = true;
-    asio::post(io_, [self = shared_from_this()] {
-      self->step_posted_ = false;
-      self->step();
-    });
+    if (step_due_ || stopping_) return;
+    step_due_ = true;
+    if (pace::clock::now() >= pace_.next()) {
+      asio::post(io_, [self = shared_from_this()] { self->take_facts(); });
+      return;
+    }
+    rest_.expires_at(pace_.next());
+    rest_.async_wait([self = shared_from_this()](boost::system::error_code) { self->take_facts(); });
+  }
+
+  void take_facts() {
+    step_due_ = false;
+    if (!facts_.empty()) step();
   }
 
   void step() {
+    const auto begun = pace::clock::now();
+    make_step();
+    pace_.stepped(begun, pace::clock::now());
+  }
+
+  void make_step() {
     if (stopping_ || standing_by_) return;
     const auto facts = std::exchange(facts_, {});
     auto result = core_.step(facts, now());
@@ -752,6 +767,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   asio::awaitable<void> stop() {
     stopping_ = true;
     wake_.cancel();
+    rest_.cancel();
     next_round_.cancel();
     views_answered_.cancel();
     record_->flush();
@@ -798,7 +814,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::map<node_name, std::chrono::steady_clock::time_point> replaced_;
   std::optional<std::chrono::steady_clock::time_point> memory_told_;
   std::uint64_t memory_closed_ = 0;
-  asio::steady_timer wake_, next_round_, views_answered_;
+  asio::steady_timer wake_, rest_, next_round_, views_answered_;
+  pace pace_;
   std::vector<membership::any_fact> facts_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::string port_mapper_problem_;
@@ -806,7 +823,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::size_t views_awaited_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
-  bool step_posted_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
+  bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
   bool stopping_ = false;
 };
@@ -859,7 +876,7 @@ asio::awaitable<link_survey> engine::survey() const {
 bool engine::settled() const {
   const auto& own = *implementation_;
   return !own.snapshot_->starting && own.views_awaited_ == 0 && own.introductions_.settled() &&
-         !own.review_posted_ && !own.step_posted_;
+         !own.review_posted_ && !own.step_due_;
 }
 
 }  // namespace rollcall::app
