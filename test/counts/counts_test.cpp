@@ -1,0 +1,77 @@
+// What the core costs as counts, which are the same on a busy machine: steps, facts, questions and
+// allocations of a quiet minute, of a cut and its repair, of half of the nodes gone and back. Measured by
+// bench_core; the bounds leave a tenth.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "bench/core/played_cluster.hpp"
+
+namespace {
+
+using namespace rollcall::bench;
+using rollcall::membership::snapshot;
+using namespace std::chrono_literals;
+
+constexpr milliseconds rest = 20ms, interval = 5s;
+
+bool whole(const snapshot& now, std::size_t size) {
+  return now.up == size && now.partitions.size() == 1 && now.links_missing == 0;
+}
+bool open(const snapshot& now, std::size_t /*size*/) {
+  return std::ranges::any_of(*now.incidents, [](const auto& i) { return !i.closed_at; });
+}
+bool over(const snapshot& now, std::size_t size) {
+  return !open(now, size);
+}
+
+struct Counts : testing::Test {
+  void settle(played_cluster& core) {
+    ASSERT_LT(core.until(60s, whole), 60s);
+    core.pass(30s);
+    core.take();
+  }
+};
+
+TEST_F(Counts, AQuietMinute) {
+  for (const std::size_t size : {20U, 200U, 1'000U}) {
+    played_cluster core(size, true, rest);
+    settle(core);
+    core.pass(60s);
+    const auto s = core.take();
+    EXPECT_LE(s.steps, 26U) << size;
+    EXPECT_EQ(s.connects_asked + s.paths_asked, 0U) << size;
+    EXPECT_LE(s.views_asked, 2 * size) << size;
+    EXPECT_LE(s.facts, 27 * size) << size;
+    EXPECT_LE(s.allocations, 12 * s.facts + 10'000) << size;
+  }
+}
+
+TEST_F(Counts, ASilentCutIsToldAndOverWithinTwoIntervals) {
+  for (const std::size_t size : {20U, 200U, 1'000U}) {
+    played_cluster core(size, true, rest);
+    settle(core);
+    core.nodes().cut(static_cast<mesh::index>(size / 2));
+    EXPECT_LE(core.until(60s, open), 2 * interval) << size;
+    core.pass(20s);
+    core.take();
+    core.nodes().repair();
+    EXPECT_LE(core.until(60s, over), 2 * interval) << size;
+    EXPECT_TRUE(whole(core.shown(), size)) << size;
+    EXPECT_LE(core.take().probes_asked, 20 * size) << size;
+  }
+}
+
+TEST_F(Counts, HalfGoneIsOneStepAndNoQuestion) {
+  constexpr std::size_t size = 200;
+  played_cluster core(size, true, rest);
+  settle(core);
+  for (mesh::index node = size / 2; node < size; ++node) core.stop(node);
+  core.pass(1s);
+  const auto s = core.take();
+  EXPECT_EQ(core.shown().up, size / 2);
+  EXPECT_LE(s.steps, 8U);
+  EXPECT_EQ(s.views_asked, 0U) << "the watchers have told";
+}
+
+}  // namespace
