@@ -37,23 +37,28 @@ void assign(configuration& config, const given& value, std::map<std::string, std
 }
 
 void choose_sources(configuration& config, const environment& variables) {
-  if (!config.srv.empty() || !config.dns.empty() || !config.nodes.empty() || config.local) return;
+  if (!config.srv.empty() || !config.dns.empty() || !config.kubernetes.empty() || !config.nodes.empty() ||
+      config.local)
+    return;
   if (!is_default(config, "local")) {
-    throw configuration_error(fmt::format(
-        "{} is false and no other source is given: give --srv, --dns or --node", config.origin["local"]));
+    throw configuration_error(
+        fmt::format("{} is false and no other source is given: give --srv, --dns, --kubernetes or --node",
+                    config.origin["local"]));
   }
   if (!value_of(variables, "KUBERNETES_SERVICE_HOST").empty()) {
     throw configuration_error(
         "no source is given, and this is Kubernetes (KUBERNETES_SERVICE_HOST is set): say where the nodes "
         "are, with "
-        "--srv BASE@SERVICE or ROLLCALL_SRV, where SERVICE is a headless service; or with --dns, --node or "
-        "--local");
+        "--srv BASE@SERVICE or ROLLCALL_SRV, where SERVICE is a headless service; or with --kubernetes, "
+        "--dns, "
+        "--node or --local");
   }
   config.local = true;
 }
 
 std::string own_host(const configuration& config, const environment& variables) {
-  const bool only_local = config.local && config.srv.empty() && config.dns.empty() && config.nodes.empty();
+  const bool only_local = config.local && config.srv.empty() && config.dns.empty() &&
+                          config.kubernetes.empty() && config.nodes.empty();
   if (only_local) return "127.0.0.1";
   if (auto address = value_of(variables, "POD_IP"); !address.empty()) return address;
   std::array<char, 256> name{};
@@ -78,6 +83,25 @@ void choose_name(configuration& config, const environment& variables, const give
     config.name = parse_own_name(wanted->values.front(), host);
   } catch (const bad_value& problem) {
     throw configuration_error(fmt::format("{}: {}", wanted->place, problem.what()));
+  }
+}
+
+// Where the API server is, as every pod is told.
+void find_kubernetes(configuration& config, const environment& variables) {
+  if (config.kubernetes.empty()) return;
+  const auto host = value_of(variables, "KUBERNETES_SERVICE_HOST");
+  if (host.empty()) {
+    throw configuration_error(fmt::format(
+        "{}: KUBERNETES_SERVICE_HOST is not set, so this is no pod: only in one is it known where the "
+        "API server is",
+        config.origin["kubernetes"]));
+  }
+  auto port = value_of(variables, "KUBERNETES_SERVICE_PORT");
+  if (port.empty()) port = "443";
+  try {
+    config.kubernetes_api = host_port{host, static_cast<std::uint16_t>(parse_number(port, 1, 65'535))};
+  } catch (const bad_value& problem) {
+    throw configuration_error(fmt::format("KUBERNETES_SERVICE_PORT: {}", problem.what()));
   }
 }
 
@@ -210,6 +234,7 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
     return config;
   }
   choose_sources(config, variables);
+  find_kubernetes(config, variables);
   choose_name(config, variables, name);
   refuse_contradictions(config, places);
   return config;

@@ -56,6 +56,10 @@ struct alive_at_domain {
 struct configuration {
   app::command command = command::run;
   std::vector<alive_at_domain> srv, dns;
+  std::vector<alive_at_domain> kubernetes;    // the domain is SERVICE[.NAMESPACE]
+  std::optional<host_port> kubernetes_api{};  // of what asks it: KUBERNETES_SERVICE_HOST and _PORT
+  std::string kubernetes_record;              // a ConfigMap; empty: none
+  bool kubernetes_events = false;
   std::vector<node_name> nodes;
   bool local = false;  // set, too, when no source was given outside Kubernetes
   std::vector<std::string> ignore;

@@ -157,8 +157,18 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
         wake_(io),
         rest_(io),
         next_round_(io),
-        views_answered_(io) {}
+        views_answered_(io) {
+    if (roster_.figures()) e.kubernetes([this] { return kubernetes_figures(); });
+  }
 
+  metrics::kubernetes_figures kubernetes_figures() const {
+    metrics::kubernetes_figures figures;
+    const auto now = roster_.figures().value_or(discovery::watch_figures{});
+    static_assert(metrics::list_reasons.size() == discovery::list_reason_count);
+    figures.lists = now.lists;
+    if (now.last_line) figures.watch_age = in_seconds(std::chrono::steady_clock::now() - *now.last_line);
+    return figures;
+  }
   cnode::node_options own_node_options() const {
     auto options = node_options(configuration_, cookies_.cookies(), port_mapper_port_);
     options.challenges = challenges_;
@@ -167,6 +177,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   discovery::roster::options listing(const configuration& c) {
     auto options = roster_options(c);
     options.linked = [this](const node_name& n) { return node_ && node_->linked(n).has_value(); };
+    options.news = [this] {
+      // Before the first round there is nothing to review.
+      if (!listed_once_) return;
+      news_ = true;
+      review_soon();
+    };
     return options;
   }
 
@@ -611,10 +627,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       reporter_.listed(round);
     }
 
-    std::vector<discovery::entry> places;
-    std::ranges::copy_if(round.entries, std::back_inserter(places),
-                         [](const discovery::entry& each) { return !each.pattern.empty(); });
-    introductions_.look(shared_from_this(), std::move(places));
+    look_at_places(round);
+    listed_once_ = true;
     take(std::move(round));
     for (auto& failed : local_nodes_.failed_dials()) tell(std::move(failed));
     lookouts_.look(shared_from_this(), *snapshot_);
@@ -625,7 +639,16 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void review() {
     auto round = roster_.review();
     reporter_.listed(round);
+    // What a place is called, or that it is leaving, may have changed with it.
+    if (std::exchange(news_, false)) look_at_places(round);
     take(std::move(round));
+  }
+
+  void look_at_places(const discovery::round& round) {
+    std::vector<discovery::entry> places;
+    std::ranges::copy_if(round.entries, std::back_inserter(places),
+                         [](const discovery::entry& each) { return !each.pattern.empty(); });
+    introductions_.look(shared_from_this(), std::move(places));
   }
 
   // Names are learned in bursts: once for all of a moment.
@@ -645,6 +668,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       listed.nodes.push_back(name);
       if (entry.learned && configuration_.mesh == mesh_mode::base)
         listed.bases.emplace(name, std::string(name.alive()));
+      if (entry.placed)
+        listed.placed.emplace(
+            name, membership::placement{entry.placed->machine, entry.placed->zone, entry.placed->leaving});
     }
     for (auto& source : round.sources) listed.sources.push_back(report_of(std::move(source)));
     for (auto& source : listed.sources) introductions_.tell(source);
@@ -825,6 +851,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::optional<node_name> probed_;  // while standing by: who is being dialled
   bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
+  bool listed_once_ = false;
+  bool news_ = false;  // of a source that is told of changes by itself
   bool stopping_ = false;
 };
 

@@ -16,6 +16,11 @@ std::vector<discovery::source_options> sources_of(const configuration& c) {
   std::vector<discovery::source_options> sources;
   for (const auto& s : c.srv) sources.emplace_back(discovery::srv_source{s.alive, s.domain});
   for (const auto& s : c.dns) sources.emplace_back(discovery::dns_source{s.alive, s.domain});
+  for (const auto& s : c.kubernetes) {
+    const auto dot = s.domain.find('.');
+    sources.emplace_back(discovery::kubernetes_source{
+        s.alive, s.domain.substr(0, dot), dot == std::string::npos ? "" : s.domain.substr(dot + 1)});
+  }
   if (!c.nodes.empty()) sources.emplace_back(discovery::static_source{c.nodes});
   if (c.local) sources.emplace_back(discovery::local_source{});
   return sources;
@@ -84,11 +89,14 @@ discovery::resolver::options resolver_options(const configuration& c) {
 discovery::roster::options roster_options(const configuration& c) {
   auto ignore = c.ignore;
   ignore.push_back(c.name->text());  // we are nobody's member, also where our own service is asked
-  return {.sources = sources_of(c),
-          .ignore = std::move(ignore),
-          .srv_port = c.peer_port == peer_port_mode::srv,
-          .local_host = std::string(c.name->host()),
-          .linger = c.linger};
+  discovery::roster::options options{.sources = sources_of(c),
+                                     .ignore = std::move(ignore),
+                                     .srv_port = c.peer_port == peer_port_mode::srv,
+                                     .local_host = std::string(c.name->host()),
+                                     .linger = c.linger};
+  options.family = resolver_options(c).family;
+  if (c.kubernetes_api) options.kubernetes.emplace(c.kubernetes_api->host, c.kubernetes_api->port);
+  return options;
 }
 
 membership::settings core_settings(const configuration& c) {

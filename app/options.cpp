@@ -288,6 +288,11 @@ std::vector<option> make_options() {
           "dns", group::discovery, "BASE@DOMAIN",
           "A and AAAA lookup: each address is the node BASE@ADDRESS; BASE may be a pattern, as with --srv",
           &c::dns, parse_alive_at_domain, write_alive_at_domain),
+      list_option<alive_at_domain>(
+          "kubernetes", group::discovery, "BASE@SERVICE[.NAMESPACE]",
+          "the endpoints of a service, listed and watched at the API server of Kubernetes, which tells those "
+          "that stop from those that fail, and their machines; BASE may be a pattern, as with --srv",
+          &c::kubernetes, parse_alive_at_service, write_alive_at_domain),
       list_option<node_name>("node", group::discovery, "NAME@HOST", "a node known by name", &c::nodes,
                              parse_node, write_node),
       toggle_option("local", group::discovery, "every node registered with this machine's epmd",

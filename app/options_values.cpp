@@ -207,6 +207,22 @@ alive_at_domain parse_alive_at_domain(std::string_view text) {
   return {std::string(text.substr(0, at)), std::string(domain)};
 }
 
+alive_at_domain parse_alive_at_service(std::string_view text) {
+  auto value = parse_alive_at_domain(text);
+  const auto dot = value.domain.find('.');
+  const auto fits = [](std::string_view label) {
+    return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+           std::ranges::all_of(
+               label, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  };
+  const std::string_view domain(value.domain);
+  const bool has_namespace = dot != std::string::npos;
+  if (!fits(domain.substr(0, dot)) || (has_namespace && !fits(domain.substr(dot + 1)))) {
+    throw bad_value(text, "is not BASE@SERVICE or BASE@SERVICE.NAMESPACE, as in app@app.prod");
+  }
+  return value;
+}
+
 node_name parse_node(std::string_view text) {
   auto name = node_name::parse(text);
   if (!name) throw bad_value(text, fmt::format("is not a node name: {}", name.error().message()));

@@ -23,6 +23,8 @@ namespace asio = boost::asio;
 
 // Where it is, and who we are there.
 struct api_server {
+  api_server() = default;
+  api_server(std::string h, std::uint16_t p) : host(std::move(h)), port(p) {}
   std::string host;  // an address, or a name
   std::uint16_t port = 443;
   std::string folder = "/var/run/secrets/kubernetes.io/serviceaccount";  // token, ca.crt, namespace

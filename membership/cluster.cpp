@@ -122,7 +122,11 @@ void cluster::implementation::publish(deadline& wake) {
   }
   next.fell_silent = splits.silent().holds();
   next.at = now.wall;
-  next.expected = std::max(next.listed + unnamed_in(sources), options.expect);
+  // Who is announced as leaving is listed to the end, and nobody waits for it.
+  const auto staying =
+      next.listed - static_cast<std::size_t>(std::ranges::count_if(
+                        members.all(), [](const auto& m) { return m->listed && m->announced; }));
+  next.expected = std::max(staying + unnamed_in(sources), options.expect);
   if (paused_until) next.paused_until = paused_until->wall;
   next.heal = options.heal;
   for (const auto& [on, to] : plans.would_ask()) {

@@ -155,6 +155,22 @@ std::vector<std::string> cluster::implementation::delist(const std::vector<node_
   return gone;
 }
 
+void cluster::implementation::place(const fact::listed& listed) {
+  for (const auto& m : members.all()) {
+    if (!m->listed) {
+      m->announced = false;
+      continue;
+    }
+    const auto found = listed.placed.find(m->name);
+    const bool known = found != listed.placed.end();
+    if (known) {
+      m->machine = found->second.machine;
+      m->zone = found->second.zone;
+    }
+    life.announced(*m, known && found->second.leaving, now);
+  }
+}
+
 void cluster::implementation::apply(const fact::listed& listed) {
   const auto before =
       static_cast<std::size_t>(std::ranges::count_if(members.all(), [](const auto& m) { return m->listed; }));
@@ -162,6 +178,7 @@ void cluster::implementation::apply(const fact::listed& listed) {
   settle();
   link_those_known(added);
   const auto gone = delist(listed.nodes, before);
+  place(listed);
   if (!added.empty() || !gone.empty()) {
     events.write(event_type::discovery_changed, nullptr, reason::none,
                  listing_sentence(listed.nodes, added, gone), now);

@@ -35,6 +35,7 @@ struct cluster::implementation {
 
   step_result step(std::span<const any_fact> facts, moment at);
 
+  void place(const fact::listed&);
   void apply(const fact::listed&);
   void apply(const fact::link_up&);
   void apply(const fact::link_down&);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "membership/places.hpp"
+
 namespace rollcall::membership {
 namespace {
 
@@ -47,6 +49,17 @@ std::string partitions_of(const snapshot& s) {
                         base.empty() ? "" : " of ", base, some_of(groups));
   }
   return text;
+}
+
+// As the end of a sentence.
+template <class Predicate>
+std::string along(const snapshot& s, Predicate&& holds) {
+  std::vector<whereabouts> these, others;
+  for (const auto& m : s.members) {
+    if (m.listed) (holds(m) ? these : others).push_back({m.machine, m.zone});
+  }
+  const auto where = common_place(these, others);
+  return where.empty() ? std::string() : "; " + where;
 }
 
 bool wanted(const member& m) {
@@ -199,8 +212,8 @@ void conditions::split(const snapshot& s, findings& found, moment now, deadline&
   if (!s.fell_silent) return;
   const auto silent = names_where(s, [](const member& m) { return m.silent; });
   found.error(condition::possible_split,
-              fmt::format("{} of {} expected members fell silent and are still listed: {}", silent.size(),
-                          s.expected, some_of(silent)));
+              fmt::format("{} of {} expected members fell silent and are still listed: {}{}", silent.size(),
+                          s.expected, some_of(silent), along(s, [](const member& m) { return m.silent; })));
 }
 
 void conditions::stale_sources(const snapshot& s, findings& found, moment now, deadline& wake) {
@@ -240,8 +253,8 @@ void conditions::missing(const snapshot& s, findings& found, moment now, deadlin
     const auto who = absent.empty() ? std::string("no source lists the others") : some_of(absent);
     // Some are missing in every deploy; all of them, in none.
     found.raise(condition::members_missing, s.up == 0 ? severity::error : severity::warning,
-                fmt::format("{} of {} expected members {} missing: {}", count, s.expected,
-                            count == 1 ? "is" : "are", who));
+                fmt::format("{} of {} expected members {} missing: {}{}", count, s.expected,
+                            count == 1 ? "is" : "are", who, along(s, wanted)));
   }
   if (!lasts(condition::links_missing, s.links_missing > 0, grace, now, wake)) return;
   std::vector<std::string> ends;

@@ -88,6 +88,12 @@ struct source_report {
   std::vector<unnamed_node> unnamed{};        // of a source that gives addresses
 };
 
+// What a source knows of where a node runs, beside its name. Empty: not known.
+struct placement {
+  std::string machine, zone;
+  bool leaving = false;  // its pod is terminating: no failure, however long it takes
+};
+
 namespace fact {
 // Discovery's answer: every node listed, over all sources, after the last good answer of each was kept.
 struct listed {
@@ -96,6 +102,7 @@ struct listed {
   // Of the nodes that are kept apart from others, what they belong to: nodes of different ones, and of none,
   // are meshes of their own.
   std::map<node_name, std::string> bases{};
+  std::map<node_name, placement> placed{};  // of those whose source knows
 };
 struct link_up {
   node_name node;

@@ -308,8 +308,10 @@ void incidents::implementation::follow(open_incident& i, const step_context& con
                  worsening(i.shown, i.shown.groups.size()), context.at, i.shown.id);
   }
   if (!std::exchange(i.announced, true) && !without(rule_taken::openings_are_told)) {
-    events.write(event_type::netsplit_opened, nullptr, reason::none, opening(i.shown), context.at,
-                 i.shown.id);
+    const auto along = runs_along(i.shown, context.members);
+    if (!along.empty()) act(i, "those it cuts off run apart from the others: " + along, context.at);
+    events.write(event_type::netsplit_opened, nullptr, reason::none,
+                 opening(i.shown) + (along.empty() ? "" : "; " + along), context.at, i.shown.id);
   }
   if (!i.pairs.empty() || !i.awaited.empty()) {
     i.whole.reset();

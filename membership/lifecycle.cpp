@@ -194,6 +194,24 @@ void lifecycle::stopping(member_record& m, moment now) {
                 fmt::format("{} is stopping", m.name.text()), now);
 }
 
+// `down` stays: what has failed before was no stop. One that was never linked is leaving all the same, so
+// that nobody waits for it.
+void lifecycle::announced(member_record& m, bool leaving, moment now) {
+  if (m.announced == leaving) return;
+  m.announced = leaving;
+  m.next_dial = now.steady;
+  if (!leaving || m.state == member_state::left || m.state == member_state::down) return;
+  m.first_dial_ended = true;
+  m.stopping = true;
+  if (m.state == member_state::leaving) return;
+  if (!m.linked) m.absent_since = m.creation != 0 ? m.lost_at : now.steady;
+  if (m.creation == 0) m.lost_at = now.steady;
+  enter(m, member_state::leaving, reason::stopping, now);
+  m.detail = "its pod is terminating";
+  events_.write(event_type::member_leaving, &m.name, reason::stopping,
+                fmt::format("{} is leaving: its pod is terminating", m.name.text()), now);
+}
+
 void lifecycle::keep_out(member_record& m, std::string_view why, moment now) {
   m.kept_out = true;
   if (m.state == member_state::left || m.state == member_state::leaving || m.creation == 0) return;
@@ -352,11 +370,15 @@ bool lifecycle::step(member_record& m, bool seen, bool alone, moment now, deadli
   if (m.state == member_state::leaving) {
     if (m.linked) return false;
     if (!m.listed) {
+      if (m.creation == 0) {
+        gone.push_back(&m);
+        return true;
+      }
       if (!passed(m.lost_at + options_.left_within)) return false;
       leave_cluster(m, now, "it stopped and is not listed any more");
       return true;
     }
-    if (!passed(m.lost_at + leaving_at_most) || seen) return false;
+    if (m.announced || !passed(m.lost_at + leaving_at_most) || seen) return false;
     // It said goodbye: this is no failure, but nobody should wait for it any longer.
     enter(m, member_state::down, reason::stopping, now);
     m.stopping = false;

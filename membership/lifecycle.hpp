@@ -37,6 +37,8 @@ class lifecycle {
   void link_down(member_record&, reason, const std::string& detail, moment);
   void dial_failed(member_record&, reason, const std::string& detail, moment);
   void stopping(member_record&, moment);
+  // A source says that it is leaving, or not (any more: another pod under its name).
+  void announced(member_record&, bool leaving, moment);
   // `leaving` until it is let in again, whatever it does meanwhile.
   void keep_out(member_record&, std::string_view why, moment);
   void let_in(member_record&, moment);

@@ -47,6 +47,8 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   milliseconds lost_at{0};     // of the last link
   reason loss = reason::none;  // why it was lost
   bool stopping = false;       // until a new creation
+  bool announced = false;      // a source says that it is leaving
+  std::string machine, zone;   // as a source says; empty: not known
 
   bool dialling = false;  // a dial is outstanding
   bool first_dial_ended = false;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "membership/places.hpp"
+
 namespace rollcall::membership {
 namespace {
 
@@ -171,6 +173,16 @@ bool act(open_incident& i, std::string text, moment now) {
   acts.push_back({now.wall, std::move(text)});
   if (acts.size() > max_incident_acts) acts.erase(acts.begin());
   return true;
+}
+
+std::string runs_along(const incident& i, const member_table& members) {
+  std::vector<whereabouts> these, others;
+  for (const auto& m : members.all()) {
+    if (!counts(*m)) continue;
+    const bool out = std::ranges::find(i.left_out, m->name) != i.left_out.end();
+    (out ? these : others).push_back({m->machine, m->zone});
+  }
+  return common_place(these, others);
 }
 
 std::string span(milliseconds m) {

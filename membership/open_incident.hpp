@@ -43,6 +43,9 @@ bool act(open_incident&, std::string text, moment);
 // How many pairs stand between the groups: the more, the worse.
 std::size_t pairs_between(const std::vector<std::vector<node_name>>& groups);
 
+// Those it leaves out, where a source knows that they run apart from the others; empty else.
+std::string runs_along(const incident&, const member_table&);
+
 // In the words of the log.
 std::string span(milliseconds);
 std::string opening(const incident&);

@@ -19,6 +19,8 @@ member describe(const member_record& record, const view_matrix& views) {
   m.creation = record.creation;
   m.mesh = record.mesh;
   m.base = record.base;
+  m.machine = record.machine;
+  m.zone = record.zone;
   for (const auto w : views.sees(record.rank)) m.visible_peers += bits_in(w);
   if (record.has_view) m.round_trip = record.round_trip;
   m.otp_release = record.otp_release;

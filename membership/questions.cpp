@@ -62,7 +62,7 @@ void questions::ask(const step_context& context, deadline& wake, std::vector<any
       continue;
     }
     // A member that is gone from the list and not given up yet may be a pod that is not ready.
-    if ((m.dialling && !without(rule_taken::dialled_once)) || m.state == member_state::left ||
+    if (m.announced || (m.dialling && !without(rule_taken::dialled_once)) || m.state == member_state::left ||
         (!m.listed && m.state != member_state::suspect))
       continue;
     if (context.now >= m.next_dial) {

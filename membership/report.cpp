@@ -59,6 +59,8 @@ document describe(const membership::member& m) {
       {"creation", m.creation != 0 ? of(std::uint64_t{m.creation}) : document{nil{}}},
       {"otp_release", m.otp_release ? words(*m.otp_release) : document{nil{}}},
       {"kept_out", of(m.kept_out)},
+      {"machine", m.machine.empty() ? document{nil{}} : words(m.machine)},
+      {"zone", m.zone.empty() ? document{nil{}} : words(m.zone)},
   }};
 }
 
@@ -84,7 +86,7 @@ document member(const membership::member& m) {
 bool told_alike(const membership::member& a, const membership::member& b) {
   const auto told = [](const membership::member& m) {
     return std::tie(m.name, m.state, m.why, m.since, m.listed, m.visible_peers, m.links_missing, m.partition,
-                    m.creation, m.otp_release, m.kept_out);
+                    m.creation, m.otp_release, m.kept_out, m.machine, m.zone);
   };
   return told(a) == told(b);
 }

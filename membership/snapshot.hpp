@@ -126,6 +126,7 @@ struct member {
   std::size_t links_missing = 0;             // of its pairs with other `up` members
   std::optional<std::size_t> partition{};    // index into partitions
   std::optional<milliseconds> round_trip{};  // of the last view
+  std::string machine{}, zone{};             // where a source says that it runs; empty: not known
   std::optional<std::string> otp_release{};
   std::optional<bool> prevent_overlapping_partitions{}, connect_all{};
   std::optional<milliseconds> net_ticktime{};

@@ -106,7 +106,9 @@ void write_member_states(exposition& out, const members& shown) {
     if (belongs(*one) && one->state != member_state::up && one->why != reason::none) {
       problem.add({{"member", name}, {"reason", to_string(one->why)}}, 1);
     }
-    if (one->otp_release || one->prevent_overlapping_partitions || one->connect_all || one->net_ticktime) {
+    const bool placed = !one->machine.empty() || !one->zone.empty();
+    if (one->otp_release || one->prevent_overlapping_partitions || one->connect_all || one->net_ticktime ||
+        placed) {
       const auto ticktime =
           one->net_ticktime
               ? std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*one->net_ticktime).count())
@@ -118,6 +120,8 @@ void write_member_states(exposition& out, const members& shown) {
           {"connect_all", yes_no(one->connect_all)},
           {"net_ticktime", ticktime}};
       if (!one->base.empty()) labels.emplace_back("mesh", std::string_view(one->base));
+      if (!one->machine.empty()) labels.emplace_back("machine", std::string_view(one->machine));
+      if (!one->zone.empty()) labels.emplace_back("zone", std::string_view(one->zone));
       info.add(labels, 1);
     }
   }

@@ -164,7 +164,23 @@ struct exporter::implementation {
     out.write(std::move(success));
   }
 
+  void write_kubernetes(exposition& out) const {
+    if (!kubernetes) return;
+    const auto now = kubernetes();
+    auto lists = family::counter("rollcall_kubernetes_lists_total",
+                                 "Lists of EndpointSlices that were asked for, by why.");
+    for (std::size_t each = 0; each < list_reasons.size(); ++each) {
+      lists.add({{"reason", list_reasons[each]}}, static_cast<double>(now.lists[each]));
+    }
+    out.write(std::move(lists));
+    if (!now.watch_age) return;
+    out.gauge("rollcall_kubernetes_watch_age_seconds",
+              "Time since the last line of the watch of EndpointSlices (of the quietest one), in seconds.",
+              now.watch_age->count());
+  }
+
   options settings;
+  std::function<kubernetes_figures()> kubernetes;
   std::vector<source> sources;  // the configured ones, in their order; their number bounds the series
   std::size_t links = 0;
   milliseconds last_round{0};
@@ -205,6 +221,10 @@ void exporter::query(std::string_view source, membership::query_outcome outcome)
   ++implementation_->of(source).queries[index(outcome)];
 }
 
+void exporter::kubernetes(std::function<kubernetes_figures()> asked) {
+  implementation_->kubernetes = std::move(asked);
+}
+
 void exporter::links(std::size_t now) {
   implementation_->links = now;
 }
@@ -217,6 +237,7 @@ std::string exporter::render(const membership::snapshot& of) const {
   own.write_rounds(out, of);
   own.write_calls(out);
   own.write_discovery(out, of);
+  own.write_kubernetes(out);
   write_process(out);
   return std::move(out).take();
 }

@@ -2,7 +2,10 @@
 // Names and labels: docs/metrics.md. Text format 0.0.4 by prometheus-cpp's TextSerializer.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +23,14 @@ using handshake_outcome = membership::reason;  // reason::none is `ok`
 enum class rpc_error { no_link, timed_out, link_lost, refused, raised, bad_answer };
 std::string_view to_string(direction) noexcept;
 std::string_view to_string(rpc_error) noexcept;
+
+// Of the watches of --kubernetes: lists by reason (start, gone, silent, error), and how long ago a watch last
+// said anything; none: it never did.
+inline constexpr std::array<std::string_view, 4> list_reasons{"start", "gone", "silent", "error"};
+struct kubernetes_figures {
+  std::array<std::uint64_t, list_reasons.size()> lists{};
+  std::optional<seconds> watch_age{};
+};
 
 struct options {
   std::string version;               // of rollcall_build_info
@@ -43,6 +54,8 @@ class exporter {
   void connect_request(membership::connect_outcome, seconds took);
   void query(std::string_view source, membership::query_outcome);
   void links(std::size_t now);
+  // Asked at each scrape; without it there are no such families.
+  void kubernetes(std::function<kubernetes_figures()>);
 
   // The whole of /metrics.
   std::string render(const membership::snapshot&) const;

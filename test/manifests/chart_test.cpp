@@ -60,6 +60,7 @@ TEST(Chart, GivesWhatKustomizeGives) {
                "monitoring.type=service,alerts.enabled=true,labels.release=kube-prometheus-stack"},
            row{"deploy/overlays/operator-pods",
                "monitoring.type=pod,alerts.enabled=true,labels.release=kube-prometheus-stack"},
+           row{"deploy/overlays/endpointslices", "config.ROLLCALL_KUBERNETES=app@app"},
        }) {
     SCOPED_TRACE(folder);
     const auto made = helm(settings);
@@ -73,6 +74,22 @@ TEST(Chart, GivesWhatKustomizeGives) {
     }
     EXPECT_EQ(chart.size(), overlay.size());
   }
+}
+
+TEST(Chart, ServicesOfOtherNamespacesHaveTheirRolesThere) {
+  ROLLCALL_NEEDS_TOOLS();
+  const auto made = helm("config.ROLLCALL_KUBERNETES=app@app\\,app-*@jobs.batch\\,rabbit@mq.batch");
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  std::multiset<std::string> roles;
+  for (const auto& one : yaml_documents(made.output)) {
+    if (string(one.at("kind")) != "Role" && string(one.at("kind")) != "RoleBinding") continue;
+    const auto where = at(one, "/metadata/namespace");
+    roles.insert(string(one.at("kind")) + " " + (where.is_string() ? string(where) : "own"));
+    if (string(one.at("kind")) == "RoleBinding" && where.is_string()) {
+      EXPECT_TRUE(at(one, "/subjects/0/namespace").is_string()) << "the account is of our own namespace";
+    }
+  }
+  EXPECT_THAT(roles, testing::ElementsAre("Role batch", "Role own", "RoleBinding batch", "RoleBinding own"));
 }
 
 // Not a link: tools that copy a chart drop links, or write them as text, and then nobody is alerted.

@@ -318,6 +318,7 @@ TEST(Manifests, MonitorsOnceAndInTheOverlaysOwnWay) {
            row{"deploy/overlays/annotations", base, true},
            row{"deploy/overlays/operator", with({"ServiceMonitor", "PrometheusRule"}), false},
            row{"deploy/overlays/operator-pods", with({"PodMonitor", "PrometheusRule"}), false},
+           row{"deploy/overlays/endpointslices", with({"ServiceAccount", "Role", "RoleBinding"}), false},
        }) {
     SCOPED_TRACE(folder);
     const auto objects = rendered(folder);
@@ -333,6 +334,24 @@ TEST(Manifests, MonitorsOnceAndInTheOverlaysOwnWay) {
     if (const auto* alerts = find(objects, "PrometheusRule")) {
       EXPECT_EQ(array(*alerts, "/spec/groups/0/rules").size(), 16U);
     }
+  }
+}
+
+TEST(Manifests, TheApiSourceAsksForTwoVerbsOnOneResource) {
+  ROLLCALL_NEEDS_TOOLS();
+  const auto objects = rendered("deploy/overlays/endpointslices");
+  EXPECT_EQ(json::serialize(at(the(objects, "Role"), "/rules")),
+            R"([{"apiGroups":["discovery.k8s.io"],"resources":["endpointslices"],"verbs":["list","watch"]}])");
+  const auto pod = at(the(objects, "Deployment"), "/spec/template/spec");
+  EXPECT_EQ(at(pod, "/serviceAccountName"), "rollcall");
+  EXPECT_EQ(at(pod, "/automountServiceAccountToken"), true);
+  EXPECT_EQ(at(the(objects, "ServiceAccount"), "/automountServiceAccountToken"), false);
+  EXPECT_EQ(at(the(objects, "RoleBinding"), "/subjects/0/name"), "rollcall");
+  const auto data = at(the(objects, "ConfigMap"), "/data");
+  EXPECT_EQ(at(data, "/ROLLCALL_KUBERNETES"), "app@app");
+  EXPECT_FALSE(data.as_object().contains("ROLLCALL_SRV"));
+  for (const auto& one : rendered("deploy/base")) {
+    EXPECT_NE(string(one.at("kind")), "Role") << "without the API as a source there are no rights at all";
   }
 }
 

@@ -128,6 +128,8 @@ TEST_F(Answers, MembersAreTheSameHoweverTheyWereMade) {
   change([](snapshot& s) { s.members[1].creation = 77; });
   change([](snapshot& s) { s.members[1].otp_release = "29"; });
   change([](snapshot& s) { s.members[1].kept_out = true; });
+  change([](snapshot& s) { s.members[1].machine = "node-2"; });
+  change([](snapshot& s) { s.members[1].zone = "zone-2"; });
   change([](snapshot& s) {
     s.members.insert(s.members.begin(), membership::member{.name = node_name::parse("A@h").value()});
   });

@@ -407,6 +407,25 @@ INSTANTIATE_TEST_SUITE_P(
                 {"--prune-live"},
                 {},
                 "--prune-live without --prune-after does nothing: give both or neither"},
+        bad_row{"kubernetes_outside",
+                {"--kubernetes", "app@app"},
+                {},
+                "--kubernetes: KUBERNETES_SERVICE_HOST is not set, so this is no pod: only in one is it "
+                "known where "
+                "the API server is"},
+        bad_row{"kubernetes_port",
+                {"--kubernetes", "app@app"},
+                {{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}, {"KUBERNETES_SERVICE_PORT", "x"}},
+                "KUBERNETES_SERVICE_PORT: 'x' is not a whole number: 1 to 65535 is allowed"},
+        bad_row{"kubernetes_three_labels",
+                {"--kubernetes", "app@app.shop.svc"},
+                {{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}},
+                "--kubernetes: 'app@app.shop.svc' is not BASE@SERVICE or BASE@SERVICE.NAMESPACE, as in "
+                "app@app.prod"},
+        bad_row{"kubernetes_capitals",
+                {"--kubernetes", "app@App"},
+                {{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}},
+                "--kubernetes: 'app@App' is not BASE@SERVICE or BASE@SERVICE.NAMESPACE, as in app@app.prod"},
         bad_row{"peer_port_srv",
                 {"--peer-port", "srv"},
                 {},
@@ -418,15 +437,14 @@ INSTANTIATE_TEST_SUITE_P(
         bad_row{"not_local",
                 {"--local=false"},
                 {},
-                "--local is false and no other source is given: give --srv, --dns or --node"},
+                "--local is false and no other source is given: give --srv, --dns, --kubernetes or --node"},
         bad_row{"no_source_in_kubernetes",
                 {},
                 {{"KUBERNETES_SERVICE_HOST", "10.0.0.1"}},
                 "no source is given, and this is Kubernetes (KUBERNETES_SERVICE_HOST is set): say where the "
                 "nodes "
                 "are, with --srv BASE@SERVICE or ROLLCALL_SRV, where SERVICE is a headless service; or with "
-                "--dns, "
-                "--node or --local"},
+                "--kubernetes, --dns, --node or --local"},
         bad_row{
             "config_twice", {"--config", "a", "-c", "b"}, {}, "--config is given 2 times: there is one file"},
         bad_row{"no_file",

@@ -30,6 +30,20 @@ TEST(PortMapperPort, NamesTheVariableAndTheValueThatIsNone) {
   }
 }
 
+TEST(RosterOptions, HaveTheServicesOfKubernetesAndWhereItsServerIs) {
+  const auto c = std::get<configuration>(
+      load(std::vector<std::string>{"--kubernetes", "app@app", "--kubernetes", "*@jobs.batch", "--name",
+                                    "r@h.example"},
+           {{"KUBERNETES_SERVICE_HOST", "fd00::1"}, {"KUBERNETES_SERVICE_PORT", "6443"}}));
+  const auto options = roster_options(c);
+  ASSERT_TRUE(options.kubernetes);
+  EXPECT_EQ(options.kubernetes->authority(), "[fd00::1]:6443");
+  ASSERT_EQ(options.sources.size(), 2U);
+  EXPECT_EQ(discovery::label(options.sources[0]), "kubernetes:app@app");
+  EXPECT_EQ(discovery::label(options.sources[1]), "kubernetes:*@jobs.batch");
+  EXPECT_FALSE(roster_options(loaded({"--srv", "a@b", "--name", "r@h.example"})).kubernetes);
+}
+
 discovery::entry listed(std::string_view name) {
   return {.name = node_name::parse(name).value(), .host = {}, .address = {}, .port = {}};
 }

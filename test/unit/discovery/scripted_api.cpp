@@ -123,7 +123,9 @@ scripted_api::~scripted_api() {
 }
 
 api_server scripted_api::server() const {
-  return {"127.0.0.1", port_, folder_};
+  api_server where("127.0.0.1", port_);
+  where.folder = folder_;
+  return where;
 }
 
 void scripted_api::write_token(const std::string& token) const {

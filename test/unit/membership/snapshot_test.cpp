@@ -282,7 +282,7 @@ TEST(Report, MembersHaveThePromisedKeys) {
   ASSERT_EQ(items(all).size(), 3U);
   EXPECT_THAT(keys(items(all)[0]),
               ElementsAre("node", "state", "reason", "since_at", "listed", "visible", "missing", "partition",
-                          "creation", "otp_release", "kept_out"));
+                          "creation", "otp_release", "kept_out", "machine", "zone"));
   const auto& a = items(all)[0];
   EXPECT_EQ(symbol(at(a, "node")), "a@host.example");
   EXPECT_EQ(symbol(at(a, "state")), "up");

@@ -62,6 +62,32 @@ TEST(Exporter, WritesTheWholeTextOfASmallCluster) {
                                 << text;
 }
 
+TEST(Exporter, HasTheFamiliesOfKubernetesOnlyWhereItIsASource) {
+  exporter one({.version = "1", .sources = {}});
+  const membership::snapshot empty;
+  EXPECT_EQ(one.render(empty).find("rollcall_kubernetes"), std::string::npos);
+  kubernetes_figures figures{{1, 0, 2, 0}, std::nullopt};
+  one.kubernetes([&] { return figures; });
+  auto text = one.render(empty);
+  EXPECT_NE(text.find("rollcall_kubernetes_lists_total{reason=\"start\"} 1\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("rollcall_kubernetes_lists_total{reason=\"gone\"} 0\n"), std::string::npos);
+  EXPECT_NE(text.find("rollcall_kubernetes_lists_total{reason=\"silent\"} 2\n"), std::string::npos);
+  EXPECT_EQ(text.find("rollcall_kubernetes_watch_age_seconds"), std::string::npos) << "there was no line yet";
+  figures.watch_age = seconds(1.5);
+  EXPECT_NE(one.render(empty).find("rollcall_kubernetes_watch_age_seconds 1.5\n"), std::string::npos);
+}
+
+TEST(Exporter, SaysWhereAMemberRunsWhenItIsKnown) {
+  membership::snapshot s;
+  s.members.push_back({.name = node_name::parse("a@h").value(), .machine = "node-2", .zone = "zone-2"});
+  const auto text = exporter({.version = "1", .sources = {}}).render(s);
+  EXPECT_NE(
+      text.find("erlang_cluster_member_info{member=\"a@h\",otp_release=\"unknown\",pop=\"unknown\","
+                "connect_all=\"unknown\",net_ticktime=\"unknown\",machine=\"node-2\",zone=\"zone-2\"} 1\n"),
+      std::string::npos)
+      << text;
+}
+
 TEST(Exporter, WritesProcessFamiliesFromProc) {
   const auto text = exporter(small()).render(snapshot{});
   for (const std::string_view family :

@@ -46,8 +46,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Whether an option asks the API server. One that does needs an account of its own with its token. */}}
+{{- define "rollcall.asksKubernetes" -}}
+{{- if .Values.config.ROLLCALL_KUBERNETES }}true{{- end }}
+{{- end }}
+{{- define "rollcall.makesAccount" -}}
+{{- if or .Values.serviceAccount.create (and (include "rollcall.asksKubernetes" .) (not .Values.serviceAccount.name)) }}true{{- end }}
+{{- end }}
+
+{{/* The namespaces of `ROLLCALL_KUBERNETES`, a line each. */}}
+{{- define "rollcall.namespaces" -}}
+{{- $all := list }}
+{{- range splitList "," (include "rollcall.text" .Values.config.ROLLCALL_KUBERNETES) }}
+{{- $parts := splitList "." (trim (last (splitList "@" .))) }}
+{{- $all = append $all (gt (len $parts) 1 | ternary (last $parts) $.Release.Namespace) }}
+{{- end }}
+{{- join "\n" (uniq $all) }}
+{{- end }}
+
 {{- define "rollcall.serviceAccount" -}}
-{{- if .Values.serviceAccount.create }}
+{{- if include "rollcall.makesAccount" . }}
 {{- default (include "rollcall.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
 {{- default "default" .Values.serviceAccount.name }}
@@ -76,6 +94,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- else }}
 {{- $all = set $all $variable (include "rollcall.text" $value) }}
 {{- end }}
+{{- end }}
+{{- /* With the API server as the source the default one is not asked for as well. */}}
+{{- if and .Values.config.ROLLCALL_KUBERNETES (eq (get $all "ROLLCALL_SRV") "app@_dist._tcp.app") }}
+{{- $all = unset $all "ROLLCALL_SRV" }}
 {{- end }}
 {{- range $variable, $value := $all }}
 {{ $variable }}: {{ $value | quote }}
