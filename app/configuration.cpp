@@ -88,13 +88,16 @@ void choose_name(configuration& config, const environment& variables, const give
 
 // Where the API server is, as every pod is told.
 void find_kubernetes(configuration& config, const environment& variables) {
-  if (config.kubernetes.empty()) return;
+  const std::string flag = !config.kubernetes.empty()          ? "kubernetes"
+                           : !config.kubernetes_record.empty() ? "kubernetes-record"
+                                                               : "kubernetes-events";
+  if (flag == "kubernetes-events" && !config.kubernetes_events) return;
   const auto host = value_of(variables, "KUBERNETES_SERVICE_HOST");
   if (host.empty()) {
     throw configuration_error(fmt::format(
         "{}: KUBERNETES_SERVICE_HOST is not set, so this is no pod: only in one is it known where the "
         "API server is",
-        config.origin["kubernetes"]));
+        config.origin[flag]));
   }
   auto port = value_of(variables, "KUBERNETES_SERVICE_PORT");
   if (port.empty()) port = "443";
@@ -136,6 +139,11 @@ void refuse_contradictions(const configuration& config, const std::map<std::stri
   if (config.peer_port == peer_port_mode::srv && config.srv.empty()) {
     throw configuration_error(
         fmt::format("{}: 'srv' needs a source with SRV records: give --srv", place("peer-port")));
+  }
+  if (config.kubernetes_events && config.kubernetes.empty()) {
+    throw configuration_error(
+        fmt::format("{}: which pods members run in is known from --kubernetes only: give it, too",
+                    place("kubernetes-events")));
   }
   if (config.probe_timeout > config.interval) {
     throw configuration_error(fmt::format("{}: {} is longer than the interval, {}", place("probe-timeout"),

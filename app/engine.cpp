@@ -25,6 +25,7 @@
 #include "app/network.hpp"
 #include "app/other_rollcalls.hpp"
 #include "app/pace.hpp"
+#include "app/pod_events.hpp"
 #include "app/questions.hpp"
 #include "app/reason.hpp"
 #include "app/record.hpp"
@@ -33,6 +34,7 @@
 #include "app/succession.hpp"
 #include "cnode/flags.hpp"
 #include "cnode/port_mapper.hpp"
+#include "discovery/api_resolve.hpp"
 #include "discovery/roster.hpp"
 #include "membership/cluster.hpp"
 
@@ -49,6 +51,7 @@ namespace action = membership::action;
 namespace {
 
 constexpr milliseconds memory_kept = 10'000ms;
+constexpr milliseconds record_flush = 500ms;  // of the second in which we leave
 constexpr milliseconds memory_line_pause = 60'000ms;
 // Longer than what was asked before may take to end: it must not be taken for an answer of the next life.
 constexpr milliseconds shortest_stand_by = 2'000ms, longest_stand_by = 15'000ms;
@@ -151,7 +154,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
              .linked = [this] { return linked_members(); },
              .orders_to_leave = [this]() -> const std::set<node_name>& { return record_->orders_to_leave(); },
              .stopping = [this] { return stopping_ || standing_by_; }}),
-        record_(std::make_shared<record>(io, l, c.command == command::run ? c.state_dir : std::string())),
+        record_(std::make_shared<record>(io, l, c.command == command::run ? c.state_dir : std::string(),
+                                         record_map())),
+        pod_events_(make_pod_events()),
         core_(core_settings(c)),
         snapshot_(core_.snapshot()),
         wake_(io),
@@ -243,6 +248,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       reporter_.changed(*before, *snapshot_, result.events);
       record_->keep(*snapshot_);
     }
+    tell_pods(result.events);
     for (auto& a : result.actions) {
       std::visit([this](auto& what) { carry_out(what); }, a);
     }
@@ -547,10 +553,45 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
   }
 
+  // ---- what is kept in Kubernetes, and told there
+
+  discovery::api_server api_server() const {
+    return {configuration_.kubernetes_api->host, configuration_.kubernetes_api->port};
+  }
+  std::shared_ptr<config_map> record_map() {
+    if (configuration_.kubernetes_record.empty() || configuration_.command != command::run) return {};
+    return std::make_shared<config_map>(io_, log_, api_server(), discovery::resolve_with(resolver_),
+                                        configuration_.kubernetes_record, [this] { return !standing_by_; });
+  }
+  std::shared_ptr<pod_events> make_pod_events() {
+    if (!configuration_.kubernetes_events || configuration_.command != command::run) return {};
+    return std::make_shared<pod_events>(io_, log_, api_server(), discovery::resolve_with(resolver_),
+                                        configuration_.name->text());
+  }
+  void tell_pods(const std::vector<membership::event>& events) {
+    if (!pod_events_) return;
+    for (const auto& e : events) {
+      using membership::event_type;
+      if (e.type != event_type::netsplit_opened && e.type != event_type::netsplit_closed) continue;
+      const auto of =
+          std::ranges::find(*snapshot_->incidents, e.incident.value_or(0), &membership::incident::id);
+      if (of == snapshot_->incidents->end()) continue;
+      std::vector<pod_events::pod> pods;
+      for (const auto& name : of->left_out) {
+        const auto entry = entries_.find(name);
+        if (entry == entries_.end() || !entry->second.placed || entry->second.placed->pod.empty()) continue;
+        const auto& placed = *entry->second.placed;
+        pods.push_back({placed.pod, placed.name_space, placed.uid});
+      }
+      e.type == event_type::netsplit_opened ? pod_events_->opened(*of, e.text, pods)
+                                            : pod_events_->closed(*of, e.text, pods);
+    }
+  }
+
   // ---- what outlives us
 
-  void recall() {
-    auto found = record_->read();
+  asio::awaitable<void> recall() {
+    auto found = co_await record_->recall();
     if (found) {
       core_.restore(std::move(found->incidents), std::move(found->totals), found->kept_out);
       snapshot_ = core_.snapshot();
@@ -778,6 +819,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   }
 
   asio::awaitable<void> start() {
+    co_await recall();
     const auto started = co_await node_->start();
     if (!started) {
       throw startup_error(
@@ -786,7 +828,6 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     }
     log_.info(fmt::format("rollcall {} is {}", ROLLCALL_VERSION, configuration_.name->text()),
               {{"dist_port", std::to_string(node_->port())}});
-    recall();
     spawn("rounds", rounds());
   }
 
@@ -796,7 +837,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     rest_.cancel();
     next_round_.cancel();
     views_answered_.cancel();
-    record_->flush();
+    if (pod_events_) pod_events_->stop();
+    co_await record_->stop(record_flush);
     co_await node_->stop();
   }
 
@@ -827,6 +869,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   subscriptions subscriptions_;
   other_rollcalls others_;
   std::shared_ptr<record> record_;
+  std::shared_ptr<pod_events> pod_events_;  // of --kubernetes-events
   succession succession_;
   std::optional<inquiry> inquiry_;  // while one is under way
   membership::cluster core_;

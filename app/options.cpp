@@ -201,6 +201,21 @@ option prune_after_option() {
       [](const configuration& c) { return values{c.prune_after ? format_duration(*c.prune_after) : "off"}; }};
 }
 
+option kubernetes_record_option() {
+  return {
+      "kubernetes-record",
+      group::healing,
+      value_kind::text,
+      "NAME",
+      "a ConfigMap of the pod's own namespace, where incidents outlive the pod",
+      "",
+      "none",
+      [](configuration& c, const values& given) { c.kubernetes_record = parse_object_name(given.front()); },
+      [](const configuration& c) {
+        return c.kubernetes_record.empty() ? values{} : values{c.kubernetes_record};
+      }};
+}
+
 option dns_server_option() {
   return {"dns-server",
           group::discovery,
@@ -365,6 +380,11 @@ std::vector<option> make_options() {
                     &c::prune_live),
       duration_option("reap-after", group::healing, "forget members that left after", "", &c::reap_after, 1s,
                       8760h),
+      kubernetes_record_option(),
+      toggle_option("kubernetes-events", group::healing,
+                    "a netsplit's opening and closing become Events on the pods that it cuts off (with "
+                    "--kubernetes)",
+                    "", &c::kubernetes_events),
       path_option("state-dir", group::healing, "DIRECTORY", "where incidents outlive a restart", "none",
                   &c::state_dir),
       http_option(),

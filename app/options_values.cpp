@@ -207,6 +207,18 @@ alive_at_domain parse_alive_at_domain(std::string_view text) {
   return {std::string(text.substr(0, at)), std::string(domain)};
 }
 
+std::string parse_object_name(std::string_view text) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  };
+  const auto end = [](char c) { return c != '-' && c != '.'; };
+  if (text.empty() || text.size() > 253 || !std::ranges::all_of(text, fits) || !end(text.front()) ||
+      !end(text.back())) {
+    throw bad_value(text, "is no name of an object: lower case letters, digits, '-' and '.' are allowed");
+  }
+  return std::string(text);
+}
+
 alive_at_domain parse_alive_at_service(std::string_view text) {
   auto value = parse_alive_at_domain(text);
   const auto dot = value.domain.find('.');

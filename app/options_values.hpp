@@ -30,6 +30,8 @@ bool parse_toggle(std::string_view text);
 host_port parse_host_port(std::string_view text, std::uint16_t default_port);
 std::string format_host_port(const host_port&);
 
+// The name of an object of Kubernetes.
+std::string parse_object_name(std::string_view text);
 // BASE@SERVICE[.NAMESPACE], both as Kubernetes names them.
 alive_at_domain parse_alive_at_service(std::string_view text);
 alive_at_domain parse_alive_at_domain(std::string_view text);

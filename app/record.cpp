@@ -1,5 +1,6 @@
 #include "app/record.hpp"
 
+#include <boost/asio/awaitable.hpp>
 #include <utility>
 
 namespace rollcall::app {
@@ -8,8 +9,9 @@ namespace {
 constexpr milliseconds delay{1'000};
 }
 
-record::record(boost::asio::io_context& io, log& lines, const std::string& folder)
-    : log_(lines), due_(io), folder_(folder) {
+record::record(boost::asio::io_context& io, log& lines, const std::string& folder,
+               std::shared_ptr<config_map> map)
+    : log_(lines), due_(io), map_(std::move(map)), folder_(folder) {
   if (!folder.empty()) file_.emplace(folder);
 }
 
@@ -20,6 +22,22 @@ std::optional<remembered_state> record::read() {
   if (!read.found) return {};
   orders_.insert(read.found->kept_out.begin(), read.found->kept_out.end());
   return std::move(read.found);
+}
+
+boost::asio::awaitable<std::optional<remembered_state>> record::recall() {
+  const auto self = shared_from_this();
+  auto found = read();
+  if (map_) found = newer(std::move(found), co_await map_->read());
+  if (found) orders_.insert(found->kept_out.begin(), found->kept_out.end());
+  co_return found;
+}
+
+boost::asio::awaitable<void> record::stop(milliseconds limit) {
+  const auto self = shared_from_this();
+  flush();
+  if (!map_) co_return;
+  co_await map_->flush(limit);
+  map_->stop();
 }
 
 void record::told_to_leave(const node_name& node) {
@@ -38,7 +56,7 @@ void record::keep(const membership::snapshot& now) {
 }
 
 void record::write_soon() {
-  if (!file_ || std::exchange(waiting_, true)) return;
+  if ((!file_ && !map_) || std::exchange(waiting_, true)) return;
   due_.expires_after(delay);
   due_.async_wait([weak = weak_from_this()](boost::system::error_code) {
     if (const auto self = weak.lock()) self->flush();
@@ -52,10 +70,12 @@ void record::flush() {
 }
 
 void record::write() {
-  const auto problem =
-      file_->write({.incidents = incidents_ ? *incidents_ : std::vector<membership::incident>(),
-                    .totals = totals_,
-                    .kept_out = {orders_.begin(), orders_.end()}});
+  remembered_state state{.incidents = incidents_ ? *incidents_ : std::vector<membership::incident>(),
+                         .totals = totals_,
+                         .kept_out = {orders_.begin(), orders_.end()}};
+  if (map_) map_->write(state);
+  if (!file_) return;
+  const auto problem = file_->write(state);
   if (!problem.empty() && !std::exchange(failing_, true)) {
     log_.warning("incidents are not kept: " + problem, {{"dir", folder_}});
   }

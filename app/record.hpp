@@ -1,6 +1,6 @@
 // What outlives us: incidents, their totals, and the nodes told to leave. Orders to leave hold until
 // rejoin/1, whether their node is listed or not, whether we stand by or not. Written a moment after a change,
-// with all that changed meanwhile.
+// with all that changed meanwhile: to a file, to a ConfigMap, or both.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "app/config_map.hpp"
 #include "app/log.hpp"
 #include "app/state_file.hpp"
 #include "membership/snapshot.hpp"
@@ -18,11 +19,13 @@ namespace rollcall::app {
 
 class record : public std::enable_shared_from_this<record> {
  public:
-  // Without a folder it is kept in memory alone.
-  record(boost::asio::io_context&, log&, const std::string& folder);
+  // Without a folder and a ConfigMap it is kept in memory alone.
+  record(boost::asio::io_context&, log&, const std::string& folder, std::shared_ptr<config_map> = {});
 
   // What an earlier run kept, once, before anything else. The orders to leave are known from then on.
   std::optional<remembered_state> read();
+  // The same from the ConfigMap, too: whichever of the two is newer.
+  boost::asio::awaitable<std::optional<remembered_state>> recall();
 
   void told_to_leave(const node_name&);
   void told_to_rejoin(const node_name&);
@@ -31,6 +34,8 @@ class record : public std::enable_shared_from_this<record> {
   void keep(const membership::snapshot&);
   // What still waits to be written is written now.
   void flush();
+  // The ConfigMap as well, or within the limit not.
+  boost::asio::awaitable<void> stop(milliseconds limit);
 
  private:
   void write_soon();
@@ -39,6 +44,7 @@ class record : public std::enable_shared_from_this<record> {
   log& log_;
   boost::asio::steady_timer due_;
   std::optional<state_file> file_;
+  std::shared_ptr<config_map> map_;
   std::string folder_;
   std::set<node_name> orders_;
   std::shared_ptr<const std::vector<membership::incident>> incidents_;

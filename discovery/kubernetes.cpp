@@ -14,6 +14,7 @@
 #include <span>
 #include <tuple>
 
+#include "discovery/api_resolve.hpp"
 #include "discovery/source.hpp"
 
 namespace rollcall::discovery {
@@ -30,13 +31,6 @@ std::string services_domain(std::span<const std::string> search) {
     if (at != std::string::npos && each.find('.') == at) return each.substr(at + 1);
   }
   return "svc.cluster.local";
-}
-
-api_resolve resolve_with(resolver& names) {
-  return [&names](std::string host) -> asio::awaitable<api_addresses> {
-    auto answer = co_await names.addresses(std::move(host));
-    co_return api_addresses{std::move(answer.records), std::move(answer.detail)};
-  };
 }
 
 class kubernetes final : public source {

@@ -340,8 +340,9 @@ TEST(Manifests, MonitorsOnceAndInTheOverlaysOwnWay) {
 TEST(Manifests, TheApiSourceAsksForTwoVerbsOnOneResource) {
   ROLLCALL_NEEDS_TOOLS();
   const auto objects = rendered("deploy/overlays/endpointslices");
-  EXPECT_EQ(json::serialize(at(the(objects, "Role"), "/rules")),
-            R"([{"apiGroups":["discovery.k8s.io"],"resources":["endpointslices"],"verbs":["list","watch"]}])");
+  EXPECT_EQ(
+      json::serialize(at(the(objects, "Role"), "/rules")),
+      R"([{"apiGroups":["discovery.k8s.io"],"resources":["endpointslices"],"verbs":["list","watch"]}])");
   const auto pod = at(the(objects, "Deployment"), "/spec/template/spec");
   EXPECT_EQ(at(pod, "/serviceAccountName"), "rollcall");
   EXPECT_EQ(at(pod, "/automountServiceAccountToken"), true);
@@ -353,6 +354,35 @@ TEST(Manifests, TheApiSourceAsksForTwoVerbsOnOneResource) {
   for (const auto& one : rendered("deploy/base")) {
     EXPECT_NE(string(one.at("kind")), "Role") << "without the API as a source there are no rights at all";
   }
+}
+
+// The record and the Events are added to it, each with what it needs and no more.
+TEST(Manifests, RecordAndEventsHaveRightsOfTheirOwn) {
+  ROLLCALL_NEEDS_TOOLS();
+  const temporary_directory folder;
+  fs::copy(repository / "deploy", folder.path() / "deploy",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  fs::create_directory(folder.path() / "all");
+  folder.write("all/kustomization.yaml",
+               "resources: [../deploy/overlays/endpointslices]\ncomponents: "
+               "[../deploy/overlays/kubernetes-record, ../deploy/overlays/kubernetes-events]\n");
+  const auto made =
+      command({(deploy_tools / "kubectl").string(), "kustomize", (folder.path() / "all").string()});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  std::map<std::string, std::string> rules;
+  for (const auto& one : yaml_documents(made.output)) {
+    if (string(one.at("kind")) == "Role")
+      rules[string(at(one, "/metadata/name"))] = json::serialize(at(one, "/rules"));
+    if (string(one.at("kind")) == "ConfigMap" && at(one, "/metadata/name") == "rollcall-record") {
+      EXPECT_FALSE(one.as_object().contains("data")) << "applied again it would take the record away";
+    }
+  }
+  EXPECT_EQ(
+      rules["rollcall-record"],
+      R"([{"apiGroups":[""],"resourceNames":["rollcall-record"],"resources":["configmaps"],"verbs":["get","update"]}])");
+  EXPECT_EQ(rules["rollcall-events"],
+            R"([{"apiGroups":["events.k8s.io"],"resources":["events"],"verbs":["create"]}])");
+  EXPECT_EQ(rules.size(), 3U);
 }
 
 TEST(Manifests, AlertsLeadToTheRunbookThatOnePlaceNames) {

@@ -48,7 +48,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Whether an option asks the API server. One that does needs an account of its own with its token. */}}
 {{- define "rollcall.asksKubernetes" -}}
-{{- if .Values.config.ROLLCALL_KUBERNETES }}true{{- end }}
+{{- if or .Values.config.ROLLCALL_KUBERNETES .Values.config.ROLLCALL_KUBERNETES_RECORD .Values.config.ROLLCALL_KUBERNETES_EVENTS }}true{{- end }}
 {{- end }}
 {{- define "rollcall.makesAccount" -}}
 {{- if or .Values.serviceAccount.create (and (include "rollcall.asksKubernetes" .) (not .Values.serviceAccount.name)) }}true{{- end }}
