@@ -88,7 +88,10 @@ std::vector<std::vector<std::string>> rollcall_program::partitions() const {
   const auto document = json("/api/v1/partitions");
   for (const auto& partition : document.as_array()) {
     auto& names = result.emplace_back();
-    for (const auto& name : partition.as_array()) names.emplace_back(name.as_string());
+    // Of deploys that are kept apart, each says which mesh it is of.
+    const auto* apart = partition.if_object();
+    const auto& nodes = apart != nullptr ? apart->at("nodes") : partition;
+    for (const auto& name : nodes.as_array()) names.emplace_back(name.as_string());
   }
   return result;
 }
