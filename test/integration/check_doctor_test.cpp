@@ -249,7 +249,7 @@ TEST(Doctor, NamesThePortMapper) {
 TEST(Doctor, NamesWhatThePortMapperHasInstead) {
   loopback cluster({"a", "app-01HX"});
   const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "app@127.0.0.1"}));
-  expect_stuck(ended, "app@127.0.0.1", "port mapper", "app-01HX; where a release is part of the name");
+  expect_stuck(ended, "app@127.0.0.1", "port mapper", "a pattern finds it: 'app-*@...'");
 }
 
 TEST(Doctor, NamesBothLinesForAShortName) {
