@@ -166,7 +166,7 @@ asio::awaitable<void> questions::leave(action::leave_mesh a) {
   const bool unknown = answer.error().kind == cnode::call_failure_kind::raised &&
                        answer.error().detail.starts_with("error:undef");
   if (!unknown || a.peers.empty()) {
-    log_.warning("could not take it out of the mesh; it is not asked to connect any more",
+    log_.warning("could not take it out of the mesh",
                  {{"node", a.node.text()}, {"why", answer.error().detail}});
     co_return;
   }

@@ -342,7 +342,7 @@ void cluster::implementation::apply(const fact::view& told) {
 
 void cluster::implementation::lost(member_record& from, member_record& to, std::string_view why) {
   splits.lost(from, to, why, now);
-  plans.lost(from, to, why, now.steady);
+  plans.lost(from, to, why, views.sees(to.rank, from.rank), now.steady);
 }
 
 void cluster::implementation::changed(member_record& m, const node_name& peer, bool up,

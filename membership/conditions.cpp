@@ -133,7 +133,7 @@ void conditions::linger(const snapshot& s, findings& found, moment now, deadline
     if (!last) continue;
     const auto ends = last->second + options_.interval;
     wake.note(ends);
-    if (now.steady < ends && !s.isolated) {
+    if (now.steady < ends) {
       found.raised.push_back(last->first);
     } else {
       last.reset();
@@ -208,8 +208,10 @@ void conditions::split(const snapshot& s, findings& found, moment now, deadline&
       found.warning(condition::netsplit, std::move(text));
     }
   }
-  // A dead zone and our own cut look alike, so this is said and not decided.
-  if (!s.fell_silent) return;
+  // A dead zone and our own cut look alike, so this is said and not decided. Who falls silent with everybody
+  // else does so within a moment, and that is `isolated`.
+  const auto moment_of_silence = std::min(milliseconds(1'000), options_.interval / 4);
+  if (!lasts(condition::possible_split, s.fell_silent, moment_of_silence, now, wake)) return;
   const auto silent = names_where(s, [](const member& m) { return m.silent; });
   found.error(condition::possible_split,
               fmt::format("{} of {} expected members fell silent and are still listed: {}{}", silent.size(),

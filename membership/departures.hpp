@@ -1,5 +1,5 @@
 // Who is taken out of the mesh: leave/1 and rejoin/1, and --prune-after. A node that goes is told so itself
-// (action::leave_mesh); nothing else in membership ever disconnects anything.
+// (action::leave_mesh). Nothing else disconnects anything, but for the one member of plan_odd_one.cpp.
 #pragma once
 
 #include <set>

@@ -11,14 +11,16 @@ namespace rollcall::membership {
 // A pair that is looked at again is what it was until more is known: nobody is let in, left out and let in
 // within a moment.
 void planner::keep_exclusions(const step_context& context, const path_book& paths) {
-  const auto fresh = context.now - quarantine::proof_limits * context.options.probe_limit;
   for (const auto& e : excluded_) {
     for (const auto id : e.cannot_reach) {
       const auto* a = context.members.find(e.node);
       const auto* b = context.members.find(id);
-      if (a == nullptr || b == nullptr || !a->in_mesh() || !b->in_mesh()) continue;
-      if (context.views.sees(a->rank, b->rank) || context.views.sees(b->rank, a->rank)) continue;
-      if (paths.works(*a, *b, fresh) && !quarantine_.barred(*a, *b, context.now)) continue;
+      if (a == nullptr || b == nullptr || !a->joinable() || !b->joinable()) continue;
+      // A link that an end still believes in, or that probes call dark, is none.
+      const bool linked = context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank);
+      if (linked && !context.suspected.sees(a->rank, b->rank)) continue;
+      if (quarantine::path_works(context, paths, *a, *b) && !quarantine_.barred(*a, *b, context.now))
+        continue;
       if (const auto out = left_out_.find(id); out != left_out_.end() && out->second.contains(e.node))
         continue;
       left_out_[e.node].insert(id);

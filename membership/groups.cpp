@@ -4,6 +4,17 @@
 
 namespace rollcall::membership {
 
+mesh_links::mesh_links(const step_context& context, rank_set mesh)
+    : context_(context),
+      mesh_(std::move(mesh)),
+      bare_(context.members.size()),
+      any_suspected_(context.suspected.any()) {
+  each_rank(mesh_.words(), [&](std::size_t rank) {
+    const auto own = context.views.sees(rank);
+    if (std::ranges::all_of(own, [](word w) { return w == 0; })) bare_.insert(rank);
+  });
+}
+
 word mesh_links::missing(std::size_t rank, std::size_t i) const {
   auto bits = mesh_.words()[i] & ~(context_.views.sees(rank)[i] & context_.views.seen_by(rank)[i]);
   if (i == rank / word_bits) bits &= ~(word{1} << (rank % word_bits));
@@ -31,7 +42,7 @@ std::size_t mesh_links::links_in(const rank_group& group) const {
   std::size_t links = 0;
   for (const auto rank : group) {
     for (std::size_t i = 0; i < words(); ++i) {
-      links += bits_in(context_.views.sees(rank)[i] & mesh_.words()[i]);
+      links += bits_in(linked(rank, i));
     }
   }
   return links / 2;

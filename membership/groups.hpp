@@ -15,15 +15,16 @@ using rank_group = std::vector<std::size_t>;
 // The members that are planned for, and the links among them.
 class mesh_links {
  public:
-  mesh_links(const step_context& context, rank_set mesh)
-      : context_(context), mesh_(std::move(mesh)), any_suspected_(context.suspected.any()) {}
+  mesh_links(const step_context&, rank_set mesh);
 
   const rank_set& mesh() const noexcept { return mesh_; }
   std::size_t words() const noexcept { return context_.views.row_words(); }
-  // Linked in one view at least, and not suspected: a link in which one end still believes joins nobody.
+  // Linked in one view at least, and not suspected: a link in which one end still believes joins nobody. Nor
+  // does one with a node that says it has no links at all: what others believe is of its run before.
   word linked(std::size_t rank, std::size_t i) const {
+    if (bare_.contains(rank)) return 0;
     return (context_.views.sees(rank)[i] | context_.views.seen_by(rank)[i]) & mesh_.words()[i] &
-           ~suspected(rank, i);
+           ~bare_.words()[i] & ~suspected(rank, i);
   }
   // Not in both views.
   word missing(std::size_t rank, std::size_t i) const;
@@ -42,7 +43,7 @@ class mesh_links {
     return any_suspected_ ? context_.suspected.sees(rank)[i] : word{0};
   }
   const step_context& context_;
-  rank_set mesh_;
+  rank_set mesh_, bare_;  // bare: their own views are empty
   bool any_suspected_;
 };
 

@@ -4,11 +4,14 @@ namespace rollcall::membership {
 namespace {
 
 // The smaller the better a cause.
-enum class evidence_rank { probe, tick, lost };
+enum class evidence_rank { probe, tick, told, refused, lost };
 
 evidence_rank rank_of(const loss& l) {
   if (l.probed) return evidence_rank::probe;
-  return l.why.find("tick_timeout") != std::string::npos ? evidence_rank::tick : evidence_rank::lost;
+  if (l.refused) return evidence_rank::refused;
+  // Views that are polled show what was torn in the order of the questions.
+  if (l.why.empty()) return evidence_rank::lost;
+  return l.why.find("tick_timeout") != std::string::npos ? evidence_rank::tick : evidence_rank::told;
 }
 
 struct first_pair {
@@ -25,12 +28,13 @@ std::optional<first_pair> best_loss(const cause_question& asked, const losses& k
     const auto* a = members.find(l.from);
     const auto* b = members.find(l.to);
     if (a == nullptr || b == nullptr) continue;
-    if (rank_of(l) == evidence_rank::lost && (!a->linked || !b->linked)) continue;
+    if (rank_of(l) > evidence_rank::tick && (!a->linked || !b->linked)) continue;
     if (best == nullptr || rank_of(l) < rank_of(*best)) best = &l;
   }
   if (best == nullptr) return std::nullopt;
   return first_pair{best->from, best->to,
                     best->probed        ? "probe"
+                    : best->refused     ? "connect_failed"
                     : best->why.empty() ? "unknown"
                                         : best->why,
                     best->wall};

@@ -17,6 +17,7 @@ struct loss {
   std::uint32_t from = 0, to = 0;  // ids
   std::string why;                 // the reason of the nodedown; empty when the view was polled
   bool probed = false;
+  bool refused = false;  // no loss: a request to connect them failed
 };
 
 class losses {
@@ -40,9 +41,10 @@ struct cause_question {
   const std::optional<incident_cause>& now;  // what was found before
 };
 
-// The first pair suspected by a probe, else the first net_tick_timeout, else the first loss between two that
-// we both reach, else (when nothing was found before) the pair without a path, else the one that is broken
-// longest. nullopt: nothing better than before.
+// The first pair suspected by a probe, else the first net_tick_timeout, else the first loss that a node gave
+// a reason for between two that we both reach, else the first pair whose request failed, else the first loss,
+// else (when nothing was found before) the pair without a path, else the one that is broken longest. nullopt:
+// nothing better than before.
 std::optional<incident_cause> find_cause(const cause_question&, const losses&, const broken_pairs&,
                                          const step_context&, const path_book&);
 

@@ -15,16 +15,6 @@ namespace {
 constexpr milliseconds gathering_at_most{1'000};
 constexpr milliseconds tearing{2'000};  // how long others go on dropping whom one of them has lost
 
-constexpr int inherited_grace = 4;  // intervals: three in which probes find what is dark, one to confirm it
-
-// What views call whole is whole; in an incident of an earlier life only once probes had their time, since
-// nodes go on listing each other over a link that is dark.
-bool proven_whole(const open_incident& i, const member_record& a, const member_record& b,
-                  const step_context& context) {
-  if (!i.inherited || !context.options.probe) return true;
-  return context.now - std::max(a.link_since, b.link_since) >= inherited_grace * context.options.interval;
-}
-
 bool gone(const member_record& m) {
   return m.state == member_state::down || m.state == member_state::left || m.state == member_state::leaving ||
          m.kept_out || m.stopping;
@@ -189,7 +179,7 @@ bool incidents::implementation::torn_by(const open_incident& i, pair_key k,
   if (pair.suspected_at >= milliseconds(0)) return false;
   const auto recent = pair.since - options.interval - tearing;
   const bool going_on = i.last_broken >= recent || std::ranges::any_of(lost.all(), [&](const loss& l) {
-                          return l.at >= recent && i.seen.contains(key_of(l.from, l.to));
+                          return !l.refused && l.at >= recent && i.seen.contains(key_of(l.from, l.to));
                         });
   if (!going_on) return false;
   return std::ranges::any_of(i.excluded, [&](std::uint32_t id) {
@@ -209,6 +199,10 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
       }
       pair.incident = 0;
     }
+    if (std::ranges::any_of(open, [&, k = k, &pair = pair](const open_incident& i) {
+          return met_on_arrival(i, k, pair, context);
+        }))
+      continue;
     const auto shares = std::ranges::find_if(open, [&, k = k](const open_incident& i) {
       return i.holds(k) || i.pairs.contains(k) ||
              (torn_by(i, k, context) && !without(rule_taken::what_is_torn_has_one_cause));
@@ -266,7 +260,7 @@ void incidents::implementation::record_cut(const silence::cut& cut, const step_c
   auto& i = begin(cut.since, context.at);
   show_cut(i, cut, context.members);
   for (const auto& l : lost.all()) {
-    const bool across = cut.members.contains(l.to) && !cut.members.contains(l.from);
+    const bool across = !l.refused && cut.members.contains(l.to) && !cut.members.contains(l.from);
     if (across && l.at >= cut.since.steady - options.interval) i.seen.insert(key_of(l.from, l.to));
   }
   act(i, "recorded when those that had fallen silent came back with what they were", context.at);
@@ -406,11 +400,11 @@ void incidents::reorder(std::span<const std::size_t> previous) {
 }
 
 void incidents::lost(const member_record& from, const member_record& to, std::string_view why, moment now) {
-  implementation_->lost.remember({now.steady, now.wall, from.id, to.id, std::string(why), false});
+  implementation_->lost.remember({now.steady, now.wall, from.id, to.id, std::string(why), false, false});
 }
 
 void incidents::suspected(const member_record& from, const member_record& to, moment now) {
-  implementation_->lost.remember({now.steady, now.wall, from.id, to.id, {}, true});
+  implementation_->lost.remember({now.steady, now.wall, from.id, to.id, {}, true, false});
 }
 
 void incidents::asked(const member_record& on, const member_record& to, moment now) {
@@ -423,6 +417,8 @@ void incidents::asked(const member_record& on, const member_record& to, moment n
 
 void incidents::answered(const member_record& on, const member_record& to, connect_outcome outcome,
                          moment now) {
+  if (outcome == connect_outcome::failed || outcome == connect_outcome::timeout)
+    implementation_->lost.remember({now.steady, now.wall, on.id, to.id, {}, false, true});
   auto* i = implementation_->concerned(on.id, to.id);
   if (i == nullptr) return;
   if (outcome == connect_outcome::connected) {
@@ -440,7 +436,9 @@ void incidents::told(const member_record& m, const std::string& sentence, moment
   for (auto& i : implementation_->open) {
     const bool said =
         std::ranges::find(i.shown.actions, sentence, &incident_act::text) != i.shown.actions.end();
-    if (i.excluded.contains(m.id) && !said) implementation_->changed |= act(i, sentence, now);
+    const bool its = i.excluded.contains(m.id) ||
+                     std::ranges::any_of(i.pairs, [&](pair_key k) { return concerns(k, m.id); });
+    if (its && !said) implementation_->changed |= act(i, sentence, now);
   }
 }
 

@@ -139,8 +139,10 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   if (!starting_) ++m.restarts;
   events_.write(event_type::member_restarted, &m.name, reason::none,
                 fmt::format("{} was restarted: it answers with another creation", m.name.text()), now);
-  if (m.state == member_state::up) {
-    m.absent_since = now.steady;
+  if (m.state == member_state::up) m.absent_since = now.steady;
+  const bool was_there =
+      m.state == member_state::up || m.state == member_state::suspect || m.state == member_state::down;
+  if (was_there) {
     enter(m, member_state::joining, reason::none, now);
   } else if (m.state == member_state::leaving && !m.kept_out) {
     enter(m, member_state::joining, reason::none, now);
@@ -273,7 +275,8 @@ bool lifecycle::evaluate(const member_table& members, const view_matrix& views, 
       seen |= (by[i] & witnesses.words()[i]) != 0;
       sees |= views.sees(owned->rank)[i] != 0;
     }
-    changed |= step(*owned, seen, !seen && !sees, now, wake, gone);
+    // Who believes in a link to it may mean its run before: it knows best itself.
+    changed |= step(*owned, seen, !sees, now, wake, gone);
   }
   // After the members: what the first round found is not counted.
   changed |= evaluate_starting(members, now, wake);
@@ -354,88 +357,14 @@ bool lifecycle::waits_to_be_introduced(const member_record& m, bool alone, momen
 
 bool lifecycle::step(member_record& m, bool seen, bool alone, moment now, deadline& wake,
                      std::vector<member_record*>& gone) {
-  const auto since = [&](milliseconds at) { return now.steady - at; };
-  // Due at `at`; if not yet, wake then.
-  const auto passed = [&](milliseconds at) {
-    wake.note(at);
-    return now.steady >= at;
-  };
-
   if (m.state == member_state::left) {
-    if (since(m.entered) >= options_.reap_after) gone.push_back(&m);
+    if (now.steady - m.entered >= options_.reap_after) gone.push_back(&m);
     wake.note(m.entered + options_.reap_after);
     return false;
   }
-
-  if (m.state == member_state::leaving) {
-    if (m.linked) return false;
-    if (!m.listed) {
-      if (m.creation == 0) {
-        gone.push_back(&m);
-        return true;
-      }
-      if (!passed(m.lost_at + options_.left_within)) return false;
-      leave_cluster(m, now, "it stopped and is not listed any more");
-      return true;
-    }
-    if (m.announced || !passed(m.lost_at + leaving_at_most) || seen) return false;
-    // It said goodbye: this is no failure, but nobody should wait for it any longer.
-    enter(m, member_state::down, reason::stopping, now);
-    m.stopping = false;
-    events_.write(event_type::member_down, &m.name, reason::stopping,
-                  fmt::format("{} stopped, has not come back, and is still listed", m.name.text()), now);
-    return true;
-  }
-
-  if (m.fresh) {
-    if (m.state == member_state::up) return false;
-    if (m.kept_out) {
-      keep_out(m, "it was told to leave the mesh", now);
-      return true;
-    }
-    if (m.state == member_state::joining && !m.introducing) m.came_at = std::max(m.link_since, m.entered);
-    if (waits_to_be_introduced(m, alone, now, wake)) {
-      if (std::exchange(m.introducing, true)) return false;
-      m.detail = fmt::format("linked; it waits, for at most {} s, until every member can reach it",
-                             options_.introduce_timeout.count() / 1000);
-      return true;
-    }
-    const bool first = !m.joined;
-    const auto before = m.state;
-    m.joined = true;
-    if (first && !starting_) ++m.joins;
-    if (m.failure_pending) {
-      m.failure_pending = false;
-      if (!starting_) ++m.failures;
-    }
-    m.failure_counted = false;
-    enter(m, member_state::up, reason::none, now);
-    if (first && !starting_) {
-      events_.write(event_type::member_joined, &m.name, reason::none, fmt::format("{} joined", m.name.text()),
-                    now);
-    } else {
-      events_.write(
-          event_type::member_up, &m.name, reason::none,
-          fmt::format("{} is up{}", m.name.text(),
-                      before == member_state::suspect || before == member_state::down ? " again" : ""),
-          now);
-    }
-    return true;
-  }
-
-  if (!m.joined) {  // joining, and never seen up
-    if (!m.listed && !m.linked && !m.dialling) {
-      gone.push_back(&m);
-      return true;
-    }
-    if (m.linked && !heard_lately(m, now.steady, options_.interval) && m.why == reason::none) {
-      m.why = m.view_failure != reason::none ? m.view_failure : reason::timeout;
-      m.detail = "linked, but it does not tell whom it sees";
-      return true;
-    }
-    return false;
-  }
-
+  if (m.state == member_state::leaving) return leaving_step(m, seen, now, wake, gone);
+  if (m.fresh) return m.state != member_state::up && present_step(m, alone, now, wake);
+  if (!m.joined) return expected_step(m, now, gone);
   // A member that was up and is not: stale, or without a link.
   if (m.state == member_state::up ||
       (m.state == member_state::joining && !heard_lately(m, now.steady, options_.interval))) {
@@ -445,8 +374,78 @@ bool lifecycle::step(member_record& m, bool seen, bool alone, moment now, deadli
     absent_step(m, seen, now, wake);
     return true;
   }
-  if (m.state == member_state::joining) return false;
-  return absent_step(m, seen, now, wake);
+  return m.state != member_state::joining && absent_step(m, seen, now, wake);
+}
+
+bool lifecycle::leaving_step(member_record& m, bool seen, moment now, deadline& wake,
+                             std::vector<member_record*>& gone) {
+  const auto passed = [&](milliseconds at) {
+    wake.note(at);
+    return now.steady >= at;
+  };
+  if (m.linked) return false;
+  if (!m.listed) {
+    if (m.creation == 0) {
+      gone.push_back(&m);
+      return true;
+    }
+    if (!passed(m.lost_at + options_.left_within)) return false;
+    leave_cluster(m, now, "it stopped and is not listed any more");
+    return true;
+  }
+  if (m.announced || !passed(m.lost_at + leaving_at_most) || seen) return false;
+  // It said goodbye: this is no failure, but nobody should wait for it any longer.
+  enter(m, member_state::down, reason::stopping, now);
+  m.stopping = false;
+  events_.write(event_type::member_down, &m.name, reason::stopping,
+                fmt::format("{} stopped, has not come back, and is still listed", m.name.text()), now);
+  return true;
+}
+
+// A link and a fresh view, and not up yet.
+bool lifecycle::present_step(member_record& m, bool alone, moment now, deadline& wake) {
+  if (m.kept_out) {
+    keep_out(m, "it was told to leave the mesh", now);
+    return true;
+  }
+  if (m.state == member_state::joining && !m.introducing) m.came_at = std::max(m.link_since, m.entered);
+  if (waits_to_be_introduced(m, alone, now, wake)) {
+    if (std::exchange(m.introducing, true)) return false;
+    m.detail = fmt::format("linked; it waits, for at most {} s, until every member can reach it",
+                           options_.introduce_timeout.count() / 1000);
+    return true;
+  }
+  const bool first = !m.joined;
+  const auto before = m.state;
+  m.joined = true;
+  if (first && !starting_) ++m.joins;
+  if (m.failure_pending) {
+    m.failure_pending = false;
+    if (!starting_) ++m.failures;
+  }
+  m.failure_counted = false;
+  enter(m, member_state::up, reason::none, now);
+  const bool again = before == member_state::suspect || before == member_state::down;
+  if (first && !starting_) {
+    events_.write(event_type::member_joined, &m.name, reason::none, fmt::format("{} joined", m.name.text()),
+                  now);
+  } else {
+    events_.write(event_type::member_up, &m.name, reason::none,
+                  fmt::format("{} is up{}", m.name.text(), again ? " again" : ""), now);
+  }
+  return true;
+}
+
+// Joining, and never seen up.
+bool lifecycle::expected_step(member_record& m, moment now, std::vector<member_record*>& gone) const {
+  if (!m.listed && !m.linked && !m.dialling) {
+    gone.push_back(&m);
+    return true;
+  }
+  if (!m.linked || heard_lately(m, now.steady, options_.interval) || m.why != reason::none) return false;
+  m.why = m.view_failure != reason::none ? m.view_failure : reason::timeout;
+  m.detail = "linked, but it does not tell whom it sees";
+  return true;
 }
 
 // Its link was closed by the node itself, and it was delisted before that, or soon enough after it: for as

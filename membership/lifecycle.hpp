@@ -59,6 +59,9 @@ class lifecycle {
   void enter(member_record&, member_state, reason, moment);
   bool waits_to_be_introduced(const member_record&, bool alone, moment, deadline&) const;
   bool step(member_record&, bool seen, bool alone, moment, deadline&, std::vector<member_record*>& gone);
+  bool leaving_step(member_record&, bool seen, moment, deadline&, std::vector<member_record*>& gone);
+  bool present_step(member_record&, bool alone, moment, deadline&);
+  bool expected_step(member_record&, moment, std::vector<member_record*>& gone) const;
   void leave_cluster(member_record&, moment, std::string_view how);
   bool evaluate_isolation(const member_table&, moment);
   bool evaluate_starting(const member_table&, moment, deadline&);

@@ -11,6 +11,7 @@ namespace rollcall::membership {
 namespace {
 
 constexpr std::size_t max_excluded = 2'000;
+constexpr int inherited_grace = 4;  // intervals: three in which probes find what is dark, one to confirm it
 
 std::string names_of(const std::vector<node_name>& names) {
   std::string text;
@@ -146,6 +147,28 @@ void exclude(open_incident& i, const broken_pairs& broken, const step_context& c
     if (lacks >= other_lacks && !newcomer(*a)) i.excluded.insert(a->id);
     if (other_lacks >= lacks && !newcomer(*b)) i.excluded.insert(b->id);
   }
+}
+
+bool proven_whole(const open_incident& i, const member_record& a, const member_record& b,
+                  const step_context& context) {
+  if (!i.inherited || !context.options.probe) return true;
+  return context.now - std::max(a.link_since, b.link_since) >= inherited_grace * context.options.interval;
+}
+
+bool met_on_arrival(const open_incident& i, pair_key k, const broken_pair& pair,
+                    const step_context& context) {
+  if (pair.ever) return false;
+  const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
+  if (a == nullptr || b == nullptr) return false;
+  for (const auto& [fresh, other] : {std::pair(a, b), std::pair(b, a)}) {
+    if (fresh->link_since <= i.opened) continue;
+    bool explained = false;
+    each_rank(context.views.sees(fresh->rank), [&](std::size_t rank) {
+      explained = explained || i.pairs.contains(key_of(context.members[rank].id, other->id));
+    });
+    if (explained) return true;
+  }
+  return false;
 }
 
 void show_cut(open_incident& i, const silence::cut& cut, const member_table& members) {

@@ -36,6 +36,12 @@ struct standing {
 bool describe(open_incident&, const broken_pairs&, const step_context&, const standing&, bool& worsened);
 // At one end of each of its pairs stands somebody who lacks at least as many as the other end does.
 void exclude(open_incident&, const broken_pairs&, const step_context&);
+// What views call whole is whole; in an incident of an earlier life only once probes had their time, since
+// nodes go on listing each other over a link that is dark.
+bool proven_whole(const open_incident&, const member_record&, const member_record&, const step_context&);
+// The pair was never whole since one of its ends came, and those whom that one has joined lack the other end
+// because of this incident: it found the cut when it came, and has no part in it.
+bool met_on_arrival(const open_incident&, pair_key, const broken_pair&, const step_context&);
 // A cut that is told once it is over, at least for some.
 void show_cut(open_incident&, const silence::cut&, const member_table&);
 bool act(open_incident&, std::string text, moment);

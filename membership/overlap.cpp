@@ -57,11 +57,67 @@ class exact_choice {
   score best_score_;
 };
 
+using rivals = std::vector<std::vector<std::size_t>>;
+
+// Groups that hang together by conflicts, ascending.
+std::vector<std::size_t> cluster_of(std::size_t first, const rivals& against, std::vector<bool>& placed) {
+  std::vector<std::size_t> cluster{first};
+  placed[first] = true;
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    for (const auto other : against[cluster[i]]) {
+      if (placed[other]) continue;
+      placed[other] = true;
+      cluster.push_back(other);
+    }
+  }
+  std::ranges::sort(cluster);
+  return cluster;
+}
+
+void choose_exactly(const std::vector<std::size_t>& cluster, const std::vector<joinable_group>& groups,
+                    const rivals& against, std::vector<bool>& kept) {
+  std::vector<joinable_group> its;
+  std::vector<mask> its_conflicts(cluster.size(), 0);
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    its.push_back(groups[cluster[i]]);
+    for (const auto other : against[cluster[i]]) {
+      const auto at = std::ranges::lower_bound(cluster, other) - cluster.begin();
+      its_conflicts[i] |= mask{1} << static_cast<unsigned>(at);
+    }
+  }
+  const auto best = exact_choice(std::move(its), std::move(its_conflicts)).best();
+  for (std::size_t i = 0; i < cluster.size(); ++i) kept[cluster[i]] = ((best >> i) & 1U) != 0;
+}
+
+// The one that keeps most members out of a join goes, and among those the one that brings least.
+void choose_greedily(const std::vector<std::size_t>& cluster, const std::vector<joinable_group>& groups,
+                     const rivals& against, std::vector<bool>& kept) {
+  while (true) {
+    std::size_t worst = groups.size(), worst_against = 0;
+    for (const auto g : cluster) {
+      if (!kept[g]) continue;
+      std::size_t members = 0;
+      for (const auto other : against[g]) members += kept[other] ? groups[other].members : 0;
+      if (members == 0) continue;
+      const bool worse = worst == groups.size() ||
+                         members * groups[worst].members > worst_against * groups[g].members ||
+                         (members * groups[worst].members == worst_against * groups[g].members &&
+                          std::pair(groups[g].links, groups[g].chosen_before) <=
+                              std::pair(groups[worst].links, groups[worst].chosen_before));
+      if (!worse) continue;
+      worst = g;
+      worst_against = members;
+    }
+    if (worst == groups.size()) return;
+    kept[worst] = false;
+  }
+}
+
 }  // namespace
 
 std::vector<std::size_t> choose_groups(const std::vector<joinable_group>& groups,
                                        const std::vector<std::pair<std::size_t, std::size_t>>& conflicts) {
-  std::vector<std::vector<std::size_t>> against(groups.size());
+  rivals against(groups.size());
   for (const auto& [a, b] : conflicts) {
     if (a == b) continue;
     against[a].push_back(b);
@@ -70,50 +126,8 @@ std::vector<std::size_t> choose_groups(const std::vector<joinable_group>& groups
   std::vector<bool> kept(groups.size(), true), placed(groups.size(), false);
   for (std::size_t first = 0; first < groups.size(); ++first) {
     if (placed[first] || against[first].empty()) continue;
-    std::vector<std::size_t> cluster{first};
-    placed[first] = true;
-    for (std::size_t i = 0; i < cluster.size(); ++i) {
-      for (const auto other : against[cluster[i]]) {
-        if (placed[other]) continue;
-        placed[other] = true;
-        cluster.push_back(other);
-      }
-    }
-    std::ranges::sort(cluster);
-    if (cluster.size() <= exact_up_to) {
-      std::vector<joinable_group> its;
-      std::vector<mask> its_conflicts(cluster.size(), 0);
-      for (std::size_t i = 0; i < cluster.size(); ++i) {
-        its.push_back(groups[cluster[i]]);
-        for (const auto other : against[cluster[i]]) {
-          const auto at = std::ranges::lower_bound(cluster, other) - cluster.begin();
-          its_conflicts[i] |= mask{1} << static_cast<unsigned>(at);
-        }
-      }
-      const auto best = exact_choice(std::move(its), std::move(its_conflicts)).best();
-      for (std::size_t i = 0; i < cluster.size(); ++i) kept[cluster[i]] = ((best >> i) & 1U) != 0;
-      continue;
-    }
-    // Greedy: the one that keeps most members out of a join goes, and among those the one that brings least.
-    while (true) {
-      std::size_t worst = groups.size(), worst_against = 0;
-      for (const auto g : cluster) {
-        if (!kept[g]) continue;
-        std::size_t members = 0;
-        for (const auto other : against[g]) members += kept[other] ? groups[other].members : 0;
-        if (members == 0) continue;
-        const bool worse = worst == groups.size() ||
-                           members * groups[worst].members > worst_against * groups[g].members ||
-                           (members * groups[worst].members == worst_against * groups[g].members &&
-                            std::pair(groups[g].links, groups[g].chosen_before) <=
-                                std::pair(groups[worst].links, groups[worst].chosen_before));
-        if (!worse) continue;
-        worst = g;
-        worst_against = members;
-      }
-      if (worst == groups.size()) break;
-      kept[worst] = false;
-    }
+    const auto cluster = cluster_of(first, against, placed);
+    (cluster.size() <= exact_up_to ? choose_exactly : choose_greedily)(cluster, groups, against, kept);
   }
   std::vector<std::size_t> chosen;
   for (std::size_t g = 0; g < groups.size(); ++g) {

@@ -18,7 +18,13 @@ bool path_book::under_way(const member_record& on, const member_record& to, prob
 
 milliseconds path_book::mute_until(const member_record& on, const member_record& to) const {
   const auto found = entries_.find(key_of(on, to, probed_port::distribution));
-  return found != entries_.end() ? found->second.mute_until : milliseconds(-1);
+  return found != entries_.end() ? mute_until(found->second, on.id) : milliseconds(-1);
+}
+
+milliseconds path_book::mute_until(const entry& e, std::uint32_t on) const {
+  const auto word = last_word_.find(on);
+  const bool speaks = word != last_word_.end() && word->second > e.asked_at;
+  return speaks ? std::min(e.mute_until, e.asked_at + first_mute) : e.mute_until;
 }
 
 bool path_book::ask(const member_record& on, const member_record& to, milliseconds limit, milliseconds now,
@@ -26,7 +32,7 @@ bool path_book::ask(const member_record& on, const member_record& to, millisecon
   const auto k = key_of(on, to, port);
   if (const auto known = entries_.find(k); known != entries_.end()) {
     if (known->second.under_way) return true;
-    if (known->second.mute_until > now) return false;
+    if (mute_until(known->second, on.id) > now) return false;
   }
   auto& asked = asked_of_[on.id];
   if (requests_.size() >= max_under_way || asked >= max_under_way_of_one) return false;
@@ -58,6 +64,8 @@ bool path_book::answered(const fact::path_probed& told, milliseconds now) {
   }
   e.no_words = 0;
   e.mute_until = milliseconds(-1);
+  auto& word = last_word_[on_of(pair)];
+  word = std::max(word, e.asked_at);
   e.known = true;
   e.found = {told.result, e.asked_at, now};
   return true;
@@ -66,6 +74,7 @@ bool path_book::answered(const fact::path_probed& told, milliseconds now) {
 void path_book::forget(const member_record& m) {
   std::erase_if(entries_,
                 [&](const auto& e) { return on_of(e.first) == m.id || (e.first & 0xffffffffU) == m.id; });
+  last_word_.erase(m.id);
 }
 
 void path_book::sweep(milliseconds now, milliseconds keep) {
@@ -74,13 +83,6 @@ void path_book::sweep(milliseconds now, milliseconds keep) {
     return !kept.under_way && kept.mute_until < now && now - kept.found.answered_at > keep &&
            now - kept.asked_at > keep;
   });
-}
-
-bool path_book::works(const member_record& a, const member_record& b, milliseconds since) const {
-  for (const auto& found : {last(a, b), last(b, a)}) {
-    if (found && found->result == path_probe::reachable && found->asked_at >= since) return true;
-  }
-  return false;
 }
 
 }  // namespace rollcall::membership

@@ -17,6 +17,7 @@ class path_book {
   static constexpr std::size_t max_under_way_of_one = 256;  // asked of one node
   // A probe that ends without a word (the asked node has no port or descriptor left, or does not answer us)
   // is made again after a second, two, four, up to a minute: nothing is learnt sooner by asking more often.
+  // An asked node that has said a word since is asked again after a second.
   static constexpr milliseconds first_mute{1'000}, longest_mute{60'000};
 
   struct finding {
@@ -41,9 +42,6 @@ class path_book {
   // Drops what is older than `keep`; once a round.
   void sweep(milliseconds now, milliseconds keep);
 
-  // A path that works from at least one side, by an answer to a question asked since `since`.
-  bool works(const member_record& a, const member_record& b, milliseconds since) const;
-
  private:
   // The port in the highest bit (ids stay below it), on << 32, to.
   using key = std::uint64_t;
@@ -63,6 +61,9 @@ class path_book {
   std::unordered_map<request_id, key> requests_;
   std::unordered_map<key, entry> entries_;
   std::unordered_map<std::uint32_t, std::size_t> asked_of_;
+  milliseconds mute_until(const entry&, std::uint32_t on) const;
+  std::unordered_map<std::uint32_t, milliseconds>
+      last_word_;  // when its last probe that said anything was asked
 };
 
 }  // namespace rollcall::membership

@@ -21,6 +21,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
   find_trouble(r);
   for (std::size_t g = 0; g < r.groups.size(); ++g) inside(r, g);
   between(r);
+  move_the_odd_one(r);
   introduce(r);
 }
 
@@ -195,12 +196,7 @@ void planner::inside(round& r, std::size_t g) {
       held_.insert({r.at(x).id, r.at(y).id});
       continue;
     }
-    const bool forth = r.context.views.sees(x, y), back = r.context.views.sees(y, x);
-    if (forth != back) {
-      r.bursts[forth ? y : x].push_back(forth ? x : y);  // the side that says no
-    } else {
-      add(r, x, y);
-    }
+    add(r, x, y);
   }
 }
 
@@ -345,7 +341,17 @@ void planner::introduce(round& r) {
   }
   std::vector<std::size_t> ready;
   for (const auto g : r.fresh) {
-    if (may_enter(r, r.first_of(g), g, target)) ready.push_back(g);
+    // Of several that are as large, the one that it can join.
+    auto own = target;
+    for (const auto other : r.established) {
+      if (weight(other).second != weight(target).second || other == target) continue;
+      if (barred_between(r, g, own) && !barred_between(r, g, other)) own = other;
+    }
+    if (own == target && may_enter(r, r.first_of(g), g, target)) ready.push_back(g);
+    if (own != target && may_enter(r, r.first_of(g), g, own)) {
+      join(r, g, own);
+      if (r.asks()) had_links_.insert(r.first_of(g).id);
+    }
   }
   for (std::size_t i = 0; i < ready.size(); ++i) {
     join(r, ready[i], target);

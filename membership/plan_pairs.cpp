@@ -65,6 +65,13 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, boo
   return result;
 }
 
+bool planner::barred_between(round& r, std::size_t g, std::size_t h) const {
+  const auto barred = [&](const auto& pair) {
+    return quarantine_.barred(r.at(pair.first), r.at(pair.second), r.context.now);
+  };
+  return std::ranges::any_of(sample_pairs(r.groups[g], r.groups[h], max_probed_pairs), barred);
+}
+
 // What is being torn is left alone: after a loss in one of the groups, or while a request is young.
 bool planner::calm(round& r, std::size_t g, std::size_t h, bool newcomer) {
   const auto now = r.context.now;
@@ -153,7 +160,8 @@ void planner::admit(round& r, std::size_t g, std::size_t h) {
   std::vector<std::uint32_t> left, right;
   for (const auto x : r.groups[g]) left.push_back(r.at(x).id);
   for (const auto y : r.groups[h]) right.push_back(r.at(y).id);
-  quarantine_.admitted(std::move(left), std::move(right), r.context.now);
+  quarantine_.admitted(std::move(left), std::move(right), r.links.touch(r.groups[g], r.groups[h]),
+                       r.context.now);
 }
 
 void planner::join(round& r, std::size_t g, std::size_t h) {
@@ -167,7 +175,9 @@ void planner::join(round& r, std::size_t g, std::size_t h) {
 void planner::add(round& r, std::size_t x, std::size_t y) {
   const auto &a = r.at(x), &b = r.at(y);
   if (requests_.under_way(a, b)) return;
-  const auto& on = quarantine_.side_to_ask(r.context, r.paths, a, b);
+  // Who believes that there is a link has nothing to connect.
+  const bool forth = r.context.views.sees(x, y), back = r.context.views.sees(y, x);
+  const auto& on = forth != back ? (forth ? b : a) : quarantine_.side_to_ask(r.context, r.paths, a, b);
   r.bursts[on.rank].push_back(&on == &a ? y : x);
 }
 

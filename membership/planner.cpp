@@ -38,6 +38,7 @@ void planner::forget(const member_record& member) {
   had_links_.erase(member.id);
   chosen_.erase(member.id);
   std::erase(forming_, member.id);
+  std::erase_if(moved_for_, [&](pair_key k) { return concerns(k, member.id); });
   std::erase_if(one_way_since_, [&](const auto& e) { return concerns(e.first, member.id); });
   std::erase_if(blocked_since_, [&](const auto& e) { return concerns(e.first, member.id); });
 }
@@ -50,6 +51,12 @@ void planner::hurry(milliseconds now) {
 void planner::sweep(const step_context& context) {
   requests_.sweep(context);
   quarantine_.sweep(context);
+  std::erase_if(moved_for_, [&](pair_key k) {
+    const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
+    return a == nullptr || b == nullptr ||
+           (context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
+            !context.suspected.sees(a->rank, b->rank));
+  });
   std::erase_if(blocked_since_, [&](const auto& e) {
     return context.members.find(lower(e.first)) == nullptr ||
            context.members.find(higher(e.first)) == nullptr;

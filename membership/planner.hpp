@@ -40,6 +40,9 @@ class planner {
   // What is not known yet holds up a choice between groups for this many probe limits.
   static constexpr int undecided_limits = 3;
   static constexpr int waiting_ticks = 2;  // for ends that still believe in a dark link
+  // One that keeps two groups apart is taken out of its own when that lasted for so many intervals: what is
+  // over sooner needs nobody's links.
+  static constexpr int odd_intervals = 2;
   static constexpr std::size_t witnesses = 8;
 
   using asked_pair = connect_requests::asked_pair;
@@ -54,9 +57,10 @@ class planner {
   // reconnect/0: nothing waits for its backoff.
   void hurry(milliseconds now);
   void plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
-  // A view stopped holding somebody: `from` lost `to`.
-  void lost(const member_record& from, const member_record& to, std::string_view why, milliseconds now) {
-    quarantine_.lost(from, to, why, now);
+  // A view stopped holding somebody: `from` lost `to`, and the other end may still hold it.
+  void lost(const member_record& from, const member_record& to, std::string_view why, bool other_holds,
+            milliseconds now) {
+    quarantine_.lost(from, to, why, other_holds, now);
   }
   // Drops what is not needed any more; once a round.
   void sweep(const step_context&);
@@ -95,6 +99,11 @@ class planner {
     std::pair<std::size_t, std::size_t> trial{};  // to be tried first: ranks
   };
 
+  struct odd_one {
+    std::size_t rank = 0;
+    std::vector<std::pair<std::size_t, std::size_t>> barred;  // all its own
+  };
+
   // planner.cpp
   bool settled(const step_context&, const rank_set& loners, deadline&) const;
   void plan_all(const step_context&, deadline&, burst_map&);
@@ -118,9 +127,14 @@ class planner {
   void join_all(round&, const std::vector<std::size_t>& taken);
   void introduce(round&);
   bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
+  // plan_odd_one.cpp
+  void move_the_odd_one(round&);
+  std::optional<odd_one> find_odd_one(round&, std::size_t joined, std::size_t apart);
+  bool others_work(round&, const odd_one&, std::size_t joined, std::size_t apart);
   // plan_pairs.cpp: questions about two groups
   comparison compare(round&, std::size_t g, std::size_t h, bool patient);
   verdict look(round&, std::size_t x, std::size_t y, bool patient, bool harmless);
+  bool barred_between(round&, std::size_t g, std::size_t h) const;
   bool calm(round&, std::size_t g, std::size_t h, bool newcomer);
   verdict exposed(round&, std::size_t g, std::size_t h);
   bool blocked(round&, std::size_t g, std::size_t h);
@@ -133,8 +147,10 @@ class planner {
   connect_requests requests_;
   quarantine quarantine_;
   canaries canaries_;
-  std::set<std::uint32_t> had_links_;  // ids: of this creation; or took part in a first burst
-  std::set<std::uint32_t> chosen_;     // ids: in the set that was joined last
+  std::set<std::uint32_t> had_links_;                // ids: of this creation; or took part in a first burst
+  std::set<std::uint32_t> chosen_;                   // ids: in the set that was joined last
+  std::map<std::uint32_t, milliseconds> odd_since_;  // by id
+  std::set<pair_key> moved_for_;                     // until they are linked: never twice for one cause
   std::map<pair_key, milliseconds> one_way_since_;
   std::map<std::uint32_t, milliseconds> believes_since_;       // groups by their lowest id
   std::map<pair_key, milliseconds> blocked_since_;             // by whom, and who wants to join

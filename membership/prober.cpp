@@ -3,7 +3,6 @@
 #include "membership/mutation.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace rollcall::membership {
 namespace {
@@ -15,26 +14,6 @@ std::uint64_t scramble(std::uint64_t x) {
   x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
   return x ^ (x >> 31U);
 }
-
-bool linked(const view_matrix& views, std::size_t a, std::size_t b) {
-  return views.sees(a, b) || views.sees(b, a);
-}
-
-// Groups of members that probes have joined.
-class groups_by_answers {
- public:
-  explicit groups_by_answers(std::size_t size) : parent_(size) {
-    std::iota(parent_.begin(), parent_.end(), 0);
-  }
-  std::size_t root(std::size_t rank) {
-    while (parent_[rank] != rank) rank = parent_[rank] = parent_[parent_[rank]];
-    return rank;
-  }
-  void join(std::size_t a, std::size_t b) { parent_[root(a)] = root(b); }
-
- private:
-  std::vector<std::size_t> parent_;
-};
 
 }  // namespace
 
@@ -125,7 +104,7 @@ void prober::clean(const step_context& context) {
     const auto* a = context.members.find(e.second.first);
     const auto* b = context.members.find(e.second.second);
     return a == nullptr || b == nullptr || !a->in_mesh() || !b->in_mesh() ||
-           !linked(context.views, a->rank, b->rank);
+           !context.views.linked(a->rank, b->rank);
   });
   news_ |= before != doubts_.size();
   std::erase_if(answers_, [&](const answer& a) {
@@ -213,109 +192,6 @@ void prober::recheck(const step_context& context, deadline& wake, batches& again
       confirm[on].push_back(to);
     }
     d.under_way = true;
-  }
-}
-
-// What was not probed takes the state of what was, between groups whose tested pairs all failed.
-void prober::infer(const step_context& context, batches& more, deadline& wake) {
-  const auto& members = context.members;
-  const auto size = members.size();
-  const bool any = std::ranges::any_of(doubts_, [](const auto& e) { return e.second.suspected; });
-  std::vector<rank_set> rows;
-  if (!any) {
-    episode_.reset();
-  } else {
-    if (!episode_) episode_ = context.now;
-    rows.assign(size, rank_set(size));
-    groups_by_answers groups(size);
-    for (const auto& a : answers_) {
-      if (a.sent < *episode_) continue;
-      const auto* one = members.find(a.a);
-      const auto* other = members.find(a.b);
-      if (one != nullptr && other != nullptr) groups.join(one->rank, other->rank);
-    }
-    // By the rank of their root; empty for a rank that is no root of members in the mesh.
-    std::vector<rank_set> of_root(size, rank_set(size));
-    std::map<std::size_t, std::size_t> sizes;
-    for (const auto& m : members.all()) {
-      if (!m->in_mesh()) continue;
-      const auto root = groups.root(m->rank);
-      of_root[root].insert(m->rank);
-      ++sizes[root];
-    }
-    std::map<std::pair<std::size_t, std::size_t>, std::size_t> failed;
-    for (const auto& [k, d] : doubts_) {
-      // A miss that is not confirmed may be the fault of an end that answers nobody.
-      if (!d.suspected) continue;
-      const auto* from = members.find(d.first);
-      const auto* to = members.find(d.second);
-      // Either may have gone silent since it was doubted: then it stands in no group.
-      if (from == nullptr || to == nullptr || !from->in_mesh() || !to->in_mesh()) continue;
-      const auto a = from->rank, b = to->rank;
-      rows[a].insert(b);
-      rows[b].insert(a);
-      if (d.missed < *episode_) continue;
-      const auto one = groups.root(a), other = groups.root(b);
-      if (one != other) ++failed[std::minmax(one, other)];
-    }
-    for (const auto& [pair, count] : failed) {
-      if (count < inferred_from) continue;
-      const auto& here = of_root[pair.first];
-      const auto& there = of_root[pair.second];
-      const auto take = [&](const rank_set& from, const rank_set& to) {
-        each_rank(from.words(), [&](std::size_t rank) {
-          for (std::size_t i = 0; i < context.views.row_words(); ++i) {
-            rows[rank].words()[i] |=
-                to.words()[i] & (context.views.sees(rank)[i] | context.views.seen_by(rank)[i]);
-          }
-        });
-      };
-      take(here, there);
-      take(there, here);
-    }
-
-    // Where it is not decided yet, more is asked: every group against the two largest.
-    wake.note(next_fill_);
-    if (context.now >= next_fill_ && sizes.size() > 1) {
-      next_fill_ = context.now + context.options.interval / 2;
-      std::vector<std::pair<std::size_t, std::size_t>> ordered;  // size, root
-      ordered.reserve(sizes.size());
-      for (const auto& [root, count] : sizes) ordered.emplace_back(count, root);
-      std::ranges::sort(ordered, std::greater{});
-      for (std::size_t target = 0; target < 2 && target < ordered.size(); ++target) {
-        std::vector<std::size_t> there;
-        each_rank(of_root[ordered[target].second].words(), [&](std::size_t r) { there.push_back(r); });
-        for (std::size_t g = target + 1; g < ordered.size(); ++g) {
-          const auto pair = std::minmax(ordered[g].second, ordered[target].second);
-          const auto already = failed.contains(pair) ? failed[pair] : 0;
-          if (already >= inferred_from) continue;
-          std::vector<std::size_t> here;
-          each_rank(of_root[ordered[g].second].words(), [&](std::size_t r) { here.push_back(r); });
-          const auto wanted = std::min(inferred_from + 2, here.size() * there.size());
-          const auto start = mixed(ordered[g].second ^ static_cast<std::uint64_t>(context.now.count()));
-          std::size_t found = already;
-          for (std::size_t n = 0; n < 4 * wanted && found < wanted && budget_ > 0; ++n) {
-            const auto a = here[n % here.size()];
-            const auto b = there[(start + n * 7919) % there.size()];
-            if (!linked(context.views, a, b) || doubts_.contains(key_of(members[a].id, members[b].id)))
-              continue;
-            auto& list = more[members[a].id];
-            if (std::ranges::find(list, members[b].id) != list.end()) continue;
-            list.push_back(members[b].id);
-            --budget_;
-            ++found;
-          }
-        }
-      }
-    }
-  }
-  if (!any && !suspected_.any()) return;
-  for (std::size_t rank = 0; rank < size; ++rank) {
-    if (rows.empty()) {
-      suspected_.clear(rank);
-    } else {
-      suspected_.replace(rank, rows[rank]);
-    }
   }
 }
 

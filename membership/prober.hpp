@@ -79,7 +79,15 @@ class prober {
   void clean(const step_context&);
   void round(const step_context&, batches&);
   void recheck(const step_context&, deadline&, batches& again, batches& confirm);
+  // prober_inference.cpp
+  struct inference;
   void infer(const step_context&, batches& more, deadline&);
+  inference joined_by_answers(const step_context&) const;
+  void count_failures(const step_context&, inference&) const;
+  static void take_untested(const step_context&, inference&);
+  void ask_more(const step_context&, const inference&, batches& more);
+  void ask_between(const step_context&, const inference&, std::size_t group, std::size_t target,
+                   batches& more);
   void send(const step_context&, const batches&, bool confirm, std::vector<any_action>&);
 
   view_matrix suspected_;

@@ -32,7 +32,8 @@ const member_record& preferred(const member_record& a, const member_record& b, b
 
 milliseconds quarantine::hold(unsigned strikes) {
   if (strikes <= 1) return first_hold;
-  return std::min(max_hold, second_hold * (1U << std::min(strikes - 2, 10U)));
+  if (strikes <= 3) return second_hold;
+  return std::min(max_hold, second_hold * (1U << std::min(strikes - 3, 10U)));
 }
 
 milliseconds quarantine::soon(const entry& e, const member_record& a, const member_record& b) {
@@ -57,25 +58,26 @@ quarantine::entry* quarantine::obtain(std::uint32_t a, std::uint32_t b) {
   return &entries_[key_of(a, b)];
 }
 
-void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right,
+void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, bool replaces,
                           milliseconds now) {
   if (admissions_.size() >= max_admissions) admissions_.pop_front();
-  admissions_.push_back({now, {left.begin(), left.end()}, {right.begin(), right.end()}});
+  admissions_.push_back({now, replaces, {left.begin(), left.end()}, {right.begin(), right.end()}});
 }
 
-std::optional<milliseconds> quarantine::admitted_at(std::uint32_t a, std::uint32_t b) const {
+const quarantine::admission* quarantine::admission_of(std::uint32_t a, std::uint32_t b) const {
   for (auto at = admissions_.rbegin(); at != admissions_.rend(); ++at) {
     if ((at->left.contains(a) && at->right.contains(b)) || (at->left.contains(b) && at->right.contains(a))) {
-      return at->at;
+      return &*at;
     }
   }
-  return std::nullopt;
+  return nullptr;
 }
 
-void quarantine::strike(entry& e, milliseconds now) {
+void quarantine::strike(entry& e, milliseconds now, milliseconds at_most) {
   ++e.strikes;
   e.struck_at = now;
-  e.not_before = without(rule_taken::what_fails_is_held_back) ? now : now + hold(e.strikes);
+  e.not_before =
+      without(rule_taken::what_fails_is_held_back) ? now : now + std::min(at_most, hold(e.strikes));
 }
 
 void quarantine::trial(const member_record& on, const member_record& to) {
@@ -110,14 +112,23 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
   if (trial && e->strikes > 0) {
     e->not_before = std::max(e->not_before, context.now + hold(e->strikes));
   } else {
-    strike(*e, context.now);
+    strike(*e, context.now, max_hold);
   }
 }
 
 void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
-                      milliseconds now) {
+                      bool other_holds, milliseconds now) {
   if (losses_.size() >= max_losses) losses_.pop_front();
-  losses_.push_back({from.id, to.id, now, why == dropped_by_its_own_node});
+  const auto told_to = [&](const member_record& m) {
+    const auto at = taken_out_.find(m.id);
+    return at != taken_out_.end() && now - at->second <= leaves_within;
+  };
+  // The other end gave it up long ago: this one was frozen, or out of reach, and finds that now.
+  const bool aftermath = !other_holds && std::ranges::none_of(losses_, [&](const loss& l) {
+    return key_of(l.from, l.to) == key_of(from.id, to.id);
+  });
+  const bool collateral = why == dropped_by_its_own_node || aftermath || told_to(from) || told_to(to);
+  losses_.push_back({from.id, to.id, now, collateral, !why.empty()});
   // There was a link: requests that failed before are history.
   if (auto* e = find(from.id, to.id); e != nullptr) e->failed_sides = 0;
 }
@@ -134,12 +145,14 @@ void quarantine::settle(const step_context& context, deadline& wake) {
   });
   struct told {
     milliseconds first;
-    bool collateral;
+    bool collateral, reasoned;
   };
   std::map<pair_key, told> pairs;
   for (const auto& l : losses_) {
-    const auto [at, fresh] = pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral});
-    if (!fresh) at->second.collateral |= l.collateral;
+    const auto [at, fresh] = pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral, l.reasoned});
+    if (fresh) continue;
+    at->second.collateral |= l.collateral;
+    at->second.reasoned |= l.reasoned;
   }
   for (auto& l : losses_) {
     wake.note(l.at + remembered);
@@ -156,10 +169,11 @@ void quarantine::settle(const step_context& context, deadline& wake) {
     const auto* b = context.members.find(l.to);
     if (e == nullptr || a == nullptr || b == nullptr) continue;
     e->root_lost = l.at;
-    const auto let_in = admitted_at(l.from, l.to);
-    if (!let_in || l.at - *let_in > soon(*e, *a, *b)) continue;
+    const auto* let_in = admission_of(l.from, l.to);
+    if (let_in == nullptr || l.at - let_in->at > soon(*e, *a, *b)) continue;
+    if (let_in->replaces && l.at - let_in->at <= replacing) continue;
     e->broke = true;
-    strike(*e, context.now);
+    strike(*e, context.now, its.reasoned ? max_hold : second_hold);
   }
   std::erase_if(admissions_, [&](const admission& a) { return context.now - a.at > soon_holds * max_hold; });
 }
@@ -167,6 +181,7 @@ void quarantine::settle(const step_context& context, deadline& wake) {
 void quarantine::forget(const member_record& m) {
   std::erase_if(entries_, [&](const auto& e) { return concerns(e.first, m.id); });
   std::erase_if(losses_, [&](const loss& l) { return l.from == m.id || l.to == m.id; });
+  taken_out_.erase(m.id);
   for (auto& a : admissions_) {
     a.left.erase(m.id);
     a.right.erase(m.id);
@@ -219,14 +234,29 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
   return doubtful ? verdict::try_first : verdict::works;
 }
 
+bool quarantine::current(const step_context& context, const path_book::finding& found) {
+  return found.answered_at >= context.now - proof_limits * context.options.probe_limit &&
+         found.asked_at >= context.now - proof_intervals * context.options.interval;
+}
+
+bool quarantine::path_works(const step_context& context, const path_book& paths, const member_record& a,
+                            const member_record& b, milliseconds asked_since) {
+  for (const auto& found : {paths.last(a, b), paths.last(b, a)}) {
+    if (found && found->result == path_probe::reachable && found->asked_at >= asked_since &&
+        current(context, *found))
+      return true;
+  }
+  return false;
+}
+
 // Whether a path between the two is known to work, by a probe that is not too old; asks where it is not
 // known.
 quarantine::verdict quarantine::look_at_path(const step_context& context, path_book& paths,
                                              const member_record& a, const member_record& b, entry* e,
                                              bool patient, deadline& wake, std::vector<any_action>& actions) {
   const auto limit = context.options.probe_limit;
-  const auto fresh = context.now - proof_limits * limit;
-  if (paths.works(a, b, e == nullptr ? fresh : std::max(fresh, e->since))) {
+  const auto proven_since = e == nullptr ? milliseconds(-1) : e->since;
+  if (path_works(context, paths, a, b, proven_since)) {
     if (e != nullptr) e->dark_rounds = 0;
     return verdict::works;
   }
@@ -238,13 +268,13 @@ quarantine::verdict quarantine::look_at_path(const step_context& context, path_b
   // The newer one first: it has least to lose, and when one cannot resolve the other yet, it is the older.
   const auto& first = preferred(a, b, false);
   const auto& second = &first == &a ? b : a;
-  const auto since = dark ? e->next_probe : fresh;
   bool mute = false;
   for (const auto* on : {&first, &second}) {
     const auto& to = on == &first ? second : first;
     if (paths.under_way(*on, to)) return verdict::unknown;
     const auto last = paths.last(*on, to);
-    if (last && last->asked_at >= since) continue;  // it failed, or it would work
+    // It failed, or it would work.
+    if (last && (dark ? last->asked_at >= e->next_probe : current(context, *last))) continue;
     if (const auto until = paths.mute_until(*on, to); until > context.now) {
       wake.note(until);
       mute = true;
@@ -264,6 +294,7 @@ void quarantine::no_path(const step_context& context, const member_record& a, co
   if (e == nullptr) return;
   ++e->dark_rounds;
   e->since = context.now;
+  if (e->broke) e->not_before = std::min(e->not_before, e->struck_at + second_hold);
   const auto interval = context.options.interval;
   const auto doublings = patient ? 0U : std::min(e->dark_rounds - 1, 10U);
   const auto longest = std::min(max_probe_pause, max_probe_intervals * interval);
@@ -290,10 +321,9 @@ const member_record& quarantine::side_to_ask(const step_context& context, const 
                                              const member_record& a, const member_record& b) const {
   const auto* on = &preferred(a, b, false);
   const auto* to = on == &a ? &b : &a;
-  const auto fresh = context.now - proof_limits * context.options.probe_limit;
   const auto worked = [&](const member_record& from, const member_record& other) {
     const auto found = paths.last(from, other);
-    return found && found->result == path_probe::reachable && found->asked_at >= fresh;
+    return found && found->result == path_probe::reachable && current(context, *found);
   };
   if (!worked(*on, *to) && worked(*to, *on)) std::swap(on, to);
   const auto* e = find(a.id, b.id);

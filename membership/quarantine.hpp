@@ -27,15 +27,19 @@ const member_record& preferred(const member_record& a, const member_record& b, b
 
 class quarantine {
  public:
-  // A path probe proves a path for so many times its limit: long enough to probe a sample of pairs one after
-  // the other and join them in one burst, short against what a cut does to a mesh.
-  static constexpr int proof_limits = 3;
+  // A path probe proves a path for so many times its limit after its answer: long enough to probe a sample of
+  // pairs one after the other and join them in one burst, short against what a cut does to a mesh. Answers
+  // may be late, but no older than two intervals: else slow nodes would never be proven together.
+  static constexpr int proof_limits = 3, proof_intervals = 2;
   // A pair without a path is probed again after one interval, two, four, and never less often than after six
   // (a minute at most). Canaries look at the same pairs in between.
   static constexpr milliseconds max_probe_pause{60'000};
   static constexpr int max_probe_intervals = 6;
-  // A pair that was let in and failed or broke again is not let in for 30 s, then 5 min, doubled up to half
-  // an hour: together with the first tear at most three within two minutes, then one in five minutes at most.
+  // A pair that was let in and failed or broke again is not let in for 30 s, then 5 min twice, doubled up to
+  // half an hour: together with the first tear at most three within two minutes, then one in five minutes at
+  // most. It is doubled only for what is this pair's own doing: when its path went dark, that explains the
+  // break, and when nobody said why the link was lost (views are polled), another pair may have been the
+  // first.
   static constexpr milliseconds first_hold{30'000}, second_hold{300'000}, max_hold{1'800'000};
   // "Again soon": within two tick times, since a link that carries only small packets lives until its tick,
   // and within twice the last hold, so that a slow rhythm of breaking does not look new each time.
@@ -58,12 +62,18 @@ class quarantine {
   enum class fault { none, path, port_mapper, handshake, breaks };
 
   // Both ends are to be joined now, with all the others of `left` and `right`.
-  void admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, milliseconds now);
+  // `replaces`: somebody still holds a link to the run before of one of them, and drops it for the new one.
+  void admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, bool replaces,
+                milliseconds now);
   void trial(const member_record& on, const member_record& to);
   void connected(std::uint32_t on, std::uint32_t to);
   void failed(std::uint32_t on, std::uint32_t to, const step_context&);
-  // `from` does not see `to` any more. `why` may be empty.
-  void lost(const member_record& from, const member_record& to, std::string_view why, milliseconds now);
+  // `from` does not see `to` any more. `why` may be empty. `other_holds`: the other end still does, by its
+  // view.
+  void lost(const member_record& from, const member_record& to, std::string_view why, bool other_holds,
+            milliseconds now);
+  // It was told to leave its group: what it loses now is nobody's fault.
+  void taken_out(std::uint32_t id, milliseconds now) { taken_out_[id] = now; }
   // Judges what was lost a moment ago.
   void settle(const step_context&, deadline&);
   void forget(const member_record&);
@@ -82,6 +92,9 @@ class quarantine {
                                    const member_record& b) const;
   // The side of a trial: `alone` is the one without a link, and asked unless it failed there last.
   const member_record& trial_side(const member_record& alone, const member_record& other) const;
+  // Whether a path between the two is known to work now, from one side at least.
+  static bool path_works(const step_context&, const path_book&, const member_record& a,
+                         const member_record& b, milliseconds asked_since = milliseconds(-1));
   bool dark(const member_record& a, const member_record& b) const;
   // Dark, failed or waiting.
   bool barred(const member_record& a, const member_record& b, milliseconds now) const;
@@ -95,6 +108,7 @@ class quarantine {
     std::uint32_t from, to;
     milliseconds at;
     bool collateral;  // dropped by its own node, since another one had lost it
+    bool reasoned;    // it was said why
     bool judged = false;
   };
   const std::deque<loss>& losses() const noexcept { return losses_; }
@@ -120,16 +134,21 @@ class quarantine {
   };
   struct admission {
     milliseconds at;
+    bool replaces;
     std::unordered_set<std::uint32_t> left, right;
   };
 
+  static constexpr milliseconds leaves_within{6'000};  // a command expires after 3 s; a polled view follows
+  // What goes on after an old link was dropped for a new one: a tear goes through a mesh in 1.5 s (measured).
+  static constexpr milliseconds replacing{2'000};
   static milliseconds hold(unsigned strikes);
+  static bool current(const step_context&, const path_book::finding&);
   static milliseconds soon(const entry&, const member_record& a, const member_record& b);
   entry* find(std::uint32_t a, std::uint32_t b);
   const entry* find(std::uint32_t a, std::uint32_t b) const;
   entry* obtain(std::uint32_t a, std::uint32_t b);
-  std::optional<milliseconds> admitted_at(std::uint32_t a, std::uint32_t b) const;
-  void strike(entry&, milliseconds now);
+  const admission* admission_of(std::uint32_t a, std::uint32_t b) const;
+  static void strike(entry&, milliseconds now, milliseconds at_most);
   verdict look_at_path(const step_context&, path_book&, const member_record& a, const member_record& b,
                        entry*, bool patient, deadline&, std::vector<any_action>&);
   // A request failed although the path works: whether it is the port mapper.
@@ -140,6 +159,7 @@ class quarantine {
   std::unordered_map<pair_key, entry> entries_;
   std::deque<admission> admissions_;
   std::deque<loss> losses_;
+  std::unordered_map<std::uint32_t, milliseconds> taken_out_;
 };
 
 }  // namespace rollcall::membership

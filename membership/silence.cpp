@@ -26,21 +26,27 @@ std::size_t judged_with(const member_record& m) {
 
 }  // namespace
 
+// How many there should be is said of all together.
+std::size_t silence::expected_of(std::size_t mesh, const step_context& context) const {
+  const auto known = expected_.find(mesh);
+  const auto listed = known == expected_.end() ? std::size_t{0} : known->second;
+  return expected_.size() > 1 ? listed : std::max(listed, context.options.expect);
+}
+
 void silence::look(const step_context& context) {
   now_.clear();
   many_of_.clear();
-  std::map<std::size_t, std::size_t> expected, of_mesh;
+  expected_.clear();
+  std::map<std::size_t, std::size_t> of_mesh;
   for (const auto& m : context.members.all()) {
-    if (m->listed) ++expected[judged_with(*m)];
+    if (m->listed) ++expected_[judged_with(*m)];
     if (!silent(*m, context)) continue;
     now_.push_back(m->id);
     ++of_mesh[judged_with(*m)];
   }
   if (context.isolated) return;
   for (const auto& [mesh, count] : of_mesh) {
-    // How many there should be is said of all together.
-    const auto all = expected.size() > 1 ? expected[mesh] : std::max(expected[mesh], context.options.expect);
-    if (enough(count, all)) many_of_.insert(mesh);
+    if (enough(count, expected_of(mesh, context))) many_of_.insert(mesh);
   }
 }
 
@@ -63,7 +69,7 @@ void silence::note_witnesses(const step_context& context, const losses& known) {
   }
   for (const auto& l : known.all()) {
     const auto away = absences_.find(l.to);
-    if (away == absences_.end() || absences_.contains(l.from)) continue;
+    if (l.refused || away == absences_.end() || absences_.contains(l.from)) continue;
     away->second.lost_by_somebody |= l.at >= away->second.since.steady - context.options.interval;
   }
 }
@@ -103,6 +109,14 @@ void silence::follow(const step_context& context, const losses& known) {
   });
 }
 
+// Those that others lost, too, are enough by the same rule: one of them may be dead, and who is only slow to
+// answer us was not cut off.
+bool silence::cut_off(std::size_t mesh, const step_context& context) const {
+  std::size_t lost = 0;
+  for (const auto& [id, away] : absences_) lost += away.together == mesh && away.lost_by_somebody ? 1 : 0;
+  return enough(lost, expected_of(mesh, context));
+}
+
 void silence::come_back(const step_context& context) {
   for (auto at = absences_.begin(); at != absences_.end();) {
     const auto& [id, away] = *at;
@@ -116,8 +130,10 @@ void silence::come_back(const step_context& context) {
       ++at;
       continue;
     }
-    if (away.together && away.lost_by_somebody && told_.insert(*away.together).second)
+    if (away.together && !told_.contains(*away.together) && cut_off(*away.together, context)) {
+      told_.insert(*away.together);
       cuts_.push_back(together_[*away.together]);
+    }
     if (!away.together && away.lost_by_somebody && away.unseen) returned_.push_back({id, away.since.steady});
     at = absences_.erase(at);
   }

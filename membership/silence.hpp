@@ -53,7 +53,10 @@ class silence {
   void note_witnesses(const step_context&, const losses&);
   void begin_together(const step_context&);
   void come_back(const step_context&);
+  bool cut_off(std::size_t mesh, const step_context&) const;
+  std::size_t expected_of(std::size_t mesh, const step_context&) const;
 
+  std::map<std::size_t, std::size_t> expected_;  // listed, by mesh
   std::vector<std::uint32_t> now_;
   std::map<std::uint32_t, absence> absences_;
   std::set<std::size_t> many_of_;        // meshes of which so many are silent now

@@ -70,6 +70,9 @@ class view_matrix {
     return ((sees_[from * row_words_ + to / word_bits] >> (to % word_bits)) & 1U) != 0;
   }
 
+  // By one of them at least.
+  bool linked(std::size_t a, std::size_t b) const { return sees(a, b) || sees(b, a); }
+
   // Returns whether anything changed. The bit for the member itself is ignored.
   bool replace(std::size_t rank, const rank_set& view);
   void clear(std::size_t rank) { replace(rank, rank_set(size_)); }

@@ -176,6 +176,91 @@ TEST_F(Overlap, ReconnectProbesAtOnceAndStillProvesFirst) {
   EXPECT_TRUE(d.connects().empty());
 }
 
+// Somebody still believes in a link to the run before: the new run has none, and is no part of his group.
+TEST_F(Overlap, ALinkToTheRunBeforeIsNoLink) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  d.down("c");
+  d.sees("b", {"a"});
+  d.step({fact::peer_changed{full("b"), full("c"), false, "connection_closed"}});
+  d.sees("c", {});
+  d.up("c", 2);  // a holds on to the link until its next tick
+  d.answer_views();
+  EXPECT_EQ(d.of("c").state, member_state::joining);
+  EXPECT_EQ(d.shown().partitions.size(), 1U);
+  live(10s);
+  EXPECT_EQ(d.connects(), (names{"c>a", "c>b"})) << "on the side that knows of no link";
+}
+
+struct ApartOverOnePair : Overlap {
+  // a, b, c, d and x, y were cut from each other, and are joined again but for a and x.
+  void apart() {
+    d.mesh({"a", "b", "c", "d", "x", "y"});
+    live(5s);
+    std::vector<any_fact> lost;
+    for (const auto* one : {"a", "b", "c", "d"}) {
+      for (const auto* other : {"x", "y"}) {
+        lost.emplace_back(fact::peer_changed{full(one), full(other), false, "net_tick_timeout"});
+        lost.emplace_back(fact::peer_changed{full(other), full(one), false, "net_tick_timeout"});
+      }
+      d.sees(one, driver::without({"a", "b", "c", "d"}, one));
+    }
+    d.sees("x", {"y"});
+    d.sees("y", {"x"});
+    block("a", "x");
+    d.step(lost);
+  }
+};
+
+TEST_F(ApartOverOnePair, TheOddOneIsTakenOutOfItsGroupOnce) {
+  apart();
+  live(8s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty()) << "it may be over soon";
+  live(10s);
+  const auto told = d.take<action::leave_mesh>();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].node, full("x"));
+  EXPECT_TRUE(told[0].peers.empty()) << "no link of its is cut from outside";
+  d.sees("x", {});
+  d.sees("y", {});
+  d.step({fact::peer_changed{full("x"), full("y"), false, "disconnect"},
+          fact::peer_changed{full("y"), full("x"), false, "connection_closed"}});
+  live(1s);
+  EXPECT_EQ(d.connects(), (names{"y>a"})) << "its link was the first to go: it is tried alone";
+  d.sees("y", {"a", "b", "c", "d"});
+  for (const auto* one : {"a", "b", "c", "d"}) {
+    auto seen = driver::without({"a", "b", "c", "d", "y"}, one);
+    d.sees(one, seen);
+    d.step({fact::peer_changed{full("y"), full(one), true, ""},
+            fact::peer_changed{full(one), full("y"), true, ""}});
+  }
+  d.answer_all(connect_outcome::connected);
+  live(2s);
+  ASSERT_EQ(d.shown().partitions.size(), 2U);
+  EXPECT_EQ(d.shown().partitions[0].size(), 5U);
+  const auto& incidents = *d.shown().incidents;
+  ASSERT_EQ(incidents.size(), 1U);
+  EXPECT_TRUE(std::ranges::any_of(incidents[0].actions, [](const incident_act& act) {
+    return act.text.find("x@host.example is told to leave its group") != std::string::npos;
+  }));
+  live(120s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+}
+
+TEST_F(ApartOverOnePair, NobodyIsTakenOutThatCannotOrWhileAnotherPairIsInTheWay) {
+  d.usual.otp_release = "24";
+  apart();
+  live(60s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty()) << "global:disconnect/0 came with OTP 25";
+}
+
+TEST_F(ApartOverOnePair, NobodyIsTakenOutWhereItGainsNothing) {
+  block("b", "y");  // without x, y and b are in the way
+  apart();
+  live(60s);
+  EXPECT_TRUE(d.take<action::leave_mesh>().empty());
+}
+
 // Only we do not reach c: the newcomer would throw it out of a healthy mesh.
 TEST_F(Overlap, ANewcomerWaitsForAMemberThatOnlyWeDoNotReach) {
   d.mesh({"a", "b", "c"});
