@@ -89,6 +89,10 @@ void auditor::bit(fault_id by) {
 // ---- tears
 
 void auditor::lost(const beam_mesh::loss&, bool torn) {
+  // What began before the repair may go on tearing after it.
+  if (stage_ == stage::healing && world_.us.connects().size() == asked_before_) {
+    stage_since_ = world_.time.now();
+  }
   if (torn) check_tears();
 }
 
@@ -115,6 +119,10 @@ bool auditor::could_join(place fresh, const std::vector<place>& established) con
   const auto& mesh = world_.mesh;
   if (!mesh.present(fresh) || mesh[fresh].stopping || mesh[fresh].slow > milliseconds(0)) return false;
   if (!world_.us.reaches(fresh) || !world_.names.listed.contains(fresh)) return false;
+  // Somebody is reached whom it could be asked to join.
+  if (std::ranges::none_of(established,
+                           [&](place m) { return world_.us.reaches(m) && mesh.sound(fresh, m); }))
+    return false;
   return std::ranges::all_of(established, [&](place m) {
     if (mesh.sound(fresh, m)) return mesh[m].slow == milliseconds(0);
     // One that is dead, or dark to the others, too, may be ignored.
@@ -158,7 +166,20 @@ void auditor::check_newcomers() {
 
 void auditor::look() {
   check_newcomers();
+  note_whole();
   if (stage_ == stage::faults && plain_) check_plain_cut();
+}
+
+// How often it was whole again for more than an interval, and broke.
+void auditor::note_whole() {
+  const auto now = world_.time.now();
+  if (!world_.whole()) {
+    if (whole_since_ && now - *whole_since_ > interval_ && broke_) ++wholes_;
+    whole_since_.reset();
+    broke_ = true;
+  } else if (!whole_since_) {
+    whole_since_ = now;
+  }
 }
 
 // ---- whole again
@@ -226,7 +247,10 @@ bool auditor::finished() {
       return false;
     case stage::settling:
       // Dials of whom we lost, and ends that still believe in a link, take their own time.
-      if (world_.mesh.settled() && all_linked_to_us()) return next(stage::healing);
+      if (world_.mesh.settled() && all_linked_to_us()) {
+        asked_before_ = world_.us.connects().size();
+        return next(stage::healing);
+      }
       if (now - stage_since_ > settled_at_most) {
         broken(rule::not_whole,
                "long after the last fault some are not linked to the observer, or ends still hang");
@@ -235,8 +259,9 @@ bool auditor::finished() {
     case stage::healing: {
       if (whole()) return next(stage::showing);
       const auto& asked = world_.us.connects();
-      const bool failed = std::ranges::any_of(asked, [](const shell::asked_pair& c) {
-        return c.answered && c.outcome != connect_outcome::connected;
+      // One that was asked for during the cut takes its time, and then its hold.
+      const bool failed = std::ranges::any_of(asked, [&](const shell::asked_pair& c) {
+        return c.answered ? c.outcome != connect_outcome::connected : c.at < stage_since_;
       });
       const bool at_once = plain_ && !failed && world_.tears().empty();
       if (now - stage_since_ > (at_once ? repaired_within : held_at_most)) {

@@ -94,6 +94,8 @@ class auditor : public witness {
   void check_conditions(const membership::snapshot&);
   void check_events(const std::vector<membership::event>&);
   void check_plain_cut();
+  void note_whole();
+  std::size_t causes() const;
 
   world& world_;
   std::vector<fault>& faults_;
@@ -102,6 +104,10 @@ class auditor : public witness {
   std::optional<finding> wrong_;
   stage stage_ = stage::faults;
   milliseconds stage_since_{0};
+  std::size_t asked_before_ = 0;  // requests, when healing began
+  std::optional<milliseconds> whole_since_;
+  bool broke_ = false;
+  std::size_t wholes_ = 0;
   milliseconds split_shown_{0};  // when partitions or an open incident were last shown
   bool plain_ = false;           // one cut, nothing else
   std::map<place, newcomer> newcomers_;

@@ -53,6 +53,10 @@ void beam_mesh::boot(place i) {
   n.frozen = n.stopping = n.lost = n.ever_linked = false;
   ++n.boots;
   n.creation += 1 + static_cast<std::uint32_t>(time_.weather.draw(3));
+  // What is sent over a link to the run before is answered with a reset: at the next tick at the latest.
+  for (place peer = 0; peer < nodes_.size(); ++peer) {
+    if (sees(peer, i)) forsaken(peer, i);
+  }
 }
 
 void beam_mesh::die(place i, bool with_its_machine, fault_id by) {
@@ -207,18 +211,21 @@ void beam_mesh::listen(place a, place b) {
 void beam_mesh::path_changed(place a, place b) {
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
     listen(x, y);
-    // What one end closed meanwhile is known to the other at its next tick.
-    if (!sees(x, y) || end(y, x).generation == end(x, y).generation || net_.dark(x, y) || nodes_[y].lost)
-      continue;
-    const auto ticks_each = nodes_[x].kernel.ticktime.count() / 4;
-    time_.in(time_.weather.between(1, ticks_each), [this, x = x, y = y, generation = end(x, y).generation] {
-      if (!present(x) || end(x, y).generation != generation || end(y, x).generation == generation ||
-          net_.dark(x, y))
-        return;
-      lose(x, y, "connection_closed", cause::fault(), true);
-    });
+    if (sees(x, y)) forsaken(x, y);
   }
   if (linked(a, b)) wear(a, b);
+}
+
+// What one end closed meanwhile is known to the other at its next tick.
+void beam_mesh::forsaken(place x, place y) {
+  if (end(y, x).generation == end(x, y).generation || net_.dark(x, y) || nodes_[y].lost) return;
+  const auto ticks_each = nodes_[x].kernel.ticktime.count() / 4;
+  time_.in(time_.weather.between(1, ticks_each), [this, x, y, generation = end(x, y).generation] {
+    if (!present(x) || end(x, y).generation != generation || end(y, x).generation == generation ||
+        net_.dark(x, y))
+      return;
+    lose(x, y, "connection_closed", cause::fault(), true);
+  });
 }
 
 void beam_mesh::stall(place a, place b, std::uint32_t generation) {

@@ -120,7 +120,8 @@ class beam_mesh {
   const link_end& end(place a, place b) const { return ends_[a * most_ + b]; }
   milliseconds latency(place a, place b);
   void join(place a, place b, cause);
-  void listen(place a, place b);  // looks whether an end is deaf, and starts its tick
+  void forsaken(place a, place b);  // it believes in a link that the other end does not know any more
+  void listen(place a, place b);    // looks whether an end is deaf, and starts its tick
   void lose(place on, place of, const char* why, cause, bool announce);
   void announce(place by, place lost, cause);
   void introduce(place a, place b, cause);

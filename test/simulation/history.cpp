@@ -128,6 +128,7 @@ std::string told(const script& s) {
                           s.options.kernel.ticktime / milliseconds(1'000),
                           s.options.observer.interval / milliseconds(1'000),
                           s.options.meshed ? "" : ", not meshed at first");
+  if (!s.options.observer.watch) text += " views are polled;";
   for (const auto& f : s.faults) {
     text += fmt::format(" {} at {} for {} ms", traits_of(f.kind).name, f.onset.count(), f.length.count());
     if (f.times > 1) text += fmt::format(", {} times with {} ms between", f.times, f.pause.count());

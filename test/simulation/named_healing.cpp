@@ -35,6 +35,14 @@ void connect_missing(world& w, place i) {
   w.time.in(5 * second, [&w, i] { connect_missing(w, i); });
 }
 
+struct leave_counter : action_counter {
+  explicit leave_counter(std::size_t& count) : left(count) {}
+  void stepped(const membership::step_result& result) override {
+    for (const auto& any : result.actions) left += std::holds_alternative<action::leave_mesh>(any) ? 1 : 0;
+  }
+  std::size_t& left;
+};
+
 }  // namespace
 
 void connect_everything_from_every_node(world& w) {
@@ -194,6 +202,34 @@ std::string halves_of_twenty_joined() {
 }
 std::string halves_of_six_joined_after_an_hour() {
   return repaired_at_once(6, 60 * minute);
+}
+
+// Joined again but for one pair between the two sides: five can be linked where four and two stand.
+std::string four_and_two_where_five_can_be_joined() {
+  world w({.seed = 14, .nodes = 6, .observer = usual(), .kernel = {.ticktime = 8 * second}});
+  expectations right(w);
+  w.run_until(20 * second);
+  w.put_between({0, 1, 2, 3}, {4, 5}, obstacle::drop);
+  w.run_for(30 * second);
+  w.put(0, 4, obstacle::drop, 1);
+  w.take_between({0, 1, 2, 3}, {4, 5}, obstacle::drop);
+  std::size_t moved = 0;
+  leave_counter counted(moved);
+  w.seen_by = &counted;
+  right.is_true(w.run_until_true([&] { return w.mesh.groups().front().size() == 5; }, 20 * second),
+                "five are linked within two intervals, and the time to move one");
+  w.run_for(5 * minute);
+  right.equal<std::size_t>(w.mesh.groups().front().size(), 5, "nodes in the largest group in the end");
+  right.equal<std::size_t>(moved, 1, "nodes that were told to leave their group");
+  bool told = false;
+  for (const auto& i : *w.us.snapshot()->incidents) {
+    for (const auto& act : i.actions) told |= act.text.find("leave its group") != std::string::npos;
+  }
+  right.is_true(told, "the incident lists it");
+  w.take(0, 4, obstacle::drop, 1);
+  right.is_true(w.run_until_true([&] { return w.whole(); }, two_intervals), "whole after the repair");
+  right.at_most<std::size_t>(w.tears_since(20 * second), 0, "tears");
+  return right.verdict();
 }
 
 std::string a_delisted_node_only_the_observer_cannot_reach() {

@@ -40,6 +40,7 @@ std::string a_node_that_flaps_every_six_seconds();
 std::string halves_of_ten_joined();
 std::string halves_of_twenty_joined();
 std::string halves_of_six_joined_after_an_hour();
+std::string four_and_two_where_five_can_be_joined();
 std::string a_delisted_node_only_the_observer_cannot_reach();
 std::string an_asked_node_without_local_ports();
 std::string releases_that_refuse_each_other();

@@ -86,15 +86,19 @@ void shell::bite(place i) {
 
 // Said by a node over its link to us; lost with that link.
 void shell::answer(place i, milliseconds span, std::function<void()> what) {
-  later(span, [this, i, number = ours_[i].number, what = std::move(what)] {
-    if (ours_[i].number == number && reaches(i)) what();
+  later(span, [this, i, number = ours_[i].number, what = std::move(what)]() mutable {
+    if (ours_[i].number != number || !ours_[i].up) return;
+    if (reaches(i)) return what();
+    // What was written into a socket arrives when packets pass again, or the link ends.
+    constexpr milliseconds resent{200};
+    answer(i, resent, std::move(what));
   });
 }
 
 // ---- our links
 
 bool shell::reaches(place i) const {
-  return ours_[i].up && mesh_.present(i) && !net_.dark(observer, i);
+  return ours_[i].up && ours_[i].boots == mesh_[i].boots && mesh_.present(i) && !net_.dark(observer, i);
 }
 
 void shell::lose(place i, reason why) {
@@ -139,11 +143,21 @@ void shell::ended(place i) {
   lose(i, reason::closed);
 }
 
-void shell::booted(place) {}
+// What we send next over the link to the run before is answered with a reset.
+void shell::booted(place i) {
+  if (!running() || !ours_[i].up) return;
+  later(time_.weather.between(1, settings_.interval.count()), [this, i, number = ours_[i].number] {
+    if (ours_[i].number == number && !net_.dark(observer, i) && mesh_.present(i)) lose(i, reason::closed);
+  });
+}
 
 void shell::peer_changed(place on, place peer, bool up, const std::string& why) {
   if (!running() || !ours_[on].watched) return;
-  answer(on, wait(on, 1, 5), [this, on, peer, up, why] {
+  // One process tells all, in order.
+  auto& l = ours_[on];
+  l.told_until =
+      std::max(l.told_until, time_.now() + time_.weather.between(1, 5) + mesh_[on].slow + ours.slow);
+  answer(on, l.told_until - time_.now(), [this, on, peer, up, why] {
     tell(fact::peer_changed{names_[on], names_[peer], up, why});
   });
 }
@@ -224,6 +238,7 @@ void shell::dial(const action::dial& asked) {
            .watched = false,
            .number = l.number + 1,
            .deafness = (l.deafness + 2U) & ~1U,
+           .boots = mesh_[i].boots,
            .since = time_.now()};
     tell(fact::link_up{names_[i], mesh_[i].creation, true, mesh_[i].kernel.release <= 23});
   });

@@ -79,6 +79,8 @@ class shell {
   struct link {
     bool up = false, watched = false;
     std::uint32_t number = 0, deafness = 0;
+    std::uint32_t boots = 0;  // of the run it is with
+    milliseconds told_until{0};
     milliseconds since{0};
   };
 

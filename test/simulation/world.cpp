@@ -38,6 +38,7 @@ place world::add(bool listed, kernel_settings kernel) {
 
 void world::boot(place i) {
   mesh.boot(i);
+  us.booted(i);
   note(fmt::format("{} boots", us.name(i).text()));
 }
 
@@ -138,6 +139,7 @@ void world::run_until(milliseconds end) {
           note(fmt::format("  {} is asked to connect to {}", c->on.text(), c->to.text()));
         }
       }
+      if (result->changed) note_left_out();
     }
     if (seen_by != nullptr) seen_by->stepped(*result);
   }
@@ -182,6 +184,18 @@ bool world::linked_to_all(place a, const std::vector<place>& them) const {
 std::size_t world::tears_since(milliseconds since) const {
   return static_cast<std::size_t>(
       std::ranges::count_if(tears_, [&](milliseconds at) { return at >= since; }));
+}
+
+void world::note_left_out() {
+  std::set<std::string> out;
+  for (const auto& q : us.snapshot()->quarantine) {
+    out.insert(q.node.text());
+    if (!left_out_.contains(q.node.text())) note("  + " + q.text);
+  }
+  for (const auto& name : left_out_) {
+    if (!out.contains(name)) note("  no more left out: " + name);
+  }
+  left_out_ = std::move(out);
 }
 
 void world::note(std::string text) {

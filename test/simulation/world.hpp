@@ -77,10 +77,12 @@ class world : private beam_mesh::listener {
   void lost(const beam_mesh::loss&) override;
   void bit(fault_id) override;
   void changed(place a, place b);
+  void note_left_out();
 
   world_options options_;
   std::vector<milliseconds> tears_;
   std::vector<std::string> diary_;
+  std::set<std::string> left_out_;  // as it was noted last
 };
 
 }  // namespace rollcall::simulation
