@@ -113,8 +113,9 @@ SIDE_BY_SIDE(ALateCommandIsNotCarriedOut) {
 SIDE_BY_SIDE(AMemberThatWasAwayAndRanOn) {
   scene c(found, {.nodes = 3});
   found.must("a mesh", c.formed());
-  c.between({2}, {0, 1}, true);
+  // In this order: else Rollcall may see the others' cut first, and that is a netsplit.
   c.observer({2}, true);
+  c.between({2}, {0, 1}, true);
   found.must("down",
              eventually([&] { return c.rollcall.state(c.nodes.name(2)) == "down"; }, 90s, "down", 200ms));
   c.between({2}, {0, 1}, false);
