@@ -345,7 +345,7 @@ def both_families():
     six = namespace("six")
     only = ("  clusterIP: None\n", "  clusterIP: None\n  ipFamilies: [IPv6]\n  ipFamilyPolicy: SingleStack\n")
     six.apply("-f", "-", stdin=changed("deploy/base", only))
-    six.apply("-f", "-", stdin=changed("deploy/examples/statefulset", only, ("        env:\n", "        env:\n        - {name: ERL_AFLAGS, value: -proto_dist inet6_tcp}\n")))
+    six.apply("-f", "-", stdin=changed("deploy/examples/statefulset", only, ("      - env:\n", "      - env:\n        - {name: ERL_AFLAGS, value: -proto_dist inet6_tcp}\n")))
     watch = rollcall(six)
     with watch.step("whole over IPv6", allowed=STARTING):
         watch.whole(3)
