@@ -20,8 +20,8 @@ inline const std::set<std::string> now_and_then{
     "LargePacketsLostBetweenTwo: ever rarer",
     // Not true: once it is linked to one of them, `global` on the others dials it, in vain, and drops it.
     "PortMapperOfANodeBlockedForTheOthers: whole",
-    // Held in some runs, and not in others. On a machine that is overloaded many times requests fail, and what
-    // failed is held back for 30 s.
+    // Held in some runs, and not in others. On an overloaded machine requests fail, and what failed is held
+    // back for 30 s.
     "HalvesOfTwentyCutForAMinute: whole at once",
     "ANodeThatFlaps: fewer downs than with a loop that dials",
     "ANodeThatFlaps: rarer each time",
