@@ -175,7 +175,7 @@ TEST(Client, PartitionsNetsplitsAndEventsAreTables) {
       "\"text\":\"a@h is suspect: closed (a@h closed the connection)\"}]";
   EXPECT_EQ(shown(command::events, suspect),
             "ID  WHEN     TYPE            WHAT\n"
-            "2   10s ago  member_suspect  a@h is suspect: closed (a@h closed the connection)\n");
+            "2   10s ago  member_suspect  a@h is suspect: closed (it closed the connection)\n");
   EXPECT_EQ(shown(command::events, "[]"), "no events\n");
 }
 
@@ -350,7 +350,7 @@ TEST(Client, NobodyListeningIsASentence) {
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(result.complaints,
             "rollcall: cannot ask " + url +
-                ": Connection refused (is rollcall running there? --url says whom to ask)\n");
+                ": Connection refused (is rollcall running there? --url says where)\n");
 }
 
 TEST(Client, SilenceEndsAtTheLimit) {

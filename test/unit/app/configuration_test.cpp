@@ -386,11 +386,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "--cookie: the cookie itself is no option, since others could read it there: use "
                 "--cookie-file, or "
                 "the variable ROLLCALL_COOKIE"},
-        bad_row{"client_option",
-                {"--json"},
-                {},
-                "--json has no meaning for `rollcall run`: it belongs to check, doctor, members, status, "
-                "partitions, netsplits and events"},
+        bad_row{
+            "client_option",
+            {"--json"},
+            {},
+            "--json has no meaning for `rollcall run`: it belongs to check, doctor, members, why, status, "
+            "partitions, netsplits and events"},
         bad_row{"node_option",
                 {"members", "--srv", "a@b"},
                 {},
