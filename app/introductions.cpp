@@ -167,9 +167,14 @@ asio::awaitable<void> introductions::ask(place_pointer one, std::string alive) {
     // It holds a link under our name: this one's, when it is a node we know by another address; else one of
     // before, which makes way.
     if (const auto known = twin(alive, port)) {
+      if (!placed(known->name)) {
+        // The address by which it was known is not listed any more: it is known by this one now.
+        learn(*one, alive, *known);
+        co_return;
+      }
       auto& each = one->found[alive];
       each.why = reason::none;
-      each.detail = "another address of " + known->text();
+      each.detail = "another address of " + known->name.text();
       each.due = steady_clock::now() + pause_after(max_doublings + 1);
       co_return;
     }
@@ -185,12 +190,20 @@ asio::awaitable<void> introductions::ask(place_pointer one, std::string alive) {
 }
 
 // A node we are linked to that is registered alike.
-std::optional<node_name> introductions::twin(const std::string& alive,
-                                             std::optional<std::uint16_t> port) const {
+std::optional<cnode::peer> introductions::twin(const std::string& alive,
+                                               std::optional<std::uint16_t> port) const {
   for (const auto& peer : around_.node()->peers()) {
-    if ((alive.empty() || peer.name.alive() == alive) && peer.distribution_port == port) return peer.name;
+    if ((alive.empty() || peer.name.alive() == alive) && peer.distribution_port == port) return peer;
   }
   return std::nullopt;
+}
+
+// Whether an address that is listed has that name.
+bool introductions::placed(const node_name& name) const {
+  return std::ranges::any_of(places_, [&](const auto& listed) {
+    return std::ranges::any_of(listed.second->found,
+                               [&](const auto& each) { return each.second.name == name; });
+  });
 }
 
 void introductions::learn(place& one, const std::string& alive, const cnode::peer& peer) {

@@ -81,7 +81,8 @@ class introductions {
   asio::awaitable<void> look_at(std::shared_ptr<void> owner, place_pointer);
   asio::awaitable<bool> list(place&);
   asio::awaitable<void> ask(place_pointer, std::string alive);
-  std::optional<node_name> twin(const std::string& alive, std::optional<std::uint16_t> port) const;
+  std::optional<cnode::peer> twin(const std::string& alive, std::optional<std::uint16_t> port) const;
+  bool placed(const node_name&) const;
   void learn(place&, const std::string& alive, const cnode::peer&);
   void failed(place&, const std::string& alive, const cnode::failure&);
   std::vector<membership::unnamed_node> unnamed() const;
