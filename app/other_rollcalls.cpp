@@ -135,8 +135,8 @@ void other_rollcalls::pass_on(const std::shared_ptr<void>& owner, order what, co
   }
 }
 
-asio::awaitable<void> other_rollcalls::tell([[maybe_unused]] std::shared_ptr<void> owner, node_name other, order what,
-                                            node_name node) {
+asio::awaitable<void> other_rollcalls::tell([[maybe_unused]] std::shared_ptr<void> owner, node_name other,
+                                            order what, node_name node) {
   const auto found = others_.find(other);
   if (found == others_.end()) co_return;
   const auto answer = co_await ask(found->second.through, other, "rollcall", name_of(what), node.text());

@@ -348,9 +348,8 @@ TEST(Client, NobodyListeningIsASentence) {
   const auto result = ask_for(command::members, url);
   EXPECT_EQ(result.code, could_not_ask);
   EXPECT_EQ(result.out, "");
-  EXPECT_EQ(result.complaints,
-            "rollcall: cannot ask " + url +
-                ": Connection refused (is rollcall running there? --url says where)\n");
+  EXPECT_EQ(result.complaints, "rollcall: cannot ask " + url +
+                                   ": Connection refused (is rollcall running there? --url says where)\n");
 }
 
 TEST(Client, SilenceEndsAtTheLimit) {
