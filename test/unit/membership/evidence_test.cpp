@@ -31,7 +31,8 @@ struct Evidence : testing::Test {
     live(5s);
     asked.clear();
   }
-  // The link goes, and what prevent_overlapping_partitions makes of it: `left` is dropped by everybody.
+  // The link goes, and what prevent_overlapping_partitions makes of it: `left` is dropped by everybody, and
+  // `other` too where both ends say so before they hear of it.
   void tear(const std::string& left, const std::string& other) {
     std::vector<any_fact> facts;
     const auto lose = [&](const std::string& from, const std::string& to, const char* why) {
@@ -43,6 +44,9 @@ struct Evidence : testing::Test {
     for (const auto& third : nodes) {
       lose(third, left, "disconnect");
       lose(left, third, "connection_closed");
+      if (!both_fall_out) continue;
+      lose(third, other, "disconnect");
+      lose(other, third, "connection_closed");
     }
     ++tears;
     publish();
@@ -141,6 +145,7 @@ struct Evidence : testing::Test {
   std::vector<std::pair<milliseconds, std::string>> asked;
   std::optional<milliseconds> breaks_at;
   std::size_t tears = 0, path_probes = 0;
+  bool both_fall_out = false;
 };
 
 TEST_F(Evidence, ARefusedPairIsTriedWhereItCannotHurt) {
@@ -199,6 +204,18 @@ TEST_F(Evidence, ALinkThatBreaksUnderTrafficIsLetInEverMoreRarely) {
     live(5min);
     EXPECT_LE(tears - before, 1U) << "window " << window;
   }
+}
+
+// Both are let in to the same group, each by itself: `global` links them, and nobody asked for that pair.
+TEST_F(Evidence, ALinkThatGlobalMakesAndThatBreaksIsLetInEverMoreRarely) {
+  both_fall_out = true;
+  whole({"a", "b", "c", "d", "e"});
+  fragile.insert(both("a", "b"));
+  tear("a", "b");
+  live(120s);
+  EXPECT_LE(tears, 4U) << "the first, and three in two minutes";
+  EXPECT_GE(tears, 2U) << "it is tried";
+  EXPECT_NE(sentence().find("breaks again"), std::string::npos) << sentence();
 }
 
 TEST_F(Evidence, APathThatIsLightAgainIsJoinedWithinASecond) {
