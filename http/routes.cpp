@@ -430,8 +430,9 @@ answer respond(const content& from, std::string_view method, std::string_view as
   std::string what = "unknown";
   try {
     auto made = find_and_show(from, method, asked, last_event_id);
-    // In every answer: a list that is empty since nothing is known here looks like one of an empty cluster.
-    if (from.snapshot && from.snapshot()->standing_by)
+    // In every answer of the API: a list that is empty since nothing is known here looks like one of an empty
+    // cluster. Not in those of the probes, which cost nothing.
+    if (asked.starts_with("/api/") && from.snapshot && from.snapshot()->standing_by)
       made.fields.emplace_back("Rollcall-Standing-By", "true");
     return made;
   } catch (const std::exception& thrown) {

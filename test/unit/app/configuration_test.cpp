@@ -146,7 +146,13 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
                          "--linger",
                          "1m",
                          "--mesh",
-                         "all"});
+                         "all",
+                         "--kubernetes",
+                         "app@pods.prod",
+                         "--kubernetes-record",
+                         "incidents",
+                         "--kubernetes-events"},
+                        {{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}});
   EXPECT_THAT(written(c.srv), ElementsAre("app@headless.prod", "b@c"));
   EXPECT_THAT(written(c.dns), ElementsAre("app@pods.prod"));
   ASSERT_EQ(c.nodes.size(), 1U);
@@ -182,6 +188,9 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
   EXPECT_TRUE(c.dns_tcp);
   EXPECT_EQ(c.linger, 1min);
   EXPECT_EQ(c.mesh, mesh_mode::all);
+  EXPECT_THAT(written(c.kubernetes), ElementsAre("app@pods.prod"));
+  EXPECT_EQ(c.kubernetes_record, "incidents");
+  EXPECT_TRUE(c.kubernetes_events);
   for (const auto& o : options()) {
     if (!o.of(command::run)) continue;
     EXPECT_EQ(c.origin.at(std::string(o.flag)), "--" + std::string(o.flag));
@@ -402,8 +411,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {},
                 "--http has no meaning for `rollcall members`: it belongs to run, check, doctor, pause and "
                 "resume; --url "
-                "says whom "
-                "to ask"},
+                "says where"},
         bad_row{"prune_live",
                 {"--prune-live"},
                 {},
