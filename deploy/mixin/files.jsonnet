@@ -1,7 +1,7 @@
 // The files of the repository that are made from the mixin, by their paths in deploy/. Made by ./dev mixin:
 //   jsonnet --multi deploy --string deploy/mixin/files.jsonnet
 local mixin = import 'mixin.libsonnet';
-local yaml(value) = std.manifestYamlDoc(value, indent_array_in_object=true, quote_keys=false) + '\n';
+local yaml(value) = std.manifestYamlDoc(value, indent_array_in_object=true, quote_keys=false);
 local sections = (import 'alerts.libsonnet')('docs/runbook.md').groups[0].rules;
 local made = '# Made from deploy/mixin by ./dev mixin: change it there.\n';
 local rules = made + |||
@@ -23,5 +23,5 @@ local rules = made + |||
     { op: 'add', path: '/spec/groups/0/rules/%d/annotations/runbook_url' % i, value: sections[i].annotations.runbook_url }
     for i in std.range(0, std.length(sections) - 1)
   ]),
-  'grafana/rollcall.json': std.manifestJsonEx(mixin.grafanaDashboards['rollcall.json'], ' ') + '\n',
+  'grafana/rollcall.json': std.manifestJsonEx(mixin.grafanaDashboards['rollcall.json'], ' '),
 }

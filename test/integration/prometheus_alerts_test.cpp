@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <regex>
 #include <set>
@@ -155,6 +156,8 @@ finished jsonnet(std::vector<std::string> arguments) {
 // ./dev mixin makes them.
 TEST(Mixin, GivesTheFilesOfTheRepository) {
   const temporary_directory made;
+  for (const auto* folder : {"alerts", "chart/rollcall", "overlays/operator", "overlays/runbook", "grafana"})
+    std::filesystem::create_directories(made.path() / folder);
   const auto done = jsonnet({"--multi", made.path(), repository / "deploy/mixin/files.jsonnet"});
   ASSERT_EQ(done.exit_code, 0) << done.errors;
   int files = 0;

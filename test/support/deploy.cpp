@@ -42,7 +42,9 @@ finished helm(const std::string& settings, const std::vector<std::string>& more)
 std::vector<std::string> folders() {
   std::vector<std::string> all;
   for (const auto& entry : fs::recursive_directory_iterator(repository / "deploy")) {
-    if (entry.path().filename() == "kustomization.yaml")
+    // A component is added to another folder, and nothing by itself.
+    if (entry.path().filename() == "kustomization.yaml" &&
+        read_file(entry.path()).find("kind: Component") == std::string::npos)
       all.push_back(fs::relative(entry.path().parent_path(), repository).string());
   }
   std::sort(all.begin(), all.end());
