@@ -271,7 +271,8 @@ std::string to_toml(const configuration& config) {
 
 membership::report::document to_document(const configuration& config) {
   using namespace membership::report;
-  object values;
+  document made;
+  auto& values = made.value.emplace<object>();
   for (const auto& o : options()) {
     if (!o.of(config.command)) continue;
     const auto shown = o.show(config);
@@ -306,7 +307,7 @@ membership::report::document to_document(const configuration& config) {
     }
     values.emplace_back(std::move(key), std::move(value));
   }
-  return {std::move(values)};
+  return made;
 }
 
 }  // namespace rollcall::app

@@ -52,7 +52,8 @@ struct examination {
             io, [this] { return &node; },
             [this](node_name on, std::string module, std::string function, cnode::byte_string arguments,
                    milliseconds limit) {
-              return node.call(on, std::move(module), std::move(function), std::move(arguments), limit);
+              return node.call(std::move(on), std::move(module), std::move(function), std::move(arguments),
+                               limit);
             }) {}
 
   asio::awaitable<void> run() {

@@ -225,6 +225,13 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     rest_.async_wait([self = shared_from_this()](boost::system::error_code) { self->take_facts(); });
   }
 
+  // What somebody orders is a step of its own: two orders in one would be one event.
+  void tell_at_once(membership::any_fact f) {
+    pace_.at_once();
+    tell(std::move(f));
+    rest_.cancel();
+  }
+
   void take_facts() {
     step_due_ = false;
     if (!facts_.empty()) step();
@@ -605,13 +612,13 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     if (!record_->orders_to_leave().contains(node))
       others_.pass_on(shared_from_this(), other_rollcalls::order::leave, node);
     record_->told_to_leave(node);
-    tell(fact::leave{node});
+    tell_at_once(fact::leave{node});
   }
   void told_to_rejoin(const node_name& node) {
     if (record_->orders_to_leave().contains(node))
       others_.pass_on(shared_from_this(), other_rollcalls::order::rejoin, node);
     record_->told_to_rejoin(node);
-    tell(fact::rejoin{node});
+    tell_at_once(fact::rejoin{node});
   }
 
   std::vector<node_name> linked_members() const {

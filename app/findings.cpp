@@ -181,7 +181,8 @@ void print_findings(std::span<const finding> all, const short_names& shorten, co
       if (each.kind != &kind || ++count > most_of_a_kind) continue;
       const auto text = shorten(each.text);
       const auto node = shorten(each.node);
-      lines.row({"  " + (node.empty() || text.find(node) != std::string::npos ? text : node + ": " + text)});
+      const bool says_which = node.empty() || text.find(node) != std::string::npos;
+      lines.row({says_which ? fmt::format("  {}", text) : fmt::format("  {}: {}", node, text)});
     }
     if (count == 0) continue;
     out << '\n' << painted(on, paint::bad, fmt::format("{} ({})", kind.code, count)) << '\n';

@@ -54,7 +54,7 @@ asio::awaitable<link_survey> survey_links(asio::io_context& io, link_probes& pro
     survey.listed += to.size();
     if (to.size() > share) {
       // Not the same few from each.
-      std::ranges::rotate(to, to.begin() + static_cast<std::ptrdiff_t>(turn % to.size()));
+      std::rotate(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(turn % to.size()), to.end());
       to.erase(to.begin() + static_cast<std::ptrdiff_t>(share), to.end());
     }
     ++turn;

@@ -53,7 +53,8 @@ void other_rollcalls::look(const std::shared_ptr<void>& owner) {
 
 // As erpc:call/5 on the member: it never starts another process at a peer that did not announce that it can
 // (rpc:call would, OTP 23).
-asio::awaitable<cnode::call_result<cnode::term>> other_rollcalls::ask(node_name through, node_name other,
+asio::awaitable<cnode::call_result<cnode::term>> other_rollcalls::ask(node_name through,
+                                                                      const node_name& other,
                                                                       std::string_view module,
                                                                       std::string_view function,
                                                                       std::string_view argument) {
@@ -87,7 +88,7 @@ asio::awaitable<std::optional<std::uint32_t>> other_rollcalls::run_of(node_name 
 asio::awaitable<void> other_rollcalls::look_now(std::shared_ptr<void> owner) {
   const auto members = around_.linked();
   if (members.empty()) co_return;
-  const auto through = members[turn_++ % members.size()];
+  const auto& through = members[turn_++ % members.size()];
   const auto answer =
       co_await around_.call(through, "erlang", "nodes",
                             cnode::term_writer().list_header(1).atom("hidden").nil().bytes(), member_wait);

@@ -55,7 +55,7 @@ class other_rollcalls {
   asio::awaitable<void> look_now(std::shared_ptr<void> owner);
   asio::awaitable<std::optional<std::uint32_t>> run_of(node_name through, node_name candidate);
   asio::awaitable<void> tell(std::shared_ptr<void> owner, node_name other, order, node_name node);
-  asio::awaitable<cnode::call_result<cnode::term>> ask(node_name through, node_name other,
+  asio::awaitable<cnode::call_result<cnode::term>> ask(node_name through, const node_name& other,
                                                        std::string_view module, std::string_view function,
                                                        std::string_view argument);
   void met(const std::shared_ptr<void>& owner, std::map<node_name, known> found);

@@ -19,6 +19,8 @@ class pace {
     const auto took = ended - begun;
     next_ = took < short_step ? ended : ended + std::min(rest * took, longest_rest);
   }
+  // Somebody waits for the next one.
+  void at_once() noexcept { next_ = {}; }
   clock::time_point next() const noexcept { return next_; }
 
  private:

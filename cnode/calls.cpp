@@ -32,7 +32,7 @@ std::optional<byte_view> returned(const reference& id, byte_view reason) {
 }
 
 // What a called process ended with: {Id, return, Value}, or how it failed.
-call_result<byte_string> read_answer(const reference& id, byte_string encoded_reason) {
+call_result<byte_string> read_answer(const reference& id, const byte_string& encoded_reason) {
   using kind = call_failure_kind;
   if (const auto value = returned(id, encoded_reason)) return byte_string(*value);
   const auto decoded = decode_term(encoded_reason);
@@ -119,7 +119,7 @@ bool calls::receive(const control_message& received) {
   if (found == waiting_.end()) return false;
   auto reason = encoded(down->reason);
   answer(found, found->second->ends_with_reason ? call_result<byte_string>(std::move(reason))
-                                                : read_answer(found->first, std::move(reason)));
+                                                : read_answer(found->first, reason));
   return true;
 }
 

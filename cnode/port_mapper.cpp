@@ -235,8 +235,8 @@ result<void> port_mapper::start() {
 void port_mapper::stop() {
   implementation_->running->stop();
 }
-bool port_mapper::put(epmd::registration entry) {
-  return implementation_->running->put(std::move(entry));
+bool port_mapper::put(const epmd::registration& entry) {
+  return implementation_->running->put(entry);
 }
 void port_mapper::remove() {
   implementation_->running->remove();

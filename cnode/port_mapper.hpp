@@ -31,7 +31,7 @@ class port_mapper {
   void stop();
   // Our own entry, without a connection; false while another node is registered under that name: then it is
   // entered once that one is gone.
-  bool put(epmd::registration);
+  bool put(const epmd::registration&);
   void remove();
 
  private:

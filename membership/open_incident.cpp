@@ -163,7 +163,7 @@ bool met_on_arrival(const open_incident& i, pair_key k, const broken_pair& pair,
   for (const auto& [fresh, other] : {std::pair(a, b), std::pair(b, a)}) {
     if (fresh->link_since <= i.opened) continue;
     bool explained = false;
-    each_rank(context.views.sees(fresh->rank), [&](std::size_t rank) {
+    each_rank(context.views.sees(fresh->rank), [&, other = other](std::size_t rank) {
       explained = explained || i.pairs.contains(key_of(context.members[rank].id, other->id));
     });
     if (explained) return true;

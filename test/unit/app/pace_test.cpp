@@ -35,4 +35,11 @@ TEST(Pace, NeverLongerThanAFrame) {
   EXPECT_EQ(rest_after(3s), 50ms);
 }
 
+TEST(Pace, WhoWaitsEndsTheRest) {
+  pace steps;
+  steps.stepped(begun, begun + 5ms);
+  steps.at_once();
+  EXPECT_LE(steps.next(), begun);
+}
+
 }  // namespace
