@@ -123,18 +123,6 @@ class StartGate : public IexExamples {
   }
 };
 
-TEST_F(StartGate, InElixir) {
-  application.elixir("Code.require_file(\"" + std::string(examples) + "start_gate.exs\")");
-  waits_while_it_is_alone_and_never_longer_than_it_may([&](const std::string& port) {
-    return application.elixir(
-        "begun = System.monotonic_time(:millisecond); "
-        ":ignore = apply(StartGate, :start_link, [[url: \"http://127.0.0.1:" +
-        port +
-        "\", node: :\"one@127.0.0.1\", limit: 2500, silence: 500]]); System.monotonic_time(:millisecond) - "
-        "begun");
-  });
-}
-
 TEST_F(StartGate, InErlang) {
   ASSERT_EQ(application.eval("{ok, start_gate, Code} = compile:file(\"" + std::string(examples) +
                              "start_gate\", [binary, warnings_as_errors]), {module, _} = "
