@@ -608,7 +608,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   // Also while standing by: it is carried out when our turn comes.
   void told_to_leave(const node_name& node) {
-    // Before it is carried out here; and once, or two Rollcalls would tell each other for ever.
+    // Before it is carried out here, and only once: two Rollcalls would go on telling each other.
     if (!record_->orders_to_leave().contains(node))
       others_.pass_on(shared_from_this(), other_rollcalls::order::leave, node);
     record_->told_to_leave(node);

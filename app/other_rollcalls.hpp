@@ -1,6 +1,6 @@
 // Other Rollcalls at work on the same nodes, each under a name of its own, and what they are told.
 //
-// A member knows whom it is linked to: its hidden peers are asked, through it, whether they are a Rollcall.
+// A member knows its own links: its hidden peers are asked, through it, whether they are a Rollcall.
 // No link between two Rollcalls is needed, and what a member says of others goes back to that member only.
 // leave/1 and rejoin/1 that one Rollcall is told are passed on to the others (once: an order that is known
 // already goes no further), and all orders to a Rollcall that has just appeared, so that none of them takes a

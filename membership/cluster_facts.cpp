@@ -204,8 +204,8 @@ void cluster::implementation::linked(member_record& m, const stranger_link& link
     plans.forget(m);
     paths.forget(m);
     splits.restarted(m, now);
-    // Whoever is said to be linked to it may mean the run before: that is asked again. Not so who told of the
-    // link after ours to that run had ended.
+    // Members said to be linked to it may mean the run before: they are asked again. Not those that told of
+    // the link after ours to that run had ended.
     std::ranges::sort(m.greeted_by);
     std::vector<std::size_t> believers;
     each_rank(views.seen_by(m.rank), [&](std::size_t rank) { believers.push_back(rank); });

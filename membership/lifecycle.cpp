@@ -444,7 +444,7 @@ bool lifecycle::expected_step(member_record& m, moment now, std::vector<member_r
   }
   if (!m.linked || heard_lately(m, now.steady, options_.interval) || m.why != reason::none) return false;
   m.why = m.view_failure != reason::none ? m.view_failure : reason::timeout;
-  m.detail = "linked, but it does not tell whom it sees";
+  m.detail = "linked, but it does not say which nodes it sees";
   return true;
 }
 

@@ -39,7 +39,7 @@ void exclude(open_incident&, const broken_pairs&, const step_context&);
 // What views call whole is whole; in an incident of an earlier life only once probes had their time, since
 // nodes go on listing each other over a link that is dark.
 bool proven_whole(const open_incident&, const member_record&, const member_record&, const step_context&);
-// The pair was never whole since one of its ends came, and those whom that one has joined lack the other end
+// The pair was never whole since one of its ends came, and those that it has joined lack the other end
 // because of this incident: it found the cut when it came, and has no part in it.
 bool met_on_arrival(const open_incident&, pair_key, const broken_pair&, const step_context&);
 // A cut that is told once it is over, at least for some.

@@ -1,4 +1,4 @@
-// The mesh that a fleet plays: which of its nodes run, who is linked to whom, and which paths are cut. No
+// The mesh that a fleet plays: which of its nodes run, their links, and which paths are cut. No
 // I/O: what a node would tell its watchers comes out through `changed`.
 //
 // Played: links that are made by a connect request and by what `global` does next (every node of the one

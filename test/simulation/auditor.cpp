@@ -119,7 +119,7 @@ bool auditor::could_join(place fresh, const std::vector<place>& established) con
   const auto& mesh = world_.mesh;
   if (!mesh.present(fresh) || mesh[fresh].stopping || mesh[fresh].slow > milliseconds(0)) return false;
   if (!world_.us.reaches(fresh) || !world_.names.listed.contains(fresh)) return false;
-  // Somebody is reached whom it could be asked to join.
+  // A member is reached that it could be asked to join.
   if (std::ranges::none_of(established,
                            [&](place m) { return world_.us.reaches(m) && mesh.sound(fresh, m); }))
     return false;

@@ -25,7 +25,7 @@ constexpr std::size_t models_shown = 4;
 
 // What one run shows between two looks.
 struct span {
-  std::string views;  // at its end: whom each node sees
+  std::string views;  // at its end: what each node sees
   std::size_t downs = 0;
   std::optional<milliseconds> first, last;  // loss, since the span began
 };

@@ -180,7 +180,7 @@ TEST_F(SliceWatch, WatchesThatEndAtOnceAreAFaultAndListedAfterAFew) {
   EXPECT_EQ(addresses().size(), 2U);
 }
 
-// A watch from a version that the server has not reached answers 200 and is deaf for ever (etcd restored).
+// A watch from a version that the server has not reached answers 200 and stays deaf (etcd restored).
 TEST_F(SliceWatch, ADeafWatchEndsInAListWithoutAVersionAndALowerOneIsRight) {
   start({}, 300ms);
   until_watched();
