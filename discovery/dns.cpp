@@ -1,12 +1,9 @@
 // --dns: each address of a name (A and AAAA records) is the host of a node.
-#include <set>
-
+#include "discovery/answering_addresses.hpp"
 #include "discovery/source.hpp"
 
 namespace rollcall::discovery {
 namespace {
-
-constexpr std::size_t max_remembered = 16'384;
 
 class dns final : public source {
  public:
@@ -19,7 +16,7 @@ class dns final : public source {
     what.detail = std::move(answer.detail);
     what.unanswered = answer.unanswered;
     what.ttl = answer.ttl;
-    if (answered_.size() > max_remembered) answered_.clear();
+    answering_.bound();
     for (const auto& each : answer.records) {
       auto host = each.to_string();
       const bool place = is_pattern(one_.alive);
@@ -33,24 +30,15 @@ class dns final : public source {
     co_return what;
   }
 
-  bool linked(const entry& one) override { return one.address && answered_.insert(*one.address).second; }
-
-  // A node with two addresses listens on one, mostly: where one family has links and the other has none, the
-  // other is no members.
+  bool linked(const entry& one) override { return answering_.linked(one); }
   bool keeps(const entry& one, const std::vector<entry>& all) const override {
-    if (!one.address || answered_.contains(*one.address)) return true;
-    bool own = false, other = false;
-    for (const auto& each : all) {
-      if (!each.address || !answered_.contains(*each.address)) continue;
-      (each.address->is_v4() == one.address->is_v4() ? own : other) = true;
-    }
-    return own || !other;
+    return answering_.keeps(one, all);
   }
 
  private:
   dns_source one_;
   resolver& resolve_;
-  std::set<asio::ip::address> answered_;  // a node was linked there
+  answering_addresses answering_;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <span>
 #include <tuple>
 
+#include "discovery/answering_addresses.hpp"
 #include "discovery/api_resolve.hpp"
 #include "discovery/source.hpp"
 
@@ -21,7 +22,7 @@ namespace rollcall::discovery {
 namespace {
 
 constexpr milliseconds first_answer_wait{2'000};
-constexpr std::size_t max_remembered = 16'384, max_pending_named = 5;
+constexpr std::size_t max_pending_named = 5;
 
 // The domain in which resolv.conf of a pod searches services: "svc.cluster.local".
 std::string services_domain(std::span<const std::string> search) {
@@ -75,18 +76,9 @@ class kubernetes final : public source {
 
   const watch_figures* figures() const override { return &watch_->figures(); }
 
-  bool linked(const entry& one) override { return one.address && answered_.insert(*one.address).second; }
-
-  // Of a pod with two addresses the node listens on one, mostly: where one family has links and the other has
-  // none, the other's are no members.
+  bool linked(const entry& one) override { return answering_.linked(one); }
   bool keeps(const entry& one, const std::vector<entry>& all) const override {
-    if (!one.address || answered_.contains(*one.address)) return true;
-    bool own = false, other = false;
-    for (const auto& each : all) {
-      if (!each.address || !answered_.contains(*each.address)) continue;
-      (each.address->is_v4() == one.address->is_v4() ? own : other) = true;
-    }
-    return own || !other;
+    return answering_.keeps(one, all);
   }
 
  private:
@@ -128,16 +120,14 @@ class kubernetes final : public source {
   // A pod's two addresses under one name, or a pod that is killed beside its successor.
   const endpoint& best_of(const std::vector<const endpoint*>& candidates) const {
     const auto worth = [this](const endpoint* each) {
-      return std::tuple(!each->terminating, each->ready, answered_.contains(each->address),
+      return std::tuple(!each->terminating, each->ready, answering_.contains(each->address),
                         family_is_answered(each->address.is_v4()),
                         // Nothing known: in turns, one family each round.
                         each->address.is_v4() == (turn_ % 2 == 1));
     };
     return **std::ranges::max_element(candidates, {}, worth);
   }
-  bool family_is_answered(bool v4) const {
-    return std::ranges::any_of(answered_, [v4](const auto& each) { return each.is_v4() == v4; });
-  }
+  bool family_is_answered(bool v4) const { return answering_.in_family(v4); }
 
   void add(const std::string& host, const endpoint& each, heard& what) const {
     auto name = is_place() ? place_name(host) : node_name::make(one_.alive, host);
@@ -180,15 +170,15 @@ class kubernetes final : public source {
       if (!each.uid.empty() && (each.ready || was_ready_.contains(each.uid))) now.insert(each.uid);
     }
     was_ready_ = std::move(now);
-    if (answered_.size() > max_remembered) answered_.clear();
+    answering_.bound();
   }
 
   kubernetes_source one_;
   address_family family_;
   resolver& names_;
   std::shared_ptr<slice_watch> watch_;
-  std::set<std::string> was_ready_;       // by uid
-  std::set<asio::ip::address> answered_;  // a node was linked there
+  std::set<std::string> was_ready_;  // by uid
+  answering_addresses answering_;
   unsigned turn_ = 0;
 };
 
