@@ -11,8 +11,9 @@ local asked(expression, text) =
   '{{ with printf `%s` $labels.namespace $labels.job | query }}%s{{ end }}' % [expression, text];
 local of(metric, more='') = metric + "{namespace='%s',job='%s'" + more + '}';
 local number(metric, more='') = asked('max(%s)' % of(metric, more), '{{ . | first | value }}');
-local list(expression, before, text) =
-  asked(expression, before + '{{ range $i, $one := . }}{{ if $i }}, {{ end }}' + text + '{{ end }}. ');
+// A query's answer has no order of its own: sorted, so that a text does not change from one evaluation to the next.
+local list(expression, by, before, text) =
+  asked(expression, before + '{{ range $i, $one := . | sortByLabel `' + by + '` }}{{ if $i }}, {{ end }}' + text + '{{ end }}. ');
 local counted(metric, more='', what='') = asked('max(%s) > 0' % of(metric, more), ' ({{ . | first | value }}' + what + ')');
 
 local here = '{{ with $labels.namespace }} in {{ . }}{{ end }}';
@@ -22,11 +23,13 @@ local up_of_expected = asked(
 );
 local first_broken_pair = list(
   'max by (from, to, reason) (%s) == 1' % of('erlang_cluster_netsplit_cause_info'),
+  'from',
   'First broken pair: ',
   '{{ $one.Labels.from }} - {{ $one.Labels.to }} ({{ $one.Labels.reason }})'
 );
 local who(more='') = list(
   'topk(5, max by (member, reason) (%s))' % of('erlang_cluster_member_problem', more),
+  'member',
   '',
   '{{ $one.Labels.member }} ({{ $one.Labels.reason }})'
 );
