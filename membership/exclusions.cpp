@@ -8,11 +8,32 @@
 
 namespace rollcall::membership {
 
+namespace {
+
+template <class T>
+void unique(std::vector<T>& list) {
+  std::ranges::sort(list);
+  list.erase(std::ranges::unique(list).begin(), list.end());
+}
+
+}  // namespace
+
+void planner::leave_out(std::uint32_t who, std::uint32_t cannot_reach) {
+  auto& others = left_out_[who];
+  const auto at = std::ranges::lower_bound(others, cannot_reach);
+  if (at == others.end() || *at != cannot_reach) others.insert(at, cannot_reach);
+}
+
 // A pair that is looked at again is what it was until more is known: nobody is let in, left out and let in
 // within a moment.
 void planner::keep_exclusions(const step_context& context, const path_book& paths) {
+  const auto is_out = [this](std::uint32_t who, std::uint32_t cannot_reach) {
+    const auto known = left_out_.find(who);
+    return known != left_out_.end() && std::ranges::binary_search(known->second, cannot_reach);
+  };
   for (const auto& e : excluded_) {
     for (const auto id : e.cannot_reach) {
+      if (is_out(e.node, id) || is_out(id, e.node)) continue;
       const auto* a = context.members.find(e.node);
       const auto* b = context.members.find(id);
       if (a == nullptr || b == nullptr || !a->joinable() || !b->joinable()) continue;
@@ -21,30 +42,30 @@ void planner::keep_exclusions(const step_context& context, const path_book& path
       if (linked && !context.suspected.sees(a->rank, b->rank)) continue;
       if (quarantine::path_works(context, paths, *a, *b) && !quarantine_.barred(*a, *b, context.now))
         continue;
-      if (const auto out = left_out_.find(id); out != left_out_.end() && out->second.contains(e.node))
-        continue;
-      left_out_[e.node].insert(id);
+      leave_out(e.node, id);
     }
   }
 }
 
 void planner::publish_exclusions(const step_context& context, const path_book& paths) {
-  std::set<std::pair<std::uint32_t, std::uint32_t>> pairs;
-  std::map<std::uint32_t, std::set<std::uint32_t>> out;
+  std::vector<pair_key> pairs;
+  std::map<std::uint32_t, std::vector<std::uint32_t>> out;
   for (const auto& [id, others] : left_out_) {
     for (const auto other : others) {
-      pairs.emplace(std::min(id, other), std::max(id, other));
+      pairs.push_back(key_of(id, other));
       // The one in the set that was joined stays; the other one is left out.
       const bool inside = chosen_.contains(id) && !chosen_.contains(other);
-      out[inside ? other : id].insert(inside ? id : other);
+      out[inside ? other : id].push_back(inside ? id : other);
     }
   }
+  unique(pairs);
   std::vector<exclusion> next;
   constexpr std::size_t most_named = 5;
-  for (const auto& [id, others] : out) {
+  for (auto& [id, others] : out) {
+    unique(others);
     const auto* m = context.members.find(id);
     if (m == nullptr) continue;
-    exclusion e{.node = id, .cannot_reach = {others.begin(), others.end()}, .text = {}};
+    exclusion e{.node = id, .cannot_reach = others, .text = {}};
     std::vector<std::string> why;
     for (const auto other : others) {
       const auto* o = context.members.find(other);

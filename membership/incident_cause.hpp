@@ -3,10 +3,10 @@
 
 #include <deque>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "membership/broken_pairs.hpp"
+#include "membership/pair_set.hpp"
 #include "membership/path_book.hpp"
 
 namespace rollcall::membership {
@@ -36,8 +36,8 @@ class losses {
 // What is known of an incident when its cause is looked for.
 struct cause_question {
   milliseconds since{0};                     // losses before this are of something else
-  const std::set<pair_key>& seen;            // pairs that ever were part of it
-  const std::set<pair_key>& pairs;           // those that are not whole
+  const pair_set& seen;                      // pairs that ever were part of it
+  const pair_set& pairs;                     // those that are not whole
   const std::optional<incident_cause>& now;  // what was found before
 };
 

@@ -91,8 +91,7 @@ void incidents::implementation::resolve_restored(const step_context& context) {
 }
 
 void incidents::implementation::settle_pairs(open_incident& i, const step_context& context) {
-  for (auto at = i.pairs.begin(); at != i.pairs.end();) {
-    const auto k = *at;
+  const auto ended = i.pairs.erase_if([&](pair_key k) {
     const auto* a = context.members.find(lower(k));
     const auto* b = context.members.find(higher(k));
     bool ends = false;
@@ -106,13 +105,9 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
              proven_whole(i, *a, *b, context);
       if (ends) i.last_fate = incident_end::healed;
     }
-    if (!ends) {
-      ++at;
-      continue;
-    }
-    at = i.pairs.erase(at);
-    changed = true;
-  }
+    return ends;
+  });
+  changed |= ended != 0;
   std::erase_if(i.awaited, [&](const auto& e) {
     const auto* m = context.members.find(e.first);
     const bool dead = m == nullptr || m->state == member_state::left ||
@@ -125,8 +120,8 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
 
 void incidents::implementation::absorb(open_incident& into, open_incident& from) {
   into.excluded.insert(from.excluded.begin(), from.excluded.end());
-  into.pairs.insert(from.pairs.begin(), from.pairs.end());
-  into.seen.insert(from.seen.begin(), from.seen.end());
+  into.pairs.insert(from.pairs);
+  into.seen.insert(from.seen);
   into.awaited.insert(from.awaited.begin(), from.awaited.end());
   into.first_broken = std::min(into.first_broken, from.first_broken);
   into.whole.reset();
@@ -194,7 +189,7 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
     if (pair.incident != 0) {
       // Broken again within an incident that has not closed yet.
       if (auto* i = find(pair.incident); i != nullptr) {
-        changed |= i->pairs.insert(k).second;
+        changed |= i->pairs.insert(k);
         continue;
       }
       pair.incident = 0;
@@ -448,7 +443,7 @@ void incidents::restarted(const member_record& m, moment) {
   self.lost.forget(m);
   for (auto& i : self.open) {
     const auto concerns = [&](pair_key k) { return lower(k) == m.id || higher(k) == m.id; };
-    if (std::erase_if(i.pairs, concerns) == 0) continue;
+    if (i.pairs.erase_if(concerns) == 0) continue;
     i.last_fate = incident_end::gone;
     i.excluded.erase(m.id);
     self.changed = true;

@@ -31,18 +31,24 @@ struct picture_now {
 picture_now look(const open_incident& i, const broken_pairs& broken, const step_context& context,
                  const standing& where) {
   picture_now now;
+  std::vector<bool> touched(where.partitions.size());
   for (const auto k : i.pairs) {
-    const auto a = where.place.find(lower(k)), b = where.place.find(higher(k));
-    const auto* pair = broken.find(k);
-    if (a != where.place.end()) now.touched.insert(a->second);
-    if (b != where.place.end()) now.touched.insert(b->second);
-    if (a != where.place.end() && b != where.place.end() && a->second != b->second)
-      now.type = incident_type::full;
-    if (pair != nullptr && !pair->one_way) now.type = std::max(now.type, incident_type::partial);
     const auto *one = context.members.find(lower(k)), *other = context.members.find(higher(k));
+    const auto a = where.of(one), b = where.of(other);
+    if (a != standing::nowhere) touched[a] = true;
+    if (b != standing::nowhere) touched[b] = true;
+    if (a != standing::nowhere && b != standing::nowhere && a != b) {
+      now.type = incident_type::full;
+    } else if (now.type < incident_type::partial) {
+      const auto* pair = broken.find(k);
+      if (pair != nullptr && !pair->one_way) now.type = incident_type::partial;
+    }
     if (now.pairs.size() < max_incident_pairs && one != nullptr && other != nullptr) {
       now.pairs.emplace_back(one->name, other->name);
     }
+  }
+  for (std::size_t index = 0; index < touched.size(); ++index) {
+    if (touched[index]) now.touched.insert(index);
   }
   return now;
 }
@@ -95,9 +101,9 @@ bool replaced(T& old, T next) {
 }  // namespace
 
 standing::standing(const member_table& members, const std::vector<std::vector<std::size_t>>& parts)
-    : partitions(parts) {
+    : partitions(parts), place(members.size(), nowhere) {
   for (std::size_t index = 0; index < parts.size(); ++index) {
-    for (const auto rank : parts[index]) place.emplace(members[rank].id, index);
+    for (const auto rank : parts[index]) place[rank] = index;
   }
 }
 

@@ -1,6 +1,14 @@
 // One incident while it lasts: what readers are shown of it, and what only its end needs.
 #pragma once
 
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "membership/pair_set.hpp"
 #include "membership/silence.hpp"
 
 namespace rollcall::membership {
@@ -9,8 +17,8 @@ struct open_incident {
   incident shown;
   milliseconds opened{0}, first_broken{0}, last_broken{0};
   std::set<std::uint32_t> excluded;  // ids; all that ever were left out
-  std::set<pair_key> pairs;          // not whole yet, as far as is known
-  std::set<pair_key> seen;           // all that ever were, for the cause
+  pair_set pairs;                    // not whole yet, as far as is known
+  pair_set seen;                     // all that ever were, for the cause
   std::map<std::uint32_t, std::uint32_t>
       awaited;                // id, creation: it cut them off from us, too, and they are away
   std::size_t worst_cut = 0;  // pairs between its groups, at the worst moment
@@ -23,11 +31,14 @@ struct open_incident {
   bool holds(pair_key k) const { return excluded.contains(lower(k)) || excluded.contains(higher(k)); }
 };
 
-// Where each member stands: ranks by partition, the largest first, and the index of each by id.
+// Where each member stands: ranks by partition, the largest first, and the index of each by rank.
 struct standing {
   standing(const member_table&, const std::vector<std::vector<std::size_t>>& partitions);
   const std::vector<std::vector<std::size_t>>& partitions;
-  std::map<std::uint32_t, std::size_t> place;
+  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> place;
+
+  std::size_t of(const member_record* m) const { return m == nullptr ? nowhere : place[m->rank]; }
 };
 
 // All three: whether anything that readers see changed.

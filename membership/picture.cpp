@@ -45,7 +45,7 @@ member describe(const member_record& record, const view_matrix& views) {
 }  // namespace
 
 snapshot draw(const member_table& members, const view_matrix& views, const view_matrix& suspected,
-              const std::set<std::pair<std::uint32_t, std::uint32_t>>& quarantined,
+              const std::vector<pair_key>& quarantined,
               const std::vector<std::vector<std::size_t>>& partitions) {
   snapshot s;
   const auto size = members.size();
@@ -100,13 +100,14 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
   };
   put(pair_state::connected, connected / 2);
   put(pair_state::one_way, one_way / 2);
-  for (const auto& [a, b] : quarantined) {
-    const auto* one = members.find(a);
-    const auto* other = members.find(b);
+  for (const auto k : quarantined) {
+    const auto* one = members.find(lower(k));
+    const auto* other = members.find(higher(k));
     if (one == nullptr || other == nullptr) continue;
-    s.quarantined_pairs.emplace(
+    s.quarantined_pairs.emplace_back(
         std::minmax(static_cast<std::uint32_t>(one->rank), static_cast<std::uint32_t>(other->rank)));
   }
+  std::ranges::sort(s.quarantined_pairs);
   std::size_t kept = 0;
   s.view_bits = views.bits();
   s.row_words = views.row_words();

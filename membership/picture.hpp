@@ -2,6 +2,7 @@
 #pragma once
 
 #include "membership/member_table.hpp"
+#include "membership/pair.hpp"
 #include "membership/view_matrix.hpp"
 
 namespace rollcall::membership {
@@ -9,7 +10,7 @@ namespace rollcall::membership {
 // `suspected`: symmetric. `quarantined`: ids, lower first. `partitions`: ranks, as find_partitions() gave
 // them for the views without the suspected pairs.
 snapshot draw(const member_table&, const view_matrix& views, const view_matrix& suspected,
-              const std::set<std::pair<std::uint32_t, std::uint32_t>>& quarantined,
+              const std::vector<pair_key>& quarantined,
               const std::vector<std::vector<std::size_t>>& partitions);
 
 }  // namespace rollcall::membership

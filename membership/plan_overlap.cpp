@@ -223,7 +223,7 @@ bool planner::ask_inside(round& r, std::size_t x, std::size_t y) {
     }
   }
   const auto said = look(r, x, y, false, false);
-  if (said == verdict::dark || said == verdict::held) left_out_[a.id].insert(b.id);
+  if (said == verdict::dark || said == verdict::held) leave_out(a.id, b.id);
   if (said == verdict::dark) dark_.push_back({a.id, b.id, {{a.id, b.id}}});
   return said == verdict::works;
 }

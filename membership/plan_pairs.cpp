@@ -36,7 +36,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, boo
       unknown |= said == verdict::unknown;
       light |= was_dark && !quarantine_.dark(a, b);
       if (said == verdict::dark || said == verdict::held) {
-        left_out_[a.id].insert(b.id);
+        leave_out(a.id, b.id);
         if (result.said != verdict::dark) result.said = said;
       }
       if (said == verdict::dark) {

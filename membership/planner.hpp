@@ -67,9 +67,7 @@ class planner {
 
   std::size_t under_way() const noexcept { return requests_.under_way(); }
   // Pairs (ids, lower first) that are held back.
-  const std::set<std::pair<std::uint32_t, std::uint32_t>>& quarantined() const noexcept {
-    return quarantined_;
-  }
+  const std::vector<pair_key>& quarantined() const noexcept { return quarantined_; }
   // Members kept from joining others, and whom they cannot reach.
   struct exclusion {
     std::uint32_t node;
@@ -111,6 +109,7 @@ class planner {
   // exclusions.cpp
   void keep_exclusions(const step_context&, const path_book&);
   void publish_exclusions(const step_context&, const path_book&);
+  void leave_out(std::uint32_t who, std::uint32_t cannot_reach);
   void tell_exclusions(const step_context&, const std::vector<exclusion>& next);
   // plan_overlap.cpp: the steps in their order
   void plan_overlap(const step_context&, path_book&, std::size_t mesh, deadline&, std::vector<any_action>&,
@@ -152,15 +151,16 @@ class planner {
   std::map<std::uint32_t, milliseconds> odd_since_;  // by id
   std::set<pair_key> moved_for_;                     // until they are linked: never twice for one cause
   std::map<pair_key, milliseconds> one_way_since_;
-  std::map<std::uint32_t, milliseconds> believes_since_;       // groups by their lowest id
-  std::map<pair_key, milliseconds> blocked_since_;             // by whom, and who wants to join
-  std::map<std::uint32_t, std::set<std::uint32_t>> left_out_;  // whom each cannot reach, of this plan
-  std::vector<dark_conflict> dark_;                            // of this plan
+  std::map<std::uint32_t, milliseconds> believes_since_;  // groups by their lowest id
+  std::map<pair_key, milliseconds> blocked_since_;        // by whom, and who wants to join
+  std::map<std::uint32_t, std::vector<std::uint32_t>>
+      left_out_;                     // who each cannot reach, sorted; of this plan
+  std::vector<dark_conflict> dark_;  // of this plan
   std::optional<milliseconds> undecided_since_;
   std::vector<std::uint32_t> forming_;
   std::size_t forming_step_ = 0, forming_place_ = 0;
   milliseconds forming_since_{0};
-  std::set<std::pair<std::uint32_t, std::uint32_t>> quarantined_;
+  std::vector<pair_key> quarantined_;  // sorted
   std::vector<exclusion> excluded_;
   std::set<std::uint32_t> held_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> would_ask_;

@@ -28,7 +28,8 @@ pair_state snapshot::pair(std::size_t a, std::size_t b) const {
   if (*forth || *back) {
     if ((a + 1) * row_words <= suspected_bits.size() && bit(suspected_bits, row_words, a, b))
       return pair_state::suspected;
-  } else if (quarantined_pairs.contains({static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)})) {
+  } else if (std::ranges::binary_search(quarantined_pairs, std::pair(static_cast<std::uint32_t>(a),
+                                                                     static_cast<std::uint32_t>(b)))) {
     return pair_state::quarantined;
   }
   if (*forth && *back) return pair_state::connected;

@@ -204,8 +204,8 @@ struct snapshot {
   // The same for pairs that are linked in the views and whose probes fail: symmetric, empty when there are
   // none.
   std::vector<std::uint64_t> suspected_bits;
-  // Pairs kept in quarantine, by indices a < b.
-  std::set<std::pair<std::uint32_t, std::uint32_t>> quarantined_pairs;
+  // Pairs kept in quarantine, by indices a < b, sorted.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> quarantined_pairs;
 };
 
 using snapshot_ptr = std::shared_ptr<const snapshot>;

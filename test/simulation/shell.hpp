@@ -50,7 +50,7 @@ class shell {
 
   // One step, when there are facts or it is time; the result of it, else nullptr.
   const membership::step_result* step_if_due();
-  milliseconds wake() const noexcept { return facts_.empty() ? wake_ : time_.now(); }
+  milliseconds wake() const noexcept;
 
   // The mesh's news.
   void peer_changed(place on, place peer, bool up, const std::string& why);
@@ -84,6 +84,7 @@ class shell {
     milliseconds since{0};
   };
 
+  milliseconds rest() const;
   // Only while we are the same life: answers to an earlier one are nobody's.
   void later(milliseconds, std::function<void()>);
   void answer(place, milliseconds, std::function<void()>);
@@ -112,7 +113,7 @@ class shell {
   std::unique_ptr<membership::cluster> cluster_;
   membership::step_result result_;
   unsigned life_ = 0;
-  milliseconds wake_{0}, last_good_{0};
+  milliseconds wake_{0}, rests_until_{0}, last_good_{0};
   std::vector<membership::any_fact> facts_;
   std::vector<node_name> names_;
   std::vector<link> ours_;
