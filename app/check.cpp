@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <functional>
 #include <iostream>
 
 #include "app/commands.hpp"
@@ -73,16 +74,37 @@ struct picture {
   bool whole() const { return app::whole(*seen) && links.dead.empty(); }
 };
 
+bool any_unnamed(const membership::snapshot& s,
+                 const std::function<bool(const membership::unnamed_node&)>& which) {
+  return std::ranges::any_of(s.sources,
+                             [&](const auto& source) { return std::ranges::any_of(source.unnamed, which); });
+}
+
+// Nobody is listed by a name.
+std::string why_no_members(const membership::snapshot& s) {
+  if (s.hidden.empty())
+    return any_unnamed(s, [](const auto&) { return true; }) ? "no address told a member's name"
+                                                            : "no source lists a node";
+  std::string names;
+  for (const auto& each : s.hidden) names += (names.empty() ? "" : ", ") + each.text();
+  return s.hidden.size() == 1
+             ? "the one listed node is hidden and no member: " + names
+             : fmt::format("{} listed nodes are hidden and no members: {}", s.hidden.size(), names);
+}
+
 std::pair<int, std::string> verdict(const picture& p) {
   const auto& s = *p.seen;
   if (s.starting) return {exit_could_not_tell, "could not tell: not every node answered or refused in time"};
-  if (s.members.empty()) return {exit_could_not_tell, "could not tell: no source lists a node"};
+  const bool refused_unnamed =
+      any_unnamed(s, [](const auto& each) { return each.why == membership::reason::cookie; });
+  if (s.members.empty() && !refused_unnamed)
+    return {exit_could_not_tell, "could not tell: " + why_no_members(s)};
   // What refused us has answered: that is proven, and no silence.
   const auto refuses = [](const membership::member& m) {
     return m.why == membership::reason::cookie || m.why == membership::reason::name_mismatch ||
            m.why == membership::reason::incompatible;
   };
-  if (s.up == 0 && std::ranges::any_of(s.members, refuses)) {
+  if (s.up == 0 && (refused_unnamed || std::ranges::any_of(s.members, refuses))) {
     return {exit_not_whole, fmt::format("not whole: none of {} members lets rollcall in", s.expected)};
   }
   if (s.isolated || s.up == 0) {

@@ -127,7 +127,7 @@ asio::awaitable<diagnosis> diagnose(cnode::node& node, discovery::resolver& reso
     record.pass(step_name::port_mapper, fmt::format("port {}", *port));
   }
 
-  cnode::target target{.name = entry.host_is_guess ? std::optional<node_name>() : entry.name,
+  cnode::target target{.name = entry.pattern.empty() ? std::optional(entry.name) : std::nullopt,
                        .alive = std::string(entry.name.alive()),
                        .host = host,
                        .address = entry.address,

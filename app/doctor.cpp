@@ -91,26 +91,34 @@ struct examination {
     return peers;
   }
 
-  asio::awaitable<void> examine(discovery::entry entry, bool learned = false) {
-    const auto peer_port =
-        asked.peer_port == peer_port_mode::fixed ? std::optional(asked.fixed_peer_port) : std::nullopt;
-    if (!entry.pattern.empty()) {
-      co_await examine_place(std::move(entry), peer_port);
-      co_return;
+  asio::awaitable<void> examine(discovery::entry entry) {
+    if (entry.pattern.empty()) {
+      co_await examine_node(std::move(entry));
+    } else {
+      co_await examine_place(std::move(entry));
     }
-    found.push_back(co_await diagnose(node, resolver, std::move(entry), mapper_port, peer_port,
+  }
+
+  // One that is there, by its name or by where it listens.
+  asio::awaitable<void> examine_node(discovery::entry entry) {
+    const bool by_base = discovery::is_pattern(entry.pattern) && asked.mesh == mesh_mode::base;
+    found.push_back(co_await diagnose(node, resolver, std::move(entry), mapper_port, fixed_port(),
                                       {.connect = asked.connect_timeout, .call = asked.connect_timeout}));
-    auto& last = found.back();
-    if (learned && asked.mesh == mesh_mode::base) last.base = last.node.alive();
+    if (by_base) found.back().base = found.back().node.alive();
+  }
+
+  std::optional<std::uint16_t> fixed_port() const {
+    return asked.peer_port == peer_port_mode::fixed ? std::optional(asked.fixed_peer_port) : std::nullopt;
   }
 
   // An address: every name its port mapper has and the pattern takes; with a known port the node that answers
   // there.
-  asio::awaitable<void> examine_place(discovery::entry place, std::optional<std::uint16_t> peer_port) {
-    const auto pattern = std::exchange(place.pattern, {});
-    place.host_is_guess = true;
-    if (place.port || peer_port) {
-      co_await examine(std::move(place), true);
+  asio::awaitable<void> examine_place(discovery::entry place) {
+    const auto pattern = place.pattern;
+    if (place.port || fixed_port()) {
+      if (auto half = node_name::make(pattern, place.host); half && !discovery::is_pattern(pattern))
+        place.name = std::move(*half);
+      co_await examine_node(std::move(place));
       co_return;
     }
     diagnosis nobody{
@@ -135,7 +143,7 @@ struct examination {
       auto one = place;
       one.name = std::move(*name);
       one.port = each.port;
-      co_await examine(std::move(one), true);
+      co_await examine_node(std::move(one));
     }
     if (any) co_return;
     nobody.steps.push_back(

@@ -20,7 +20,6 @@
 #include "app/descriptors.hpp"
 #include "app/inquiry.hpp"
 #include "app/introductions.hpp"
-#include "app/local_nodes.hpp"
 #include "app/lookouts.hpp"
 #include "app/network.hpp"
 #include "app/other_rollcalls.hpp"
@@ -88,7 +87,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                 [this] { return local_names(port_mapper_port_, std::string(configuration_.name->alive())); }),
         answers_(ROLLCALL_VERSION,
                  {.snapshot = [this] { return snapshot_; },
-                  .start_round = [this] { start_round(); },
+                  .start_round =
+                      [this] {
+                        introductions_.try_again();
+                        start_round();
+                      },
                   .leave = [this](const node_name& node) { told_to_leave(node); },
                   .rejoin = [this](const node_name& node) { told_to_rejoin(node); },
                   .pause = [this](milliseconds span) { pause(span); },
@@ -118,12 +121,6 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                     .listed_port = [this](const node_name& n) { return target_for(n).port; },
                     .port_mapper_port = port_mapper_port_}),
         reporter_(l),
-        local_nodes_(io, c,
-                     {.node = own_node(),
-                      .snapshot = [this] { return snapshot_; },
-                      .may_take_over = [this](const node_name& n) { return succession_.may_take_over(n); },
-                      .learned = [this](const node_name& guess,
-                                        const node_name& real) { roster_.learned(guess, real); }}),
         introductions_(
             io, c,
             {.node = own_node(),
@@ -134,6 +131,11 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                    return std::ranges::any_of(configuration_.ignore, [&](const std::string& pattern) {
                      return discovery::glob_matches(pattern, n.text());
                    });
+                 },
+             .leaving =
+                 [this](const node_name& n) {
+                   const auto* known = snapshot_->find(n.text());
+                   return known != nullptr && known->state == membership::member_state::leaving;
                  },
              .changed = [this] { review_soon(); },
              .port_mapper_port = port_mapper_port_}),
@@ -652,6 +654,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       node_->cookies(cookies_.cookies());
       log_.info("the cookie file changed; handshakes from now on use it",
                 {{"file", configuration_.cookie_file}});
+      introductions_.try_again();
       tell(fact::cookies_changed{});
     }
     if (!problem.empty()) log_.warning(problem);
@@ -668,17 +671,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       co_return;
     }
 
-    if (co_await local_nodes_.learn(shared_from_this(), round.entries)) {
-      // The roster knows their names now, and asking the port mapper of this machine again costs a
-      // millisecond.
-      round = co_await roster_.refresh();
-      reporter_.listed(round);
-    }
-
     look_at_places(round);
     listed_once_ = true;
     take(std::move(round));
-    for (auto& failed : local_nodes_.failed_dials()) tell(std::move(failed));
     lookouts_.look(shared_from_this(), *snapshot_);
     others_.look(shared_from_this());
   }
@@ -732,9 +727,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     std::erase_if(listed, [](const discovery::entry& each) { return !each.pattern.empty(); });
     for (auto& each : introductions_.names()) listed.push_back(std::move(each));
     for (auto& entry : listed) {
-      const bool ourselves = entry.name == *configuration_.name ||
-                             (entry.host_is_guess && entry.name.alive() == configuration_.name->alive());
-      if (ourselves || local_nodes_.awaited(entry)) continue;
+      if (entry.name == *configuration_.name) continue;
       auto name = entry.name;
       entries.emplace(std::move(name), std::move(entry));
     }
@@ -870,7 +863,6 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::optional<cnode::node> node_;
   questions questions_;
   reporter reporter_;
-  local_nodes local_nodes_;
   introductions introductions_;
   lookouts lookouts_;
   subscriptions subscriptions_;

@@ -8,6 +8,7 @@
 
 #include "app/network.hpp"
 #include "app/reason.hpp"
+#include "cnode/mistakes.hpp"
 #include "cnode/port_mapper.hpp"
 
 namespace rollcall::app {
@@ -35,12 +36,28 @@ introductions::introductions(asio::io_context& io, const configuration& c, surro
     : io_(io), configuration_(c), around_(std::move(around)) {}
 
 introductions::key introductions::key_of(const discovery::entry& place) {
-  return {place.host, place.pattern, place.port.value_or(0)};
+  // A name of this machine's port mapper is the same place at whatever port it listens now.
+  return {place.host, place.pattern, discovery::is_pattern(place.pattern) ? place.port.value_or(0) : 0};
 }
 
 std::optional<std::uint16_t> introductions::known_port(const place& one) const {
   if (configuration_.peer_port == peer_port_mode::fixed) return configuration_.fixed_peer_port;
   return one.where.port;
+}
+
+// What is known of the name before a handshake tells it; empty: nothing.
+std::string introductions::half_name(const place& one, const std::string& alive) {
+  return alive.empty() && !discovery::is_pattern(one.where.pattern) ? one.where.pattern : alive;
+}
+
+// At another port it is another run: its name is known still if it was, and what kept it out says nothing any
+// more.
+void introductions::run_at(start& one, std::uint16_t port) {
+  if (one.port == port) return;
+  one.port = port;
+  one.refused = false;
+  one.due = {};
+  one.failures = 0;
 }
 
 milliseconds introductions::pause_after(unsigned failures) const {
@@ -55,10 +72,12 @@ void introductions::look(const std::shared_ptr<void>& owner, std::vector<discove
     const auto known = places_.find(at);
     auto& one = now[at];
     one = known != places_.end() ? known->second : std::make_shared<place>(each);
+    if (!started_) one->from_the_start = true;
     one->where = std::move(each);
   }
   for (const auto& [at, one] : places_) gone |= !now.contains(at) && !one->found.empty();
   places_ = std::move(now);
+  started_ = started_ || !places_.empty();
   for (const auto& [at, one] : places_) spawn(owner, one);
   if (gone) around_.changed();
 }
@@ -68,19 +87,29 @@ void introductions::spawn(const std::shared_ptr<void>& owner, const place_pointe
   one->looking = true;
   asio::co_spawn(io_, look_at(owner, one), [this, owner, one](std::exception_ptr) {
     one->looking = false;
-    if (!std::exchange(one->looked, true) && !around_.stopping()) around_.changed();
+    looked_at(*one);
   });
 }
 
-asio::awaitable<void> introductions::look_at(std::shared_ptr<void> /*owner*/, place_pointer one) {
+void introductions::looked_at(place& one) {
+  if (one.looking || !one.asking.empty() || std::exchange(one.looked, true)) return;
+  begun_ = begun_ || settled();
+  if (!around_.stopping()) around_.changed();
+}
+
+asio::awaitable<void> introductions::look_at(std::shared_ptr<void> owner, place_pointer one) {
   if (!co_await list(*one)) co_return;
   std::vector<std::string> due;
   for (const auto& [alive, each] : one->found) {
     if (!each.name && !each.refused && each.listed && steady_clock::now() >= each.due) due.push_back(alive);
   }
+  // At once: a frozen one holds up nobody.
   for (const auto& alive : due) {
-    if (around_.stopping()) co_return;
-    co_await ask(one, alive);
+    if (!one->asking.insert(alive).second) continue;
+    asio::co_spawn(io_, ask(one, alive), [this, owner, one, alive](std::exception_ptr) {
+      one->asking.erase(alive);
+      looked_at(*one);
+    });
   }
 }
 
@@ -101,7 +130,7 @@ asio::awaitable<bool> introductions::list(place& one) {
     }
   }
   if (known_port(one)) {
-    one.found.try_emplace(std::string());
+    run_at(one.found[std::string()], *known_port(one));
     one.why = reason::none;
     co_return true;
   }
@@ -117,46 +146,69 @@ asio::awaitable<bool> introductions::list(place& one) {
   }
   one.failures = 0;
   one.due = {};
+  registered(one, *names);
+  co_return true;
+}
+
+// What the port mapper has now.
+void introductions::registered(place& one, const std::vector<cnode::epmd::name_entry>& names) {
+  const auto now = steady_clock::now();
   for (auto& [alive, each] : one.found) each.listed = false;
   std::string others;
-  for (const auto& each : *names) {
+  for (const auto& each : names) {
     if (each.alive == configuration_.name->alive()) continue;  // a rollcall, perhaps ourselves
     if (!discovery::glob_matches(one.where.pattern, each.alive)) {
       others += (others.empty() ? "" : ", ") + each.alive;
       continue;
     }
     if (one.found.size() >= max_starts_of_a_place && !one.found.contains(each.alive)) continue;
-    auto& known = one.found[each.alive];
+    const auto [at, first] = one.found.try_emplace(each.alive);
+    auto& known = at->second;
+    if (first) known.since = now;
+    known.stays = known.stays || (one.from_the_start && !one.looked) ||
+                  now - known.since >= passes_by_within || one.passed_by.contains(each.alive);
     known.listed = true;
-    if (known.port == each.port) continue;
-    // Another run: its name is known still if it was, and what kept it out says nothing any more.
-    known.port = each.port;
-    known.refused = false;
-    known.due = {};
-    known.failures = 0;
+    run_at(known, each.port);
   }
-  std::erase_if(one.found, [](const auto& each) { return !each.second.listed && !each.second.name; });
+  const bool gone =
+      std::erase_if(one.found, [&](const auto& each) { return makes_way(one, each.first, each.second); }) > 0;
+  if (gone) around_.changed();
+  const auto mapper = one.where.address->to_string();
   one.why = one.found.empty() ? reason::not_registered : reason::none;
   one.detail = !one.found.empty() ? std::string()
-               : others.empty()   ? fmt::format("no node is registered with the port mapper at {}",
-                                                mapper.address().to_string())
+               : others.empty()   ? fmt::format("no node is registered with the port mapper at {}", mapper)
                                   : fmt::format("the port mapper at {} has no name that {} takes; it has {}",
-                                                mapper.address().to_string(), one.where.pattern, others);
-  co_return true;
+                                                mapper, one.where.pattern, others);
+}
+
+// It is not registered any more, and nobody is to wait for it.
+bool introductions::makes_way(place& one, const std::string& alive, const start& each) const {
+  if (each.listed) return false;
+  if (!each.name) return true;
+  if (around_.node()->linked(*each.name)) return false;
+  if (around_.leaving(*each.name)) return true;
+  if (each.stays) return false;
+  if (one.passed_by.size() >= max_starts_of_a_place) one.passed_by.clear();
+  one.passed_by.insert(alive);
+  return true;
 }
 
 asio::awaitable<void> introductions::ask(place_pointer one, std::string alive) {
+  if (!one->found.contains(alive)) co_return;
   auto port = known_port(*one);
   if (!port) port = one->found[alive].port;
   // A link that is there says the name, too: another handshake would take it over.
   for (const auto& peer : around_.node()->peers()) {
     if (!one->where.address || plain(peer.remote.address()) != *one->where.address) continue;
-    if (peer.distribution_port != port) continue;
+    // Who dialled us said no port.
+    const bool same =
+        peer.distribution_port ? peer.distribution_port == port : peer.name.alive() == half_name(*one, alive);
+    if (!same) continue;
     learn(*one, alive, peer);
     co_return;
   }
   cnode::target target{.name = {},
-                       .alive = alive,
+                       .alive = half_name(*one, alive),
                        .host = one->where.host,
                        .address = one->where.address,
                        .port = port,
@@ -206,6 +258,26 @@ bool introductions::placed(const node_name& name) const {
   });
 }
 
+// Of what they take, no fewer names are long than short. The two never connect.
+introductions::patterns introductions::without_short_names() const {
+  std::map<std::string, std::pair<std::size_t, std::size_t>> kinds;  // short and long
+  for (const auto& [at, one] : places_) {
+    auto& [short_ones, long_ones] = kinds[one->where.pattern];
+    for (const auto& [alive, each] : one->found) {
+      if (each.name) ++(each.name->kind() == name_kind::short_name ? short_ones : long_ones);
+    }
+  }
+  patterns all;
+  for (const auto& [pattern, count] : kinds) {
+    if (count.second > 0 && count.second >= count.first) all.insert(pattern);
+  }
+  return all;
+}
+
+bool introductions::stray(const patterns& without, const place& at, const start& each) {
+  return each.name && each.name->kind() == name_kind::short_name && without.contains(at.where.pattern);
+}
+
 void introductions::learn(place& one, const std::string& alive, const cnode::peer& peer) {
   auto& each = one.found[alive];
   const auto& name = peer.name;
@@ -227,6 +299,12 @@ void introductions::learn(place& one, const std::string& alive, const cnode::pee
   each.why = reason::none;
   each.detail.clear();
   each.failures = 0;
+  const auto without = without_short_names();
+  for (const auto& [at, other] : places_) {
+    for (const auto& [half, found] : other->found) {
+      if (stray(without, *other, found)) around_.node()->hang_up(*found.name);
+    }
+  }
   if (!one.where.address) one.where.address = plain(peer.remote.address());
   // Who was there before and is not registered any more has made way.
   std::erase_if(one.found, [&](const auto& other) {
@@ -246,19 +324,26 @@ void introductions::failed(place& one, const std::string& alive, const cnode::fa
   if (news) around_.changed();
 }
 
-std::vector<discovery::entry> introductions::names() const {
-  std::vector<discovery::entry> entries;
-  std::set<node_name> seen;
+std::map<node_name, introductions::place_pointer> introductions::named() const {
+  std::map<node_name, place_pointer> all;
+  const auto without = without_short_names();
   for (const auto& [at, one] : places_) {
     for (const auto& [alive, each] : one->found) {
-      if (!each.name || !seen.insert(*each.name).second) continue;
-      auto entry = one->where;
-      entry.name = *each.name;
-      entry.port = known_port(*one);  // else the port mapper says it each time
-      entry.pattern.clear();
-      entry.learned = true;
-      entries.push_back(std::move(entry));
+      if (each.name && !stray(without, *one, each)) all.emplace(*each.name, one);
     }
+  }
+  return all;
+}
+
+std::vector<discovery::entry> introductions::names() const {
+  std::vector<discovery::entry> entries;
+  for (const auto& [name, one] : named()) {
+    auto entry = one->where;
+    entry.name = name;
+    entry.port = known_port(*one);  // else the port mapper says it each time
+    entry.learned = discovery::is_pattern(entry.pattern);
+    entry.pattern.clear();
+    entries.push_back(std::move(entry));
   }
   return entries;
 }
@@ -278,38 +363,59 @@ bool introductions::mismatch(const std::shared_ptr<void>& owner, const node_name
   return found;
 }
 
+void introductions::try_again() {
+  for (const auto& [at, one] : places_) {
+    one->due = {};
+    for (auto& [alive, each] : one->found) each.due = {};
+  }
+}
+
 bool introductions::settled() const {
   return std::ranges::all_of(places_, [](const auto& each) { return each.second->looked; });
 }
 
-std::vector<membership::unnamed_node> introductions::unnamed() const {
-  std::vector<membership::unnamed_node> all;
+std::vector<std::pair<membership::unnamed_node, introductions::place_pointer>> introductions::unnamed()
+    const {
+  std::vector<std::pair<membership::unnamed_node, place_pointer>> all;
+  const auto without = without_short_names();
+  const bool nobody = named().empty();
   for (const auto& [at, one] : places_) {
-    const auto host = one->where.host;
-    if (one->found.empty() && one->looked) all.push_back({host, host, one->why, one->detail, false});
+    const auto& host = one->where.host;
+    const auto add = [&](const std::string& half, reason why, std::string detail, bool there) {
+      auto shown = half.empty() ? host : fmt::format("{} ({})", host, half);
+      all.push_back({{host, std::move(shown), why, std::move(detail), there}, one});
+    };
+    if (one->found.empty() && one->looked) add({}, one->why, one->detail, false);
     for (const auto& [alive, each] : one->found) {
-      if (each.name || each.why == reason::none) continue;
-      const bool there = !each.refused && (!alive.empty() || each.why == reason::cookie);
-      all.push_back(
-          {host, alive.empty() ? host : fmt::format("{} ({})", host, alive), each.why, each.detail, there});
+      const auto half = half_name(*one, alive);
+      if (stray(without, *one, each)) {
+        const auto wanted = node_name::make(each.name->alive(), host);
+        add(half, reason::incompatible,
+            fmt::format("{} is no member beside nodes with long names: {}", each.name->text(),
+                        cnode::otherwise_named(wanted ? *wanted : *each.name, *each.name)),
+            false);
+      } else if (!each.name && each.why != reason::none) {
+        add(half, each.why, each.detail, !each.refused && (!half.empty() || each.why == reason::cookie));
+      } else if (!each.name && each.refused && nobody) {
+        add(half, each.why, each.detail, false);  // hidden or ignored, which is why nobody is listed
+      }
     }
   }
   return all;
 }
 
 void introductions::tell(membership::source_report& of) const {
-  std::set<std::string> hosts;
-  for (const auto& each : of.nodes) {
-    if (each.alive() == discovery::place_alive) hosts.emplace(each.host());
-  }
-  if (hosts.empty()) return;
-  of.nodes.clear();
-  for (auto& each : names()) {
-    if (hosts.contains(each.host)) of.nodes.push_back(std::move(each.name));
+  const std::set<node_name> listed(of.nodes.begin(), of.nodes.end());
+  const auto is_of = [&](const place& one) { return listed.contains(one.where.name); };
+  if (std::ranges::none_of(places_, [&](const auto& each) { return is_of(*each.second); })) return;
+  of.asked = of.asked && begun_;
+  std::erase_if(of.nodes, [](const node_name& each) { return each.alive() == discovery::place_alive; });
+  for (const auto& [name, at] : named()) {
+    if (is_of(*at)) of.nodes.push_back(name);
   }
   std::ranges::sort(of.nodes);
-  for (auto& each : unnamed()) {
-    if (hosts.contains(each.host)) of.unnamed.push_back(std::move(each));
+  for (auto& [node, at] : unnamed()) {
+    if (is_of(*at)) of.unnamed.push_back(std::move(node));
   }
 }
 

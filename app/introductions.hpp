@@ -4,9 +4,16 @@
 //
 //   place ---(port mapper: names the pattern takes; or a known port)---> start ---(handshake)---> name
 //
+// Of --local a place is a name that this machine's port mapper has, and goes with it.
+//
 // A start is one run of a node as far as it can be told from outside. A name stays with its place while the
-// place is listed, until another name came there later; a node that is dialled under it and calls itself
-// otherwise is asked again. Everything is asked beside the rounds: a dark address delays itself only.
+// place is listed, so that a crash is a crash, until
+//   - another name came there later;
+//   - it is not registered any more, nor linked, and it passed by only (it was there for less than
+//     `passes_by_within`, once) or said that it was stopping.
+// A node that is dialled under a name and calls itself otherwise is asked again. Short names beside as many
+// long ones are no members: those are helpers of the others, such as the `epmd-starter-N` of RabbitMQ.
+// Everything is asked beside the rounds: a dark address delays itself only.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -15,12 +22,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "app/configuration.hpp"
 #include "app/probes.hpp"
+#include "cnode/epmd.hpp"
 #include "discovery/roster.hpp"
 #include "membership/facts.hpp"
 
@@ -33,10 +42,13 @@ class introductions {
     cnode::resolve_function resolve;
     std::function<bool()> stopping;
     std::function<bool(const node_name&)> ignored;
+    std::function<bool(const node_name&)> leaving;
     std::function<void()> changed;  // names() gives another answer
     std::uint16_t port_mapper_port;
   };
   introductions(asio::io_context&, const configuration&, surroundings);
+  // Longer than a command line's node lives, shorter than a start of an application that then crashes.
+  static constexpr std::chrono::seconds passes_by_within{30};
 
   // The places listed now; asks those that are due, and waits for nothing. `owner` keeps this object alive.
   void look(const std::shared_ptr<void>& owner, std::vector<discovery::entry> places);
@@ -44,9 +56,12 @@ class introductions {
   std::vector<discovery::entry> names() const;
   // A node was dialled at its place under `name`, and calls itself otherwise. True: it is asked again.
   bool mismatch(const std::shared_ptr<void>& owner, const node_name& name);
+  // Something changed on our side, a cookie perhaps: the pauses of those that told no name are over.
+  void try_again();
   // Every place was looked at once.
   bool settled() const;
   // Puts into the report of a source that gives places the names that are known, and the places without one.
+  // Until those of the start were looked at, it counts as not asked: nobody is new then.
   void tell(membership::source_report&) const;
 
  private:
@@ -55,23 +70,28 @@ class introductions {
     std::uint64_t learned = 0;      // order
     bool listed = true;             // by the port mapper, at the last look
     bool refused = false;           // it is no member: hidden, ignored, of another name than is meant
+    bool stays = false;             // it did not only pass by
+    std::chrono::steady_clock::time_point since{};  // first seen
     std::optional<std::uint16_t> port;
     membership::reason why = membership::reason::none;
     std::string detail;
     std::chrono::steady_clock::time_point due{};
     unsigned failures = 0;
   };
-  // By what tells starts apart: the half name in the port mapper; empty where the port is known.
+  // By what tells starts apart: the half name in the port mapper; empty where the port is known beforehand.
   using starts = std::map<std::string, start>;
   struct place {
     explicit place(discovery::entry e) : where(std::move(e)) {}
     discovery::entry where;
     starts found;
     bool looking = false, looked = false;
+    std::set<std::string> asking;  // starts that are being asked right now
+    bool from_the_start = false;   // of ours: who is there then may have been there for long
     membership::reason why = membership::reason::none;  // why there are no starts
     std::string detail;
     std::chrono::steady_clock::time_point due{};
     unsigned failures = 0;
+    std::set<std::string> passed_by;  // half names: one that comes back is no passer-by
   };
   using place_pointer = std::shared_ptr<place>;
   using key = std::tuple<std::string, std::string, std::uint16_t>;  // host, pattern, port
@@ -79,20 +99,30 @@ class introductions {
 
   void spawn(const std::shared_ptr<void>& owner, const place_pointer&);
   asio::awaitable<void> look_at(std::shared_ptr<void> owner, place_pointer);
+  void looked_at(place&);
   asio::awaitable<bool> list(place&);
+  void registered(place&, const std::vector<cnode::epmd::name_entry>&);
+  bool makes_way(place&, const std::string& alive, const start&) const;
+  using patterns = std::set<std::string>;
+  patterns without_short_names() const;
+  static bool stray(const patterns&, const place&, const start&);
   asio::awaitable<void> ask(place_pointer, std::string alive);
   std::optional<cnode::peer> twin(const std::string& alive, std::optional<std::uint16_t> port) const;
   bool placed(const node_name&) const;
   void learn(place&, const std::string& alive, const cnode::peer&);
   void failed(place&, const std::string& alive, const cnode::failure&);
-  std::vector<membership::unnamed_node> unnamed() const;
+  std::map<node_name, place_pointer> named() const;
+  std::vector<std::pair<membership::unnamed_node, place_pointer>> unnamed() const;
   milliseconds pause_after(unsigned failures) const;
   std::optional<std::uint16_t> known_port(const place&) const;
+  static std::string half_name(const place&, const std::string& alive);
+  static void run_at(start&, std::uint16_t port);
 
   asio::io_context& io_;
   const configuration& configuration_;
   surroundings around_;
   std::map<key, place_pointer> places_;
+  bool started_ = false, begun_ = false;  // places were listed; those of then were looked at
   std::uint64_t order_ = 0;
 };
 

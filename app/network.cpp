@@ -92,7 +92,6 @@ discovery::roster::options roster_options(const configuration& c) {
   discovery::roster::options options{.sources = sources_of(c),
                                      .ignore = std::move(ignore),
                                      .srv_port = c.peer_port == peer_port_mode::srv,
-                                     .local_host = std::string(c.name->host()),
                                      .linger = c.linger};
   options.family = resolver_options(c).family;
   if (c.kubernetes_api) options.kubernetes.emplace(c.kubernetes_api->host, c.kubernetes_api->port);
@@ -167,7 +166,6 @@ cnode::target target_of(const discovery::entry& entry, const configuration& c) {
                        .host = entry.host.empty() ? std::string(entry.name.host()) : entry.host,
                        .address = entry.address,
                        .port = entry.port};
-  if (entry.host_is_guess) target.name.reset();
   if (c.peer_port == peer_port_mode::fixed) target.port = c.fixed_peer_port;
   return target;
 }

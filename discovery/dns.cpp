@@ -21,8 +21,8 @@ class dns final : public source {
       auto host = each.to_string();
       const bool place = is_pattern(one_.alive);
       if (auto name = place ? place_name(host) : node_name::make(one_.alive, host)) {
-        what.entries.push_back({std::move(*name), std::move(host), each, std::nullopt, false,
-                                place ? one_.alive : std::string()});
+        what.entries.push_back(
+            {std::move(*name), std::move(host), each, std::nullopt, place ? one_.alive : std::string()});
       } else {
         what.remarks.push_back(not_a_name(one_.alive, host, name.error()));
       }

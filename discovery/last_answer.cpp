@@ -32,7 +32,7 @@ std::vector<node_name> names_of(const std::vector<entry>& entries) {
 }
 
 std::string count_of(const std::vector<entry>& entries) {
-  const bool places = !entries.empty() && !entries.front().pattern.empty();
+  const bool places = !entries.empty() && is_pattern(entries.front().pattern);
   if (!places) return count_of_nodes(entries.size());
   return entries.size() == 1 ? "1 address" : fmt::format("{} addresses", entries.size());
 }
@@ -69,8 +69,6 @@ std::vector<entry> unite(std::vector<entry> all) {
       continue;
     }
     auto& known = found->second;
-    if (known.host_is_guess && !each.host_is_guess) known.name = each.name;
-    known.host_is_guess = known.host_is_guess && each.host_is_guess;
     if (!known.placed) known.placed = std::move(each.placed);
     if (!known.address && !known.port && (each.address || each.port)) {
       known.host = std::move(each.host);
@@ -141,10 +139,6 @@ void last_answer::hear_answer(heard what, std::chrono::system_clock::time_point 
                               std::vector<std::string>& changes) {
   keep_absent(what, now);
   const auto before = std::move(status_.nodes);
-  std::vector<node_name> guesses;
-  for (const auto& each : entries_) {
-    if (each.host_is_guess) guesses.push_back(each.name);
-  }
   keep(std::move(what.entries));
   status_.detail = what.detail;
   empty_rounds_ = 0;
@@ -164,7 +158,7 @@ void last_answer::hear_answer(heard what, std::chrono::system_clock::time_point 
     }
     return;
   }
-  const auto text = differences(before, guesses, changes);
+  const auto text = differences(before, changes);
   if (!again && text.empty()) return;
   changes.push_back(fmt::format("{}: {}{}{}", status_.source, again ? "answers again: " : "", count, text));
 }
@@ -172,23 +166,18 @@ void last_answer::hear_answer(heard what, std::chrono::system_clock::time_point 
 void last_answer::revise(std::vector<entry> entries, std::vector<std::string>& changes) {
   if (entries == entries_) return;
   const auto before = std::move(status_.nodes);
-  std::vector<node_name> guesses;
-  for (const auto& each : entries_) {
-    if (each.host_is_guess) guesses.push_back(each.name);
-  }
   for (const auto& each : entries) {
     if (const auto known = each.listed_as ? seen_.find(*each.listed_as) : seen_.end(); known != seen_.end())
       seen_[each.name] = known->second;
   }
   keep(std::move(entries));
-  const auto text = differences(before, guesses, changes);
+  const auto text = differences(before, changes);
   if (text.empty()) return;
   changes.push_back(fmt::format("{}: {}{}", status_.source, count_of(entries_), text));
 }
 
 // Who came and went, as the end of a sentence; another name for the same node is a sentence of its own.
 std::string last_answer::differences(const std::vector<node_name>& before,
-                                     const std::vector<node_name>& guesses,
                                      std::vector<std::string>& changes) const {
   auto came = only_in_first(status_.nodes, before);
   auto gone = only_in_first(before, status_.nodes);
@@ -202,9 +191,6 @@ std::string last_answer::differences(const std::vector<node_name>& before,
     gone.erase(left);
     came.erase(real);
   };
-  for (const auto& guess : guesses) {
-    rename(guess, [&](const node_name& each) { return each.alive() == guess.alive(); });
-  }
   for (const auto& each : entries_) {
     if (each.listed_as) rename(*each.listed_as, [&](const node_name& real) { return real == each.name; });
   }

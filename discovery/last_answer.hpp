@@ -32,8 +32,7 @@ class last_answer {
  private:
   void hear_answer(heard, std::chrono::system_clock::time_point now, std::vector<std::string>& changes);
   void keep_absent(heard&, std::chrono::system_clock::time_point now);
-  std::string differences(const std::vector<node_name>& before, const std::vector<node_name>& guesses,
-                          std::vector<std::string>& changes) const;
+  std::string differences(const std::vector<node_name>& before, std::vector<std::string>& changes) const;
   void hear_nothing(const heard&, std::vector<std::string>& changes);
   void hear_failure(const heard&, std::vector<std::string>& changes);
   void keep(std::vector<entry>);

@@ -62,7 +62,7 @@ struct roster::implementation {
                          [&](const srv_source& one) { return make_srv_source(one, chosen.srv_port, names); },
                          [&](const dns_source& one) { return make_dns_source(one, names); },
                          [](const static_source& one) { return make_static_source(one); },
-                         [&](const local_source&) { return make_local_source(chosen.local_host, local); },
+                         [&](const local_source&) { return make_local_source(local); },
                          [&](const kubernetes_source& one) {
                            return make_kubernetes_source(io, one, chosen.kubernetes.value_or(api_server{}),
                                                          chosen.family, names, chosen.news);
@@ -186,10 +186,6 @@ bool roster::learned(const node_name& listed, const node_name& real) {
   auto& own = *implementation_;
   const auto* found = own.find(listed);
   if (found == nullptr) return false;
-  if (found->host_is_guess) {
-    for (const auto& each : own.sources) each->learned(listed, real);
-    return false;
-  }
   if (found->name == real) return true;
   const auto& original = found->listed_as ? *found->listed_as : found->name;
   return own.spellings.learn(original, real, own.resolve.search());

@@ -32,7 +32,6 @@ class roster {
     std::vector<source_options> sources;
     std::vector<std::string> ignore;      // globs on the whole node name: * and ?
     bool srv_port = false;                // --peer-port=srv
-    std::string local_host;               // the guess for --local
     std::chrono::milliseconds linger{0};  // --linger
     // Whether there is a link to that node: it is not taken for gone while an answer is partial.
     std::function<bool(const node_name&)> linked{};
@@ -51,7 +50,7 @@ class roster {
 
   // A node that is listed under the first name told another one in its handshake. True: it is the same node,
   // which spells its host otherwise (case, a final dot, without the search list's domain), and review() has
-  // it under its own spelling. The guessed host of one of --local is replaced from the next round on.
+  // it under its own spelling.
   bool learned(const node_name& listed, const node_name& real);
   // A listed node was linked. True: review() may give other entries than before.
   bool linked(const node_name&);

@@ -57,12 +57,11 @@ struct entry {
   std::string host;                          // to resolve, when `address` is absent
   std::optional<asio::ip::address> address;  // of --dns and --local
   std::optional<std::uint16_t> port;         // of --local, or of the SRV record when --peer-port=srv
-  bool host_is_guess = false;                // --local: the port mapper knows only the part before the '@'
   // Not empty: only where a node may be is known, and which names are meant (a pattern for the part before
   // the
-  // '@'); `name` is a place_name() then, and nobody's.
+  // '@', or that part itself); `name` is a place_name() then, and nobody's.
   std::string pattern{};
-  bool learned = false;                  // the name came from a handshake at such a place
+  bool learned = false;                  // the name came from a handshake at a place with a pattern
   std::optional<node_name> listed_as{};  // what the source calls it, where the node itself says otherwise
   std::optional<placement> placed{};     // of --kubernetes
   friend bool operator==(const entry&, const entry&) = default;
@@ -72,10 +71,11 @@ struct entry {
 inline bool is_pattern(std::string_view alive) {
   return alive.find_first_of("*?") != std::string_view::npos;
 }
-// Stands where a name would, for a place whose node is not known: an underscore and the host.
+// Stands where a name would, for a place whose node is not known: an underscore and the host, or what else
+// tells the place apart.
 boost::system::result<node_name> place_name(std::string_view host);
 inline constexpr std::string_view place_alive = "_";
-// For people: the name, or the host of a place.
+// For people: the name, or what a place goes by.
 std::string shown(const node_name&);
 
 // What a source says once.
@@ -106,8 +106,6 @@ class source {
   virtual bool asks() const { return true; }
   // "Nothing" was said often enough to be believed: what was remembered of earlier answers is forgotten.
   virtual void believed_empty() {}
-  // A node that was listed as `guess` calls itself `real`.
-  virtual void learned(const node_name& /*guess*/, const node_name& /*real*/) {}
   // A node of its entries was linked. True: keeps() may say something else from now on.
   virtual bool linked(const entry&) { return false; }
   // False: known not to be a member, whatever the answer says. `all`: what is listed beside it.
@@ -121,7 +119,7 @@ std::unique_ptr<source> make_static_source(static_source);
 std::unique_ptr<source> make_kubernetes_source(asio::io_context&, kubernetes_source, const api_server&,
                                                address_family, resolver& name_server,
                                                std::function<void()> changed);
-std::unique_ptr<source> make_local_source(std::string guessed_host, local_names_function);
+std::unique_ptr<source> make_local_source(local_names_function);
 
 // The sentence about a record that makes no node name.
 std::string not_a_name(std::string_view alive, std::string_view host, const boost::system::error_code&);

@@ -109,7 +109,7 @@ class srv final : public source {
       if (is_pattern(one_.alive)) {
         take_places({first, last}, what);
       } else if (auto name = node_name::make(one_.alive, target)) {
-        what.entries.push_back({std::move(*name), target, std::nullopt, port, false});
+        what.entries.push_back({std::move(*name), target, std::nullopt, port});
       } else {
         what.remarks.push_back(not_a_name(one_.alive, target, name.error()));
       }
@@ -127,7 +127,7 @@ class srv final : public source {
       }
       std::optional<std::uint16_t> port;
       if (use_port_ && each.port != 0) port = each.port;
-      what.entries.push_back({std::move(*name), each.target, std::nullopt, port, false, one_.alive});
+      what.entries.push_back({std::move(*name), each.target, std::nullopt, port, one_.alive});
     }
   }
 

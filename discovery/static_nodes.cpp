@@ -25,7 +25,7 @@ class static_nodes final : public source {
     for (const auto& each : one_.nodes) {
       auto host = without_brackets(each.host());
       const auto address = literal(host);
-      what.entries.push_back({each, std::move(host), address, std::nullopt, false});
+      what.entries.push_back({each, std::move(host), address, std::nullopt});
     }
     co_return what;
   }

@@ -40,7 +40,7 @@ class DiscoveryOnKnot : public ::testing::Test {
     chosen.search =
         std::vector<std::string>{"default.svc.cluster.local", "svc.cluster.local", "cluster.local"};
     names = std::make_unique<resolver>(context, chosen);
-    one = std::make_unique<roster>(context, roster::options{std::move(sources), {}, srv_port, ""}, *names,
+    one = std::make_unique<roster>(context, roster::options{std::move(sources), {}, srv_port}, *names,
                                    local_names_function{});
   }
 

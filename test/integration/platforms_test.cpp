@@ -4,9 +4,8 @@
 // dark.
 #include <gmock/gmock.h>
 
+#include "test/integration/platform.hpp"
 #include "test/support/alarms.hpp"
-#include "test/support/dns_server.hpp"
-#include "test/support/loopback.hpp"
 #include "test/support/network.hpp"
 #include "test/support/wait.hpp"
 
@@ -15,17 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-const std::string kubernetes_search = "default.svc.cluster.local svc.cluster.local cluster.local";
-
-// What `rollcall check` says with these options.
-finished check(std::vector<std::string> options, std::map<std::string, std::string> environment,
-               const std::string& network_namespace, const std::string& name) {
-  temporary_directory files;
-  options.insert(options.begin(), "check");
-  options.insert(options.end(), {"--name", name, "--cookie-file", files.write("cookie", "chocolate", 0400)});
-  return run_rollcall(std::move(options), std::move(environment), network_namespace);
-}
 
 // Machines with an address each, of both families, their own port mapper, and a name server with a zone.
 struct machines {
@@ -72,33 +60,6 @@ struct machines {
   std::map<std::string, std::unique_ptr<epmd>> mappers;
   std::deque<beam> nodes;
   std::string own_address;
-};
-
-struct platform {
-  finished check(std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"--dns-server", dns.endpoint_text()});
-    return test::check(
-        std::move(arguments),
-        {{"LOCALDOMAIN", kubernetes_search}, {"ERL_EPMD_PORT", std::to_string(nodes.mapper().port())}}, {},
-        "rollcall@127.0.0.1");
-  }
-  rollcall_program rollcall(std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"--dns-server", dns.endpoint_text()});
-    return rollcall_program({.arguments = std::move(arguments),
-                             .environment = {{"LOCALDOMAIN", kubernetes_search}},
-                             .epmd_port = nodes.mapper().port(),
-                             .network_namespace = {},
-                             .name = "rollcall@127.0.0.1",
-                             .interval = "300ms"});
-  }
-  beam& add(const std::string& name, const std::string& inetrc = {}) {
-    std::map<std::string, std::string> environment;
-    if (!inetrc.empty()) environment["ERL_INETRC"] = inetrc;
-    return nodes.add({.name = name, .network_namespace = {}, .arguments = {}, .environment = environment});
-  }
-
-  dns_server dns;
-  loopback nodes;
 };
 
 TEST(Platforms, RabbitMqsNodesLeaveTheClustersDomainOut) {
@@ -179,6 +140,35 @@ TEST(Platforms, AnAddressIsFollowed) {
   p.dns.publish("web.default", {{.hostname = "m-0", .address = "127.0.0.2"}});
   EXPECT_TRUE(eventually([&] { return rollcall.metric("erlang_cluster_listed_members") == 1; }, 60s,
                          "the address is gone, and with it the name that nobody has at the next"));
+}
+
+// RabbitMQ starts a node for a second, with a short name, so that a port mapper runs; tools come and go as
+// well.
+TEST(Platforms, NobodyWaitsForNodesThatOnlyPassBy) {
+  platform p;
+  p.dns.publish("web.default", {{.hostname = "m-0", .address = "127.0.0.1"}});
+  p.add("rabbit@127.0.0.1");
+  const auto rollcall = p.rollcall({"--dns", "*@web.default", "--mesh", "all"});
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(1); }, 60s, "one node"));
+  auto& starter = p.nodes.add({.name = "epmd-starter-7@localhost", .short_name = true});
+  EXPECT_TRUE(eventually(
+      [&] {
+        return rollcall.get("/api/v1/discovery").body.find("RELEASE_NODE=epmd-starter-7@127.0.0.1") !=
+               std::string::npos;
+      },
+      60s, "a short name beside long ones is said"));
+  EXPECT_EQ(rollcall.state(starter.name()), "");
+  EXPECT_EQ(rollcall.metric("erlang_cluster_expected_members"), 1);
+  const auto checked = p.check({"--dns", "*@web.default", "--mesh", "all"});
+  EXPECT_EQ(checked.exit_code, 0) << checked.output << checked.errors;
+  starter.stop();
+  auto& tool = p.add("tool@127.0.0.1");
+  ASSERT_TRUE(eventually([&] { return rollcall.is(tool.name(), "up"); }, 60s, "a visible one is a member"));
+  tool.kill();
+  EXPECT_TRUE(eventually([&] { return rollcall.state(tool.name()) == "left"; }, 60s, "it has left"));
+  EXPECT_EQ(rollcall.metric("erlang_cluster_expected_members"), 1);
+  EXPECT_EQ(rollcall.metric("erlang_cluster_member_failures_total", {{"member", tool.name()}}), 0);
+  EXPECT_TRUE(rollcall.whole(1));
 }
 
 // Machines on IPv6 only, the release in the name; a deploy goes from one to the next. Asked through dnsmasq.

@@ -145,14 +145,15 @@ TEST(Program, ALocalNodeThatComesBackIsLinkedOnce) {
   ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
   const auto name = cluster.node(1).name();
   cluster.node(1).kill();
-  ASSERT_TRUE(eventually([&] { return rollcall.log_with({"no longer listed: " + name}).size() == 1; }, 30s,
+  ASSERT_TRUE(eventually([&] { return rollcall.log_with({"no longer listed: b"}).size() == 1; }, 30s,
                          "its name is gone"));
   cluster.node(1).restart();
-  ASSERT_TRUE(eventually([&] { return rollcall.log_with({"new: " + name}).size() == 1; }, 60s, "it is back"));
+  ASSERT_TRUE(eventually([&] { return rollcall.log_with({"new: b"}).size() == 1; }, 60s, "it is back"));
   EXPECT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "whole again"));
   EXPECT_THAT(rollcall.log_with({name, "event=member_suspect"}), testing::SizeIs(1))
       << testing::PrintToString(rollcall.log());
-  EXPECT_THAT(rollcall.log_with({name, "event=discovery_changed"}), testing::SizeIs(3))  // listed, gone, new
+  EXPECT_THAT(rollcall.log_with({"local:", "event=discovery_changed"}),
+              testing::SizeIs(3))  // listed, gone, new
       << testing::PrintToString(rollcall.log());
   EXPECT_EQ(rollcall.metric("erlang_cluster_member_restarts_total", {{"member", name}}), 1);
 }
@@ -204,12 +205,29 @@ TEST(Program, AnEmptyCookieKeepsNobodyFromEndingIt) {
 
 TEST(Program, ALocalNodeThatRefusesTheCookieIsAskedOnce) {
   loopback cluster({"a"});
-  const auto& bad = cluster.add({.name = "bad@127.0.0.1", .cookie = "vanilla"});
+  cluster.add({.name = "bad@127.0.0.1", .cookie = "vanilla"});
   const auto rollcall = local_rollcall(cluster);
-  ASSERT_TRUE(
-      eventually([&] { return rollcall.is(bad.name(), "joining", "cookie"); }, 60s, "the reason is told"));
+  ASSERT_TRUE(eventually(
+      [&] {
+        return rollcall.metric("erlang_cluster_health_detail", {{"name", "cookie_refused"}}) == 1;
+      },
+      60s, "the reason is told"));
+  EXPECT_THAT(rollcall.get("/api/v1/status").body, HasSubstr("localhost (bad)"));
+  EXPECT_EQ(rollcall.metric("erlang_cluster_expected_members"), 2);
   EXPECT_EQ(rollcall.metric("rollcall_handshakes_total", {{"direction", "outgoing"}, {"outcome", "cookie"}}),
             1);
+}
+
+TEST(Program, LocalNodesThatAllRefuseTheCookieAreProof) {
+  loopback cluster;
+  cluster.add({.name = "bad@127.0.0.1", .cookie = "vanilla"});
+  temporary_directory files;
+  const auto ended =
+      run_rollcall({"check", "--local", "--cookie-file", files.write("cookie", "chocolate", 0400)},
+                   {{"ERL_EPMD_PORT", std::to_string(cluster.mapper().port())}});
+  EXPECT_EQ(ended.exit_code, 1) << ended.output << ended.errors;
+  EXPECT_THAT(ended.output, HasSubstr("none of 1 members lets rollcall in"));
+  EXPECT_THAT(ended.output, HasSubstr("localhost (bad)"));
 }
 
 TEST(Program, AFrozenLocalNodeDelaysNobody) {

@@ -59,12 +59,6 @@ TEST(TargetOf, TakesTheHostFromTheNameUnlessDiscoveryKnowsIt) {
   EXPECT_EQ(target_of(entry, c).host, "10.0.0.7");
 }
 
-TEST(TargetOf, AGuessedNameIsNotInsistedOn) {
-  auto entry = listed("a@h.example");
-  entry.host_is_guess = true;
-  EXPECT_FALSE(target_of(entry, loaded({"run", "--local", "--name", "rollcall@r.example"})).name);
-}
-
 TEST(TargetOf, AFixedPortWinsOverTheOneDiscoveryKnows) {
   auto entry = listed("a@h.example");
   entry.port = 1;

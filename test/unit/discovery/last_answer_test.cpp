@@ -18,9 +18,9 @@ node_name name(std::string_view text) {
   return node_name::parse(text).value();
 }
 
-entry plain(std::string_view text, bool guess = false) {
+entry plain(std::string_view text) {
   const auto parsed = name(text);
-  return {parsed, std::string(parsed.host()), std::nullopt, std::nullopt, guess};
+  return {parsed, std::string(parsed.host()), std::nullopt, std::nullopt};
 }
 
 heard answer(std::vector<std::string> names) {
@@ -199,15 +199,6 @@ TEST_F(LastAnswer, ARemarkIsSaidOnceWhileItStays) {
   EXPECT_THAT(hear(with({"bad b", "bad c"})), ElementsAre("srv:a@svc: bad c"));
 }
 
-TEST_F(LastAnswer, ALearnedHostIsNoComingAndGoing) {
-  heard guessed;
-  guessed.entries = {plain("a@127.0.0.1", true), plain("b@127.0.0.1", true)};
-  hear(guessed);
-  heard known;
-  known.entries = {plain("a@vm"), plain("b@127.0.0.1", true)};
-  EXPECT_THAT(hear(known), ElementsAre("srv:a@svc: a@127.0.0.1 calls itself a@vm"));
-}
-
 TEST_F(LastAnswer, LongListsAreCutInTheLog) {
   std::vector<std::string> many;
   for (char c = 'a'; c <= 'm'; ++c) many.push_back(std::string(1, c) + "@h");
@@ -218,8 +209,8 @@ TEST_F(LastAnswer, LongListsAreCutInTheLog) {
 
 // unite()
 
-entry at(std::string_view text, const char* address, std::optional<std::uint16_t> port, bool guess = false) {
-  auto made = plain(text, guess);
+entry at(std::string_view text, const char* address, std::optional<std::uint16_t> port) {
+  auto made = plain(text);
   if (address != nullptr) made.address = asio::ip::make_address(address);
   made.port = port;
   return made;
@@ -247,12 +238,6 @@ TEST(Unite, TheFirstSourceWinsUnlessItKnowsNoWay) {
   all = unite({plain("a@h.test"), at("a@h.test", "127.0.0.1", 4370)});
   ASSERT_THAT(all, SizeIs(1));
   EXPECT_EQ(all[0], at("a@h.test", "127.0.0.1", 4370));
-}
-
-TEST(Unite, AGuessThatAnotherSourceNamesIsNoGuess) {
-  const auto all = unite({at("a@h.test", "127.0.0.1", 4370, true), plain("a@h.test")});
-  ASSERT_THAT(all, SizeIs(1));
-  EXPECT_EQ(all[0], at("a@h.test", "127.0.0.1", 4370, false));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace rollcall::discovery {
 void PrintTo(const entry& each, std::ostream* out) {
   *out << each.name << " host=" << each.host
        << " address=" << (each.address ? each.address->to_string() : "-") << " port=" << each.port.value_or(0)
-       << (each.host_is_guess ? " guess" : "");
+       << " pattern=" << each.pattern;
 }
 
 namespace {
@@ -65,9 +65,7 @@ class Roster : public ::testing::Test {
         context, std::move(options), *names,
         [this]() -> asio::awaitable<boost::system::result<std::vector<local_entry>>> { co_return local; });
   }
-  void start(std::vector<source_options> sources) {
-    start(roster::options{std::move(sources), {}, false, "127.0.0.1"});
-  }
+  void start(std::vector<source_options> sources) { start(roster::options{std::move(sources), {}, false}); }
 
   round refresh() { return run(context, one->refresh()); }
   static std::vector<std::string> nodes(const round& each) {
@@ -100,7 +98,7 @@ TEST_F(Roster, SrvTargetsBecomeNodes) {
   const auto first = refresh();
   EXPECT_THAT(nodes(first), ElementsAre("app@app-0.app.test", "app@app-1.app.test"));
   EXPECT_EQ(first.entries[0],
-            (entry{name("app@app-0.app.test"), "app-0.app.test", std::nullopt, std::nullopt, false}));
+            (entry{name("app@app-0.app.test"), "app-0.app.test", std::nullopt, std::nullopt}));
   EXPECT_THAT(first.changes, ElementsAre("srv:app@app.shop.svc.cluster.local: 2 nodes: app@app-0.app.test, "
                                          "app@app-1.app.test"));
   EXPECT_THAT(first.queried, ElementsAre(0U));
@@ -168,7 +166,7 @@ TEST_F(Roster, OneNameOfTheSearchListFailsAndNobodyIsDelistedForIt) {
 
 TEST_F(Roster, APortOfNothingIsNone) {
   zone[whole] = {{"app-0.test.", 0}};
-  start(roster::options{{srv_source{"app", "app.shop.svc.cluster.local"}}, {}, true, "127.0.0.1"});
+  start(roster::options{{srv_source{"app", "app.shop.svc.cluster.local"}}, {}, true});
   const auto found = refresh();
   ASSERT_THAT(found.entries, SizeIs(1));
   EXPECT_EQ(found.entries[0].port, std::nullopt);
@@ -243,7 +241,7 @@ TEST_F(Roster, SourcesAreAskedAtOnce) {
 
 TEST_F(Roster, ThePortOfTheSrvRecordIsTakenWhenAskedFor) {
   zone[whole] = {{"app-0.test.", 9100}, {"app-1.test.", 8080}, {"app-1.test.", 4370}};
-  start(roster::options{{srv_source{"app", "app.shop.svc.cluster.local"}}, {}, true, ""});
+  start(roster::options{{srv_source{"app", "app.shop.svc.cluster.local"}}, {}, true});
   const auto first = refresh();
   ASSERT_THAT(first.entries, SizeIs(2));
   EXPECT_EQ(first.entries[0].port, 9100);
@@ -269,8 +267,7 @@ TEST_F(Roster, IgnoredNodesAreNoMembers) {
   start(roster::options{
       {srv_source{"app", "app.shop.svc.cluster.local"}, static_source{{name("x@debug.test")}}},
       {"*@debug.test", "app@app-?.nowhere"},
-      false,
-      ""});
+      false});
   EXPECT_THAT(nodes(refresh()), ElementsAre("app@app-0.test", "app@app-1.test"));
 }
 
@@ -308,27 +305,18 @@ TEST_F(Roster, WrittenDownAddressesNeedNoLookup) {
   EXPECT_EQ(first.changes.size(), 1U);
 }
 
-TEST_F(Roster, LocalNodesAreGuessesUntilTheyTellTheirName) {
+TEST_F(Roster, ALocalNodeIsAPlaceUntilItTellsItsName) {
   local = std::vector<local_entry>{{"a", 4001}, {"b", 4002}};
   start({local_source{}});
   auto found = refresh();
   const auto loopback = asio::ip::make_address("127.0.0.1");
-  EXPECT_THAT(found.entries, ElementsAre(entry{name("a@127.0.0.1"), "127.0.0.1", loopback, 4001, true},
-                                         entry{name("b@127.0.0.1"), "127.0.0.1", loopback, 4002, true}));
-  one->learned(name("a@127.0.0.1"), name("a@vm"));
-  one->learned(name("b@127.0.0.1"), name("b@127.0.0.1"));
+  EXPECT_THAT(found.entries, ElementsAre(entry{name("_@a"), "localhost", loopback, 4001, "a"},
+                                         entry{name("_@b"), "localhost", loopback, 4002, "b"}));
+  EXPECT_THAT(found.changes, ElementsAre("local: 2 nodes: a, b"));
+  local = std::vector<local_entry>{{"a", 4003}};
   found = refresh();
-  EXPECT_THAT(found.entries, ElementsAre(entry{name("a@vm"), "vm", loopback, 4001, false},
-                                         entry{name("b@127.0.0.1"), "127.0.0.1", loopback, 4002, false}));
-  EXPECT_THAT(found.changes, ElementsAre("local: a@127.0.0.1 calls itself a@vm"));
-  // Started again, at another port: most likely the same host, but not surely.
-  local = std::vector<local_entry>{{"a", 4003}, {"b", 4002}};
-  found = refresh();
-  EXPECT_EQ(found.entries[0], (entry{name("a@vm"), "vm", loopback, 4003, true}));
-  EXPECT_FALSE(found.entries[1].host_is_guess);
-  EXPECT_THAT(found.changes, IsEmpty());
-  one->learned(name("a@vm"), name("a@vm"));
-  EXPECT_FALSE(refresh().entries[0].host_is_guess);
+  EXPECT_THAT(found.entries, ElementsAre(entry{name("_@a"), "localhost", loopback, 4003, "a"}));
+  EXPECT_THAT(found.changes, ElementsAre("local: 1 node; no longer listed: b"));
 }
 
 TEST_F(Roster, ARestartedPortMapperTakesNobodyAway) {
@@ -408,7 +396,7 @@ TEST_F(Roster, AnAddressOfTheFamilyNobodyListensOnIsNoMember) {
 
 TEST_F(Roster, APatternGivesPlacesAndNoNames) {
   zone[whole] = {{"m-0.test.", 9001}, {"m-0.test.", 9002}, {"m-1.test.", 9001}};
-  start(roster::options{{srv_source{"app-*", "app.shop.svc.cluster.local"}}, {"*@m-1.test"}, true, ""});
+  start(roster::options{{srv_source{"app-*", "app.shop.svc.cluster.local"}}, {"*@m-1.test"}, true});
   const auto first = refresh();
   ASSERT_THAT(first.entries, SizeIs(3)) << "several nodes on one machine";
   EXPECT_EQ(first.entries[0].pattern, "app-*");
@@ -419,7 +407,7 @@ TEST_F(Roster, APatternGivesPlacesAndNoNames) {
               ElementsAre("srv:app-*@app.shop.svc.cluster.local: 3 addresses: m-0.test, m-1.test"));
   EXPECT_THAT(refresh().changes, IsEmpty());
   // Where the port mapper says the ports, a machine is one place.
-  start(roster::options{{srv_source{"app-*", "app.shop.svc.cluster.local"}}, {}, false, ""});
+  start(roster::options{{srv_source{"app-*", "app.shop.svc.cluster.local"}}, {}, false});
   EXPECT_THAT(refresh().entries, SizeIs(2));
 }
 
