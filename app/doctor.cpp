@@ -11,6 +11,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -37,12 +38,13 @@ constexpr std::chrono::milliseconds again{1'000};  // with --wait, after one tha
 struct examination {
   examination(const configuration& c, const environment& env)
       : asked(c),
+        cookies(cookie_jar(c, env).cookies()),
         mapper_port(port_mapper_port(env)),
         resolver(io, resolver_options(c)),
         roster(io, roster_options(c), resolver,
                [this] { return local_names(mapper_port, std::string(asked.name->alive())); }),
         node(
-            io, node_options(c, cookie_jar(c, env).cookies(), mapper_port), observer,
+            io, node_options(c, cookies, mapper_port), observer,
             [this](std::string host) { return addresses_of(resolver, std::move(host)); },
             [](const cnode::request&) {
               return cnode::answer{cnode::answer_kind::undefined, nullptr};
@@ -73,6 +75,7 @@ struct examination {
     for (const auto& entry : round.entries) {
       if (disturbed(entry.name)) co_await examine(entry);
     }
+    co_await try_a_newline();
     links = co_await survey_links(io, probes, listed(), asked.probe_timeout);
     co_await node.stop();
   }
@@ -102,9 +105,11 @@ struct examination {
   // One that is there, by its name or by where it listens.
   asio::awaitable<void> examine_node(discovery::entry entry) {
     const bool by_base = discovery::is_pattern(entry.pattern) && asked.mesh == mesh_mode::base;
+    const auto as_listed = entry;
     found.push_back(co_await diagnose(node, resolver, std::move(entry), mapper_port, fixed_port(),
                                       {.connect = asked.connect_timeout, .call = asked.connect_timeout}));
     if (by_base) found.back().base = found.back().node.alive();
+    dialled.insert_or_assign(found.back().node, as_listed);
   }
 
   std::optional<std::uint16_t> fixed_port() const {
@@ -153,6 +158,27 @@ struct examination {
     found.push_back(std::move(nobody));
   }
 
+  // A program that takes all of a file for its cookie takes the newline at its end, too. As each attempt is
+  // an error in a node's log, the first that refuses this as well ends it.
+  asio::awaitable<void> try_a_newline() {
+    auto longer = cookies;
+    for (auto& each : longer) each += '\n';
+    node.cookies(std::move(longer));
+    for (auto& d : found) {
+      if (d.steps.empty() || d.steps.back().name != step_name::cookie || d.steps.back().passed) continue;
+      const auto& entry = dialled.at(d.node);
+      auto target = target_of(entry, asked);
+      if (!entry.pattern.empty()) target.name.reset();
+      const auto linked = co_await node.dial(std::move(target), asked.connect_timeout);
+      if (!linked) break;
+      node.hang_up(linked->name);
+      d.steps.back().text +=
+          "; it takes ours with a newline at its end: write the nodes' file with printf %s, or trim what "
+          "they read";
+    }
+    node.cookies(cookies);
+  }
+
   // Our handshakes for two names of one node met there, and it ended this one. Forgets that diagnosis.
   bool disturbed(const node_name& name) {
     const auto other = std::ranges::find(found, std::optional(name), &diagnosis::answered_as);
@@ -164,6 +190,7 @@ struct examination {
   }
 
   const configuration& asked;
+  std::vector<std::string> cookies;
   std::uint16_t mapper_port;
   asio::io_context io{1};
   silent_observer observer;
@@ -173,6 +200,7 @@ struct examination {
   link_probes probes;
   std::vector<discovery::source_status> sources;
   std::vector<diagnosis> found;
+  std::map<node_name, discovery::entry> dialled;  // as what is in `found`
   link_survey links;
 };
 

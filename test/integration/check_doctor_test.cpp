@@ -296,6 +296,57 @@ TEST(Doctor, NamesTheName) {
   expect_stuck(ended, "odd@127.0.0.2", "name", odd.name());
 }
 
+// What speaks there first says what it is; the protocol of a node waits for us.
+TEST(Doctor, NamesTls) {
+  loopback cluster({"a"});
+  const scripted_peer tls([](socket& connection, const std::stop_token& stop) {
+    connection.receive(2);
+    connection.send(std::string("\x15\x03\x03\x00\x02\x02\x0a", 7));
+    while (!stop.stop_requested()) std::this_thread::sleep_for(20ms);
+  });
+  const registration registered(cluster.mapper().port(), "tls", tls.port());
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "tls@127.0.0.1"}));
+  expect_stuck(ended, "tls@127.0.0.1", "handshake", "the node is started with -proto_dist inet_tls");
+}
+
+TEST(Doctor, NamesHttp) {
+  loopback cluster({"a"});
+  const auto other = cluster.rollcall();  // its page
+  const registration registered(cluster.mapper().port(), "web", other.http_port());
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "web@127.0.0.1"}));
+  expect_stuck(ended, "web@127.0.0.1", "handshake", "HTTP: this is no distribution port");
+}
+
+// Read from a file by a program that takes all of it.
+TEST(Doctor, ProvesACookieThatEndsInANewlineOnTheNodes) {
+  loopback cluster({"a"});
+  const auto& bad = cluster.add({.name = "bad@127.0.0.1", .cookie = "chocolate\n"});
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags(cluster.names()));
+  expect_stuck(ended, bad.name(), "cookie", "takes ours with a newline at its end");
+  EXPECT_THAT(step_of(ended.output, bad.name(), "cookie"), HasSubstr("printf %s")) << ended.output;
+  EXPECT_THAT(told(ended), Not(HasSubstr("chocolate")));
+  EXPECT_TRUE(
+      eventually([&] { return cluster.node(1).eval("nodes(hidden)") == "[]"; }, 30s, "no link is left"));
+}
+
+TEST(Check, AndTheServiceSayThatListedNodesAreHidden) {
+  loopback cluster;
+  cluster.add({.name = "shell-1@127.0.0.1", .hidden = true});
+  cluster.add({.name = "shell-2@127.0.0.1", .hidden = true});
+  const auto rollcall = cluster.rollcall();
+  EXPECT_TRUE(eventually(
+      [&] {
+        return rollcall.get("/api/v1/status")
+                   .body.find(
+                       "2 listed nodes are hidden and no members: shell-1@127.0.0.1, shell-2@127.0.0.1") !=
+               std::string::npos;
+      },
+      60s, "the service says so"));
+  const auto ended = look("check", cluster.mapper().port(), as_flags(cluster.names()));
+  EXPECT_EQ(ended.exit_code, 2) << told(ended);
+  EXPECT_THAT(ended.output, HasSubstr("2 listed nodes are hidden and no members")) << told(ended);
+}
+
 TEST(Doctor, NobodyAnswersIsTwo) {
   const epmd mapper;
   const auto ended = look("doctor", mapper.port(), as_flags({"ghost@127.0.0.1"}));
