@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(PlatformNames, AsDnsHasIt,
                                                    : "Ejabberd";
                          });
 
-// Started before the application, or scaled to nothing: that is no cut.
+// Started before the application, or scaled to nothing: that is no cut. Without a name server it may be one.
 TEST(PlatformNames, NamesThatDoNotExistYetAreNoCutAndAreDialledOnceTheyDo) {
   platform p;
   p.dns.publish("web.default", {{.hostname = "other", .address = "127.0.0.9"}});
@@ -53,14 +53,16 @@ TEST(PlatformNames, NamesThatDoNotExistYetAreNoCutAndAreDialledOnceTheyDo) {
                     second = "late@m-1.web.default.svc.cluster.local";
   const auto rollcall = p.rollcall({"--node", first, "--node", second});
   const auto rounds = [&] { return rollcall.metric("rollcall_round_duration_seconds_count").value_or(0); };
-  const auto isolated = [&] {
-    return rollcall.metric("erlang_cluster_health_detail", {{"name", "isolated"}}) == 1;
-  };
+  const auto isolated = [&] { return rollcall.json("/api/v1/status").at("isolated").as_bool(); };
   ASSERT_TRUE(eventually([&] { return rollcall.reason(first) == "dns" && rollcall.reason(second) == "dns"; },
                          60s, "no such names"));
   const auto before = rounds();
   ASSERT_TRUE(eventually([&] { return rounds() >= before + 5; }, 60s, "some rounds later"));
   EXPECT_FALSE(isolated());
+  p.dns.stop();
+  EXPECT_TRUE(eventually(isolated, 60s, "cut off from the name server as well"));
+  p.dns.start();
+  EXPECT_TRUE(eventually([&] { return !isolated(); }, 60s, "it answers again"));
   p.dns.publish("web.default", {{.hostname = "m-0", .address = "127.0.0.1"}});
   p.add(first, files.write("inetrc",
                            "{lookup, [file]}.\n"

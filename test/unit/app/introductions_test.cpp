@@ -7,7 +7,6 @@
 #include <deque>
 
 #include "app/network.hpp"
-#include "app/silent_observer.hpp"
 #include "cnode/node.hpp"
 #include "test/support/epmd.hpp"
 #include "test/support/scripted_peer.hpp"
@@ -30,6 +29,18 @@ configuration loaded() {
       "--interval", "1s",     "--connect-timeout",  "1m"};
   return std::get<configuration>(load(arguments, {{"ROLLCALL_COOKIE", "chocolate"}}));
 }
+
+struct counting_observer final : cnode::node_observer {
+  void link_up(const cnode::peer&) override {}
+  void link_down(const cnode::peer&, boost::system::error_code, const std::string&) override {}
+  void handshake_ended(cnode::direction, const std::optional<node_name>&, const asio::ip::tcp::endpoint&,
+                       boost::system::error_code, const std::string&) override {
+    ++handshakes;
+  }
+  void port_mapper_changed(boost::system::error_code, const std::string&) override {}
+  void unexpected(const node_name&, const std::string&) override {}
+  int handshakes = 0;
+};
 
 // A node that is registered, and has a link for as long as this lives.
 struct played_node {
@@ -86,7 +97,7 @@ class Introductions : public ::testing::Test {
   std::deque<played_node> nodes;
   configuration c = loaded();
   asio::io_context io{1};
-  silent_observer observer;
+  counting_observer observer;
   cnode::node node{io,
                    node_options(c, {"chocolate"}, mapper.port()),
                    observer,
@@ -110,6 +121,19 @@ TEST_F(Introductions, ANodeThatDoesNotAnswerHoldsUpNobodyOfItsAddress) {
   const test::registration registered(mapper.port(), "a", frozen.port());
   start("b@app-0.test");
   EXPECT_TRUE(eventually([&] { return names() == std::vector<std::string>{"b@app-0.test"}; }));
+}
+
+TEST_F(Introductions, ThePauseAfterARefusedCookieEndsWhenSomethingChangedHere) {
+  const test::fake_node other("a@app-0.test", "vanilla", misbehaviour::unknown_control);
+  const test::registration registered(mapper.port(), "a", other.port());
+  ASSERT_TRUE(eventually([&] { return !unnamed().empty(); }));
+  EXPECT_EQ(unnamed().front().why, membership::reason::cookie);
+  EXPECT_TRUE(unnamed().front().there);
+  const auto before = observer.handshakes;
+  for (int i = 0; i < 5; ++i) look();
+  EXPECT_EQ(observer.handshakes, before) << "each attempt is an error in its log";
+  asked.try_again();
+  EXPECT_TRUE(eventually([&] { return observer.handshakes > before; }));
 }
 
 // Of --local: a name of the port mapper, which goes when the source does not list it any more.
