@@ -10,6 +10,8 @@
 namespace rollcall::discovery {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t max_listed = 10;  // names in one sentence
 
 std::string list(const std::vector<node_name>& names) {
@@ -106,7 +108,7 @@ void last_answer::hear(heard what, std::chrono::system_clock::time_point now,
       break;
     case query_outcome::empty:
     case query_outcome::nxdomain:
-      hear_nothing(what, changes);
+      hear_nothing(what, now, changes);
       if (what.outcome == query_outcome::empty || believed_empty()) status_.last_success = now;
       break;
     default:
@@ -141,7 +143,7 @@ void last_answer::hear_answer(heard what, std::chrono::system_clock::time_point 
   const auto before = std::move(status_.nodes);
   keep(std::move(what.entries));
   status_.detail = what.detail;
-  empty_rounds_ = 0;
+  doubt_no_more();
   const bool partial = what.outcome == query_outcome::partial;
   const bool again = !partial && !said_.empty();
   if (again) said_.clear();
@@ -202,8 +204,29 @@ std::string last_answer::differences(const std::vector<node_name>& before,
   return text;
 }
 
-void last_answer::hear_nothing(const heard& what, std::vector<std::string>& changes) {
-  if (!believed_empty()) ++empty_rounds_;
+bool last_answer::anybody_linked() const {
+  return linked_ && std::ranges::any_of(entries_, [this](const entry& each) { return linked_(each.name); });
+}
+
+void last_answer::doubt_no_more() {
+  empty_rounds_ = 0;
+  believed_empty_ = false;
+  cached_until_ = {};
+}
+
+// Of several name servers behind one address each has a cache of its own. One that was asked before there was
+// anybody repeats that for its TTL, in as many rounds as fall to it: while somebody is linked, that is one
+// saying and not several.
+void last_answer::hear_nothing(const heard& what, std::chrono::system_clock::time_point now,
+                               std::vector<std::string>& changes) {
+  const auto until = now + std::min<std::chrono::seconds>(what.ttl.value_or(0s), longest_denial);
+  if (empty_rounds_ < roster::empty_rounds_to_believe) {
+    ++empty_rounds_;
+    cached_until_ = std::max(cached_until_, until);
+  }
+  const bool often = empty_rounds_ >= roster::empty_rounds_to_believe;
+  const bool cached = now < cached_until_ && anybody_linked();
+  believed_empty_ = believed_empty_ || (often && !cached);
   const auto kept = entries_.size();
   if (kept > 0 && believed_empty()) {
     changes.push_back(fmt::format("{}: no nodes any more: {}; said {} times in a row", status_.source,
@@ -216,8 +239,9 @@ void last_answer::hear_nothing(const heard& what, std::vector<std::string>& chan
   status_.detail = what.detail;
   if (kept > 0) {
     status_.detail +=
-        fmt::format("; the last answer ({}) stays in force until this is said {} times in a row",
-                    count_of_nodes(kept), roster::empty_rounds_to_believe);
+        fmt::format("; the last answer ({}) stays in force until this is said {} times in a row{}",
+                    count_of_nodes(kept), roster::empty_rounds_to_believe,
+                    cached ? ", and for longer than a cache may repeat it, since nodes are linked" : "");
   }
   if (said_.insert(what.outcome).second) {
     changes.push_back(fmt::format("{}: {}: {}", status_.source, spoken(what.outcome), status_.detail));
@@ -225,7 +249,7 @@ void last_answer::hear_nothing(const heard& what, std::vector<std::string>& chan
 }
 
 void last_answer::hear_failure(const heard& what, std::vector<std::string>& changes) {
-  empty_rounds_ = 0;
+  doubt_no_more();
   status_.detail = what.detail;
   status_.detail += entries_.empty()
                         ? "; no nodes are known from here"

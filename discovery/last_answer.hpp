@@ -1,6 +1,6 @@
 // What one source said: the last good answer, how often it has said "nothing" since, and the sentences for
 // the log. Pure. An error never takes an entry away; "nothing" does only when it is said
-// empty_rounds_to_believe times in a row.
+// empty_rounds_to_believe times in a row, and not by a cache alone while somebody is linked.
 #pragma once
 
 #include <map>
@@ -18,6 +18,8 @@ class last_answer {
 
   // Of what a partial answer leaves out, who is not linked either goes after this long.
   static constexpr std::chrono::minutes partial_keeps{10};
+  // A TTL of "nothing" that is longer is a mistake: nothing waits for it.
+  static constexpr std::chrono::minutes longest_denial{5};
 
   void hear(heard, std::chrono::system_clock::time_point now, std::vector<std::string>& changes);
 
@@ -27,13 +29,16 @@ class last_answer {
   const source_status& status() const noexcept { return status_; }
   const std::vector<entry>& entries() const noexcept { return entries_; }
   // True when "nothing" was said often enough to be the truth.
-  bool believed_empty() const noexcept { return empty_rounds_ >= roster::empty_rounds_to_believe; }
+  bool believed_empty() const noexcept { return believed_empty_; }
 
  private:
   void hear_answer(heard, std::chrono::system_clock::time_point now, std::vector<std::string>& changes);
   void keep_absent(heard&, std::chrono::system_clock::time_point now);
   std::string differences(const std::vector<node_name>& before, std::vector<std::string>& changes) const;
-  void hear_nothing(const heard&, std::vector<std::string>& changes);
+  void hear_nothing(const heard&, std::chrono::system_clock::time_point now,
+                    std::vector<std::string>& changes);
+  bool anybody_linked() const;
+  void doubt_no_more();
   void hear_failure(const heard&, std::vector<std::string>& changes);
   void keep(std::vector<entry>);
 
@@ -43,7 +48,9 @@ class last_answer {
   std::function<bool(const node_name&)> linked_;
   std::map<node_name, std::chrono::system_clock::time_point> seen_;  // in an answer, last
   int empty_rounds_ = 0;
-  std::set<query_outcome> said_;  // what was logged since the last answer
+  bool believed_empty_ = false;
+  std::chrono::system_clock::time_point cached_until_;  // so long may a cache repeat what it knew before
+  std::set<query_outcome> said_;                        // what was logged since the last answer
   std::set<std::string> remarks_;
 };
 

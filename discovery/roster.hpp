@@ -44,7 +44,8 @@ class roster {
 
   // Asks every source at once and waits for all (the resolver's timeout bounds it). Never throws for what the
   // network does. An error keeps the source's last good answer; so does NXDOMAIN or an empty answer after a
-  // non-empty one, unless it is given `empty_rounds_to_believe` times in a row by a server that answers.
+  // non-empty one, unless it is given `empty_rounds_to_believe` times in a row by a server that answers, and
+  // for longer than its TTL while somebody is linked.
   asio::awaitable<round> refresh();
   static constexpr int empty_rounds_to_believe = 3;
 

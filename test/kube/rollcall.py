@@ -77,13 +77,20 @@ class Rollcall:
             raise Failure(f"{failure}\n{self.picture()}") from None
         return time.monotonic() - began
 
+    def calm(self):
+        """What is left of the step before is not this one's: nothing is said any more, and Prometheus knows."""
+        until("nothing is said any more", lambda: self.find() and not self.api("status")["details"], 180)
+        if self.metric("erlang_cluster_netsplits_detected_total"):
+            time.sleep(3)
+
     def picture(self):
         parts = [self.namespace.kubectl("get", "pods", "-o", "wide", check=False).stdout]
-        for path in ("status", "members"):
+        for path in ("status", "members", "netsplits"):
             try:
                 parts.append(json.dumps(self.api(path))[:3000])
             except (OSError, ValueError, Failure) as trouble:
                 parts.append(f"{path}: {trouble!r}")
+        parts.append(self.namespace.kubectl("logs", "-l", self.labels, "--tail=120", check=False).stdout)
         return "\n".join(parts)
 
     def counters(self):
@@ -93,6 +100,8 @@ class Rollcall:
     def step(self, what, allowed=(), failures=0, incidents=0, alerts=(), torn=0):
         """What is said in it, and counted. A condition beside `allowed`, an alert beside `alerts`, more failures, incidents or torn links
         between nodes that stay than stated, and a cluster that is not whole at its end: each is a failure."""
+        if "starting" not in allowed:
+            self.calm()
         with self.lock:
             self.seen = {}
         before, firing = self.counters(), self.prometheus.firing(self.namespace.name)

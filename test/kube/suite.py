@@ -24,6 +24,8 @@ import scenarios  # noqa: F401: each registers its own, in this order
 import lasting  # noqa: F401
 import neighbours  # noqa: F401
 
+# Why each of those that failed did so: said at the end once more, where a long log is read first.
+reasons = {}
 HERE = os.path.dirname(os.path.abspath(__file__))
 # The last is made for --all only.
 ARCHIVES = [os.path.join(REPOSITORY, "build/image", f"kube-{name}.tar") for name in ("rollcall", "app", "rabbitmq")]
@@ -69,6 +71,7 @@ def on_a_cluster(chosen, was_up, keep, environment=None):
                 print(f"    passed, {time.monotonic() - start:.1f} s", flush=True)
             except Exception as failure:  # one that fails does not keep the others from being tried
                 failed.append(scenario.__name__)
+                reasons[scenario.__name__] = str(failure)
                 print(f"    FAILED after {time.monotonic() - start:.1f} s: {failure}", flush=True)
                 if not isinstance(failure, Failure):
                     traceback.print_exc()
@@ -105,6 +108,8 @@ def main():
         chosen = usual
     elif dual:
         failed += on_a_cluster(dual, was_up, options.keep, {"KUBE_DUAL": "1"})
+    for name, reason in reasons.items():
+        print(f"{name}: {reason[:1500]}")
     print(f"{len(chosen) - len(failed)} of {len(chosen)} passed in {time.monotonic() - began:.0f} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
     sys.exit(1 if failed else 0)
 

@@ -97,6 +97,44 @@ TEST_F(LastAnswer, NothingIsBelievedTheThirdTime) {
   }
 }
 
+// Two name servers behind one address, one of which was asked before there was anybody.
+TEST_F(LastAnswer, WhatOneCacheRepeatsIsSaidOnceWhileSomebodyIsLinked) {
+  bool linked = true;
+  last = last_answer("srv:a@svc", {}, [&](const node_name&) { return linked; });
+  hear(answer({"a@x"}));
+  const auto denied = [](std::chrono::seconds ttl) {
+    auto what = none(nxdomain);
+    what.ttl = ttl;
+    return what;
+  };
+  for (auto left = 25s; left > 0s; left -= 5s) {
+    hear(denied(left));
+    EXPECT_THAT(nodes(), ElementsAre("a@x")) << left.count();
+  }
+  EXPECT_THAT(last.status().detail, ::testing::HasSubstr("for longer than a cache may repeat it"));
+  EXPECT_THAT(hear(denied(30s)), SizeIs(1)) << "asked again, and still nobody";
+  EXPECT_THAT(nodes(), IsEmpty());
+  hear(answer({"a@x"}));
+  hear(denied(30s));
+  hear(denied(30s));
+  EXPECT_THAT(nodes(), ElementsAre("a@x"));
+  linked = false;
+  hear(denied(30s));
+  EXPECT_THAT(nodes(), IsEmpty()) << "nobody contradicts it";
+}
+
+TEST_F(LastAnswer, ADenialThatMayBeKeptForADayIsBelievedAllTheSame) {
+  last = last_answer("srv:a@svc", {}, [](const node_name&) { return true; });
+  hear(answer({"a@x"}));
+  auto what = none(nxdomain);
+  what.ttl = 24h;
+  for (int i = 0; i < 3; ++i) hear(what);
+  EXPECT_THAT(nodes(), ElementsAre("a@x"));
+  now += last_answer::longest_denial;
+  hear(what);
+  EXPECT_THAT(nodes(), IsEmpty());
+}
+
 TEST_F(LastAnswer, AFailureBetweenStartsTheCountAnew) {
   hear(answer({"a@x"}));
   for (int i = 0; i < 10; ++i) {
