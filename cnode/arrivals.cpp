@@ -32,6 +32,13 @@ std::string explain_incoming(const std::optional<node_name>& name, const tcp::en
   if (code == error::too_many_links) {
     return fmt::format("{} came while as many links are there as may come in; close some remote shells", who);
   }
+  if (code == error::truncated) {
+    return fmt::format(
+        "{} came and closed the connection in the middle of a message of the handshake; see its log, and "
+        "whether "
+        "a proxy or a firewall between ends connections",
+        who);
+  }
   return fmt::format("{} came and did not finish the handshake: {}", who, code.message());
 }
 

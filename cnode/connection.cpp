@@ -35,7 +35,10 @@ asio::awaitable<result<byte_string>> read_handshake_frame(tcp::socket& socket) {
   if (length > max_handshake_frame) co_return make_error_code(error::frame_too_large);
   byte_string frame(length, '\0');
   const auto [code, size] = co_await asio::async_read(socket, asio::buffer(frame), as_result);
-  if (code) co_return network_error(code);
+  if (code) {
+    const auto ended = network_error(code);
+    co_return ended == error::closed ? make_error_code(error::truncated) : ended;
+  }
   co_return frame;
 }
 

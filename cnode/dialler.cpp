@@ -215,7 +215,16 @@ std::string explain(const target& where, dial_step step, const tcp::endpoint& at
   if (code == error::incompatible) {
     return fmt::format("{} at {} lacks what every node since OTP 23 can; it is too old", name, place);
   }
-  return fmt::format("{} at {}: the handshake failed: {}", name, place, code.message());
+  if (code == error::truncated) {
+    return fmt::format(
+        "{} at {} closed the connection in the middle of a message of the handshake; see its log, and "
+        "whether "
+        "a proxy or a firewall between ends connections",
+        name, place);
+  }
+  return fmt::format(
+      "{} at {}: the handshake failed: {}; does a node listen there, and nothing between answers for it?",
+      name, place, code.message());
 }
 
 asio::awaitable<outcome<reached>> reach(target where, const resolve_function& resolve,
