@@ -329,7 +329,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
     auto target = target_for(name);
     target.take_over = succession_.may_take_over(name);
     auto linked = co_await node_->dial(target, configuration_.connect_timeout);
-    while (!linked && !stopping_ && !standing_by_ && nothing_to_dial_with()) {
+    while (!linked && !stopping_ && !standing_by_ && nothing_to_dial_with(linked.error())) {
       asio::steady_timer pause(io_, configuration_.interval);
       boost::system::error_code ignored;
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -372,8 +372,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   }
 
   // Without a descriptor a dial says nothing about the node: it is made again later, and nobody is told.
-  bool nothing_to_dial_with() {
-    const bool out = out_of_descriptors();
+  bool nothing_to_dial_with(const cnode::failure& failed) {
+    const bool out = failed.code == boost::system::errc::too_many_files_open ||
+                     failed.code == boost::system::errc::too_many_files_open_in_system ||
+                     out_of_descriptors();
     if (out && !std::exchange(out_of_descriptors_told_, true)) {
       log_.warning(out_of_descriptors_text() + ": nodes cannot be dialled until some are free");
     }
@@ -759,8 +761,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                  const std::string& detail) override {
     exporter_.links(node_->links());
     log_.debug("link down", {{"node", peer.name.text()}, {"why", code.message()}, {"detail", detail}});
-    if (code == cnode::make_error_code(cnode::error::memory_exhausted)) warn_of_memory(peer.name, detail);
-    tell(fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail});
+    const bool took_too_much = code == cnode::make_error_code(cnode::error::memory_exhausted);
+    if (took_too_much) warn_of_memory(peer.name, detail);
+    tell(
+        fact::link_down{peer.name, reason_of(code), detail.empty() ? code.message() : detail, took_too_much});
   }
 
   // One line a minute, however often and from however many it comes.

@@ -115,9 +115,9 @@ void reporter::happened_at_once(const std::vector<const membership::event*>& ali
   if (first.why != membership::reason::none) text += fmt::format(" ({})", to_string(first.why));
   for (std::size_t i = 0; i < named_of_many; ++i) text += (i == 0 ? ": " : ", ") + alike[i]->node->text();
   text += fmt::format(" and {} more", alike.size() - named_of_many);
-  log_.line(is_bad(first) ? log_level::warning : log_level::info, text,
-            std::vector<log::field>{{"event", std::string(to_string(first.type))},
-                                    {"count", std::to_string(alike.size())}});
+  const std::string type(to_string(first.type));
+  limited(type, is_bad(first) ? log_level::warning : log_level::info, text,
+          {{"event", type}, {"count", std::to_string(alike.size())}});
 }
 
 void reporter::tell(const membership::event& e) {
@@ -135,16 +135,20 @@ void reporter::tell(const membership::event& e) {
   }
 }
 
-// One that changes all the time does not fill the log.
 void reporter::of_member(log_level level, const node_name& member, const std::string& text,
                          const std::vector<log::field>& fields) {
-  const auto verdict = line_limit_.ask(member.text(), std::chrono::steady_clock::now());
+  limited(member.text(), level, name_once(text, member.text()), fields);
+}
+
+// What changes all the time does not fill the log.
+void reporter::limited(const std::string& subject, log_level level, const std::string& text,
+                       const std::vector<log::field>& fields) {
+  const auto verdict = line_limit_.ask(subject, std::chrono::steady_clock::now());
   if (verdict == line_limit::verdict::leave_out) return;
-  log_.line(level, name_once(text, member.text()), fields);
+  log_.line(level, text, fields);
   if (verdict == line_limit::verdict::write_and_say_so) {
     log_.warning(
-        fmt::format("{} changes all the time: nothing more is written of it for a minute", member.text()),
-        {{"node", member.text()}});
+        fmt::format("{}: it changes all the time, and nothing more is written of it for a minute", subject));
   }
 }
 
@@ -201,8 +205,8 @@ void reporter::tell_reason(const std::vector<const membership::member*>& members
       fmt::format(" and {} more; of the first: {}", members.size() - named_of_many, members.front()->detail);
   const bool worst =
       std::ranges::any_of(members, [&](const auto* m) { return level_of(m) == log_level::warning; });
-  log_.line(worst ? log_level::warning : log_level::info, text,
-            std::vector<log::field>{{"count", std::to_string(members.size())}, {"reason", why}});
+  limited("members that are not up", worst ? log_level::warning : log_level::info, text,
+          {{"count", std::to_string(members.size())}, {"reason", why}});
 }
 
 // A start that does not come to its end.
@@ -247,8 +251,8 @@ void reporter::conditions(const membership::snapshot& before, const membership::
     const std::string label(to_string(name));
     // It lies in the members' own configuration, and seems over whenever one of them is away: said once.
     if (name == condition::config_drift && (!holds || std::exchange(drift_told_, true))) continue;
-    if (holds && !held) log_.warning(is->text, {{"condition", label}});
-    if (held && !holds) log_.info(is_over(name), {{"condition", label}});
+    if (holds && !held) limited(label, log_level::warning, is->text, {{"condition", label}});
+    if (held && !holds) limited(label, log_level::info, std::string(is_over(name)), {{"condition", label}});
   }
 }
 
@@ -276,10 +280,11 @@ void reporter::dialled_us(const std::optional<node_name>& peer, const boost::asi
   }
   if (strangers_.size() >= max_remembered_strangers) strangers_.clear();
   if (!strangers_.emplace(from, code.value()).second) return;
-  log_.warning("a node that dialled us was turned away",
-               {{"from", from},
-                {"node", peer ? peer->text() : std::string("unknown")},
-                {"why", detail.empty() ? code.message() : detail}});
+  limited("nodes that dialled us and were turned away", log_level::warning,
+          "a node that dialled us was turned away",
+          {{"from", from},
+           {"node", peer ? peer->text() : std::string("unknown")},
+           {"why", detail.empty() ? code.message() : detail}});
 }
 
 }  // namespace rollcall::app

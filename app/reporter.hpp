@@ -41,6 +41,10 @@ class reporter {
 
   void of_member(log_level, const node_name& member, const std::string& text, const std::vector<log::field>&);
 
+  // `subject`: what is written of too often, as people read it.
+  void limited(const std::string& subject, log_level, const std::string& text,
+               const std::vector<log::field>&);
+
   log& log_;
   line_limit line_limit_;
   bool drift_told_ = false;

@@ -64,17 +64,23 @@ std::size_t measure(const std::string& what, const members& around, const client
   for (const auto& run : rude) threads.emplace_back([&] { run(rollcall.http_port(), stop); });
   std::size_t most_links = 0;
   int unanswered = 0, asked = 0;
+  std::vector<double> took;
   const auto until = std::chrono::steady_clock::now() + long_;
   while (std::chrono::steady_clock::now() < until) {
+    const auto begun = std::chrono::steady_clock::now();
     const auto links = rollcall.metric("rollcall_links");
+    took.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count());
     ++asked;
     if (!links) ++unanswered;
     most_links = std::max(most_links, static_cast<std::size_t>(links.value_or(0)));
     std::this_thread::sleep_for(200ms);
   }
   const auto most = status_kib(rollcall.running_process().id(), "VmHWM") / 1024;
-  fmt::print("  {:<64}{:>8}{:>10}{:>10}{:>14}\n", what, most_links, rollcall.rss_kib() / 1024, most,
-             fmt::format("{} of {}", unanswered, asked));
+  std::ranges::sort(took);
+  fmt::print("  {:<50}{:>8}{:>10}{:>10}{:>14}{:>16}\n", what, most_links, rollcall.rss_kib() / 1024, most,
+             fmt::format("{} of {}", unanswered, asked),
+             fmt::format("{:.0f} / {:.0f}", median(took), took.back()));
   std::cout << std::flush;
   stop = true;
   for (auto& each : threads) each.join();
@@ -101,7 +107,8 @@ int main(int argc, char** argv) {
   const members quiet(count, misbehaviour::never_reads), hostile(count, misbehaviour::half_frame);
   const auto each = std::chrono::seconds(seconds);
   fmt::print("resident MiB with {} members, {} s per row; the limit is {}\n\n", count, seconds, limit_mib);
-  fmt::print("  {:<64}{:>8}{:>10}{:>10}{:>14}\n", "", "links", "at the end", "most", "unanswered");
+  fmt::print("  {:<50}{:>8}{:>10}{:>10}{:>14}{:>16}\n", "", "links", "at the end", "most", "unanswered",
+             "/metrics, ms");
   std::size_t most = measure("members that never answer", quiet, nobody, each);
   most = std::max(most, measure("members with 8 MiB half sent each", hostile, nobody, each));
   most = std::max(most, measure("members that never answer, 4 x 300 clients", quiet, all, each));

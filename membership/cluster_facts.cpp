@@ -264,6 +264,7 @@ void cluster::implementation::apply(const fact::link_down& down) {
   auto* m = members.find(down.node);
   if (m == nullptr || !m->linked) return;
   life.link_down(*m, down.why, down.detail, now);
+  if (down.took_too_much) asks.took_too_much(*m, now.steady);
   m->dial_ended_at.reset();
   probes.forget(*m);
   views.clear(m->rank);

@@ -114,6 +114,7 @@ struct link_down {
   node_name node;
   membership::reason why;
   std::string detail;
+  bool took_too_much = false;  // memory: it was closed here, and would be again
 };
 // A dial ended without a link. `answered_as`: the name another node gave there (name_mismatch, or an alias
 // when listed).

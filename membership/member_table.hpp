@@ -54,6 +54,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool first_dial_ended = false;
   milliseconds next_dial{0};
   unsigned dials_failed = 0;               // in a row
+  unsigned took_too_much = 0;              // links in a row that were closed for the memory they held
   reason dial_failure = reason::none;      // of the last dial since the loss; none: no dial ended since
   std::optional<dial_step> dial_ended_at;  // of that dial
   bool no_such_name = false;               // it ended at a name that a name server says does not exist

@@ -1,5 +1,7 @@
 #include "membership/questions.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "membership/jitter.hpp"
@@ -38,6 +40,16 @@ void questions::dial_failed(member_record& m, reason why, milliseconds now) cons
     return doublings == 0 ? longer : jittered(longer, options_.seed, m.id, m.dials_failed);
   };
   m.next_dial = without(rule_taken::dials_pause) ? now : now + pause();
+}
+
+void questions::took_too_much(member_record& m, milliseconds now) const {
+  if (now - m.link_since >= too_much_retry) m.took_too_much = 0;
+  constexpr unsigned most_doublings = 16;  // of the shortest interval: above too_much_retry
+  const auto longer = options_.interval * (1U << std::min(m.took_too_much++, most_doublings));
+  const auto pause =
+      jittered(std::min<milliseconds>(longer, too_much_retry), options_.seed, m.id, m.took_too_much);
+  m.next_dial = without(rule_taken::dials_pause) ? now : now + pause;
+  m.detail += fmt::format("; dialled again in {} s", std::chrono::ceil<std::chrono::seconds>(pause).count());
 }
 
 void questions::dial_now(const member_table& members, bool refused_for_cookie, milliseconds now) {

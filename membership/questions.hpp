@@ -58,12 +58,17 @@ class questions {
   static constexpr milliseconds watch_retry{60'000};     // a watcher that ended, or could not start
   static constexpr milliseconds settings_retry{60'000};  // at most; settings that were not told in full
   static constexpr milliseconds status_wait{5'000};      // a question for the status is given up
+  // At most, between links to a member that each took too much memory; one that lasted longer is forgiven.
+  static constexpr milliseconds too_much_retry{600'000};
 
   explicit questions(const settings& options) : options_(options) {}
 
   // The next dial of one that just failed. Who answered is dialled again next interval; who did not, ever
   // later; who refused us, when something may have changed.
   void dial_failed(member_record&, reason, milliseconds now) const;
+  // The next dial of a member whose link was closed for the memory it held: later each time, since every link
+  // costs as much again until it is closed.
+  void took_too_much(member_record&, milliseconds now) const;
   // Members that refused our cookie; the others.
   static void dial_now(const member_table&, bool refused_for_cookie, milliseconds now);
   static void round(const member_table&);

@@ -5,7 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+
+#include "cnode/error.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -119,6 +122,40 @@ TEST_F(Reporter, AReasonOfManyIsOneLine) {
       ElementsAre(
           "info  6 members are not up (not_registered): n0@h.example, n1@h.example, n2@h.example and 3 "
           "more; of the first: n0@h.example: not_registered count=6 reason=not_registered"));
+}
+
+// Each of these took 6,000 lines in a few seconds, or could have.
+TEST_F(Reporter, WhatChangesAllTheTimeDoesNotFillTheLog) {
+  const auto refused = with("a", member_state::joining, reason::cookie, 0ms),
+             silent = with("a", member_state::joining, reason::incompatible, 0ms);
+  auto many_refused = refused, many_silent = silent;
+  for (int i = 0; i < 6; ++i) {
+    for (auto* all : {&many_refused, &many_silent}) {
+      all->members.push_back(all->members.front());
+      all->members.back().name = named("n" + std::to_string(i));
+    }
+  }
+  membership::snapshot whole, torn;
+  torn.conditions.push_back({.name = membership::condition::links_missing,
+                             .how_bad = membership::severity::warning,
+                             .text = "1 pair"});
+  for (int i = 0; i < 1'000; ++i) {
+    reporter_.changed(refused, silent, {});
+    reporter_.changed(silent, refused, {});
+    reporter_.changed(many_refused, many_silent, {});
+    reporter_.changed(many_silent, many_refused, {});
+    reporter_.changed(whole, torn, {});
+    reporter_.changed(torn, whole, {});
+    const auto from = boost::asio::ip::address_v4(0x0a000000U + static_cast<unsigned>(i));
+    reporter_.dialled_us({}, from, cnode::make_error_code(cnode::error::cookie_refused), "");
+  }
+  EXPECT_EQ(lines().size(), 4 * (line_limit::most + 1));
+  EXPECT_EQ(std::ranges::count_if(lines(),
+                                  [](const auto& line) {
+                                    return line.find("nothing more is written of it for a minute") !=
+                                           std::string::npos;
+                                  }),
+            4);
 }
 
 TEST_F(Reporter, ANameIsSaidOnce) {

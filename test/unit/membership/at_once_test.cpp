@@ -18,6 +18,7 @@ struct failing {
   const char* name;
   bool links = true;                 // dials succeed
   bool alternate = false;            // the reason of a dial that fails is another one each time
+  bool hoards = false;               // each link is closed at once for the memory it holds
   std::optional<bool> views = true;  // whole ones, empty ones; absent: none
   connect_outcome connects = connect_outcome::error;
   link_probe link = link_probe::no_word;
@@ -43,6 +44,9 @@ class AtOnce : public testing::TestWithParam<failing> {
   // The answer that comes at once, and is counted.
   std::vector<any_fact> operator()(const action::dial& a) {
     ++asked["dial"];
+    if (GetParam().hoards) {
+      return {fact::link_up{a.node, 1, true}, fact::link_down{a.node, reason::closed, "it held most", true}};
+    }
     if (GetParam().links) return {fact::link_up{a.node, 1, true}};
     static constexpr std::array reasons{reason::refused, reason::cookie, reason::not_registered,
                                         reason::handshake};
@@ -137,7 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         failing{.name = "Dials", .links = false},
         failing{.name = "DialsForOtherReasons", .links = false, .alternate = true},
-        failing{.name = "Views", .views = {}}, failing{.name = "ConnectsThatRaise", .views = false},
+        failing{.name = "LinksThatHoldTooMuch", .hoards = true}, failing{.name = "Views", .views = {}},
+        failing{.name = "ConnectsThatRaise", .views = false},
         failing{.name = "ConnectsThatSayFalse",
                 .views = false,
                 .connects = connect_outcome::failed,

@@ -1,4 +1,6 @@
 // The states of a member, and the rows of "what is an alarm and what is not" that one member can play.
+#include <gmock/gmock.h>
+
 #include "test/unit/membership/driver.hpp"
 
 namespace rollcall::membership::test {
@@ -758,6 +760,37 @@ TEST(Dials, ALostLinkIsDialledAtOnceUnlessItDidNotLast) {
   d.down("b");
   EXPECT_EQ(d.dialled(), names{});
   d.pass(5s);
+  EXPECT_EQ(d.dialled(), names{"b"});
+}
+
+TEST(Dials, OneWhoseLinksAreClosedForTheMemoryTheyHoldIsDialledLaterEachTime) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.pass(30s);
+  d.dialled();
+  std::vector<std::int64_t> pauses;
+  for (int i = 0; i < 10; ++i) {
+    d.step({fact::link_down{full("b"), reason::closed, "it held most", true}});
+    const auto closed = d.now;
+    for (int waited = 0; d.dialled().empty() && waited < 2'000; ++waited) d.pass(1s);
+    pauses.push_back((d.now - closed).count() / 1'000);
+    EXPECT_THAT(d.of("b").detail, testing::HasSubstr("it held most; dialled again in "));
+    d.up("b");
+  }
+  const auto about = [](int seconds) {
+    return testing::AllOf(testing::Ge(seconds), testing::Le(seconds * 6 / 5 + 1));
+  };
+  EXPECT_THAT(pauses, testing::ElementsAre(about(5), about(10), about(20), about(40), about(80), about(160),
+                                           about(320), about(600), about(600), about(600)));
+  // Once it has behaved for as long as the longest pause it begins as the first time, and whoever lists or
+  // orders has it dialled at once.
+  d.pass(11min);
+  d.step({fact::link_down{full("b"), reason::closed, "it held most", true}});
+  EXPECT_EQ(d.dialled(), names{});
+  d.pass(7s);
+  EXPECT_EQ(d.dialled(), names{"b"});
+  d.up("b");
+  d.step({fact::link_down{full("b"), reason::closed, "it held most", true}, fact::round_requested{}});
   EXPECT_EQ(d.dialled(), names{"b"});
 }
 
