@@ -26,10 +26,10 @@ class two_services {
     }
   }
 
-  rollcall_program rollcall(const std::string& server) {
+  rollcall_program rollcall(const std::string& server, const std::string& timeout = "500ms") {
     return rollcall_program({.arguments = {"--srv", "one@_dist._tcp." + real_.service_domain("one.default"),
                                            "--srv", "two@_dist._tcp." + real_.service_domain("two.default"),
-                                           "--dns-server", server, "--dns-timeout", "500ms"},
+                                           "--dns-server", server, "--dns-timeout", timeout},
                              .environment = {},
                              .epmd_port = nodes_.mapper().port(),
                              .network_namespace = {},
@@ -81,7 +81,8 @@ void endures(two_services& cluster, const rollcall_program& rollcall, const std:
   if (!outcome.empty()) {
     EXPECT_GT(queries(rollcall, {outcome}), of_this_kind);
   }
-  EXPECT_TRUE(rollcall.whole(2));
+  // A view that a busy machine was late with is no link that was lost: that the nodes themselves would tell.
+  EXPECT_TRUE(eventually([&] { return rollcall.whole(2); }, 30s, "still one"));
   EXPECT_EQ(cluster.nodes().node(0).downs(), 0);
   EXPECT_EQ(cluster.nodes().node(1).downs(), 0);
   if (stays_listed) {
@@ -98,7 +99,7 @@ void endures(two_services& cluster, const rollcall_program& rollcall, const std:
   EXPECT_TRUE(eventually([&] { return queries(rollcall, {"ok"}) >= good_before + 4; }, 60s, "answers again"));
   EXPECT_TRUE(eventually([&] { return rollcall.metric("erlang_cluster_listed_members") == 2; }, 30s,
                          "both are listed"));
-  EXPECT_TRUE(rollcall.whole(2));
+  EXPECT_TRUE(eventually([&] { return rollcall.whole(2); }, 30s, "one again"));
   EXPECT_EQ(cluster.nodes().node(0).downs(), 0);
   EXPECT_EQ(cluster.nodes().node(1).downs(), 0);
 }
@@ -148,7 +149,8 @@ TEST(DnsFaults, AnswersTooLongForUdpAreAskedForOverTcp) {
 
 TEST(DnsFaults, OneSrvQueryAnInterval) {
   two_services cluster;
-  const auto rollcall = cluster.rollcall(cluster.faulty().endpoint_text());
+  const auto rollcall =
+      cluster.rollcall(cluster.faulty().endpoint_text(), "30s");  // no question is asked twice
   ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
   const auto counted = queries(rollcall, {"ok"});
   const auto asked = cluster.faulty().questions(33);

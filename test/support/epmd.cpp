@@ -24,17 +24,24 @@ std::optional<std::string> ask_names(std::uint16_t port, const std::string& netw
 
 epmd::epmd(std::uint16_t port, std::string network_namespace)
     : port_(port), namespace_(std::move(network_namespace)) {
-  if (port_ == 0) port_ = namespace_.empty() ? free_port() : 4369;
-  start();
+  const bool anywhere = port_ == 0 && namespace_.empty();
+  if (port_ == 0) port_ = 4369;
+  start(anywhere);
 }
 
-void epmd::start() {
-  process_.emplace(
-      process_options{.arguments = {"epmd", "-port", std::to_string(port_), "-relaxed_command_check"},
-                      .environment = {},
-                      .network_namespace = namespace_});
-  const auto up =
-      eventually([&] { return ask_names(port_, namespace_).has_value(); }, 10s, "epmd answers", 5ms);
+void epmd::start(bool choose_port) {
+  process_.reset();
+  const auto answers = [&] {
+    if (process_ && process_->running()) return ask_names(port_, namespace_).has_value();
+    // It ends at once where somebody else has the port, be it as the near end of a connection.
+    if (choose_port) port_ = free_port();
+    process_.emplace(
+        process_options{.arguments = {"epmd", "-port", std::to_string(port_), "-relaxed_command_check"},
+                        .environment = {},
+                        .network_namespace = namespace_});
+    return false;
+  };
+  const auto up = eventually(answers, 60s, "epmd answers");
   if (!up) throw std::runtime_error(std::string(up.message()) + process_->errors());
 }
 

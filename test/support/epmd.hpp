@@ -17,11 +17,13 @@ class epmd {
 
   std::uint16_t port() const noexcept { return port_; }
   void stop();                             // killed: registrations are lost, the port refuses
-  void start();                            // again, on the same port
+  void start() { start(false); }           // again, on the same port
   std::vector<std::string> names() const;  // what is registered; empty when it is away
   bool knows(const std::string& alive) const;
 
  private:
+  void start(bool choose_port);
+
   std::uint16_t port_;
   std::string namespace_;
   std::optional<process> process_;
