@@ -33,6 +33,12 @@ class members {
       registered_.emplace_back(mapper_.port(), alive, nodes_.back().port());
     }
   }
+  // Links that were made to them, since they are there.
+  int linked() const {
+    int sum = 0;
+    for (const auto& each : nodes_) sum += each.completed();
+    return sum;
+  }
   rollcall::test::rollcall_options observed() const {
     rollcall::test::rollcall_options options;
     options.epmd_port = mapper_.port();
@@ -56,6 +62,7 @@ using clients = std::vector<std::function<void(std::uint16_t, const std::atomic<
 // The most it held, in MiB.
 std::size_t measure(const std::string& what, const members& around, const clients& rude,
                     std::chrono::seconds long_) {
+  const int linked_before = around.linked();
   rollcall_program rollcall(around.observed());
   while (!rollcall.is_ready()) std::this_thread::sleep_for(100ms);
   std::atomic<bool> stop = false;
@@ -78,9 +85,11 @@ std::size_t measure(const std::string& what, const members& around, const client
   }
   const auto most = status_kib(rollcall.running_process().id(), "VmHWM") / 1024;
   std::ranges::sort(took);
-  fmt::print("  {:<50}{:>8}{:>10}{:>10}{:>14}{:>16}\n", what, most_links, rollcall.rss_kib() / 1024, most,
+  fmt::print("  {:<50}{:>8}{:>6}{:>12}{:>8}{:>14}{:>16}{:>8.1f}\n", what, most_links,
+             around.linked() - linked_before, rollcall.rss_kib() / 1024, most,
              fmt::format("{} of {}", unanswered, asked),
-             fmt::format("{:.0f} / {:.0f}", median(took), took.back()));
+             fmt::format("{:.0f} / {:.0f}", median(took), took.back()),
+             cpu_seconds(rollcall.running_process().id()));
   std::cout << std::flush;
   stop = true;
   for (auto& each : threads) each.join();
@@ -106,9 +115,11 @@ int main(int argc, char** argv) {
   const clients nobody, all{links, metrics, streams, slow};
   const members quiet(count, misbehaviour::never_reads), hostile(count, misbehaviour::half_frame);
   const auto each = std::chrono::seconds(seconds);
-  fmt::print("resident MiB with {} members, {} s per row; the limit is {}\n\n", count, seconds, limit_mib);
-  fmt::print("  {:<50}{:>8}{:>10}{:>10}{:>14}{:>16}\n", "", "links", "at the end", "most", "unanswered",
-             "/metrics, ms");
+  fmt::print(
+      "resident MiB with {} members, {} s per row; the limit is {}; links, /metrics as median / longest\n\n",
+      count, seconds, limit_mib);
+  fmt::print("  {:<50}{:>8}{:>6}{:>12}{:>8}{:>14}{:>16}{:>8}\n", "", "at once", "made", "at the end", "most",
+             "unanswered", "/metrics, ms", "CPU s");
   std::size_t most = measure("members that never answer", quiet, nobody, each);
   most = std::max(most, measure("members with 8 MiB half sent each", hostile, nobody, each));
   most = std::max(most, measure("members that never answer, 4 x 300 clients", quiet, all, each));
