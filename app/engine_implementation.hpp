@@ -1,0 +1,248 @@
+// What an engine is made of, and the parts of its work by file: engine.cpp (facts in, actions out, what
+// others ask), engine_listing.cpp (rounds, and who is listed), engine_dials.cpp (dials, and two under one
+// name), engine_links.cpp (what links say).
+#pragma once
+
+#include "app/engine.hpp"
+
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <map>
+#include <random>
+#include <set>
+
+#include "app/answers.hpp"
+#include "app/descriptors.hpp"
+#include "app/inquiry.hpp"
+#include "app/introductions.hpp"
+#include "app/lookouts.hpp"
+#include "app/network.hpp"
+#include "app/other_rollcalls.hpp"
+#include "app/pace.hpp"
+#include "app/pod_events.hpp"
+#include "app/questions.hpp"
+#include "app/reason.hpp"
+#include "app/record.hpp"
+#include "app/reporter.hpp"
+#include "app/subscriptions.hpp"
+#include "app/succession.hpp"
+#include "cnode/flags.hpp"
+#include "cnode/port_mapper.hpp"
+#include "discovery/api_resolve.hpp"
+#include "discovery/roster.hpp"
+#include "membership/cluster.hpp"
+
+namespace rollcall::app {
+
+namespace fact = membership::fact;
+namespace action = membership::action;
+
+inline constexpr std::string_view stands_by =
+    "standing by: another rollcall of our name is at work; one is enough, stop either";
+inline metrics::seconds in_seconds(std::chrono::steady_clock::duration d) {
+  return std::chrono::duration_cast<metrics::seconds>(d);
+}
+
+struct engine::implementation final : cnode::node_observer, std::enable_shared_from_this<implementation> {
+  implementation(asio::io_context& io, const configuration& c, const environment& env, cookie_jar jar, log& l,
+                 metrics::exporter& e);
+  metrics::kubernetes_figures kubernetes_figures() const;
+  cnode::node_options own_node_options() const;
+  discovery::roster::options listing(const configuration& c);
+
+  // Both outlive what they are made from, in tasks that wait: see abandon().
+  node_function own_node() {
+    return [this] { return node_ ? &*node_ : nullptr; };
+  }
+  call_function counted_call();
+
+  // ---- time
+
+  membership::moment now() const {
+    using namespace std::chrono;
+    return {duration_cast<milliseconds>(steady_clock::now() - started_),
+            duration_cast<milliseconds>(system_clock::now().time_since_epoch())};
+  }
+
+  // ---- facts in, actions out
+
+  void tell(membership::any_fact f);
+  void tell_at_once(membership::any_fact f);
+  void take_facts();
+  void step();
+  void make_step();
+  void wait_until(milliseconds steady);
+
+  template <class Task>
+  void spawn(std::string_view what, Task task) {
+    asio::co_spawn(io_, std::move(task),
+                   [self = shared_from_this(), what](const std::exception_ptr& failure) {
+                     if (!failure) return;
+                     try {
+                       std::rethrow_exception(failure);
+                     } catch (const std::exception& e) {
+                       // A broken invariant of ours: told with all that is known; the other tasks go on.
+                       self->log_.error("a task ended unexpectedly; please report this",
+                                        {{"task", std::string(what)}, {"error", e.what()}});
+                     }
+                   });
+  }
+
+  void carry_out(const action::dial& a) { spawn("dial", dial(a.node)); }
+  void carry_out(const action::hang_up& a) { node_->hang_up(a.node); }
+  void carry_out(const action::ask_settings& a) { ask("ask settings", questions_.settings(a.node)); }
+  void carry_out(const action::ask_view& a);
+  void carry_out(const action::ask_status& a) { ask("ask status", questions_.status(a.node)); }
+  void carry_out(const action::watch& a) { ask("watch", questions_.watch(a.node)); }
+  void carry_out(const action::probe_links& a) { ask("probe links", questions_.links(a)); }
+  void carry_out(const action::probe_path& a) { ask("probe path", questions_.path(a)); }
+  void carry_out(const action::leave_mesh& a) { ask("leave the mesh", questions_.leave(a)); }
+  void carry_out(const action::connect& a) { ask("connect", questions_.connect(a)); }
+
+  void ask(std::string_view what, asio::awaitable<void> question) { spawn(what, kept(std::move(question))); }
+  asio::awaitable<void> kept(asio::awaitable<void> task);
+  asio::awaitable<void> ask_view(node_name on);
+
+  // ---- dialling
+
+  cnode::target target_for(const node_name& name) const;
+  asio::awaitable<void> dial(node_name name);
+  bool spelled_otherwise(const node_name& listed, const node_name& own);
+  bool nothing_to_dial_with(const cnode::failure& failed);
+
+  // ---- two under one name: succession.hpp
+
+  asio::awaitable<void> find_out_who_holds_our_name(node_name at);
+  succession::witnesses others_than(const node_name& one) const;
+  void stand_by(const node_name& taken, const std::string& by);
+  void start_anew();
+  asio::awaitable<void> look_for_our_turn();
+
+  // ---- questions to nodes
+
+  template <class Value>
+  void count(const cnode::call_result<Value>& answer, std::chrono::steady_clock::time_point begun) {
+    if (answer) {
+      exporter_.call(in_seconds(std::chrono::steady_clock::now() - begun));
+    } else {
+      exporter_.call_failed(rpc_error_of(answer.error()));
+    }
+  }
+  asio::awaitable<cnode::call_result<cnode::term>> call(node_name on, std::string module,
+                                                        std::string function, cnode::byte_string arguments,
+                                                        milliseconds limit);
+  asio::awaitable<cnode::call_result<cnode::byte_string>> call_encoded(node_name on, std::string module,
+                                                                       std::string function,
+                                                                       cnode::byte_string arguments,
+                                                                       milliseconds limit);
+
+  // ---- rounds
+
+  asio::awaitable<void> until_there_is_a_cookie();
+  asio::awaitable<void> rounds();
+
+  // ---- what is kept in Kubernetes, and told there
+
+  discovery::api_server api_server() const;
+  std::shared_ptr<config_map> record_map();
+  std::shared_ptr<pod_events> make_pod_events();
+  void tell_pods(const std::vector<membership::event>& events);
+
+  // ---- what outlives us
+
+  asio::awaitable<void> recall();
+  void told_to_leave(const node_name& node);
+  void told_to_rejoin(const node_name& node);
+  std::vector<node_name> linked_members() const;
+  void start_round();
+  void pause(milliseconds span);
+  void resume();
+
+  // ---- who is listed
+
+  void refresh_cookies();
+  asio::awaitable<void> list(discovery::round round);
+  void review();
+  void look_at_places(const discovery::round& round);
+  void review_soon();
+  void take(discovery::round round);
+  void keep_entries(std::vector<discovery::entry> listed);
+
+  // ---- what links say
+
+  void link_up(const cnode::peer& peer) override;
+  void link_down(const cnode::peer& peer, boost::system::error_code code, const std::string& detail) override;
+  void warn_of_memory(const node_name& node, const std::string& detail);
+  void process_gone(const cnode::reference& monitor) override { subscriptions_.process_gone(monitor); }
+  void handshake_ended(cnode::direction direction, const std::optional<node_name>& peer,
+                       const asio::ip::tcp::endpoint& remote, boost::system::error_code code,
+                       const std::string& detail) override;
+  void port_mapper_changed(boost::system::error_code code, const std::string& detail) override;
+  void unexpected(const node_name& from, const std::string& what) override;
+
+  // ---- for others
+
+  http::readiness ready() const;
+  asio::awaitable<void> start();
+  asio::awaitable<void> stop();
+  void abandon();
+
+  asio::io_context& io_;
+  const configuration& configuration_;
+  log& log_;
+  metrics::exporter& exporter_;
+  cookie_jar cookies_;
+  std::uint16_t port_mapper_port_;
+  discovery::resolver resolver_;
+  discovery::roster roster_;
+  answers answers_;
+  std::shared_ptr<cnode::challenges> challenges_ = std::make_shared<cnode::challenges>();
+  std::optional<cnode::node> node_;
+  questions questions_;
+  reporter reporter_;
+  introductions introductions_;
+  lookouts lookouts_;
+  subscriptions subscriptions_;
+  other_rollcalls others_;
+  std::shared_ptr<record> record_;
+  std::shared_ptr<pod_events> pod_events_;  // of --kubernetes-events
+  succession succession_;
+  std::optional<inquiry> inquiry_;  // while one is under way
+  membership::cluster core_;
+  membership::snapshot_ptr snapshot_;
+  membership::history history_;
+
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::optional<std::chrono::steady_clock::time_point> last_round_;
+  std::chrono::steady_clock::time_point trimmed_ = started_;
+  // For which nodes a round was begun within the last interval, since they hold an old connection of ours.
+  std::map<node_name, std::chrono::steady_clock::time_point> replaced_;
+  std::optional<std::chrono::steady_clock::time_point> memory_told_;
+  std::uint64_t memory_closed_ = 0;
+  asio::steady_timer wake_, rest_, next_round_, views_answered_;
+  pace pace_;
+  std::vector<membership::any_fact> facts_;
+  std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
+  std::string port_mapper_problem_;
+  std::optional<std::chrono::seconds> fresh_for_;  // what discovery's answers say of themselves
+  std::size_t views_awaited_ = 0;
+  bool name_taken_ = false, standing_by_ = false;
+  std::optional<node_name> probed_;  // while standing by: who is being dialled
+  bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
+  bool round_requested_ = false;
+  bool listed_once_ = false;
+  bool news_ = false;  // of a source that is told of changes by itself
+  bool stopping_ = false;
+};
+
+}  // namespace rollcall::app
