@@ -111,7 +111,7 @@ TEST_F(DiscoveryOnKnot, FiveHundredPodsComeOverTcp) {
   resolver::options chosen;
   chosen.server = {asio::ip::make_address("127.0.0.1"), knot.port()};
   resolver direct(context, chosen);
-  roster rounds(context, {{srv_source{"app", "app.default.svc.cluster.local"}}, {}, false, ""}, direct,
+  roster rounds(context, {{srv_source{"app", "app.default.svc.cluster.local"}}, {}, false}, direct,
                 local_names_function{});
   for (int i = 0; i < 3; ++i) EXPECT_THAT(run(rounds.refresh()).entries, SizeIs(500));
 }
@@ -129,7 +129,7 @@ TEST_F(DiscoveryOnKnot, ThousandsOfAddressesComeOverTcp) {
   resolver direct(context, chosen);
   roster rounds(
       context,
-      {{dns_source{"app", "many.cluster.local."}, srv_source{"app", "short.cluster.local."}}, {}, false, ""},
+      {{dns_source{"app", "many.cluster.local."}, srv_source{"app", "short.cluster.local."}}, {}, false},
       direct, local_names_function{});
   for (int i = 0; i < 2; ++i) {
     const auto found = run(rounds.refresh());
@@ -212,7 +212,7 @@ TEST_F(DiscoveryOnKnot, AServerThatStopsAndComesBack) {
   chosen.server = {asio::ip::make_address("127.0.0.1"), knot.port()};
   chosen.timeout = 1'500ms;
   resolver direct(context, chosen);
-  roster rounds(context, {{srv_source{"app", "app.default.svc.cluster.local"}}, {}, false, ""}, direct,
+  roster rounds(context, {{srv_source{"app", "app.default.svc.cluster.local"}}, {}, false}, direct,
                 local_names_function{});
   ASSERT_THAT(run(rounds.refresh()).entries, SizeIs(3));
   knot.stop();
