@@ -7,7 +7,7 @@ import time
 
 from cluster import REPOSITORY, Failure, get, kubectl, page_counts, run, until
 from scenarios import CRASHING
-from scenes import COMING, STARTING, changed, container_of, long, namespace, nft, open_things, rig, rollcall, statefulset
+from scenes import COMING, STARTING, changed, container_of, cut, heal, long, namespace, nft, open_things, rig, rollcall, statefulset
 
 CUT = COMING | {"possible_split", "netsplit", "quarantine"}
 
@@ -206,13 +206,10 @@ def machine_cut_off():
 def netsplit_of_two_minutes():
     """A cut between two pods that lasts: the alert fires, names the namespace, and is over when it is over"""
     inside, watch = statefulset("lasting")
-    pods = inside.pods("app=app")
-    process, other = container_of(pods["app-0"]), pods["app-2"]["status"]["podIP"]
     with watch.step("cut for two minutes", allowed=CUT, failures=2, incidents=1, alerts={"RollcallNetsplit", "RollcallNetsplitHealed", "RollcallPossibleSplit"}, torn=None):
-        nft(process, "-f", "-", rules="table ip cut { chain in { type filter hook input priority 0; ip saddr %s drop; }; chain out { type filter hook output priority 0; "
-            "ip daddr %s drop; }; }" % (other, other))
+        ends = cut(inside, "app-0", "app-2")
         until("the alert fires", lambda: "RollcallNetsplit" in watch.prometheus.firing("lasting"), 240)
-        nft(process, "delete", "table", "ip", "cut")
+        heal(ends)
         watch.whole(3, 300)
         until("that it healed is told", lambda: "RollcallNetsplitHealed" in watch.prometheus.firing("lasting"), 120)
 

@@ -2,7 +2,7 @@
 
 from cluster import Failure, until
 from lasting import CUT
-from scenes import COMING, STARTING, container_of, long, namespace, nft, rollcall
+from scenes import COMING, STARTING, cut, heal, long, namespace, rollcall
 
 BROKERS = "app.kubernetes.io/name=hare"
 
@@ -31,16 +31,13 @@ def rabbitmq():
     names = {one["node"] for one in watch.api("members")}
     if names != {f"rabbit@hare-server-{i}.hare-nodes.hare" for i in range(3)}:
         raise Failure(f"the brokers' own names were not learned: {names}")
-    pods = inside.pods(BROKERS)
-    process, other = container_of(pods["hare-server-0"]), pods["hare-server-1"]["status"]["podIP"]
     with watch.step("two brokers cut from each other", allowed=CUT, incidents=1, alerts={"RollcallNetsplitHealed"}, torn=None):
-        nft(process, "-f", "-", rules="table ip cut { chain in { type filter hook input priority 0; ip saddr %s drop; }; chain out { type filter hook output priority 0; "
-            "ip daddr %s drop; }; }" % (other, other))
+        ends = cut(inside, "hare-server-0", "hare-server-1", BROKERS)
         until("the netsplit is told", lambda: watch.api("status")["netsplit"], 60)
         seen = {one["node"]: one["visible"] for one in watch.api("members")}
         if set(seen.values()) != {2}:
             raise Failure(f"told, but the brokers had noticed: {seen}")
-        nft(process, "delete", "table", "ip", "cut")
+        heal(ends)
         brokers_whole(watch)
         until("the netsplit is over", lambda: not watch.api("status")["netsplit"])
     # A broker may be away for longer than the 15 s in which a restart explains it.

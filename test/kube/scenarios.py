@@ -7,7 +7,7 @@ import tempfile
 import time
 
 from cluster import PATIENCE, REPOSITORY, Failure, kubectl, page_counts, run, until
-from scenes import COMING, STARTING, changed, container_of, namespace, nft, open_things, rollcall, scenario, statefulset
+from scenes import COMING, STARTING, changed, container_of, cut, heal, namespace, open_things, rollcall, scenario, statefulset
 
 @scenario
 def one_by_one_to_a_cluster():
@@ -83,16 +83,13 @@ def life_of_a_statefulset():
 def cut_between_two_pods():
     """Packets between two pods are dropped: told, and healed"""
     inside, watch = statefulset("cut")
-    pods = inside.pods("app=app")
-    process, other = container_of(pods["app-0"]), pods["app-1"]["status"]["podIP"]
-    rules = "table ip cut { chain in { type filter hook input priority 0; ip saddr %s drop; }; chain out { type filter hook output priority 0; ip daddr %s drop; }; }" % (other, other)
     with watch.step("cut and joined again", allowed=COMING | {"netsplit", "quarantine"}, incidents=1, alerts={"RollcallNetsplitHealed"}, torn=None):
-        nft(process, "-f", "-", rules=rules)
+        ends = cut(inside, "app-0", "app-1")
         until("the netsplit is told", lambda: watch.api("status")["netsplit"], 120)
         told = json.dumps(watch.api("netsplits"))
         if "app-0" not in told or "app-1" not in told:
             raise Failure(f"the pair is not named: {told}")
-        nft(process, "delete", "table", "ip", "cut")
+        heal(ends)
         watch.whole(3, 300)
         until("the netsplit is over", lambda: not watch.api("status")["netsplit"])
 

@@ -21,6 +21,7 @@ from rollcall import Rollcall
 from witnesses import Prometheus
 import scenes
 import scenarios  # noqa: F401: each registers its own, in this order
+import api  # noqa: F401
 import lasting  # noqa: F401
 import neighbours  # noqa: F401
 
