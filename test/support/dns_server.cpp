@@ -158,7 +158,7 @@ void dns_server::start() {
         return !ask_udp(probe, options_.port, options_.address, options_.network_namespace, 200ms).empty() &&
                std::filesystem::exists(files_.path() / "knot.sock");
       },
-      20s, "knotd answers", 10ms);
+      60s, "knotd answers", 10ms);
   if (!up) throw std::runtime_error(std::string(up.message()) + process_->errors());
   reload();
 }
@@ -177,7 +177,7 @@ dns_cache::dns_cache(const dns_server& behind, std::string address, std::uint16_
         if (!process_.running()) throw std::runtime_error("dnsmasq ended: " + process_.errors());
         return !ask_udp(probe, port, address, network_namespace, 200ms).empty();
       },
-      20s, "dnsmasq answers", 10ms);
+      60s, "dnsmasq answers", 10ms);
   if (!up) throw std::runtime_error(std::string(up.message()) + process_.errors());
 }
 

@@ -27,7 +27,21 @@ std::size_t number_of(const boost::json::value& object, std::string_view key) {
 }  // namespace
 
 rollcall_program::rollcall_program(rollcall_options options) : options_(std::move(options)) {
-  http_port_ = options_.network_namespace.empty() ? free_port() : std::uint16_t{14369};
+  const bool anywhere = options_.network_namespace.empty();
+  // What was free may be somebody's a moment later, be it as the near end of a connection.
+  for (int tries = 0; tries < 10; ++tries) {
+    http_port_ = anywhere ? free_port() : std::uint16_t{14369};
+    start();
+    const auto up = eventually([&] { return !process_->running() || get("/healthz").status == 200; }, 60s,
+                               "rollcall answers on HTTP", 10ms);
+    if (!up) throw std::runtime_error(std::string(up.message()) + "\n" + process_->errors());
+    if (process_->running()) return;
+    if (!anywhere || process_->errors().find("cannot listen for HTTP") == std::string::npos) break;
+  }
+  throw std::runtime_error("rollcall ended: " + process_->errors());
+}
+
+void rollcall_program::start() {
   std::vector<std::string> arguments{
       ROLLCALL_PROGRAM, "run",
       "--http",         (options_.http_for_all ? "0.0.0.0:" : "127.0.0.1:") + std::to_string(http_port_),
@@ -41,13 +55,6 @@ rollcall_program::rollcall_program(rollcall_options options) : options_(std::mov
   process_.emplace(process_options{.arguments = std::move(arguments),
                                    .environment = std::move(environment),
                                    .network_namespace = options_.network_namespace});
-  const auto up = eventually(
-      [&] {
-        if (!process_->running()) throw std::runtime_error("rollcall ended: " + process_->errors());
-        return get("/healthz").status == 200;
-      },
-      30s, "rollcall answers on HTTP", 10ms);
-  if (!up) throw std::runtime_error(std::string(up.message()) + "\n" + process_->errors());
 }
 
 http_answer rollcall_program::get(const std::string& path) const {

@@ -65,6 +65,8 @@ class rollcall_program {
   int terminate(milliseconds limit = milliseconds(10'000));
 
  private:
+  void start();
+
   rollcall_options options_;
   temporary_directory files_;
   std::uint16_t http_port_ = 0;
