@@ -129,8 +129,11 @@ std::optional<remembered_state> config_map::contents() {
       problem = wrong.what();
     }
   }
-  log_.warning(fmt::format("what the ConfigMap {} holds is no record of incidents and will be replaced: {}",
-                           name_, problem));
+  const bool fits = text.size() <= max_aside;
+  if (fits) aside_ = text;
+  log_.warning(fmt::format(
+      "what the ConfigMap {} holds is no record of incidents that this program can read, and will be {}: {}",
+      name_, fits ? fmt::format("set aside in it, as {}", aside_key) : "replaced", problem));
   return {};
 }
 
@@ -185,6 +188,7 @@ asio::awaitable<bool> config_map::put() {
     auto& data = object.get_object()["data"];
     if (!data.is_object()) data = json::object{};
     data.get_object()[key] = within(state, max_text);
+    if (!aside_.empty()) data.get_object()[aside_key] = aside_;
     discovery::api_request request{.method = "PUT", .target = target()};
     request.body = json::serialize(object);
     request.max_answer = max_object;

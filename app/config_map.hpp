@@ -23,6 +23,9 @@ class config_map : public std::enable_shared_from_this<config_map> {
  public:
   static constexpr std::size_t max_text = 512U << 10;  // of what it holds; a ConfigMap takes 1 MiB
   static constexpr const char* key = "incidents.json";
+  // What stood there and could not be read, perhaps of a newer version: kept beside it, where it fits.
+  static constexpr const char* aside_key = "incidents.json.set-aside";
+  static constexpr std::size_t max_aside = 384U << 10;
   static constexpr milliseconds read_limit{10'000}, write_pause{5'000}, longest_pause{60'000};
 
   // `may_write`: false while another Rollcall is at work, whose record it is then.
@@ -52,6 +55,7 @@ class config_map : public std::enable_shared_from_this<config_map> {
   std::string name_, name_space_;
   std::function<bool()> may_write_;
   asio::steady_timer pause_, written_;
+  std::string aside_;          // to be kept with the next write
   boost::json::value object_;  // as it was read or written last; null: never
   std::optional<remembered_state> wanted_;
   std::string problem_;

@@ -152,3 +152,55 @@ def record_outlives_the_pod():
     if len(told) != len(set(told)) or any(count != 1 for _, _, count in told):
         raise Failure(f"told twice: {told}")
     print(f"    {len(told)} Events; incident {before['id']}, opened at {before['opened_at']}", flush=True)
+
+
+@long
+def record_by_helm():
+    """The record of incidents over upgrade, rollback, one of a newer version, uninstall and install again"""
+    inside = namespace("helmkept")
+    inside.apply("-k", "deploy/examples/statefulset")
+
+    def helm(*arguments):
+        return run(["helm", "-n", inside.name, *arguments, "--wait", "--timeout", "300s"], limit=400)
+
+    install = ["rollcall", "deploy/chart/rollcall", "--set", "config.ROLLCALL_KUBERNETES=app@app", "--set", "config.ROLLCALL_KUBERNETES_RECORD=rollcall-record"]
+    helm("install", *install)
+    watch = rollcall(inside, labels="app.kubernetes.io/instance=rollcall,app.kubernetes.io/name=rollcall")
+    watch.whole(3)
+    ends = cut(inside, "app-0", "app-1")
+    until("the netsplit is told", lambda: watch.api("status")["netsplit"], 120)
+    heal(ends)
+    watch.whole(3, 300)
+    until("the netsplit is over", lambda: not watch.api("status")["netsplit"])
+
+    def told():
+        return [(one["id"], one["opened_at"], one["closed_at"]) for one in watch.api("netsplits")]
+
+    before = told()
+
+    def kept():
+        return json.loads(inside.kubectl("get", "configmap", "rollcall-record", "-o", "json")).get("data", {})
+
+    until("the record has its end", lambda: str(before[0][2]) in kept()["incidents.json"], 60)
+
+    def still(after):
+        until(f"the same incidents after {after}", lambda: watch.find() and told() == before, 120)
+
+    helm("upgrade", *install, "--set", "config.ROLLCALL_LOG_FORMAT=text")
+    still("an upgrade")
+    helm("rollback", "rollcall")
+    still("a rollback")
+    helm("uninstall", "rollcall")
+    helm("install", *install)
+    still("uninstall and install")
+    # A newer version wrote it, and was rolled back: what it wrote is there to be read by it again.
+    newer = json.dumps({"format": 2, "of": "a newer version"})
+    inside.kubectl("scale", "deploy/rollcall", "--replicas=0")
+    until("no Rollcall", lambda: not json.loads(inside.kubectl("get", "pods", "-l", watch.labels, "-o", "json"))["items"])
+    inside.kubectl("patch", "configmap", "rollcall-record", "--type=merge", "-p", json.dumps({"data": {"incidents.json": newer}}))
+    inside.kubectl("scale", "deploy/rollcall", "--replicas=1")
+    watch.whole(3)
+    ends = cut(inside, "app-0", "app-1")
+    until("the netsplit is told", lambda: watch.api("status")["netsplit"], 120)
+    heal(ends)
+    until("what cannot be read is set aside", lambda: kept().get("incidents.json.set-aside") == newer and '"format":1' in kept()["incidents.json"], 120)

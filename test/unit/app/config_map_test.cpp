@@ -166,10 +166,26 @@ TEST_F(ConfigMap, IsNotWrittenBeforeItWasRead) {
   until([&] { return puts() == 1; });
 }
 
-TEST_F(ConfigMap, WhatItHoldsThatIsNoRecordIsReplacedAndSaidSo) {
-  object.as_object()["data"] = json::object{{config_map::key, "[[[["}};
+// An upgrade that was rolled back: the newer version's record is not lost.
+TEST_F(ConfigMap, WhatItHoldsThatCannotBeReadIsSetAsideAndSaidSo) {
+  const std::string theirs = R"({"format": 2, "of": "a newer version"})";
+  object.as_object()["data"] = json::object{{config_map::key, theirs}};
   EXPECT_EQ(read(), std::nullopt);
-  EXPECT_THAT(text, HasSubstr("holds is no record of incidents"));
+  EXPECT_THAT(text, HasSubstr("its format is 2, this program reads 1"));
+  EXPECT_THAT(text, HasSubstr("set aside in it, as incidents.json.set-aside"));
+  one->write(with_incidents(1));
+  until([&] { return version == 8; });
+  EXPECT_EQ(object.at("data").at(config_map::aside_key).as_string(), theirs);
+  EXPECT_EQ(from_json(object.at("data").at(config_map::key).as_string()).incidents.size(), 1U);
+}
+
+TEST_F(ConfigMap, WhatIsNoRecordAndTooLargeToBeKeptIsReplaced) {
+  object.as_object()["data"] = json::object{{config_map::key, std::string(config_map::max_aside + 1, 'x')}};
+  EXPECT_EQ(read(), std::nullopt);
+  EXPECT_THAT(text, HasSubstr("will be replaced"));
+  one->write(with_incidents(1));
+  until([&] { return version == 8; });
+  EXPECT_EQ(object.at("data").as_object().if_contains(config_map::aside_key), nullptr);
 }
 
 TEST(ConfigMapRecord, TheOldestIncidentsGoUntilItFits) {
