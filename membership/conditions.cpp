@@ -154,7 +154,8 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     for (const auto& out : s.quarantine) sentences.push_back(out.text);
     found.warning(condition::quarantine, some_of(sentences));
   }
-  if (!s.unlisted.empty()) {
+  // A node may be linked before the answer that lists it is asked for.
+  if (lasts(condition::unlisted_nodes, !s.unlisted.empty(), 2 * options_.interval, now, wake)) {
     std::vector<std::string> names;
     for (const auto& name : s.unlisted) names.push_back(name.text());
     found.warning(condition::unlisted_nodes,
