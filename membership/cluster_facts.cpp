@@ -314,15 +314,14 @@ void cluster::implementation::apply(const fact::view& told) {
       m->strangers.push_back(name);
     }
   }
-  if (m->has_view) {
-    const auto before = views.sees(m->rank);
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      for (auto bits = before[i] & ~seen.words()[i]; bits != 0; bits &= bits - 1) {
-        const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
-        if (rank != m->rank) lost(*m, members[rank], {});
-      }
-    }
+  rank_set came(members.size()), went(members.size());
+  for (std::size_t i = 0; i < views.row_words(); ++i) {
+    const auto before = views.sees(m->rank)[i], after = seen.words()[i];
+    came.words()[i] = after & ~before;
+    if (m->has_view) went.words()[i] = before & ~after;
   }
+  each_rank(came.words(), [&](std::size_t rank) { gained(*m, members[rank]); });
+  each_rank(went.words(), [&](std::size_t rank) { lost(*m, members[rank], {}); });
   const bool differs = views.replace(m->rank, seen);
   planning_due |= differs || !m->fresh;
   m->view_basis = m->asking_view ? m->asked_in : number;
@@ -355,6 +354,7 @@ void cluster::implementation::changed(member_record& m, const node_name& peer, b
     if (up && at == m.strangers.end() && m.strangers.size() < max_strangers) m.strangers.push_back(peer);
     if (!up && at != m.strangers.end()) m.strangers.erase(at);
   } else if (up) {
+    if (!views.sees(m.rank, other->rank)) gained(m, *other);
     views.set(m.rank, other->rank);
     if (!other->linked && other->greeted_by.size() < members.size()) other->greeted_by.push_back(m.id);
   } else if (views.sees(m.rank, other->rank)) {

@@ -72,6 +72,9 @@ struct cluster::implementation {
             .isolated = life.isolated(),
             .held = plans.held()};
   }
+  void gained(const member_record& from, const member_record& to) {
+    plans.gained(from, to, views.sees(to.rank, from.rank), now.steady);
+  }
   void lost(member_record& from, member_record& to, std::string_view why);
   void changed(member_record&, const node_name& peer, bool up, std::string_view why);
   void follow_incidents();

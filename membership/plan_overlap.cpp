@@ -19,6 +19,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
   sort_groups(r);
   if (form(r)) return;
   find_trouble(r);
+  wait_for_what_breaks(r);
   for (std::size_t g = 0; g < r.groups.size(); ++g) inside(r, g);
   between(r);
   move_the_odd_one(r);

@@ -143,6 +143,25 @@ bool planner::blocked(round& r, std::size_t g, std::size_t h) {
   return r.context.now - since < waiting_ticks * tick;
 }
 
+// Two whose link breaks again and again, and that have linked by themselves while they are held back: when
+// that link breaks, it takes with it what links they were given meanwhile. So nobody is joined to them.
+void planner::wait_for_what_breaks(round& r) {
+  std::size_t largest = 0;
+  for (std::size_t g = 0; g < r.groups.size(); ++g) {
+    if (r.groups[g].size() > r.groups[largest].size()) largest = g;
+  }
+  for (const auto k : quarantine_.linked_though_held(r.context)) {
+    const auto *a = r.context.members.find(lower(k)), *b = r.context.members.find(higher(k));
+    const auto g = r.group_of[a->rank];
+    if (g == r.groups.size() || g != r.group_of[b->rank]) continue;
+    const auto lacks = [&](std::size_t rank) {
+      return rank != a->rank && rank != b->rank &&
+             (!r.context.views.linked(a->rank, rank) || !r.context.views.linked(b->rank, rank));
+    };
+    r.waits[g] = r.waits[g] || g != largest || std::ranges::any_of(r.groups[g], lacks);
+  }
+}
+
 // The pair by itself, on the one that has no link: whatever comes of it, nothing can be torn.
 void planner::try_alone(round& r, std::pair<std::size_t, std::size_t> pair, std::size_t g, std::size_t h) {
   auto [x, y] = pair;

@@ -83,7 +83,7 @@ bool planner::settled(const step_context& context, const rank_set& loners, deadl
 void planner::plan(const step_context& context, path_book& paths, deadline& wake,
                    std::vector<any_action>& actions) {
   const auto mode = context.options.heal;
-  quarantine_.settle(context, wake);
+  quarantine_.settle(context, paths, wake);
   if (context.paused) return;
   if (requests_.under_way() > connect_requests::max_under_way / 2) return;
   left_out_.clear();

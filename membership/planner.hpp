@@ -62,6 +62,9 @@ class planner {
             milliseconds now) {
     quarantine_.lost(from, to, why, other_holds, now);
   }
+  void gained(const member_record& from, const member_record& to, bool other_holds, milliseconds now) {
+    quarantine_.gained(from, to, other_holds, now);
+  }
   // Drops what is not needed any more; once a round.
   void sweep(const step_context&);
 
@@ -136,6 +139,7 @@ class planner {
   bool barred_between(round&, std::size_t g, std::size_t h) const;
   bool calm(round&, std::size_t g, std::size_t h, bool newcomer);
   verdict exposed(round&, std::size_t g, std::size_t h);
+  void wait_for_what_breaks(round&);
   bool blocked(round&, std::size_t g, std::size_t h);
   std::optional<bool> reaches(round&, const member_record& on, const member_record& to);
   void try_alone(round&, std::pair<std::size_t, std::size_t>, std::size_t g, std::size_t h);

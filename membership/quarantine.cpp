@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "membership/jitter.hpp"
 #include "membership/mutation.hpp"
@@ -11,9 +10,6 @@
 namespace rollcall::membership {
 namespace {
 
-// What POP does on a third node, and what erlang:disconnect_node/1 says: the link was given up by its own
-// end.
-constexpr std::string_view dropped_by_its_own_node = "disconnect";
 constexpr unsigned lower_side = 1, higher_side = 2, both_sides = 3;
 
 unsigned side(std::uint32_t on, std::uint32_t to) {
@@ -116,71 +112,10 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
   }
 }
 
-void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
-                      bool other_holds, milliseconds now) {
-  if (losses_.size() >= max_losses) losses_.pop_front();
-  const auto told_to = [&](const member_record& m) {
-    const auto at = taken_out_.find(m.id);
-    return at != taken_out_.end() && now - at->second <= leaves_within;
-  };
-  // The other end gave it up long ago: this one was frozen, or out of reach, and finds that now.
-  const bool aftermath = !other_holds && std::ranges::none_of(losses_, [&](const loss& l) {
-    return key_of(l.from, l.to) == key_of(from.id, to.id);
-  });
-  const bool collateral = why == dropped_by_its_own_node || aftermath || told_to(from) || told_to(to);
-  losses_.push_back({from.id, to.id, now, collateral, !why.empty()});
-  // There was a link: requests that failed before are history.
-  if (auto* e = find(from.id, to.id); e != nullptr) e->failed_sides = 0;
-}
-
-void quarantine::settle(const step_context& context, deadline& wake) {
-  // What tears down after a lost link goes on for a while; a node that died takes nobody's time.
-  constexpr milliseconds remembered{2'000};
-  std::erase_if(losses_, [&](const loss& l) {
-    if (context.now - l.at >= remembered) return true;
-    const auto* a = context.members.find(l.from);
-    const auto* b = context.members.find(l.to);
-    return a == nullptr || b == nullptr || !a->in_mesh() || !b->in_mesh() || a->link_since > l.at ||
-           b->link_since > l.at;
-  });
-  struct told {
-    milliseconds first;
-    bool collateral, reasoned;
-  };
-  std::map<pair_key, told> pairs;
-  for (const auto& l : losses_) {
-    const auto [at, fresh] = pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral, l.reasoned});
-    if (fresh) continue;
-    at->second.collateral |= l.collateral;
-    at->second.reasoned |= l.reasoned;
-  }
-  for (auto& l : losses_) {
-    wake.note(l.at + remembered);
-    if (l.judged) continue;
-    if (context.now - l.at < losses_settle) {
-      wake.note(l.at + losses_settle);
-      continue;
-    }
-    l.judged = true;
-    const auto& its = pairs.find(key_of(l.from, l.to))->second;
-    if (its.collateral || its.first != l.at) continue;
-    auto* e = obtain(l.from, l.to);
-    const auto* a = context.members.find(l.from);
-    const auto* b = context.members.find(l.to);
-    if (e == nullptr || a == nullptr || b == nullptr) continue;
-    e->root_lost = l.at;
-    const auto* let_in = admission_of(l.from, l.to);
-    if (let_in == nullptr || l.at - let_in->at > soon(*e, *a, *b)) continue;
-    if (let_in->replaces && l.at - let_in->at <= replacing) continue;
-    e->broke = true;
-    strike(*e, context.now, its.reasoned ? max_hold : second_hold);
-  }
-  std::erase_if(admissions_, [&](const admission& a) { return context.now - a.at > soon_holds * max_hold; });
-}
-
 void quarantine::forget(const member_record& m) {
   std::erase_if(entries_, [&](const auto& e) { return concerns(e.first, m.id); });
   std::erase_if(losses_, [&](const loss& l) { return l.from == m.id || l.to == m.id; });
+  std::erase_if(broken_, [&](pair_key k) { return concerns(k, m.id); });
   taken_out_.erase(m.id);
   for (auto& a : admissions_) {
     a.left.erase(m.id);
@@ -211,6 +146,10 @@ void quarantine::sweep(const step_context& context) {
     return context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
            context.now - last > soon(e, *a, *b);
   });
+  std::erase_if(broken_, [&](pair_key k) {
+    const auto found = entries_.find(k);
+    return found == entries_.end() || !found->second.broke;
+  });
 }
 
 quarantine::verdict quarantine::look(const step_context& context, path_book& paths, const member_record& a,
@@ -218,6 +157,9 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
                                      std::vector<any_action>& actions) {
   auto* e = find(a.id, b.id);
   if (e != nullptr) {
+    if (e->broke && e->steady && e->not_before > context.now) {
+      look_for_darkness(context, paths, *e, a, b, wake, actions);
+    }
     if (e->not_before <= context.now) e->broke = false;
     const bool waits = e->not_before > context.now && (!harmless || e->broke);
     const bool pauses = harmless && e->failed_sides != 0 && e->next_trial > context.now;
@@ -230,8 +172,57 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
   if (without(rule_taken::paths_are_proven)) return verdict::works;
   const auto path = look_at_path(context, paths, a, b, e, patient, wake, actions);
   if (path != verdict::works || e == nullptr || !harmless) return path;
+  if (e->failed_sides == lower_side || e->failed_sides == higher_side) {
+    return look_at_sides(context, paths, *e, a, b, actions);
+  }
   const bool doubtful = e->failed_sides != 0 || e->root_lost || e->strikes > 0;
   return doubtful ? verdict::try_first : verdict::works;
+}
+
+// Where one of two cannot dial the other, and the other one can, a link to one of a mesh alone would do harm:
+// `global` on all others would dial in vain. So it is to ask for all of them at once.
+quarantine::verdict quarantine::look_at_sides(const step_context& context, path_book& paths, const entry& e,
+                                              const member_record& a, const member_record& b,
+                                              std::vector<any_action>& actions) {
+  const bool a_failed = (e.failed_sides & side(a.id, b.id)) != 0;
+  const auto& failed = a_failed ? a : b;
+  const auto& other = a_failed ? b : a;
+  const auto answers = [&](const member_record& on, const member_record& to) -> std::optional<bool> {
+    const auto known = paths.last(on, to, probed_port::mapper);
+    if (known && known->asked_at >= e.failed_at) return known->result == path_probe::reachable;
+    const bool asked =
+        paths.ask(on, to, context.options.probe_limit, context.now, actions, probed_port::mapper);
+    return asked ? std::nullopt : std::optional(true);
+  };
+  const auto there = answers(failed, other), back = answers(other, failed);
+  if (!there || !back) return verdict::unknown;
+  return !*there && *back ? verdict::works : verdict::try_first;
+}
+
+// A path that was dark is looked at in every interval: what is light now and dark again in a moment is not
+// over.
+void quarantine::look_for_darkness(const step_context& context, path_book& paths, entry& e,
+                                   const member_record& a, const member_record& b, deadline& wake,
+                                   std::vector<any_action>& actions) {
+  const auto interval = context.options.interval;
+  milliseconds asked{-1};
+  for (const auto* on : {&a, &b}) {
+    const auto found = paths.last(*on, on == &a ? b : a);
+    if (!found) continue;
+    asked = std::max(asked, found->asked_at);
+    if (found->result != path_probe::reachable && found->answered_at > e.dark_at) {
+      explain(e, milliseconds(0), found->answered_at, interval);
+    }
+  }
+  if (paths.under_way(a, b) || paths.under_way(b, a)) return;
+  if (const auto due = asked + interval; context.now < due) {
+    wake.note(due);
+    return;
+  }
+  if (!paths.ask(a, b, context.options.probe_limit, context.now, actions) &&
+      !paths.ask(b, a, context.options.probe_limit, context.now, actions)) {
+    wake.note(context.now + interval);
+  }
 }
 
 bool quarantine::current(const step_context& context, const path_book::finding& found) {
@@ -294,7 +285,8 @@ void quarantine::no_path(const step_context& context, const member_record& a, co
   if (e == nullptr) return;
   ++e->dark_rounds;
   e->since = context.now;
-  if (e->broke) e->not_before = std::min(e->not_before, e->struck_at + second_hold);
+  if (e->broke)
+    explain(*e, std::max(e->struck_at - e->came_up, milliseconds(0)), context.now, context.options.interval);
   const auto interval = context.options.interval;
   const auto doublings = patient ? 0U : std::min(e->dark_rounds - 1, 10U);
   const auto longest = std::min(max_probe_pause, max_probe_intervals * interval);

@@ -44,6 +44,10 @@ class quarantine {
   // "Again soon": within two tick times, since a link that carries only small packets lives until its tick,
   // and within twice the last hold, so that a slow rhythm of breaking does not look new each time.
   static constexpr int soon_ticks = 2, soon_holds = 2;
+  // One that broke since its path went dark waits for nothing but a path that has become steady: light, at
+  // each look, for twice as long as it was before it went dark, three intervals at least, and no longer than
+  // its hold.
+  static constexpr int steady_times = 2, steady_intervals = 3;
   static constexpr milliseconds default_ticktime{60'000};
   // Where it cannot hurt (one of the two has no link), a request that failed is made again after one and a
   // half intervals: so that a pair that works again is in within two.
@@ -68,6 +72,8 @@ class quarantine {
   void trial(const member_record& on, const member_record& to);
   void connected(std::uint32_t on, std::uint32_t to);
   void failed(std::uint32_t on, std::uint32_t to, const step_context&);
+  // `from` sees `to` now, whoever linked them. `other_holds`: so did the other end before.
+  void gained(const member_record& from, const member_record& to, bool other_holds, milliseconds now);
   // `from` does not see `to` any more. `why` may be empty. `other_holds`: the other end still does, by its
   // view.
   void lost(const member_record& from, const member_record& to, std::string_view why, bool other_holds,
@@ -75,7 +81,7 @@ class quarantine {
   // It was told to leave its group: what it loses now is nobody's fault.
   void taken_out(std::uint32_t id, milliseconds now) { taken_out_[id] = now; }
   // Judges what was lost a moment ago.
-  void settle(const step_context&, deadline&);
+  void settle(const step_context&, const path_book&, deadline&);
   void forget(const member_record&);
   // reconnect/0: everything is looked at again now.
   void hurry(milliseconds now);
@@ -98,6 +104,9 @@ class quarantine {
   bool dark(const member_record& a, const member_record& b) const;
   // Dark, failed or waiting.
   bool barred(const member_record& a, const member_record& b, milliseconds now) const;
+  // Pairs that are held back since their link breaks, and that have linked all the same: `global` and others
+  // dial by themselves.
+  std::vector<pair_key> linked_though_held(const step_context&) const;
   // When it was lost as the first of its tear, if it is to be tried before others.
   std::optional<milliseconds> tried_first(const member_record& a, const member_record& b) const;
   // What is wrong with a pair that is dark or held, and a few words for people.
@@ -109,6 +118,7 @@ class quarantine {
     milliseconds at;
     bool collateral;  // dropped by its own node, since another one had lost it
     bool reasoned;    // it was said why
+    std::optional<milliseconds> up_at{};
     bool judged = false;
   };
   const std::deque<loss>& losses() const noexcept { return losses_; }
@@ -127,7 +137,11 @@ class quarantine {
     milliseconds next_trial{0};
     // Links.
     std::optional<milliseconds> root_lost;  // it was the first of a tear
+    std::optional<milliseconds> up_at;      // its link came up again, after one that was lost
     bool broke = false;
+    milliseconds came_up{0};             // the link that broke
+    std::optional<milliseconds> steady;  // its path was dark: how long it has to be light
+    milliseconds dark_at{0};
     // Both.
     unsigned strikes = 0;
     milliseconds not_before{0}, struck_at{0};
@@ -149,6 +163,14 @@ class quarantine {
   entry* obtain(std::uint32_t a, std::uint32_t b);
   const admission* admission_of(std::uint32_t a, std::uint32_t b) const;
   static void strike(entry&, milliseconds now, milliseconds at_most);
+  void judge(const step_context&, const path_book&, const loss&, bool reasoned);
+  // Its path was dark: that explains why its link broke, and shows when it is over.
+  static void explain(entry&, milliseconds lit, milliseconds dark_at, milliseconds interval);
+  static void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,
+                                const member_record& b, deadline&, std::vector<any_action>&);
+  // One side failed since it does not reach the other's port mapper, and the other side does.
+  verdict look_at_sides(const step_context&, path_book&, const entry&, const member_record& a,
+                        const member_record& b, std::vector<any_action>&);
   verdict look_at_path(const step_context&, path_book&, const member_record& a, const member_record& b,
                        entry*, bool patient, deadline&, std::vector<any_action>&);
   // A request failed although the path works: whether it is the port mapper.
@@ -157,6 +179,7 @@ class quarantine {
   void no_path(const step_context&, const member_record& a, const member_record& b, bool patient, deadline&);
 
   std::unordered_map<pair_key, entry> entries_;
+  std::unordered_set<pair_key> broken_;  // of them, those that broke, of late
   std::deque<admission> admissions_;
   std::deque<loss> losses_;
   std::unordered_map<std::uint32_t, milliseconds> taken_out_;

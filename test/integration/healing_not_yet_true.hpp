@@ -10,21 +10,20 @@ namespace rollcall::test::healing {
 inline const std::set<std::string> not_yet_true{};
 
 inline const std::set<std::string> now_and_then{
-    // Not true: a pair that links, and breaks under traffic, is joined again every ten seconds.
+    // Held in the run it was measured in, and may not in every one: each time the pair is tried, its links
+    // and those
+    // that `global` makes by itself break together.
     "LargePacketsLostBetweenTwo: at most three tears after the first",
-    "LargePacketsLostBetweenTwo: says what fails",
-    "LargePacketsLostBetweenTwo: one incident",
-    "LargePacketsLostBetweenTwo: opened, changed, closed",
-    "LargePacketsLostBetweenTwo: four meshed and one left out",
-    "LargePacketsLostBetweenTwo: the repair costs no link",
     "LargePacketsLostBetweenTwo: ever rarer",
-    // Not true: once it is linked to one of them, `global` on the others dials it, in vain, and drops it.
+    "LargePacketsLostBetweenTwo: four meshed and one left out",
+    "LargePacketsLostBetweenTwo: an incident for each tear at most",
+    "LargePacketsLostBetweenTwo: says what fails",
+    "LargePacketsLostBetweenTwo: opened, changed, closed",
+    // On an overloaded machine the dials of `global` may come before those of the node that can.
     "PortMapperOfANodeBlockedForTheOthers: whole",
     // Held in some runs, and not in others. On an overloaded machine requests fail, and what failed is held
     // back for 30 s.
     "HalvesOfTwentyCutForAMinute: whole at once",
-    "ANodeThatFlaps: fewer downs than with a loop that dials",
-    "ANodeThatFlaps: rarer each time",
 };
 
 }  // namespace rollcall::test::healing

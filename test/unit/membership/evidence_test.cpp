@@ -41,6 +41,7 @@ struct Evidence : testing::Test {
     };
     lose(left, other, "connection_closed");
     lose(other, left, "connection_closed");
+    const auto of_the_pair = facts.size();
     for (const auto& third : nodes) {
       lose(third, left, "disconnect");
       lose(left, third, "connection_closed");
@@ -49,6 +50,7 @@ struct Evidence : testing::Test {
       lose(other, third, "connection_closed");
     }
     ++tears;
+    if (facts.size() > of_the_pair) ++sound_tears;
     publish();
     d.step(facts);
   }
@@ -80,6 +82,11 @@ struct Evidence : testing::Test {
           bad = {a, b};
           continue;
         }
+        const bool in_vain = one_way_refused.contains({a, b}) || one_way_refused.contains({b, a});
+        if (dials_hang && in_vain && both(a, b) != both(on, to)) {
+          vain.try_emplace(both(a, b), d.now + 7s);
+          continue;
+        }
         links[a].insert(b);
         links[b].insert(a);
         facts.emplace_back(fact::peer_changed{full(a), full(b), true, ""});
@@ -106,6 +113,10 @@ struct Evidence : testing::Test {
         d.step({fact::path_probed{p.id, result}});
         again = true;
       }
+      for (const auto& l : d.take<action::leave_mesh>()) {
+        leave(std::string(l.node.alive()));
+        again = true;
+      }
       for (const auto& l : d.take<action::probe_links>()) {
         d.step({fact::links_probed{l.id, std::vector(l.to.size(), link_probe::answered)}});
         again = true;
@@ -124,10 +135,39 @@ struct Evidence : testing::Test {
       if (breaks_at && d.now >= *breaks_at) {
         breaks_at.reset();
         for (const auto& [a, b] : fragile) {
-          if (links[a].contains(b)) tear(a, b);
+          if (!links[a].contains(b)) continue;
+          tear(a, b);
+          if (comes_back) link(a, b);
+        }
+      }
+      for (const auto& [pair, at] : std::exchange(vain, {})) {
+        if (links[pair.first].contains(pair.second)) continue;
+        if (d.now < at) {
+          vain.emplace(pair, at);
+        } else {
+          tear(pair.first, pair.second);
         }
       }
     }
+  }
+  // global:disconnect/0: nobody else loses anything for it.
+  void leave(const std::string& who) {
+    std::vector<any_fact> facts;
+    for (const auto& other : std::exchange(links[who], {})) {
+      links[other].erase(who);
+      facts.emplace_back(fact::peer_changed{full(other), full(who), false, "connection_closed"});
+      facts.emplace_back(fact::peer_changed{full(who), full(other), false, "disconnect"});
+    }
+    publish();
+    d.step(facts);
+  }
+  // By themselves, as `global` and others dial.
+  void link(const std::string& a, const std::string& b) {
+    links[a].insert(b);
+    links[b].insert(a);
+    publish();
+    d.step({fact::peer_changed{full(a), full(b), true, ""}, fact::peer_changed{full(b), full(a), true, ""}});
+    breaks_at = d.now + 3s;
   }
   bool linked(const std::string& a, const std::string& b) { return links[a].contains(b); }
   std::string sentence() { return d.shown().quarantine.empty() ? "" : d.shown().quarantine.front().text; }
@@ -144,8 +184,11 @@ struct Evidence : testing::Test {
   std::set<std::string> mute;
   std::vector<std::pair<milliseconds, std::string>> asked;
   std::optional<milliseconds> breaks_at;
-  std::size_t tears = 0, path_probes = 0;
+  std::size_t tears = 0, path_probes = 0, sound_tears = 0;
   bool both_fall_out = false;
+  bool comes_back = false;  // what is fragile links again as soon as it is torn
+  bool dials_hang = false;  // `global` tears a pair that it cannot link after 7 s
+  std::map<pair_of_names, milliseconds> vain;
 };
 
 TEST_F(Evidence, ARefusedPairIsTriedWhereItCannotHurt) {
@@ -179,6 +222,20 @@ TEST_F(Evidence, APortMapperBlockedInOneDirectionIsAskedForFromTheOtherSide) {
   live(10s);
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 3U) << a;
   EXPECT_EQ(tears, 1U);
+}
+
+// Linked to one of them alone it would be dialled by all others, in vain, and be torn out for it.
+TEST_F(Evidence, OneThatTheOthersCannotDialAsksForAllAtOnce) {
+  whole({"a", "b", "c", "d", "e"});
+  dials_hang = true;
+  for (const auto* other : {"b", "c", "d", "e"}) {
+    one_way_refused.insert({other, "a"});
+    no_mapper.insert({other, "a"});
+  }
+  leave("a");
+  live(30s);
+  EXPECT_EQ(tears, 0U);
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
 }
 
 TEST_F(Evidence, APortMapperBlockedBetweenAPairIsSaid) {
@@ -216,6 +273,37 @@ TEST_F(Evidence, ALinkThatGlobalMakesAndThatBreaksIsLetInEverMoreRarely) {
   EXPECT_LE(tears, 4U) << "the first, and three in two minutes";
   EXPECT_GE(tears, 2U) << "it is tried";
   EXPECT_NE(sentence().find("breaks again"), std::string::npos) << sentence();
+}
+
+// It comes up by itself while it is held back, and would take the others' links with it when it breaks.
+TEST_F(Evidence, ALinkThatComesBackByItselfAndBreaksCostsNobodyElsesLinks) {
+  both_fall_out = comes_back = true;
+  whole({"a", "b", "c", "d", "e"});
+  fragile.insert(both("a", "b"));
+  tear("a", "b");
+  link("a", "b");
+  live(120s);
+  EXPECT_LE(sound_tears, 2U) << "the first, and what was joined before it was known";
+  EXPECT_TRUE(linked("c", "d") && linked("d", "e") && linked("c", "e"));
+  const auto before = sound_tears;
+  live(10min);
+  EXPECT_LE(sound_tears - before, 2U);
+}
+
+// Dark for 6 s, light for 6 s: joined once it stays light.
+TEST_F(Evidence, APathThatFlapsIsJoinedWhenItIsSteady) {
+  whole({"a", "b", "c", "d", "e"});
+  for (int turn = 0; turn < 10; ++turn) {
+    dark.insert(both("a", "b"));
+    live(5s);
+    if (linked("a", "b")) tear("a", "b");
+    live(1s);
+    dark.clear();
+    live(6s);
+  }
+  EXPECT_LE(tears, 2U) << "the first, and one more";
+  live(40s);
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
 }
 
 TEST_F(Evidence, APathThatIsLightAgainIsJoinedWithinASecond) {

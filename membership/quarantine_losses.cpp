@@ -1,0 +1,130 @@
+// Which lost links were the first of their tear, which of those broke soon after they had come up, and what
+// explains it.
+#include <algorithm>
+#include <map>
+
+#include "membership/mutation.hpp"
+#include "membership/quarantine.hpp"
+
+namespace rollcall::membership {
+namespace {
+
+// What POP does on a third node, and what erlang:disconnect_node/1 says: the link was given up by its own
+// end.
+constexpr std::string_view dropped_by_its_own_node = "disconnect";
+}  // namespace
+
+void quarantine::gained(const member_record& from, const member_record& to, bool other_holds,
+                        milliseconds now) {
+  if (other_holds) return;
+  auto* e = find(from.id, to.id);
+  const bool lost_lately = std::ranges::any_of(
+      losses_, [&](const loss& l) { return key_of(l.from, l.to) == key_of(from.id, to.id); });
+  if (e == nullptr && lost_lately) e = obtain(from.id, to.id);
+  if (e == nullptr) return;
+  e->up_at = now;
+  // There is a link: requests that failed are history. One of two that dial each other at once fails, too.
+  e->failed_sides = 0;
+  if (!e->broke) e->not_before = milliseconds{0};
+}
+
+void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
+                      bool other_holds, milliseconds now) {
+  if (losses_.size() >= max_losses) losses_.pop_front();
+  const auto told_to = [&](const member_record& m) {
+    const auto at = taken_out_.find(m.id);
+    return at != taken_out_.end() && now - at->second <= leaves_within;
+  };
+  // The other end gave it up long ago: this one was frozen, or out of reach, and finds that now.
+  const bool aftermath = !other_holds && std::ranges::none_of(losses_, [&](const loss& l) {
+    return key_of(l.from, l.to) == key_of(from.id, to.id);
+  });
+  const bool collateral = why == dropped_by_its_own_node || aftermath || told_to(from) || told_to(to);
+  losses_.push_back({from.id, to.id, now, collateral, !why.empty()});
+  // There was a link: requests that failed before are history.
+  if (auto* e = find(from.id, to.id); e != nullptr) {
+    e->failed_sides = 0;
+    losses_.back().up_at = std::exchange(e->up_at, std::nullopt);
+  }
+}
+
+// It was the first of a tear; and if it was lost soon after it came up, it is held back.
+void quarantine::judge(const step_context& context, const path_book& paths, const loss& l, bool reasoned) {
+  auto* e = obtain(l.from, l.to);
+  const auto* a = context.members.find(l.from);
+  const auto* b = context.members.find(l.to);
+  if (e == nullptr || a == nullptr || b == nullptr) return;
+  e->root_lost = l.at;
+  auto came_up = l.up_at;
+  if (const auto* let_in = admission_of(l.from, l.to); let_in != nullptr) {
+    if (let_in->replaces && l.at - let_in->at <= replacing) return;
+    came_up = std::max(let_in->at, came_up.value_or(let_in->at));
+  }
+  if (!came_up || l.at - *came_up > soon(*e, *a, *b)) return;
+  e->broke = true;
+  e->came_up = *came_up;
+  e->steady.reset();
+  broken_.insert(key_of(l.from, l.to));
+  strike(*e, context.now, reasoned ? max_hold : second_hold);
+  for (const auto& found : {paths.last(*a, *b), paths.last(*b, *a)}) {
+    if (!found || found->result == path_probe::reachable || found->asked_at <= *came_up) continue;
+    explain(*e, std::min(found->asked_at, l.at) - *came_up, found->answered_at, context.options.interval);
+  }
+}
+
+void quarantine::explain(entry& e, milliseconds lit, milliseconds dark_at, milliseconds interval) {
+  if (without(rule_taken::what_fails_is_held_back)) return;
+  const auto most = std::min(second_hold, hold(e.strikes));
+  if (!e.steady) e.steady = std::min(most, std::max(steady_times * lit, steady_intervals * interval));
+  e.dark_at = std::max(e.dark_at, dark_at);
+  e.not_before = e.dark_at + *e.steady;
+}
+
+void quarantine::settle(const step_context& context, const path_book& paths, deadline& wake) {
+  // What tears down after a lost link goes on for a while; a node that died takes nobody's time.
+  constexpr milliseconds remembered{2'000};
+  std::erase_if(losses_, [&](const loss& l) {
+    if (context.now - l.at >= remembered) return true;
+    const auto* a = context.members.find(l.from);
+    const auto* b = context.members.find(l.to);
+    return a == nullptr || b == nullptr || !a->in_mesh() || !b->in_mesh() || a->link_since > l.at ||
+           b->link_since > l.at;
+  });
+  struct told {
+    milliseconds first;
+    bool collateral, reasoned;
+  };
+  std::map<pair_key, told> pairs;
+  for (const auto& l : losses_) {
+    const auto [at, fresh] = pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral, l.reasoned});
+    if (fresh) continue;
+    at->second.collateral |= l.collateral;
+    at->second.reasoned |= l.reasoned;
+  }
+  for (auto& l : losses_) {
+    wake.note(l.at + remembered);
+    if (l.judged) continue;
+    if (context.now - l.at < losses_settle) {
+      wake.note(l.at + losses_settle);
+      continue;
+    }
+    l.judged = true;
+    const auto& its = pairs.find(key_of(l.from, l.to))->second;
+    if (!its.collateral && its.first == l.at) judge(context, paths, l, its.reasoned);
+  }
+  std::erase_if(admissions_, [&](const admission& a) { return context.now - a.at > soon_holds * max_hold; });
+}
+
+std::vector<pair_key> quarantine::linked_though_held(const step_context& context) const {
+  std::vector<pair_key> found;
+  for (const auto k : broken_) {
+    const auto at = entries_.find(k);
+    if (at == entries_.end() || !at->second.broke || at->second.not_before <= context.now) continue;
+    const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
+    if (a != nullptr && b != nullptr && context.views.linked(a->rank, b->rank)) found.push_back(k);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+}  // namespace rollcall::membership
