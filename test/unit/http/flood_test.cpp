@@ -65,11 +65,11 @@ std::string request(std::string_view target) {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n";
 }
 
-// Each request of the flood asks for a snapshot, and there the server can be stopped.
+// Each request of the flood asks for the status, and there the server can be stopped, once for each.
 class Flood : public server_under_test {
  protected:
   Flood() {
-    on_snapshot_ = [this] { pass(); };
+    on_status_ = [this] { pass(); };
   }
   void TearDown() override {
     open_gate();
@@ -165,7 +165,7 @@ TEST_F(Flood, AThousandConnectionsAtOnceLeaveTheConnectionsOfOthersAlone) {
 // The line of requests has no more places than there are connections.
 TEST_F(Flood, ConnectionsThatMadeRoomAreNotAnswered) {
   int answered = 0;
-  on_snapshot_ = [&answered] { ++answered; };
+  on_status_ = [&answered] { ++answered; };
   serve({.listen = {}, .max_connections = 10});
   on_thread([&] {
     flood many(at_, "127.0.0.66", 500);

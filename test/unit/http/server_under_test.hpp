@@ -116,9 +116,11 @@ class server_under_test : public testing::Test {
   void serve(options given = {}, std::string metrics = "up 1\n") {
     given.listen = {asio::ip::make_address("127.0.0.1"), 0};
     content from;
-    from.snapshot = [this] {
-      if (on_snapshot_) on_snapshot_();
-      return now_;
+    from.snapshot = [this] { return now_; };
+    // Asked for once for each answer of /api/v1/status.
+    from.others = [this] {
+      if (on_status_) on_status_();
+      return std::vector<node_name>();
     };
     from.noticed = [this](std::string line) { noticed_.push_back(std::move(line)); };
     from.metrics = [this, metrics = std::move(metrics)] {
@@ -208,8 +210,8 @@ class server_under_test : public testing::Test {
   tcp::endpoint at_;
   std::atomic<int> scrapes_ = 0;
   membership::snapshot_ptr now_ = std::make_shared<const membership::snapshot>(test::troubled_cluster());
-  std::function<void()> on_snapshot_;  // set before serve()
-  std::vector<std::string> noticed_;   // looked at on_thread()
+  std::function<void()> on_status_;   // set before serve()
+  std::vector<std::string> noticed_;  // looked at on_thread()
   std::uint64_t last_event_ = now_->events.empty() ? 0 : now_->events.back().id;
 };
 
