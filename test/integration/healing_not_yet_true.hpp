@@ -10,9 +10,7 @@ namespace rollcall::test::healing {
 inline const std::set<std::string> not_yet_true{};
 
 inline const std::set<std::string> now_and_then{
-    // Held in the run it was measured in, and may not in every one: each time the pair is tried, its links
-    // and those
-    // that `global` makes by itself break together.
+    // Not proven in every run: when the pair is tried, what `global` links by itself breaks with it.
     "LargePacketsLostBetweenTwo: at most three tears after the first",
     "LargePacketsLostBetweenTwo: ever rarer",
     "LargePacketsLostBetweenTwo: four meshed and one left out",
