@@ -179,7 +179,7 @@ const std::vector<answers::function>& answers::functions() {
        [](answers& self, terms) { return self.cached("links", report::links); }},
       {"missing_links", "", "the pairs that should be connected and are not, as {A, B}", 0,
        [](answers& self, terms) { return self.cached("missing_links", report::missing_links); }},
-      {"netsplits", "", "what split, between whom, why, and how it ended; the newest first", 0,
+      {"netsplits", "", "what split, between which nodes, why, and how it ended; the newest first", 0,
        [](answers& self, terms) { return self.cached("netsplits", report::netsplits); }},
       {"netsplit", "Id", "one of them, or nil", 1,
        [](answers& self, terms given) {

@@ -42,7 +42,7 @@ class answers {
   static const std::vector<function>& functions();
   static std::string help();
   cnode::answer cached(const std::string& key, const builder&);
-  // members/0: only those that changed since the last time are encoded anew.
+  // members/0: only those that changed since the last time are encoded again.
   cnode::answer all_members();
   cnode::answer of_a_member(const cnode::term& name, const std::function<void(const node_name&)>&);
 

@@ -4,7 +4,7 @@
 //   engine e(io, configuration, cookies, log, exporter);  co_await e.start();  ... io runs ...;  co_await
 //   e.stop();
 //
-// Rooms report, the engine logs: one line a change, never one a round.
+// Modules report, the engine logs: one line a change, never one a round.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

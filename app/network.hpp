@@ -28,7 +28,7 @@ asio::awaitable<boost::system::result<std::vector<discovery::local_entry>>> loca
 // What cnode resolves hosts with.
 asio::awaitable<cnode::resolved> addresses_of(discovery::resolver&, std::string host);
 
-// Where and as whom a node of the roster is dialled.
+// Where a node of the roster is dialled, and under which name.
 cnode::target target_of(const discovery::entry&, const configuration&);
 
 // What a reader is shown of a source.

@@ -1,4 +1,4 @@
-// Who wants to be told of events: subscribe/1 and unsubscribe/1, and what is sent to whom.
+// Who wants to be told of events: subscribe/1 and unsubscribe/1, and what each of them is sent.
 //
 // The last events stand in one list, encoded once; a subscriber is a place in it. It is moved forward as fast
 // as its node takes the bytes and its process takes the messages:

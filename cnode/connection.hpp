@@ -1,4 +1,4 @@
-// One TCP connection before it is a link: system errors in this room's words, and the handshake's frames,
+// One TCP connection before it is a link: system errors in this module's words, and the handshake's frames,
 // which have a length of 2 bytes. https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Distribution
 // Handshake").
 #pragma once
@@ -22,8 +22,8 @@ inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 // refused, unreachable, timed_out or closed where that is what it means; anything else stays the system's.
 boost::system::error_code network_error(boost::system::error_code) noexcept;
 
-// frame_too_large above max_handshake_frame, before anything is read of it; truncated when the connection ends
-// in the middle of it.
+// frame_too_large above max_handshake_frame, before anything is read of it; truncated when the connection
+// ends in the middle of it.
 asio::awaitable<result<byte_string>> read_handshake_frame(tcp::socket&);
 // All of them in one write.
 asio::awaitable<result<void>> write_handshake_frames(tcp::socket&, const std::vector<byte_string>&);

@@ -14,8 +14,8 @@
 namespace rollcall::cnode {
 
 inline constexpr std::size_t max_frame_size = 8U << 20;
-// A frame above max_frame_size is not kept; up to this size it is read past, so that whoever waits for an
-// answer to it gets one. Above, the link is closed.
+// A frame above max_frame_size is not kept; up to this size it is read past, so that the process that waits
+// for an answer to it gets one. Above, the link is closed.
 inline constexpr std::size_t max_skipped_frame_size = 256U << 20;
 // What is kept of such a frame: enough for a control message whose payload is too large.
 inline constexpr std::size_t skipped_frame_head = 4096;

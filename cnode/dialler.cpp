@@ -53,7 +53,7 @@ asio::awaitable<outcome<reached>> reach_address(asio::ip::address address, targe
   co_return reached{std::move(socket), at};
 }
 
-// Whether anything takes connections there. A node does not log one that ends without a word.
+// Whether anything takes connections there. A node does not log one that ends silently.
 asio::awaitable<bool> takes_connections(tcp::endpoint at) {
   const auto connection = timed_socket::make(co_await asio::this_coro::executor, accept_limit);
   const auto [code] = co_await connection->socket.async_connect(at, as_result);

@@ -1,5 +1,5 @@
-// One dial, in its steps: resolve -> port mapper -> connect -> handshake. No deadline of its own: whoever
-// waits for it cancels it, and reads from `dial_progress` where it was stuck.
+// One dial, in its steps: resolve -> port mapper -> connect -> handshake. No deadline of its own: the caller
+// that waits for it cancels it, and reads from `dial_progress` where it was stuck.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -1,4 +1,4 @@
-// What can go wrong with bytes, handshakes, port mappers, links and calls; one enum for the room.
+// What can go wrong with bytes, handshakes, port mappers, links and calls; one enum for the module.
 #pragma once
 
 #include <boost/system/error_code.hpp>

@@ -333,7 +333,7 @@ class node::implementation::core final : public node_services, public std::enabl
     if (stopping_) return;
     if (const auto held = links_.find(other.name); held != links_.end()) {
       drop(held->second, make_error_code(error::superseded),
-           fmt::format("{} has linked anew; the old link is given up", other.name.text()));
+           fmt::format("{} has linked again; the old link is given up", other.name.text()));
     }
     const bool visible = (other.flags & flags::published) != 0;
     boost::system::error_code ignored;

@@ -1,4 +1,4 @@
-// A hidden Erlang node on one io_context: the room's front door.
+// A hidden Erlang node on one io_context: the front door of the module.
 //
 //   node n(io, options, observer);  co_await n.start();  co_await n.dial(...);  co_await n.call(...);
 //   co_await n.stop();

@@ -45,7 +45,7 @@ struct failure {
 template <class T>
 using outcome = boost::system::result<T, failure>;
 
-// Where and as whom a node is dialled.
+// Where a node is dialled, and under which name.
 struct target {
   std::optional<node_name>
       name;           // absent: the node that answers there (its name is learned from its challenge)

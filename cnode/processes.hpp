@@ -23,7 +23,7 @@ struct reaction {
   byte_string frames;
   std::string unexpected;
   std::optional<term>
-      told{};  // a plain message to `rollcall`: whoever made a reference or a watcher waits for it
+      told{};  // a plain message to `rollcall`: for the one that made a reference or a watcher
 };
 
 class processes {

@@ -168,7 +168,8 @@ void checked_reader::spend(std::size_t terms) {
   budget_ -= terms;
 }
 
-// The recursion is bounded by check_term's max_depth. Whoever reserves room for a term has spent it.
+// The recursion is bounded by check_term's max_depth. The caller that reserves memory for a term has spent
+// it.
 term checked_reader::term() {
   spend(1);
   return spent_term();

@@ -46,7 +46,7 @@ class ticks {
     return {action::wait, std::min(last_read + silence_, last_write + interval_)};
   }
 
-  // Two nodes that answer every tick would tick each other for ever.
+  // Two nodes that answer every tick would tick each other endlessly.
   bool answer_tick(time_point now, bool unsent) const {
     return !unsent && now - last_write >= shortest_answer;
   }

@@ -1,4 +1,5 @@
-// Every open connection, what each client holds of what there is for all, and who makes room for whom.
+// Every open connection, what each client holds of what there is for all, and which ones make room for
+// others.
 //
 //   admit(socket) -> session: reads a request -> joins the line -> is let go, one at a time -> answers ->
 //   reads ...

@@ -45,7 +45,7 @@ word broken_pairs::broken_word(const step_context& context, const compatible_set
   return bits & mesh.partners(m, index);
 }
 
-// Fills the degrees, and remembers what is whole until one of the two ends is started anew.
+// Fills the degrees, and remembers what is whole until one of the two ends is restarted.
 std::size_t broken_pairs::count(const step_context& context, const compatible_sets& mesh) {
   const auto& members = context.members;
   degrees_.assign(members.size(), 0);

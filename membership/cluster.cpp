@@ -176,7 +176,7 @@ step_result cluster::implementation::step(std::span<const any_fact> facts, momen
   aside.dial([this](const node_name& name) { return stranger_links.contains(name); }, now.steady, wake,
              result.actions);
 
-  // Conditions come and go with time as well: they are judged anew when one of them said it would.
+  // Conditions come and go with time as well: they are judged again when one of them said it would.
   if (dirty || now.steady >= next_judgement || events.has_news()) {
     dirty = false;
     deadline next(now.steady, now.steady + options.interval);

@@ -28,7 +28,7 @@ class cluster {
   cluster& operator=(cluster&&) noexcept;
 
   // What an earlier life remembered; before the first step. Open incidents go on, or are closed, once it is
-  // known who is there; nothing is counted anew.
+  // known who is there; nothing is counted again.
   void restore(std::vector<incident>, incident_totals, const std::vector<node_name>& kept_out);
 
   // The same from the last snapshot of one before in this very process, whose versions and events go on.

@@ -37,7 +37,7 @@ std::string listing_sentence(const std::vector<node_name>& listed, const std::ve
 // Members that were added or removed since get their ranks; bits and strangers follow.
 void cluster::implementation::settle() {
   if (members.settled()) return;
-  // Whoever goes may still be seen by others: as a stranger, then.
+  // One that goes may still be seen by others: as a stranger, then.
   std::vector<std::pair<std::uint32_t, node_name>> moved;
   for (const auto& m : members.all()) {
     if (members.find(m->id) != nullptr) continue;

@@ -26,7 +26,7 @@ inline bool incompatible(const member_record& a, const member_record& b) {
   return a.mesh != b.mesh || refuse_each_other(a, b);
 }
 
-// Members that `who` holds for, and of those whom each could be linked to, a word at a time.
+// Members that `who` holds for, and of those that each could be linked to, a word at a time.
 class compatible_sets {
  public:
   template <class Predicate>

@@ -1,5 +1,5 @@
-// Who was asked to connect to whom, what came of it, and which pairs are busy with it: nothing is decided
-// here.
+// Who was asked to connect to which node, what came of it, and which pairs are busy with it: nothing is
+// decided here.
 //
 //   ask() when the plan wants a pair; answered() for results; viewed() for views that came since
 //

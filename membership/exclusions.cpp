@@ -1,4 +1,4 @@
-// What the plan says about those it leaves out: who cannot reach whom, and what was found. Readers and
+// What the plan says about those it leaves out: who cannot reach which node, and what was found. Readers and
 // incidents are told of what changed only.
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-// Netsplits: what broke first, who is cut from whom, what was done, how it ended. The rules are in
+// Netsplits: what broke first, who is cut off from which nodes, what was done, how it ended. The rules are in
 // docs/membership.md.
 //
 //   each step: lost(), suspected(), asked(), answered() as things happen, then evaluate()

@@ -29,7 +29,7 @@ class lifecycle {
 
   lifecycle(const settings& options, journal& events) : options_(options), events_(events) {}
 
-  // A member is known by a listing. A relisted one that had left starts anew.
+  // A member is known by a listing. A relisted one that had left starts again.
   void listed(member_record&, moment);
   void delisted(member_record&, moment);
   // True: it is another creation than the one we knew.

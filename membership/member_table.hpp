@@ -109,7 +109,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool introducing = false;  // joining, with a fresh view, and waiting to be introduced to the mesh
 
   bool in_mesh() const noexcept { return state == member_state::up && fresh; }
-  // Whom the plan may ask to connect.
+  // One that the plan may ask to connect.
   bool joinable() const noexcept {
     const bool going =
         state == member_state::leaving && linked && without(rule_taken::only_who_is_up_is_asked);

@@ -76,7 +76,7 @@ std::vector<std::vector<node_name>> groups_now(const picture_now& now, const ste
   return groups;
 }
 
-// Whoever is excluded and does not stand in the largest group.
+// Those that are excluded and do not stand in the largest group.
 std::vector<node_name> left_out_of(const open_incident& i, const step_context& context) {
   std::vector<node_name> out;
   for (const auto id : i.excluded) {

@@ -15,9 +15,9 @@ class path_book {
  public:
   static constexpr std::size_t max_under_way = 4'000;
   static constexpr std::size_t max_under_way_of_one = 256;  // asked of one node
-  // A probe that ends without a word (the asked node has no port or descriptor left, or does not answer us)
-  // is made again after a second, two, four, up to a minute: nothing is learnt sooner by asking more often.
-  // An asked node that has said a word since is asked again after a second.
+  // A probe that ends without an answer (the asked node has no port or descriptor left, or does not answer
+  // us) is made again after a second, two, four, up to a minute: nothing is learnt sooner by asking more
+  // often. An asked node that has said a word since is asked again after a second.
   static constexpr milliseconds first_mute{1'000}, longest_mute{60'000};
 
   struct finding {

@@ -153,8 +153,8 @@ void planner::find_trouble(round& r) {
     }
     each_rank(held.words(), [&](std::size_t rank) { r.unseen_seen[g].push_back(rank); });
     if (r.busy_until[g] > r.context.now) r.wake.note(r.busy_until[g]);
-    // Whom one joins to a group is passed on to the other end of a link that is dark and still believed in:
-    // one of them would be torn out for it. That lasts for a tick time.
+    // A node that is joined to a group is passed on to the other end of a link that is dark and still
+    // believed in: one of them would be torn out for it. That lasts for a tick time.
     const auto id = r.first_of(g).id;
     if (!believes) {
       believes_since_.erase(id);

@@ -129,7 +129,7 @@ planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h) {
 }
 
 // Two groups with members may not be joined while somebody in one believes in a dark link, or holds one that
-// the other cannot reach. Not for ever: then what is there is joined.
+// the other cannot reach. Not endlessly: then what is there is joined.
 bool planner::blocked(round& r, std::size_t g, std::size_t h) {
   if (r.waits[g] || r.waits[h]) return true;
   const auto k = key_of(r.first_of(g).id, r.first_of(h).id);

@@ -71,7 +71,7 @@ class planner {
   std::size_t under_way() const noexcept { return requests_.under_way(); }
   // Pairs (ids, lower first) that are held back.
   const std::vector<pair_key>& quarantined() const noexcept { return quarantined_; }
-  // Members kept from joining others, and whom they cannot reach.
+  // Members kept from joining others, and which ones they cannot reach.
   struct exclusion {
     std::uint32_t node;
     std::vector<std::uint32_t> cannot_reach;
@@ -156,7 +156,7 @@ class planner {
   std::set<pair_key> moved_for_;                     // until they are linked: never twice for one cause
   std::map<pair_key, milliseconds> one_way_since_;
   std::map<std::uint32_t, milliseconds> believes_since_;  // groups by their lowest id
-  std::map<pair_key, milliseconds> blocked_since_;        // by whom, and who wants to join
+  std::map<pair_key, milliseconds> blocked_since_;        // by which one, and who wants to join
   std::map<std::uint32_t, std::vector<std::uint32_t>>
       left_out_;                     // who each cannot reach, sorted; of this plan
   std::vector<dark_conflict> dark_;  // of this plan

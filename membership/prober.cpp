@@ -1,4 +1,4 @@
-// Whom to ask, and what the answers say: see prober.hpp and docs/membership.md.
+// Which node to ask, and what the answers say: see prober.hpp and docs/membership.md.
 #include "membership/prober.hpp"
 #include "membership/mutation.hpp"
 

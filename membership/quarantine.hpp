@@ -72,7 +72,7 @@ class quarantine {
   void trial(const member_record& on, const member_record& to);
   void connected(std::uint32_t on, std::uint32_t to);
   void failed(std::uint32_t on, std::uint32_t to, const step_context&);
-  // `from` sees `to` now, whoever linked them. `other_holds`: so did the other end before.
+  // `from` sees `to` now, no matter who linked them. `other_holds`: so did the other end before.
   void gained(const member_record& from, const member_record& to, bool other_holds, milliseconds now);
   // `from` does not see `to` any more. `why` may be empty. `other_holds`: the other end still does, by its
   // view.

@@ -5,7 +5,7 @@
 namespace rollcall::membership {
 namespace {
 
-// Whom members go on seeing for longer than they could by mistake is silent to us alone.
+// A node that members go on seeing for longer than they could by mistake is silent to us alone.
 bool seen_all_along(const member_record& m, const step_context& context) {
   const auto mistaken = m.net_ticktime.value_or(milliseconds(60'000)) * 5 / 4 + context.options.interval;
   return context.now - m.entered > mistaken && seen_by_anybody(context, m);

@@ -1,4 +1,4 @@
-// Reading a snapshot: who sees whom, and a member by name.
+// Reading a snapshot: who sees which node, and a member by name.
 #include "membership/snapshot.hpp"
 
 #include <algorithm>

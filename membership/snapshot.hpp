@@ -108,7 +108,7 @@ inline constexpr std::array<double, 11> duration_bounds{1,   5,     15,     30, 
 struct left_out {
   node_name node;
   std::vector<node_name> cannot_reach;
-  std::string text;  // a sentence: who cannot reach whom, and what was found
+  std::string text;  // a sentence: who cannot reach which node, and what was found
 };
 
 struct member {
@@ -138,7 +138,7 @@ struct member {
   bool watched = false;   // it reports changes by itself
   bool kept_out = false;  // by leave/1, or pruned
   bool pruned = false;
-  bool silent = false;  // absent, without a word, and still listed
+  bool silent = false;  // absent, without notice, and still listed
   // Its handshake lacks what OTP 26 and later insist on; it is one of those that insist.
   bool old_protocol = false, insists = false;
 };
@@ -180,7 +180,7 @@ struct snapshot {
       false;  // another Rollcall under our name is at work: nothing here is known at first hand
   heal_mode heal = heal_mode::automatic;
   std::vector<std::pair<node_name, node_name>>
-      would_ask{};                             // --heal=plan: who would be asked to connect to whom
+      would_ask{};                             // --heal=plan: who would be asked to connect to which
   std::optional<milliseconds> paused_until{};  // wall: no action on any node until then
   std::vector<source_report> sources;
   std::vector<event> events;  // the last max_events, oldest first

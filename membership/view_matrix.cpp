@@ -1,4 +1,4 @@
-// The bits of who sees whom, and their transpose, kept in step.
+// The bits of who sees which node, and their transpose, kept in step.
 #include "membership/view_matrix.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Who sees whom, as bits: row i holds what i's view says, and its transpose who says so of i. Indices are
-// ranks. Whole rows are compared by words, so that a thousand members cost a few thousand operations.
+// Who sees which node, as bits: row i holds what i's view says, and its transpose who says so of i. Indices
+// are ranks. Whole rows are compared by words, so that a thousand members cost a few thousand operations.
 #pragma once
 
 #include <bit>

@@ -1,4 +1,4 @@
-// A node's name, parsed once: `alive@host`, the only thing every room shares.
+// A node's name, parsed once: `alive@host`, the only thing every module shares.
 // Limits and the rule for the two kinds are those of OTP's net_kernel (create_name, split_node).
 #pragma once
 

@@ -1,4 +1,4 @@
-// The configuration as the rooms take it, and the environment variable that Erlang nodes share with us.
+// The configuration as the modules take it, and the environment variable that Erlang nodes share with us.
 #include "app/network.hpp"
 
 #include <gtest/gtest.h>
