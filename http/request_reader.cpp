@@ -24,12 +24,13 @@ request_reader::request_reader(std::size_t max_bytes) : max_bytes_(max_bytes) {
 }
 
 request_reader::progress request_reader::read(beast::flat_buffer& from) {
+  bool ask_for_more = false;
   while (!parser_.is_done()) {
-    if (from.size() == 0 || std::exchange(ask_for_more_, false)) return progress::more;
+    if (from.size() == 0 || ask_for_more) return progress::more;
     boost::system::error_code error;
     from.consume(parser_.put(from.data(), error));
-    ask_for_more_ = error == beast::http::error::need_more;
-    if (error && !ask_for_more_) return refuse_what_cannot_be_parsed(error);
+    ask_for_more = error == beast::http::error::need_more;
+    if (error && !ask_for_more) return refuse_what_cannot_be_parsed(error);
     // What is neither a field nor the body (extensions and trailers of chunks) has no limit of its own.
     if (from.size() > max_bytes_ + read_size) {
       return refuse(413, fmt::format("the body of a request may have at most {} bytes", max_bytes_));

@@ -42,7 +42,6 @@ class request_reader {
 
   std::size_t max_bytes_;
   boost::beast::http::request_parser<boost::beast::http::string_body> parser_;
-  bool ask_for_more_ = false;
   std::optional<answer> refusal_;
 };
 
