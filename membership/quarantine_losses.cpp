@@ -16,16 +16,19 @@ constexpr std::string_view dropped_by_its_own_node = "disconnect";
 
 void quarantine::gained(const member_record& from, const member_record& to, bool other_holds,
                         milliseconds now) {
-  if (other_holds) return;
   auto* e = find(from.id, to.id);
+  if (other_holds) {
+    // Both say so: requests that failed are history. One of two that dial each other at once fails, too.
+    if (e == nullptr || !e->up_at) return;
+    e->failed_sides = 0;
+    if (!e->broke) e->not_before = milliseconds{0};
+    return;
+  }
   const bool lost_lately = std::ranges::any_of(
       losses_, [&](const loss& l) { return key_of(l.from, l.to) == key_of(from.id, to.id); });
   if (e == nullptr && lost_lately) e = obtain(from.id, to.id);
   if (e == nullptr) return;
   e->up_at = now;
-  // There is a link: requests that failed are history. One of two that dial each other at once fails, too.
-  e->failed_sides = 0;
-  if (!e->broke) e->not_before = milliseconds{0};
 }
 
 void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
@@ -121,7 +124,12 @@ std::vector<pair_key> quarantine::linked_though_held(const step_context& context
     const auto at = entries_.find(k);
     if (at == entries_.end() || !at->second.broke || at->second.not_before <= context.now) continue;
     const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
-    if (a != nullptr && b != nullptr && context.views.linked(a->rank, b->rank)) found.push_back(k);
+    if (a == nullptr || b == nullptr || !context.views.linked(a->rank, b->rank)) continue;
+    // One that has outlived what counts as soon for its ticks is sound again.
+    const auto tick =
+        std::max(a->net_ticktime.value_or(default_ticktime), b->net_ticktime.value_or(default_ticktime));
+    if (at->second.up_at && context.now - *at->second.up_at > soon_ticks * tick) continue;
+    found.push_back(k);
   }
   std::ranges::sort(found);
   return found;

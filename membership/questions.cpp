@@ -54,6 +54,8 @@ void questions::took_too_much(member_record& m, milliseconds now) const {
 
 void questions::dial_now(const member_table& members, bool refused_for_cookie, milliseconds now) {
   for (const auto& m : members.all()) {
+    // A link to one that held too much costs as much again, no matter who asks for it.
+    if (m->took_too_much > 1 && !m->linked && m->next_dial > now) continue;
     if ((m->dial_failure == reason::cookie) == refused_for_cookie) m->next_dial = now;
   }
 }

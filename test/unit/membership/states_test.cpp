@@ -785,8 +785,8 @@ TEST(Dials, OneWhoseLinksAreClosedForTheMemoryTheyHoldIsDialledLaterEachTime) {
   };
   EXPECT_THAT(pauses, testing::ElementsAre(about(5), about(10), about(20), about(40), about(80), about(160),
                                            about(320), about(600), about(600), about(600)));
-  // Once it has behaved for as long as the longest pause it begins as the first time, and whoever lists or
-  // orders has it dialled at once.
+  // Once it has behaved for as long as the longest pause it begins as the first time. A round that a shell
+  // orders does not shorten what comes after that.
   d.pass(11min);
   d.step({fact::link_down{full("b"), reason::closed, "it held most", true}});
   EXPECT_EQ(d.dialled(), names{});
@@ -794,6 +794,8 @@ TEST(Dials, OneWhoseLinksAreClosedForTheMemoryTheyHoldIsDialledLaterEachTime) {
   EXPECT_EQ(d.dialled(), names{"b"});
   d.up("b");
   d.step({fact::link_down{full("b"), reason::closed, "it held most", true}, fact::round_requested{}});
+  EXPECT_EQ(d.dialled(), names{});
+  d.pass(13s);
   EXPECT_EQ(d.dialled(), names{"b"});
 }
 
