@@ -26,6 +26,11 @@ bool out_of_descriptors() noexcept {
   return false;
 }
 
+bool without_a_descriptor(const boost::system::error_code& failed) noexcept {
+  return failed == boost::system::errc::too_many_files_open ||
+         failed == boost::system::errc::too_many_files_open_in_system || out_of_descriptors();
+}
+
 std::string out_of_descriptors_text() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);

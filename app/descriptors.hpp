@@ -2,6 +2,7 @@
 // system allows; when they are used up all the same, that is what is said, and nobody else is blamed.
 #pragma once
 
+#include <boost/system/error_code.hpp>
 #include <cstdint>
 #include <string>
 
@@ -16,6 +17,9 @@ descriptor_limit raise_descriptor_limit() noexcept;
 
 // Whether none can be opened at this moment.
 bool out_of_descriptors() noexcept;
+
+// Whether something failed for want of one: it says nothing about the other end.
+bool without_a_descriptor(const boost::system::error_code&) noexcept;
 
 // "all 1024 file descriptors of this process are in use (...)"
 std::string out_of_descriptors_text();

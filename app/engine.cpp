@@ -133,7 +133,10 @@ cnode::node_options engine::implementation::own_node_options() const {
 
 discovery::roster::options engine::implementation::listing(const configuration& c) {
   auto options = roster_options(c);
-  options.linked = [this](const node_name& n) { return node_ && node_->linked(n).has_value(); };
+  options.linked = [this](const node_name& n) {
+    if (!node_) return false;
+    return n.alive() == discovery::place_alive ? introductions_.linked_at(n) : node_->linked(n).has_value();
+  };
   options.news = [this] {
     // Before the first round there is nothing to review.
     if (!listed_once_) return;

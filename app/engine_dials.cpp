@@ -70,8 +70,7 @@ bool engine::implementation::spelled_otherwise(const node_name& listed, const no
 
 // Without a descriptor a dial says nothing about the node: it is made again later, and nobody is told.
 bool engine::implementation::nothing_to_dial_with(const cnode::failure& failed) {
-  const bool out = failed.code == boost::system::errc::too_many_files_open ||
-                   failed.code == boost::system::errc::too_many_files_open_in_system || out_of_descriptors();
+  const bool out = without_a_descriptor(failed.code);
   if (out && !std::exchange(out_of_descriptors_told_, true)) {
     log_.warning(out_of_descriptors_text() + ": nodes cannot be dialled until some are free");
   }

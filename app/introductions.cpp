@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <set>
 
+#include "app/descriptors.hpp"
 #include "app/network.hpp"
 #include "app/reason.hpp"
 #include "cnode/mistakes.hpp"
@@ -137,6 +138,10 @@ asio::awaitable<bool> introductions::list(place& one) {
   const asio::ip::tcp::endpoint mapper(*one.where.address, around_.port_mapper_port);
   const auto names = co_await cnode::ask_names(mapper, port_mapper_wait);
   if (around_.stopping()) co_return false;
+  if (!names && without_a_descriptor(names.error())) {
+    one.due = steady_clock::now() + pause_after(1);
+    co_return false;
+  }
   if (!names) {
     one.why = reason_of(names.error()) == reason::timeout ? reason::timeout : reason::epmd;
     one.detail = fmt::format("no port mapper (epmd) answers at {}: {}", mapper.address().to_string(),
@@ -204,7 +209,7 @@ asio::awaitable<void> introductions::ask(place_pointer one, std::string alive) {
     const bool same =
         peer.distribution_port ? peer.distribution_port == port : peer.name.alive() == half_name(*one, alive);
     if (!same) continue;
-    learn(*one, alive, peer);
+    learn(*one, alive, peer, whose::theirs);
     co_return;
   }
   cnode::target target{.name = {},
@@ -218,10 +223,14 @@ asio::awaitable<void> introductions::ask(place_pointer one, std::string alive) {
   if (!linked && linked.error().code == cnode::make_error_code(cnode::error::alive_refused)) {
     // It holds a link under our name: this one's, when it is a node we know by another address; else one of
     // before, which makes way.
-    if (const auto known = twin(alive, port)) {
+    if (const auto shell = hidden(half_name(*one, alive))) {
+      learn(*one, alive, *shell, whose::theirs);
+      co_return;
+    }
+    if (const auto known = twin(half_name(*one, alive), port)) {
       if (!placed(known->name)) {
         // The address by which it was known is not listed any more: it is known by this one now.
-        learn(*one, alive, *known);
+        learn(*one, alive, *known, whose::theirs);
         co_return;
       }
       auto& each = one->found[alive];
@@ -235,10 +244,19 @@ asio::awaitable<void> introductions::ask(place_pointer one, std::string alive) {
     if (around_.stopping() || !one->found.contains(alive)) co_return;
   }
   if (linked) {
-    learn(*one, alive, *linked);
+    learn(*one, alive, *linked, whose::asked_for);
   } else {
     failed(*one, alive, linked.error());
   }
+}
+
+// Somebody hidden who dialled us, to ask something perhaps: no member, and the link stays.
+std::optional<cnode::peer> introductions::hidden(const std::string& half) const {
+  for (const auto& peer : around_.node()->peers()) {
+    if (!peer.visible && peer.direction == cnode::direction::incoming && peer.name.alive() == half)
+      return peer;
+  }
+  return std::nullopt;
 }
 
 // A node we are linked to that is registered alike.
@@ -278,7 +296,16 @@ bool introductions::stray(const patterns& without, const place& at, const start&
   return each.name && each.name->kind() == name_kind::short_name && without.contains(at.where.pattern);
 }
 
-void introductions::learn(place& one, const std::string& alive, const cnode::peer& peer) {
+bool introductions::linked_at(const node_name& of) const {
+  return std::ranges::any_of(places_, [&](const auto& listed) {
+    return listed.second->where.name == of &&
+           std::ranges::any_of(listed.second->found, [&](const auto& each) {
+             return each.second.name && around_.node()->linked(*each.second.name);
+           });
+  });
+}
+
+void introductions::learn(place& one, const std::string& alive, const cnode::peer& peer, whose link) {
   auto& each = one.found[alive];
   const auto& name = peer.name;
   const bool meant =
@@ -290,7 +317,8 @@ void introductions::learn(place& one, const std::string& alive, const cnode::pee
         !peer.visible ? name.text() + " is a hidden node: no member"
         : !meant ? fmt::format("{} answers there, which {} does not take", name.text(), one.where.pattern)
                  : name.text() + " is ignored";
-    around_.node()->hang_up(name);
+    // A link that was there before it was asked for serves somebody: a shell that calls, or a member.
+    if (link == whose::asked_for) around_.node()->hang_up(name);
     around_.changed();
     return;
   }
@@ -316,6 +344,10 @@ void introductions::learn(place& one, const std::string& alive, const cnode::pee
 
 void introductions::failed(place& one, const std::string& alive, const cnode::failure& failure) {
   auto& each = one.found[alive];
+  if (without_a_descriptor(failure.code)) {
+    each.due = steady_clock::now() + pause_after(1);
+    return;
+  }
   const bool news = each.why != reason_of(failure);
   each.why = reason_of(failure);
   each.detail = failure.detail;
@@ -379,7 +411,8 @@ std::vector<std::pair<membership::unnamed_node, introductions::place_pointer>> i
   std::vector<std::pair<membership::unnamed_node, place_pointer>> all;
   const auto without = without_short_names();
   const bool nobody = named().empty();
-  for (const auto& [at, one] : places_) {
+  for (const auto& listed : places_) {
+    const auto& one = listed.second;
     const auto& host = one->where.host;
     const auto add = [&](const std::string& half, reason why, std::string detail, bool there) {
       auto shown = half.empty() ? host : fmt::format("{} ({})", host, half);

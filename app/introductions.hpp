@@ -12,7 +12,7 @@
 //   - it is not registered any more, nor linked, and it passed by only (it was there for less than
 //     `passes_by_within`, once) or said that it was stopping.
 // A node that is dialled under a name and calls itself otherwise is asked again. Short names beside as many
-// long ones are no members: those are helpers of the others, such as the `epmd-starter-N` of RabbitMQ.
+// long ones are no members: those serve the others, such as the `epmd-starter-N` of RabbitMQ.
 // Everything is asked beside the rounds: a dark address delays itself only.
 #pragma once
 
@@ -58,6 +58,9 @@ class introductions {
   bool mismatch(const std::shared_ptr<void>& owner, const node_name& name);
   // Something changed on our side, a cookie perhaps: the pauses of those that told no name are over.
   void try_again();
+  // Whether there is a link to a node whose name was learned at the place that a source lists under this
+  // name.
+  bool linked_at(const node_name& place) const;
   // Every place was looked at once.
   bool settled() const;
   // Puts into the report of a source that gives places the names that are known, and the places without one.
@@ -109,7 +112,9 @@ class introductions {
   asio::awaitable<void> ask(place_pointer, std::string alive);
   std::optional<cnode::peer> twin(const std::string& alive, std::optional<std::uint16_t> port) const;
   bool placed(const node_name&) const;
-  void learn(place&, const std::string& alive, const cnode::peer&);
+  enum class whose { theirs, asked_for };  // a link: it was there before, or was made to hear the name
+  void learn(place&, const std::string& alive, const cnode::peer&, whose);
+  std::optional<cnode::peer> hidden(const std::string& half) const;
   void failed(place&, const std::string& alive, const cnode::failure&);
   std::map<node_name, place_pointer> named() const;
   std::vector<std::pair<membership::unnamed_node, place_pointer>> unnamed() const;

@@ -141,22 +141,23 @@ void reporter::of_member(log_level level, const node_name& member, const std::st
 }
 
 // What changes all the time does not fill the log.
-void reporter::limited(const std::string& subject, log_level level, const std::string& text,
+bool reporter::limited(const std::string& subject, log_level level, const std::string& text,
                        const std::vector<log::field>& fields) {
   const auto verdict = line_limit_.ask(subject, std::chrono::steady_clock::now());
-  if (verdict == line_limit::verdict::leave_out) return;
+  if (verdict == line_limit::verdict::leave_out) return false;
   log_.line(level, text, fields);
   if (verdict == line_limit::verdict::write_and_say_so) {
     log_.warning(
         fmt::format("{}: it changes all the time, and nothing more is written of it for a minute", subject));
   }
+  return true;
 }
 
 void reporter::changed(const membership::snapshot& before, const membership::snapshot& after,
                        const std::vector<membership::event>& events) {
   new_reasons(before, after, events);
   lasting(after);
-  conditions(before, after);
+  conditions(after);
   planned(before, after);
 }
 
@@ -240,19 +241,21 @@ void reporter::planned(const membership::snapshot& before, const membership::sna
   }
 }
 
-// Conditions that no event of a member tells: once when they begin, once when they end.
-void reporter::conditions(const membership::snapshot& before, const membership::snapshot& after) {
+// Conditions that no event of a member tells: once when they begin, once when they end. What could not be
+// written for a while is written then, so that the last line is true.
+void reporter::conditions(const membership::snapshot& after) {
   using membership::condition;
   for (const auto name : {condition::links_missing, condition::netsplit, condition::possible_split,
                           condition::config_drift, condition::unlisted_nodes}) {
-    const auto was = std::ranges::find(before.conditions, name, &membership::raised_condition::name);
     const auto is = std::ranges::find(after.conditions, name, &membership::raised_condition::name);
-    const bool held = was != before.conditions.end(), holds = is != after.conditions.end();
+    const bool held = raised_.contains(name), holds = is != after.conditions.end();
     const std::string label(to_string(name));
     // It lies in the members' own configuration, and seems over whenever one of them is away: said once.
     if (name == condition::config_drift && (!holds || std::exchange(drift_told_, true))) continue;
-    if (holds && !held) limited(label, log_level::warning, is->text, {{"condition", label}});
-    if (held && !holds) limited(label, log_level::info, std::string(is_over(name)), {{"condition", label}});
+    if (holds && !held && limited(label, log_level::warning, is->text, {{"condition", label}}))
+      raised_.insert(name);
+    if (held && !holds && limited(label, log_level::info, std::string(is_over(name)), {{"condition", label}}))
+      raised_.erase(name);
   }
 }
 
@@ -279,12 +282,14 @@ void reporter::dialled_us(const std::optional<node_name>& peer, const boost::asi
     return;
   }
   if (strangers_.size() >= max_remembered_strangers) strangers_.clear();
-  if (!strangers_.emplace(from, code.value()).second) return;
-  limited("nodes that dialled us and were turned away", log_level::warning,
-          "a node that dialled us was turned away",
-          {{"from", from},
-           {"node", peer ? peer->text() : std::string("unknown")},
-           {"why", detail.empty() ? code.message() : detail}});
+  const auto [seen, first] = strangers_.emplace(from, code.value());
+  if (!first) return;
+  const bool told = limited("nodes that dialled us and were turned away", log_level::warning,
+                            "a node that dialled us was turned away",
+                            {{"from", from},
+                             {"node", peer ? peer->text() : std::string("unknown")},
+                             {"why", detail.empty() ? code.message() : detail}});
+  if (!told) strangers_.erase(seen);  // told when there is room for it
 }
 
 }  // namespace rollcall::app

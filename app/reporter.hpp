@@ -37,17 +37,18 @@ class reporter {
   void tell_reason(const std::vector<const membership::member*>&);
   void lasting(const membership::snapshot&);
   void planned(const membership::snapshot& before, const membership::snapshot& after);
-  void conditions(const membership::snapshot& before, const membership::snapshot& after);
+  void conditions(const membership::snapshot&);
 
   void of_member(log_level, const node_name& member, const std::string& text, const std::vector<log::field>&);
 
-  // `subject`: what is written of too often, as people read it.
-  void limited(const std::string& subject, log_level, const std::string& text,
+  // `subject`: what is written of too often, as people read it. False: it was not written.
+  bool limited(const std::string& subject, log_level, const std::string& text,
                const std::vector<log::field>&);
 
   log& log_;
   line_limit line_limit_;
   bool drift_told_ = false;
+  std::set<membership::condition> raised_;  // by the last line about each
   std::set<node_name> waited_for_;  // not there yet, told as information, and as a warning once that lasts
   std::set<std::pair<std::string, int>> strangers_;
 };

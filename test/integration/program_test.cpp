@@ -130,6 +130,22 @@ TEST(Program, DoctorFindsNothingWrongWithARunningRollcall) {
   EXPECT_THAT(check.output, testing::Not(HasSubstr("rollcall@127.0.0.1")));
 }
 
+// A shell is registered, too: it is asked for its name once, and what it subscribed to or calls goes on.
+TEST(Program, AHiddenNodeThatCallsKeepsItsLink) {
+  loopback cluster({"a"});
+  const auto rollcall = local_rollcall(cluster);
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(1); }, 60s, "one is there"));
+  cluster.add({.name = "shell@127.0.0.1", .hidden = true});
+  auto& shell = cluster.node(1);
+  shell.eval("net_kernel:monitor_nodes(true, [{node_type, all}])");
+  ASSERT_EQ(shell.eval("net_kernel:connect_node('rollcall@127.0.0.1')"), "true");
+  const auto rounds = [&] { return rollcall.metric("rollcall_round_duration_seconds_count").value_or(0); };
+  const auto now = rounds();
+  ASSERT_TRUE(eventually([&] { return rounds() >= now + 6; }, 60s, "six rounds"));
+  EXPECT_EQ(shell.eval("receive {nodedown, N, _} -> N after 0 -> none end"), "none");
+  EXPECT_TRUE(rollcall.whole(1));
+}
+
 TEST(Program, DoctorKnowsTwoNamesOfOneNode) {
   loopback cluster({"a"});
   temporary_directory files;

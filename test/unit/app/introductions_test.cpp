@@ -168,6 +168,16 @@ TEST_F(Introductions, APlaceWithAPortAndAHalfNameIsOneNodeWhateverThePort) {
   EXPECT_THAT(names(), IsEmpty());
 }
 
+// Which is what keeps a cache that repeats "no such name" from taking its members away.
+TEST_F(Introductions, APlaceIsLinkedWhileANodeWhoseNameWasLearnedThereIs) {
+  const auto place = discovery::place_name("127.0.0.1").value();
+  start("a@127.0.0.1");
+  EXPECT_FALSE(asked.linked_at(place));
+  ASSERT_TRUE(eventually([&] { return names().size() == 1; }));
+  EXPECT_TRUE(asked.linked_at(place));
+  EXPECT_FALSE(asked.linked_at(discovery::place_name("127.0.0.2").value()));
+}
+
 TEST_F(Introductions, AShortNameBesideALongOneIsNoMemberAndSaysHowItWouldBe) {
   start("app@app-0.test");
   ASSERT_TRUE(eventually([&] { return names().size() == 1; }));
