@@ -6,7 +6,7 @@
 
 namespace rollcall::simulation {
 
-inline constexpr std::uint64_t fixed_histories = 6'000;  // seeds 1, 2, ...
+inline constexpr std::uint64_t fixed_histories = 10'000;  // seeds 1, 2, ...
 
 // Those of `list` in turn; `only`: this one, with its diary. `small`: those that are quick under a sanitizer.
 bool play_named(const std::vector<named_history>& list, const char* only, bool small);

@@ -21,6 +21,7 @@ void shell::add(place i, const std::string& text) {
 
 void shell::start() {
   ++life_;
+  started_ = time_.now();
   cluster_ = std::make_unique<cluster>(settings_);
   later(milliseconds(1), [this] { discover(); });
   wake_ = time_.now();

@@ -47,6 +47,7 @@ class shell {
   void restart(bool with_its_state);
   void stop();  // killed
   bool running() const noexcept { return cluster_ != nullptr; }
+  milliseconds started() const noexcept { return started_; }
 
   // One step, when there are facts or it is time; the result of it, else nullptr.
   const membership::step_result* step_if_due();
@@ -113,6 +114,7 @@ class shell {
   std::unique_ptr<membership::cluster> cluster_;
   membership::step_result result_;
   unsigned life_ = 0;
+  milliseconds started_{0};
   milliseconds wake_{0}, rests_until_{0}, last_good_{0};
   std::vector<membership::any_fact> facts_;
   std::vector<node_name> names_;
