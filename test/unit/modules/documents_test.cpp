@@ -3,25 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "test/unit/modules/sources.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path root = ROLLCALL_SOURCE_DIR;
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+using rollcall::test::root;
+using rollcall::test::text_of;
 
 std::vector<fs::path> documents() {
   std::vector<fs::path> all;

@@ -2,25 +2,20 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "test/unit/modules/sources.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path root = ROLLCALL_SOURCE_DIR;
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+using rollcall::test::root;
+using rollcall::test::text_of;
 
 // Words that readers stumble over, each with what is said instead.
 const std::vector<std::pair<std::regex, std::string>>& odd_words() {
