@@ -156,9 +156,42 @@ bool reporter::limited(const std::string& subject, log_level level, const std::s
 void reporter::changed(const membership::snapshot& before, const membership::snapshot& after,
                        const std::vector<membership::event>& events) {
   new_reasons(before, after, events);
+  without_names(before, after);
   lasting(after);
   conditions(after);
   planned(before, after);
+}
+
+// Addresses and local names that have not told who they are: what keeps them is said once, under the address;
+// of many at once in one line.
+void reporter::without_names(const membership::snapshot& before, const membership::snapshot& after) {
+  std::map<membership::reason, std::vector<const membership::unnamed_node*>> alike;
+  for (const auto& source : after.sources) {
+    const auto old = std::ranges::find(before.sources, source.source, &membership::source_report::source);
+    for (const auto& each : source.unnamed) {
+      const auto same = [&](const membership::unnamed_node& known) {
+        return known.address == each.address && known.why == each.why;
+      };
+      const bool told = old != before.sources.end() && std::ranges::any_of(old->unnamed, same);
+      if (!told && each.why != membership::reason::none) alike[each.why].push_back(&each);
+    }
+  }
+  for (const auto& [reason, places] : alike) {
+    const bool acts = reason == membership::reason::cookie || reason == membership::reason::incompatible;
+    const auto level = acts ? log_level::warning : log_level::info;
+    const std::string why(to_string(reason));
+    const auto said = [&](const membership::unnamed_node& each) {
+      return each.address + ": " + (each.detail.empty() ? why : each.detail);
+    };
+    if (places.size() >= many) {
+      limited("addresses without a name", level,
+              fmt::format("{} addresses tell no name ({}); the first: {}", places.size(), why,
+                          said(*places.front())),
+              {{"count", std::to_string(places.size())}, {"reason", why}});
+      continue;
+    }
+    for (const auto* each : places) limited(each->address, level, said(*each), {{"reason", why}});
+  }
 }
 
 // A member that is not up for another reason than before, without a change of state: no event tells.

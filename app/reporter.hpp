@@ -35,6 +35,7 @@ class reporter {
   void new_reasons(const membership::snapshot& before, const membership::snapshot& after,
                    const std::vector<membership::event>&);
   void tell_reason(const std::vector<const membership::member*>&);
+  void without_names(const membership::snapshot& before, const membership::snapshot& after);
   void lasting(const membership::snapshot&);
   void planned(const membership::snapshot& before, const membership::snapshot& after);
   void conditions(const membership::snapshot&);

@@ -158,6 +158,16 @@ TEST_F(Reporter, WhatChangesAllTheTimeDoesNotFillTheLog) {
             4);
 }
 
+TEST_F(Reporter, AnAddressThatTellsNoNameIsSaidWithWhatKeepsItOnce) {
+  membership::snapshot before, after;
+  before.sources.push_back({.source = "local", .detail = {}, .last_success = {}, .nodes = {}});
+  after.sources = before.sources;
+  after.sources[0].unnamed.push_back(
+      {"localhost", "localhost (bad)", reason::cookie, "it refused our cookie", true});
+  for (int i = 0; i < 3; ++i) reporter_.changed(std::exchange(before, after), after, {});
+  EXPECT_THAT(lines(), ElementsAre("warning localhost (bad): it refused our cookie reason=cookie"));
+}
+
 TEST_F(Reporter, ANameIsSaidOnce) {
   reporter_.happened({of(event_type::member_suspect, "a", reason::closed,
                          "a@h.example is suspect: closed (a@h.example closed the connection)")});
