@@ -58,6 +58,16 @@ void write_health(exposition& out, const snapshot& of) {
   out.write(std::move(detail));
 }
 
+// Nodes that are there and whose names are not known yet: they count as expected, so what keeps them is told.
+template <class Visitor>
+void each_without_a_name(const snapshot& of, Visitor&& visit) {
+  for (const auto& source : of.sources) {
+    for (const auto& one : source.unnamed) {
+      if (one.there && one.why != reason::none) visit(one);
+    }
+  }
+}
+
 void write_totals(exposition& out, const snapshot& of) {
   out.gauge("erlang_cluster_listed_members", "Nodes that the last good answers of discovery hold.",
             number(of.listed));
@@ -71,6 +81,8 @@ void write_totals(exposition& out, const snapshot& of) {
     ++in_state[static_cast<std::size_t>(one.state)];
     if (belongs(one) && one.state != member_state::up) ++with_reason[static_cast<std::size_t>(one.why)];
   }
+  each_without_a_name(
+      of, [&](const membership::unnamed_node& one) { ++with_reason[static_cast<std::size_t>(one.why)]; });
   auto states = family::gauge("erlang_cluster_members", "Members in each state.");
   for (int index = 0; index < membership::member_state_count; ++index) {
     states.add({{"state", to_string(static_cast<member_state>(index))}}, number(in_state[index]));
@@ -88,7 +100,7 @@ void write_totals(exposition& out, const snapshot& of) {
             number(of.unlisted.size()));
 }
 
-void write_member_states(exposition& out, const members& shown) {
+void write_member_states(exposition& out, const snapshot& of, const members& shown) {
   auto states =
       family::gauge("erlang_cluster_member_state", "1 for the state the member is in, 0 for others.");
   states.expect(shown.size() * membership::member_state_count);
@@ -125,6 +137,9 @@ void write_member_states(exposition& out, const members& shown) {
       info.add(labels, 1);
     }
   }
+  each_without_a_name(of, [&](const membership::unnamed_node& one) {
+    problem.add({{"member", one.address}, {"reason", to_string(one.why)}}, 1);
+  });
   out.write(std::move(states));
   out.write(std::move(problem));
   out.write(std::move(info));
@@ -296,7 +311,7 @@ void write_cluster(exposition& out, const snapshot& of, std::chrono::millisecond
   }
   write_health(out, of);
   write_totals(out, of);
-  write_member_states(out, shown);
+  write_member_states(out, of, shown);
   write_member_views(out, shown);
   write_member_counters(out, shown);
   write_links(out, of, max_link_series);

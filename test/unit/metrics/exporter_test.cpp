@@ -88,6 +88,20 @@ TEST(Exporter, SaysWhereAMemberRunsWhenItIsKnown) {
       << text;
 }
 
+TEST(Exporter, SaysWhatKeepsANodeWhoseNameIsNotKnown) {
+  membership::snapshot s;
+  auto& source = s.sources.emplace_back();
+  source.source = "local";
+  source.unnamed.push_back({"localhost", "localhost (bad)", membership::reason::cookie, "", true});
+  source.unnamed.push_back({"10.0.0.9", "10.0.0.9", membership::reason::timeout, "", false});
+  const auto text = exporter({.version = "1", .sources = {}}).render(s);
+  const auto says = [&](const char* line) { return text.find(line) != std::string::npos; };
+  EXPECT_TRUE(says("erlang_cluster_member_problem{member=\"localhost (bad)\",reason=\"cookie\"} 1\n"))
+      << text;
+  EXPECT_TRUE(says("erlang_cluster_members_by_problem{reason=\"cookie\"} 1\n")) << text;
+  EXPECT_FALSE(says("10.0.0.9")) << "nobody may be there";
+}
+
 TEST(Exporter, WritesProcessFamiliesFromProc) {
   const auto text = exporter(small()).render(snapshot{});
   for (const std::string_view family :
