@@ -116,10 +116,15 @@ asio::awaitable<bool> config_map::fetch() {
   co_return true;
 }
 
-std::optional<remembered_state> config_map::contents() {
+std::string config_map::held() const {
   const auto* data = discovery::member_of(object_, "data");
-  if (data == nullptr) return {};
-  const auto text = discovery::text_of(*data, key);
+  return data == nullptr ? std::string() : std::string(discovery::text_of(*data, key));
+}
+
+// What cannot be read is kept beside what is written next, as it stands now: a newer version that is rolled
+// back writes on until its pod ends.
+std::optional<remembered_state> config_map::contents() {
+  const auto text = held();
   if (text.empty()) return {};
   auto problem = discovery::beyond(text, record_bounds);
   if (problem.empty()) {
@@ -129,12 +134,16 @@ std::optional<remembered_state> config_map::contents() {
       problem = wrong.what();
     }
   }
-  const bool fits = text.size() <= max_aside;
-  if (fits) aside_ = text;
-  log_.warning(fmt::format(
-      "what the ConfigMap {} holds is no record of incidents that this program can read, and will be {}: {}",
-      name_, fits ? fmt::format("set aside in it, as {}", aside_key) : "replaced", problem));
+  set_aside(text, "is no record of incidents that this program can read", problem);
   return {};
+}
+
+void config_map::set_aside(const std::string& text, const char* what, const std::string& problem) {
+  const bool fits = text.size() <= max_aside, told = !aside_.empty();
+  if (fits) aside_ = text;
+  if (told) return;
+  log_.warning(fmt::format("what the ConfigMap {} holds {}, and will be {}: {}", name_, what,
+                           fits ? fmt::format("set aside in it, as {}", aside_key) : "replaced", problem));
 }
 
 asio::awaitable<std::optional<remembered_state>> config_map::read() {
@@ -145,7 +154,10 @@ asio::awaitable<std::optional<remembered_state>> config_map::read() {
     if (const auto one = weak.lock(); one && !code) one->client_.hang_up();
   });
   for (milliseconds pause{500}; !stopped_; pause *= 2) {
-    if (co_await fetch()) co_return contents();
+    if (co_await fetch()) {
+      known_ = true;
+      co_return contents();
+    }
     if (std::chrono::steady_clock::now() + pause >= end) break;
     co_await sleep(pause);
   }
@@ -183,7 +195,12 @@ asio::awaitable<void> config_map::run() {
 asio::awaitable<bool> config_map::put() {
   const auto state = *wanted_;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    if (object_.is_null() && !co_await fetch()) co_return false;
+    if (object_.is_null()) {
+      if (!co_await fetch()) co_return false;
+      const auto found = contents();
+      if (!std::exchange(known_, true) && found)
+        set_aside(held(), "was not read at the start", "the API server did not answer in time");
+    }
     auto object = object_;
     auto& data = object.get_object()["data"];
     if (!data.is_object()) data = json::object{};

@@ -23,7 +23,8 @@ class config_map : public std::enable_shared_from_this<config_map> {
  public:
   static constexpr std::size_t max_text = 512U << 10;  // of what it holds; a ConfigMap takes 1 MiB
   static constexpr const char* key = "incidents.json";
-  // What stood there and could not be read, perhaps of a newer version: kept beside it, where it fits.
+  // What stood there and could not be read, perhaps of a newer version, or was not: kept beside it, where it
+  // fits.
   static constexpr const char* aside_key = "incidents.json.set-aside";
   static constexpr std::size_t max_aside = 384U << 10;
   static constexpr milliseconds read_limit{10'000}, write_pause{5'000}, longest_pause{60'000};
@@ -47,6 +48,8 @@ class config_map : public std::enable_shared_from_this<config_map> {
   asio::awaitable<void> sleep(milliseconds);
   bool failed(const std::string& what, const discovery::api_result<discovery::api_reply>&);
   std::optional<remembered_state> contents();
+  std::string held() const;
+  void set_aside(const std::string& text, const char* what, const std::string& problem);
   std::string target() const;
 
   asio::io_context& io_;
@@ -59,6 +62,7 @@ class config_map : public std::enable_shared_from_this<config_map> {
   boost::json::value object_;  // as it was read or written last; null: never
   std::optional<remembered_state> wanted_;
   std::string problem_;
+  bool known_ = false;  // what an earlier pod wrote was looked at
   bool running_ = false, stopped_ = false, hurry_ = false;
 };
 

@@ -179,6 +179,35 @@ TEST_F(ConfigMap, WhatItHoldsThatCannotBeReadIsSetAsideAndSaidSo) {
   EXPECT_EQ(from_json(object.at("data").at(config_map::key).as_string()).incidents.size(), 1U);
 }
 
+// While both versions run, the newer one writes on; what it wrote last is what is set aside.
+TEST_F(ConfigMap, WhatIsSetAsideHasTheLastThatTheNewerVersionWrote) {
+  object.as_object()["data"] = json::object{{config_map::key, R"({"format": 2, "incidents": 1})"}};
+  EXPECT_EQ(read(), std::nullopt);
+  const std::string last = R"({"format": 2, "incidents": 2})";
+  object.at("data").as_object()[config_map::key] = last;
+  object.at("metadata").as_object()["resourceVersion"] = std::to_string(version = 9);
+  one->write(with_incidents(1));
+  until([&] { return version == 10; });
+  EXPECT_EQ(object.at("data").at(config_map::aside_key).as_string(), last);
+  EXPECT_EQ(from_json(kept()).incidents.size(), 1U);
+  // What it wrote itself is not what it sets aside.
+  object.at("metadata").as_object()["resourceVersion"] = std::to_string(version = 11);
+  one->write(with_incidents(2));
+  until([&] { return version == 12; });
+  EXPECT_EQ(object.at("data").at(config_map::aside_key).as_string(), last);
+}
+
+// The API server was away while it started: the incidents of before are not replaced by its first one.
+TEST_F(ConfigMap, WhatWasNotReadAtTheStartIsSetAside) {
+  const auto before = to_json(with_incidents(3));
+  object.as_object()["data"] = json::object{{config_map::key, before}};
+  one->write(with_incidents(1));
+  until([&] { return version == 8; });
+  EXPECT_EQ(object.at("data").at(config_map::aside_key).as_string(), before);
+  EXPECT_EQ(from_json(kept()).incidents.size(), 1U);
+  EXPECT_THAT(text, HasSubstr("was not read at the start, and will be set aside in it"));
+}
+
 TEST_F(ConfigMap, WhatIsNoRecordAndTooLargeToBeKeptIsReplaced) {
   object.as_object()["data"] = json::object{{config_map::key, std::string(config_map::max_aside + 1, 'x')}};
   EXPECT_EQ(read(), std::nullopt);
