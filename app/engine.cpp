@@ -71,7 +71,7 @@ engine::implementation::implementation(asio::io_context& io, const configuration
                   .port_mapper_port = port_mapper_port_}),
       reporter_(l),
       introductions_(
-          io, c,
+          io, c, l,
           {.node = own_node(),
            .resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
            .stopping = [this] { return stopping_ || standing_by_; },
@@ -88,15 +88,16 @@ engine::implementation::implementation(asio::io_context& io, const configuration
                },
            .changed = [this] { review_soon(); },
            .port_mapper_port = port_mapper_port_}),
-      lookouts_(io, {.resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
-                     .target_for = [this](const node_name& n) { return target_for(n); },
-                     .shows_up =
-                         [this](const node_name& n) {
-                           log_.debug("it may be another run: dialled now", {{"node", n.text()}});
-                           tell(fact::shows_up{n});
-                         },
-                     .stopping = [this] { return stopping_; },
-                     .port_mapper_port = port_mapper_port_}),
+      lookouts_(io, l,
+                {.resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
+                 .target_for = [this](const node_name& n) { return target_for(n); },
+                 .shows_up =
+                     [this](const node_name& n) {
+                       log_.debug("it may be another run: dialled now", {{"node", n.text()}});
+                       tell(fact::shows_up{n});
+                     },
+                 .stopping = [this] { return stopping_; },
+                 .port_mapper_port = port_mapper_port_}),
       subscriptions_(io, own_node(), counted_call()),
       others_(
           io, c, l,

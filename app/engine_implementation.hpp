@@ -36,6 +36,7 @@
 #include "app/reporter.hpp"
 #include "app/subscriptions.hpp"
 #include "app/succession.hpp"
+#include "app/tasks.hpp"
 #include "cnode/flags.hpp"
 #include "cnode/port_mapper.hpp"
 #include "discovery/api_resolve.hpp"
@@ -87,14 +88,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void spawn(std::string_view what, Task task) {
     asio::co_spawn(io_, std::move(task),
                    [self = shared_from_this(), what](const std::exception_ptr& failure) {
-                     if (!failure) return;
-                     try {
-                       std::rethrow_exception(failure);
-                     } catch (const std::exception& e) {
-                       // A broken invariant of ours: told with all that is known; the other tasks go on.
-                       self->log_.error("a task ended unexpectedly; please report this",
-                                        {{"task", std::string(what)}, {"error", e.what()}});
-                     }
+                     task_ended(self->log_, what, failure);
                    });
   }
 

@@ -9,6 +9,7 @@
 #include "app/descriptors.hpp"
 #include "app/network.hpp"
 #include "app/reason.hpp"
+#include "app/tasks.hpp"
 #include "cnode/mistakes.hpp"
 #include "cnode/port_mapper.hpp"
 
@@ -33,8 +34,8 @@ asio::ip::address plain(const asio::ip::address& at) {
 
 }  // namespace
 
-introductions::introductions(asio::io_context& io, const configuration& c, surroundings around)
-    : io_(io), configuration_(c), around_(std::move(around)) {}
+introductions::introductions(asio::io_context& io, const configuration& c, log& l, surroundings around)
+    : io_(io), configuration_(c), log_(l), around_(std::move(around)) {}
 
 introductions::key introductions::key_of(const discovery::entry& place) {
   // A name of this machine's port mapper is the same place at whatever port it listens now.
@@ -86,7 +87,8 @@ void introductions::look(const std::shared_ptr<void>& owner, std::vector<discove
 void introductions::spawn(const std::shared_ptr<void>& owner, const place_pointer& one) {
   if (one->looking || steady_clock::now() < one->due) return;
   one->looking = true;
-  asio::co_spawn(io_, look_at(owner, one), [this, owner, one](std::exception_ptr) {
+  asio::co_spawn(io_, look_at(owner, one), [this, owner, one](const std::exception_ptr& failure) {
+    task_ended(log_, "look for names", failure);
     one->looking = false;
     looked_at(*one);
   });
@@ -107,7 +109,8 @@ asio::awaitable<void> introductions::look_at(std::shared_ptr<void> owner, place_
   // At once: a frozen one holds up nobody.
   for (const auto& alive : due) {
     if (!one->asking.insert(alive).second) continue;
-    asio::co_spawn(io_, ask(one, alive), [this, owner, one, alive](std::exception_ptr) {
+    asio::co_spawn(io_, ask(one, alive), [this, owner, one, alive](const std::exception_ptr& failure) {
+      task_ended(log_, "ask for a name", failure);
       one->asking.erase(alive);
       looked_at(*one);
     });

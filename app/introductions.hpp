@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "app/configuration.hpp"
+#include "app/log.hpp"
 #include "app/probes.hpp"
 #include "cnode/epmd.hpp"
 #include "discovery/roster.hpp"
@@ -46,7 +47,7 @@ class introductions {
     std::function<void()> changed;  // names() gives another answer
     std::uint16_t port_mapper_port;
   };
-  introductions(asio::io_context&, const configuration&, surroundings);
+  introductions(asio::io_context&, const configuration&, log&, surroundings);
   // Longer than a command line's node lives, shorter than a start of an application that then crashes.
   static constexpr std::chrono::seconds passes_by_within{30};
 
@@ -125,6 +126,7 @@ class introductions {
 
   asio::io_context& io_;
   const configuration& configuration_;
+  log& log_;
   surroundings around_;
   std::map<key, place_pointer> places_;
   bool started_ = false, begun_ = false;  // places were listed; those of then were looked at

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "app/probes.hpp"
+#include "app/tasks.hpp"
 #include "cnode/error.hpp"
 #include "cnode/port_mapper.hpp"
 #include "cnode/timed_socket.hpp"
@@ -43,7 +44,10 @@ void lookouts::look(const std::shared_ptr<void>& owner, const membership::snapsh
     if (m.why != membership::reason::cookie) one->refused = false;
     if (one->looking) continue;
     one->looking = true;
-    asio::co_spawn(io_, look_for(owner, m.name), [owner, one](std::exception_ptr) { one->looking = false; });
+    asio::co_spawn(io_, look_for(owner, m.name), [this, owner, one](const std::exception_ptr& failure) {
+      task_ended(log_, "look out for a node", failure);
+      one->looking = false;
+    });
   }
   std::erase_if(known_, [&](const auto& each) { return !listed.contains(each.first); });
 }
@@ -64,8 +68,10 @@ void lookouts::refused(const std::shared_ptr<void>& owner, const node_name& name
   one->away = false;
   one->port.reset();
   if (std::exchange(one->looking, true)) return;
-  asio::co_spawn(io_, look_for(owner, name),
-                 [owner, held = one](std::exception_ptr) { held->looking = false; });
+  asio::co_spawn(io_, look_for(owner, name), [this, owner, held = one](const std::exception_ptr& failure) {
+    task_ended(log_, "look out for a node", failure);
+    held->looking = false;
+  });
 }
 
 asio::awaitable<void> lookouts::look_for(std::shared_ptr<void> /*owner*/, node_name name) {

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "app/log.hpp"
 #include "cnode/node.hpp"
 #include "membership/snapshot.hpp"
 
@@ -29,7 +30,8 @@ class lookouts {
     std::function<bool()> stopping;
     std::uint16_t port_mapper_port;
   };
-  lookouts(asio::io_context& io, surroundings around) : io_(io), around_(std::move(around)) {}
+  lookouts(asio::io_context& io, log& l, surroundings around)
+      : io_(io), log_(l), around_(std::move(around)) {}
 
   // Looks for those that are listed and not linked; waits for nothing. `owner` keeps this object alive.
   void look(const std::shared_ptr<void>& owner, const membership::snapshot&);
@@ -50,6 +52,7 @@ class lookouts {
   asio::awaitable<bool> another_run(known&, const cnode::target&, asio::ip::address);
 
   asio::io_context& io_;
+  log& log_;
   surroundings around_;
   std::map<node_name, std::shared_ptr<known>> known_;
 };

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "app/settings.hpp"
+#include "app/tasks.hpp"
 
 namespace rollcall::app {
 
@@ -48,7 +49,10 @@ void other_rollcalls::look(const std::shared_ptr<void>& owner) {
   if (looking_ || now < due_ || around_.linked().empty()) return;
   due_ = now + std::max(around_.pause, configuration_.interval);
   looking_ = true;
-  asio::co_spawn(io_, look_now(owner), [this, owner](const std::exception_ptr&) { looking_ = false; });
+  asio::co_spawn(io_, look_now(owner), [this, owner](const std::exception_ptr& failure) {
+    task_ended(log_, "look for other rollcalls", failure);
+    looking_ = false;
+  });
 }
 
 // As erpc:call/5 on the member: it never starts another process at a peer that did not announce that it can
@@ -125,14 +129,19 @@ void other_rollcalls::met(const std::shared_ptr<void>& owner, std::map<node_name
                    {{"node", name.text()}});
     if (was != before.end() && was->second.creation == now.creation) continue;
     for (const auto& node : around_.orders_to_leave()) {
-      asio::co_spawn(io_, tell(owner, name, order::leave, node), [owner](const std::exception_ptr&) {});
+      asio::co_spawn(io_, tell(owner, name, order::leave, node),
+                     [this, owner](const std::exception_ptr& failure) {
+                       task_ended(log_, "pass an order on", failure);
+                     });
     }
   }
 }
 
 void other_rollcalls::pass_on(const std::shared_ptr<void>& owner, order what, const node_name& node) {
   for (const auto& [name, of] : others_) {
-    asio::co_spawn(io_, tell(owner, name, what, node), [owner](const std::exception_ptr&) {});
+    asio::co_spawn(io_, tell(owner, name, what, node), [this, owner](const std::exception_ptr& failure) {
+      task_ended(log_, "pass an order on", failure);
+    });
   }
 }
 

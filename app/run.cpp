@@ -15,6 +15,7 @@
 #include "app/descriptors.hpp"
 #include "app/engine.hpp"
 #include "app/service_manager.hpp"
+#include "app/tasks.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -73,7 +74,10 @@ struct service {
     co_await cluster.start();
     const auto at = web.endpoint();
     lines.info("metrics, API and page are served", {{"http", boost::lexical_cast<std::string>(at)}});
-    if (manager.listens()) asio::co_spawn(io, keep_manager_told(), [](std::exception_ptr) {});
+    if (manager.listens())
+      asio::co_spawn(io, keep_manager_told(), [this](const std::exception_ptr& failure) {
+        task_ended(lines, "keep systemd told", failure);
+      });
   }
 
   // That it comes from the loop itself is the point: one that hangs is restarted.

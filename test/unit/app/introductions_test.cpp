@@ -104,21 +104,43 @@ class Introductions : public ::testing::Test {
                    [](std::string) -> asio::awaitable<cnode::resolved> { co_return cnode::resolved{}; },
                    {}};
   std::set<std::string> leaving;
-  introductions asked{
-      io,
-      c,
-      {.node = [this] { return &node; },
-       .resolve = [](std::string) -> asio::awaitable<cnode::resolved> { co_return cnode::resolved{}; },
-       .stopping = [] { return false; },
-       .ignored = [](const node_name&) { return false; },
-       .leaving = [this](const node_name& n) { return leaving.contains(n.text()); },
-       .changed = [] {},
-       .port_mapper_port = mapper.port()}};
+  std::string told;
+  log lines{log_level::info, log_format::text,
+            [this](std::string_view line) { told += std::string(line) + '\n'; }};
+  introductions asked{io,
+                      c,
+                      lines,
+                      {.node = [this] { return &node; },
+                       .resolve = [](std::string) -> asio::awaitable<cnode::resolved> {
+                         throw std::logic_error("nothing is resolved here");
+                         co_return cnode::resolved{};
+                       },
+                       .stopping = [] { return false; },
+                       .ignored = [](const node_name&) { return false; },
+                       .leaving = [this](const node_name& n) { return leaving.contains(n.text()); },
+                       .changed = [] {},
+                       .port_mapper_port = mapper.port()}};
 };
 
 TEST_F(Introductions, ANodeThatDoesNotAnswerHoldsUpNobodyOfItsAddress) {
   const test::fake_node frozen("a@app-0.test", "chocolate", misbehaviour::silent);
   const test::registration registered(mapper.port(), "a", frozen.port());
+  start("b@app-0.test");
+  EXPECT_TRUE(eventually([&] { return names() == std::vector<std::string>{"b@app-0.test"}; }));
+}
+
+// A task that ends by an exception is told, and what it looked after does not wait for it.
+TEST_F(Introductions, ATaskThatFailsIsToldAndHoldsUpNothing) {
+  asked.look(nullptr, {{.name = discovery::place_name("app-0.test").value(),
+                        .host = "app-0.test",
+                        .address = {},
+                        .port = {},
+                        .pattern = "*"}});
+  EXPECT_TRUE(until([&] { return asked.settled(); }));
+  EXPECT_NE(told.find("a task ended unexpectedly; please report this task=\"look for names\" "
+                      "error=\"nothing is resolved here\""),
+            std::string::npos)
+      << told;
   start("b@app-0.test");
   EXPECT_TRUE(eventually([&] { return names() == std::vector<std::string>{"b@app-0.test"}; }));
 }

@@ -68,8 +68,10 @@ class Lookouts : public ::testing::Test {
   cnode::port_mapper mapper{io, mapper_port};
   std::vector<asio::ip::address> addresses;
   int shown = 0;
+  log lines{log_level::info, log_format::text, [](std::string_view) {}};
   lookouts lookout{
       io,
+      lines,
       {.resolve = [this](std::string) -> asio::awaitable<cnode::resolved> {
          co_return cnode::resolved{addresses, {}};
        },
