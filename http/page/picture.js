@@ -35,13 +35,16 @@ function drawPoint(group, {member, point}, view) {
   body.setAttribute('fill', fill);
   body.setAttribute('stroke', stroke);
   body.setAttribute('stroke-dasharray', member.state === 'joining' ? '3 2' : 'none');
-  const lone = point.dx === 0 && point.dy === 0;
-  text.setAttribute('x', lone ? 0 : point.right ? 13 : -13);
+  const lone = point.dx === 0 && point.dy === 0, right = point.right !== point.inwards;
+  text.setAttribute('x', lone ? 0 : right ? 13 : -13);
   text.setAttribute('y', lone ? 24 : 4);
-  text.setAttribute('text-anchor', lone ? 'middle' : point.right ? 'start' : 'end');
-  const label = view.short(member.node);
-  say(text, label.length > 26 ? label.slice(0, 12) + '\u2026' + label.slice(-12) : label);
+  text.setAttribute('text-anchor', lone ? 'middle' : right ? 'start' : 'end');
+  text.setAttribute('transform', point.turn === null ? '' : 'rotate(' + (point.turn + (point.right ? 0 : 180)).toFixed(1) + ')');
+  say(text, label(view.short(member.node)));
 }
+
+const label = name => name.length > 26 ? name.slice(0, 12) + '\u2026' + name.slice(-12) : name;
+const letter = 6.7; // the width of one, of the names' font
 
 function createPoint({member}, view) {
   const group = svg('g', {tabindex: 0, role: 'button'});
@@ -56,18 +59,39 @@ function createPoint({member}, view) {
   return group;
 }
 
+const indexOf = (picture, name) => picture.members.findIndex(m => m.node === name);
+const firstPair = (picture, first) => first ? [indexOf(picture, first.from), indexOf(picture, first.to)] : [];
+
 // From rim to rim: a line between groups does not run over their members.
-function between(from, to) {
+function rims(from, to) {
   const length = Math.hypot(to.x - from.x, to.y - from.y) || 1, dx = (to.x - from.x) / length, dy = (to.y - from.y) / length;
-  return line({x: from.x + dx * from.radius, y: from.y + dy * from.radius}, {x: to.x - dx * to.radius, y: to.y - dy * to.radius});
+  return [{x: from.x + dx * from.radius, y: from.y + dy * from.radius}, {x: to.x - dx * to.radius, y: to.y - dy * to.radius}];
 }
 
 const line = (from, to) => 'M' + from.x.toFixed(1) + ' ' + from.y.toFixed(1) + 'L' + to.x.toFixed(1) + ' ' + to.y.toFixed(1);
 
+const colourOf = group => group.number === null ? 'var(--soft)' : 'var(--group-' + group.number % 6 + ')';
+
+function nameOf(group) {
+  const members = counted(group.indices.length, 'member');
+  if (group.number === null) return members + ' in no partition';
+  return (group.mesh ? group.mesh + ': ' : '') + (group.alone ? members + ' together' : 'partition ' + group.number + ': ' + members);
+}
+
+// Above lines and points, which would hide them.
+function drawNames(layer, groups) {
+  keyed(layer, groups, g => g.key, () => svg('text', {class: 'group-name', 'text-anchor': 'middle'}), (text, g) => {
+    say(text, nameOf(g));
+    text.setAttribute('x', g.x);
+    text.setAttribute('y', g.open ? g.y - g.reach - 22 : g.y + 4);
+    text.setAttribute('fill', colourOf(g));
+  });
+}
+
 function drawGroups(layer, groups, redraw) {
   keyed(layer, groups, g => g.key, g => {
     const element = svg('g');
-    element.append(svg('circle', {class: 'group-shape'}), svg('text', {class: 'group-name', 'text-anchor': 'middle'}));
+    element.append(svg('circle', {class: 'group-shape'}));
     const toggle = () => {
       opened.has(g.key) ? opened.delete(g.key) : opened.add(g.key);
       redraw();
@@ -78,16 +102,9 @@ function drawGroups(layer, groups, redraw) {
     });
     return element;
   }, (element, g) => {
-    const [circle, text] = element.children;
-    const colour = g.number === null ? 'var(--soft)' : 'var(--group-' + g.number % 6 + ')';
+    const [circle] = element.children, colour = colourOf(g), name = nameOf(g);
     for (const [name, value] of Object.entries({cx: g.x, cy: g.y, r: g.radius, fill: g.number === null ? 'none' : colour,
       'fill-opacity': g.open ? 0.07 : 0.22, stroke: colour, 'stroke-dasharray': g.number === null ? '3 5' : 'none'})) circle.setAttribute(name, value);
-    const name = g.number === null ? counted(g.indices.length, 'member') + ' in no partition'
-      : (g.mesh ? g.mesh + ': ' : '') + (g.alone ? '' : 'partition ' + g.number + ': ') + counted(g.indices.length, 'member') + (g.alone ? ' together' : '');
-    say(text, name);
-    text.setAttribute('x', g.x);
-    text.setAttribute('y', g.open ? g.y - g.radius - 22 : g.y + 4);
-    text.setAttribute('fill', colour);
     if (g.folds) {
       for (const [key, value] of Object.entries({tabindex: 0, role: 'button', 'aria-expanded': String(g.open), 'aria-label': name})) element.setAttribute(key, value);
     } else {
@@ -97,12 +114,11 @@ function drawGroups(layer, groups, redraw) {
 }
 
 function drawLines(layer, picture, laid, first) {
-  const {single, bundles} = linesOf(picture, laid);
-  const isFirst = ({a, b}) => first && [picture.members[a].node, picture.members[b].node].sort().join() === [first.from, first.to].sort().join();
+  const {single, bundles} = linesOf(picture, laid, firstPair(picture, first));
   const items = single.map(pair => ({key: pair.a + '-' + pair.b, d: line(laid.points.get(pair.a), laid.points.get(pair.b)), state: pair.state,
-    title: picture.members[pair.a].node + ' and ' + picture.members[pair.b].node + ': ' + (states[pair.state] ?? pair.state), first: isFirst(pair)}));
+    title: picture.members[pair.a].node + ' and ' + picture.members[pair.b].node + ': ' + (states[pair.state] ?? pair.state), first: pair.first}));
   for (const bundle of bundles) {
-    items.push({key: bundle.from.key + bundle.to.key + bundle.state, d: between(bundle.from, bundle.to), state: bundle.state,
+    items.push({key: bundle.from.key + bundle.to.key + bundle.state, d: line(...rims(bundle.from, bundle.to)), state: bundle.state,
       title: counted(bundle.count, 'pair') + ': ' + (states[bundle.state] ?? bundle.state), first: false});
   }
   const connected = new Set(picture.pairs.map(([a, b]) => a + '-' + b));
@@ -124,11 +140,16 @@ function drawLines(layer, picture, laid, first) {
   });
 }
 
+// Where the pair that broke first is marked: between its points, or between the closed groups that hold them.
+function marked(picture, laid, first) {
+  const pair = firstPair(picture, first), points = pair.map(i => laid.points.get(i));
+  if (points.length === 2 && points[0] && points[1]) return [points];
+  const groups = pair.map(i => laid.groups.find(group => group.indices.includes(i)));
+  return groups.length === 2 && groups[0] && groups[1] && groups[0] !== groups[1] ? [rims(...groups)] : [];
+}
+
 function drawFirst(layer, picture, laid, first) {
-  const index = name => picture.members.findIndex(m => m.node === name);
-  const ends = first ? [laid.points.get(index(first.from)), laid.points.get(index(first.to))] : [];
-  const there = ends.length === 2 && ends[0] && ends[1];
-  keyed(layer, there ? [ends] : [], () => 'first', () => {
+  keyed(layer, marked(picture, laid, first), () => 'first', () => {
     const path = svg('path', {class: 'first-mark', d: 'M2-11-7 2H-1L-3 11 7-3H1z'});
     path.append(svg('title', {}, 'the pair that broke first'));
     return path;
@@ -170,17 +191,19 @@ export function legend() {
 // view: {short, matches(member), open(name), chosen}; first: the cause of an open netsplit, or null.
 export function showPicture(picture, first, view) {
   const root = at('picture');
-  if (root.children.length === 0) root.append(svg('g'), svg('g'), svg('g'), svg('g'));
-  const [groupLayer, lineLayer, pointLayer, firstLayer] = root.children;
-  const laid = layOut(picture, opened, root.parentElement.clientWidth || 900);
+  if (root.children.length === 0) root.append(svg('g'), svg('g'), svg('g'), svg('g'), svg('g'));
+  const [groupLayer, lineLayer, pointLayer, nameLayer, firstLayer] = root.children;
+  const widest = letter * Math.max(1, ...picture.members.map(member => label(view.short(member.node)).length));
+  const laid = layOut(picture, opened, root.parentElement.clientWidth || 900, widest);
   const count = laid.groups.reduce((sum, g) => sum + g.indices.length, 0);
   for (const group of laid.groups) group.folds = count > 60;
   root.setAttribute('viewBox', '0 0 ' + Math.ceil(laid.width) + ' ' + Math.ceil(laid.height));
-  root.style.height = Math.min(620, Math.ceil(laid.height)) + 'px';
+  root.style.height = Math.min(720, Math.ceil(laid.height)) + 'px';
   drawGroups(groupLayer, laid.groups, () => showPicture(picture, first, view));
   drawLines(lineLayer, picture, laid, first);
   const points = [...laid.points].map(([index, point]) => ({member: picture.members[index], point}));
   keyed(pointLayer, points, item => item.member.node, item => createPoint(item, view), (element, item) => drawPoint(element, item, view));
+  drawNames(nameLayer, laid.groups);
   drawFirst(firstLayer, picture, laid, first);
   say(at('picture-note'), count === 0 ? 'nobody yet' : count > 60 ? 'more than 60 members: groups, which open when chosen' : '');
   keyed(at('picture-words'), words(picture, laid, first, view.short), text => text, () => make('li'), (item, text) => say(item, text));

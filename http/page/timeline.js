@@ -43,11 +43,17 @@ function hours(track, from, length) {
   });
 }
 
+// Whether what is older than this Rollcall is there at all.
+function sinceWhen(history, now) {
+  const whole = history.since_at <= now - dayLength;
+  if (history.restored) return (whole ? 'all of it' : 'since ' + day(history.since_at)) + ', kept over restarts of Rollcall';
+  return whole ? 'all of it' : 'since ' + day(history.since_at) + ', when this Rollcall started';
+}
+
 // history: the answer of /api/v1/history. show(at): what to do with a chosen moment; chosen: the moment shown now, or null.
 export function showTimeline(history, chosen, show) {
   const now = Date.now(), from = Math.max(history.since_at, now - dayLength), length = Math.max(600000, now - from);
-  say(at('timeline-note'), (history.since_at > now - dayLength ? 'since ' + day(history.since_at) + ', when ' : 'all of it kept, since ') +
-    (history.since_at > now - dayLength ? (history.restored ? 'its record begins' : 'this Rollcall started') : day(history.since_at)));
+  say(at('timeline-note'), sinceWhen(history, now));
   const known = lanes.concat([{key: 'hours', text: '', types: []}]);
   keyed(at('timeline'), known, lane => lane.key, lane => {
     const row = make('div', null, 'lane');

@@ -86,6 +86,21 @@ test('very many pairs between two groups are one line with their number', () => 
   assert.deepEqual(bundles.map(b => b.count), [800]);
 });
 
+test('the pair that broke first has a line of its own among many', () => {
+  const {picture} = cluster({size: 60, groups: [range(0, 40), range(40, 60)]});
+  const {single} = linesOf(picture, layOut(picture, new Set(), 1200), [45, 1]);
+  assert.deepEqual(single, [{a: 1, b: 45, state: 'missing', first: true}]);
+});
+
+test('names of a crowded ring stand along its spokes, with room for the widest', () => {
+  const {picture} = cluster({size: 60});
+  const laid = layOut(picture, new Set(), 1200, 150), [group] = laid.groups;
+  assert.equal(new Set([...laid.points.values()].map(point => point.turn.toFixed(1) + point.inwards)).size, 60);
+  assert.ok(group.y - group.reach >= 22 && group.y + group.reach <= laid.height && group.x - group.across >= 0);
+  const {points} = layOut(cluster({size: 12}).picture, new Set(), 1200);
+  assert.ok([...points.values()].every(point => point.turn === null && !point.inwards));
+});
+
 test('everything together is less than 60 kB compressed', () => {
   const size = readdirSync(folder).map(name => gzipSync(readFileSync(folder + '/' + name)).length).reduce((a, b) => a + b);
   assert.ok(size < 60000, size + ' bytes');
@@ -155,8 +170,9 @@ test('releases that are kept apart stand side by side, each with its partitions'
 test('sixty members are points, three hundred are groups that open', async () => {
   await look(cluster({size: 60}));
   assert.equal(await page.locator('.member-point').count(), 60);
-  server.show(cluster({size: 300, groups: [range(0, 280), range(280, 300)]}), 'netsplit_opened');
+  server.show(cluster({size: 300, groups: [range(0, 280), range(280, 300)], cause: [1, 290]}), 'netsplit_opened');
   await until(() => document.querySelectorAll('.member-point').length === 0);
+  assert.equal(await page.locator('.first-mark').count(), 1, 'between the groups');
   const small = page.getByRole('button', {name: 'partition 1: 20 members'});
   await small.focus();
   await page.keyboard.press('Enter');
@@ -207,6 +223,10 @@ test('a mark of the timeline shows the cluster as it was', async () => {
   await page.locator('.mark.restart').click();
   await until(() => !document.getElementById('past').hidden);
   assert.match(await text('#past'), /as it was at/);
+  assert.match(await text('#timeline-note'), /when this Rollcall started$/);
+  const later = split();
+  server.show({...later, history: {...later.history, restored: true}});
+  await until(() => document.getElementById('timeline-note').textContent.endsWith('kept over restarts of Rollcall'));
   await page.getByRole('button', {name: 'Back to now'}).click();
   await until(() => document.getElementById('past').hidden);
 });
