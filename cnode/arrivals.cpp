@@ -85,7 +85,7 @@ asio::awaitable<void> arrivals::accept(std::shared_ptr<arrivals> self) {
       self->incoming_.pop_front();
     }
     const auto one = std::make_shared<incoming>();
-    one->connection = timed_socket::make(std::move(socket), node.options().handshake_limit);
+    one->connection = timed_stream::make(std::move(socket), node.options().handshake_limit);
     self->incoming_.push_back(one);
     node.spawn("a connection that came in", answer(self, one));
   }
@@ -93,10 +93,10 @@ asio::awaitable<void> arrivals::accept(std::shared_ptr<arrivals> self) {
 
 asio::awaitable<void> arrivals::answer(std::shared_ptr<arrivals> self, incoming_pointer one) {
   auto& node = self->node_;
-  auto& socket = one->connection->socket;
+  auto& stream = one->connection->socket;
   boost::system::error_code ignored;
-  const auto remote = socket.remote_endpoint(ignored);
-  socket.set_option(tcp::no_delay(true), ignored);
+  const auto remote = stream.socket().remote_endpoint(ignored);
+  stream.socket().set_option(tcp::no_delay(true), ignored);
   // A peer that asks for a name goes on only if both sides have NAME_ME (dist_util.erl, adjust_flags).
   auto identity = node.own_identity();
   identity.flags |= flags::name_me;
@@ -109,7 +109,7 @@ asio::awaitable<void> arrivals::answer(std::shared_ptr<arrivals> self, incoming_
   node.tell_handshake(direction::incoming, name, remote, code, explain_incoming(name, remote, code));
   if (!code) {
     one->connection->forever();
-    node.install(std::move(socket), *other, direction::incoming, remote);
+    node.install(std::move(stream), *other, direction::incoming, remote);
   }
   one->connection->close();
   std::erase(self->incoming_, one);

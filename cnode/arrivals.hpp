@@ -28,7 +28,7 @@ class arrivals {
 
  private:
   struct incoming {
-    std::shared_ptr<timed_socket> connection;
+    std::shared_ptr<timed_stream> connection;
     std::optional<node_name> name;  // a claim, until the cookie is shown
   };
   using incoming_pointer = std::shared_ptr<incoming>;

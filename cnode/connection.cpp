@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 #include <random>
 
 #include "cnode/handshake.hpp"
@@ -25,34 +23,57 @@ boost::system::error_code network_error(boost::system::error_code code) noexcept
   return code;
 }
 
-asio::awaitable<result<byte_string>> read_handshake_frame(tcp::socket& socket) {
-  std::array<std::uint8_t, 2> prefix{};
-  {
-    const auto [code, size] = co_await asio::async_read(socket, asio::buffer(prefix), as_result);
+namespace {
+
+// All of `to`; gives what ended it.
+asio::awaitable<boost::system::error_code> read_whole(stream& from, asio::mutable_buffer to) {
+  while (to.size() > 0) {
+    boost::system::error_code code;
+    to += from.read_some(to, code);
+    if (not_yet(code)) {
+      const auto [failed] = co_await from.socket().async_wait(from.awaited_by_read(), as_result);
+      code = failed;
+    }
     if (code) co_return network_error(code);
   }
+  co_return boost::system::error_code{};
+}
+
+asio::awaitable<boost::system::error_code> write_whole(stream& to, asio::const_buffer from) {
+  while (from.size() > 0) {
+    boost::system::error_code code;
+    from += to.write_some(from, code);
+    if (not_yet(code)) {
+      const auto [failed] = co_await to.socket().async_wait(to.awaited_by_write(), as_result);
+      code = failed;
+    }
+    if (code) co_return network_error(code);
+  }
+  co_return boost::system::error_code{};
+}
+
+}  // namespace
+
+asio::awaitable<result<byte_string>> read_handshake_frame(stream& from) {
+  std::array<std::uint8_t, 2> prefix{};
+  if (const auto code = co_await read_whole(from, asio::buffer(prefix))) co_return code;
   const std::size_t length = (std::size_t{prefix[0]} << 8U) | prefix[1];
   if (length > max_handshake_frame) co_return make_error_code(error::frame_too_large);
   byte_string frame(length, '\0');
-  const auto [code, size] = co_await asio::async_read(socket, asio::buffer(frame), as_result);
-  if (code) {
-    const auto ended = network_error(code);
-    co_return ended == error::closed ? make_error_code(error::truncated) : ended;
+  if (const auto code = co_await read_whole(from, asio::buffer(frame))) {
+    co_return code == error::closed ? make_error_code(error::truncated) : code;
   }
   co_return frame;
 }
 
-asio::awaitable<result<void>> write_handshake_frames(tcp::socket& socket,
-                                                     const std::vector<byte_string>& frames) {
+asio::awaitable<result<void>> write_handshake_frames(stream& to, const std::vector<byte_string>& frames) {
   byte_string bytes;
   for (const auto& frame : frames) {
     bytes.push_back(static_cast<char>(frame.size() >> 8U));
     bytes.push_back(static_cast<char>(frame.size() & 0xffU));
     bytes += frame;
   }
-  if (bytes.empty()) co_return result<void>{};
-  const auto [code, size] = co_await asio::async_write(socket, asio::buffer(bytes), as_result);
-  if (code) co_return network_error(code);
+  if (const auto code = co_await write_whole(to, asio::buffer(bytes))) co_return code;
   co_return result<void>{};
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cnode/error.hpp"
+#include "cnode/stream.hpp"
 #include "cnode/term.hpp"
 
 namespace rollcall::cnode {
@@ -24,9 +25,9 @@ boost::system::error_code network_error(boost::system::error_code) noexcept;
 
 // frame_too_large above max_handshake_frame, before anything is read of it; truncated when the connection
 // ends in the middle of it.
-asio::awaitable<result<byte_string>> read_handshake_frame(tcp::socket&);
+asio::awaitable<result<byte_string>> read_handshake_frame(stream&);
 // All of them in one write.
-asio::awaitable<result<void>> write_handshake_frames(tcp::socket&, const std::vector<byte_string>&);
+asio::awaitable<result<void>> write_handshake_frames(stream&, const std::vector<byte_string>&);
 
 std::uint32_t random_word();
 

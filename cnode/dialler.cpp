@@ -61,11 +61,11 @@ asio::awaitable<bool> takes_connections(tcp::endpoint at) {
 }
 
 // What another protocol would begin with, left to be read.
-asio::awaitable<std::string_view> another_protocol(tcp::socket& socket) {
+asio::awaitable<std::string_view> another_protocol(stream& on) {
+  auto& socket = on.socket();
   co_await socket.async_wait(tcp::socket::wait_read, as_result);
   std::array<unsigned char, 8> first{};
   boost::system::error_code code;
-  socket.non_blocking(true, code);
   const auto size = socket.receive(asio::buffer(first), tcp::socket::message_peek, code);
   co_return code ? std::string_view() : spoken_there(std::span(first).first(size));
 }
@@ -258,10 +258,10 @@ asio::awaitable<outcome<reached>> reach(target where, const resolve_function& re
   co_return co_await reach_any(std::move(addresses), std::move(where), port_mapper_port, std::move(progress));
 }
 
-asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remote, const target& where,
-                                         identity self, std::string cookie, challenge ours) {
+asio::awaitable<outcome<identity>> shake(stream& on, tcp::endpoint remote, const target& where, identity self,
+                                         std::string cookie, challenge ours) {
   boost::system::error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
+  on.socket().set_option(tcp::no_delay(true), ignored);
   initiating_handshake handshake(std::move(self), where.name, std::move(cookie), std::move(ours),
                                  where.take_over);
 
@@ -280,17 +280,17 @@ asio::awaitable<outcome<identity>> shake(tcp::socket& socket, tcp::endpoint remo
   std::vector<byte_string> frames{handshake.opening()};
   bool first = true;
   while (true) {
-    const auto written = co_await write_handshake_frames(socket, frames);
+    const auto written = co_await write_handshake_frames(on, frames);
     if (handshake.gave_way()) co_return failed_with(make_error_code(error::alive_refused));
     if (!written) co_return failed_with(written.error());
     if (std::exchange(first, false)) {
-      if (const auto spoken = co_await another_protocol(socket); !spoken.empty()) {
+      if (const auto spoken = co_await another_protocol(on); !spoken.empty()) {
         auto failure = failed_with(make_error_code(error::unexpected_message));
         failure.detail = fmt::format("{}: {} speaks {}", name_of(where), to_string(remote), spoken);
         co_return failure;
       }
     }
-    const auto frame = co_await read_handshake_frame(socket);
+    const auto frame = co_await read_handshake_frame(on);
     if (!frame) {
       // Closing is how a node refuses our digest; but one that dies just then closes as well.
       const bool closed = handshake.awaiting_ack() && frame.error() == error::closed;

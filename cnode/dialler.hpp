@@ -32,7 +32,7 @@ asio::awaitable<outcome<reached>> reach(target, const resolve_function&, std::ui
                                         std::shared_ptr<dial_progress>);
 
 // The handshake of the side that dialled, on an open socket.
-asio::awaitable<outcome<identity>> shake(tcp::socket&, tcp::endpoint remote, const target&, identity self,
+asio::awaitable<outcome<identity>> shake(stream&, tcp::endpoint remote, const target&, identity self,
                                          std::string cookie, challenge);
 
 }  // namespace rollcall::cnode

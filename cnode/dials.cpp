@@ -92,8 +92,8 @@ void dials::attempt_ended(const dial_pointer& state, const std::exception_ptr& t
     return;
   }
   if (state->made) {
-    auto [socket, remote, other] = *std::move(state->made);
-    node_.install(std::move(socket), other, direction::outgoing, remote);
+    auto [connected, remote, other] = *std::move(state->made);
+    node_.install(std::move(connected), other, direction::outgoing, remote);
     // Installing the link has told who is linked now; this one may have been dialled by another name.
     if (const auto linked = node_.linked(other.name)) {
       complete(state, *linked);
@@ -172,12 +172,13 @@ asio::awaitable<void> dials::attempt_with_cookies(std::shared_ptr<dials> self, d
       co_return;
     }
     auto [socket, remote] = std::move(connected).value();
+    stream shaking(std::move(socket));
     *state->progress = {dial_step::handshake, remote};
-    auto other = co_await shake(socket, remote, state->where, node.own_identity(), cookie,
+    auto other = co_await shake(shaking, remote, state->where, node.own_identity(), cookie,
                                 node.options().challenges->issue());
     if (other) {
       node.tell_handshake(direction::outgoing, other->name, remote, {}, {});
-      state->made = dialling::established{std::move(socket), remote, *std::move(other)};
+      state->made = dialling::established{std::move(shaking), remote, *std::move(other)};
       co_return;
     }
     // A cancelled one was told of where it was cancelled.

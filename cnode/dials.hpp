@@ -53,7 +53,7 @@ class dials {
     bool waited = false, gave_way = false;
     asio::steady_timer pause;
     struct established {
-      tcp::socket socket;
+      stream connected;
       tcp::endpoint remote;
       identity peer;
     };

@@ -24,16 +24,16 @@ std::array<char, largest_read>& read_to() {
 
 }  // namespace
 
-link::link(tcp::socket socket, cnode::peer peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
+link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
            std::shared_ptr<memory_budget> budget)
     : calls([this](byte_view frames) { send(frames); }),
-      socket_(std::move(socket)),
+      stream_(std::move(connected)),
       peer_(std::move(peer)),
       max_queued_bytes_(max_queued_bytes),
       ticks_(net_ticktime, ticks::clock::now()),
-      written_to_(socket_.get_executor()),
-      taken_(socket_.get_executor()),
-      clock_(socket_.get_executor()),
+      written_to_(stream_.get_executor()),
+      taken_(stream_.get_executor()),
+      clock_(stream_.get_executor()),
       held_(std::move(budget), [this] {
         close(make_error_code(error::memory_exhausted),
               fmt::format("the memory for all links is at its limit, and {} held most of it: {} KiB",
@@ -93,7 +93,7 @@ void link::close(boost::system::error_code code, std::string detail) {
   if (closing_) return;
   closing_ = closing{code, std::move(detail)};
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  stream_.close(ignored);
   written_to_.cancel();
   taken_.cancel();
   clock_.cancel();
@@ -105,14 +105,12 @@ void link::peer_tick_time(milliseconds net_ticktime) {
 }
 
 asio::awaitable<void> link::read_loop() {
-  boost::system::error_code code;
-  socket_.non_blocking(true, code);
   while (is_open()) {
-    const auto [failed] = co_await socket_.async_wait(tcp::socket::wait_read, as_result);
-    code = failed;
+    const auto [failed] = co_await stream_.socket().async_wait(stream_.awaited_by_read(), as_result);
+    boost::system::error_code code = failed;
     auto& bytes = read_to();
-    const auto size = code ? 0 : socket_.read_some(asio::buffer(bytes), code);
-    if (code == asio::error::would_block || code == asio::error::interrupted) continue;
+    const auto size = code ? 0 : stream_.read_some(asio::buffer(bytes), code);
+    if (not_yet(code)) continue;
     if (code) {
       close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
       co_return;
@@ -127,7 +125,7 @@ asio::awaitable<void> link::read_loop() {
         taken_.expires_at(ticks::time_point::max());
         co_await taken_.async_wait(as_result);
       } else {
-        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+        co_await asio::post(stream_.get_executor(), asio::use_awaitable);
       }
       if (!is_open() || !take(rest_)) co_return;
     }
@@ -230,8 +228,14 @@ asio::awaitable<void> link::write_loop() {
     }
     writing_.swap(queue_);
     while (written_ < writing_.size()) {
-      const auto [code, size] = co_await socket_.async_write_some(
-          asio::buffer(writing_.data() + written_, writing_.size() - written_), as_result);
+      boost::system::error_code code;
+      const auto size =
+          stream_.write_some(asio::buffer(writing_.data() + written_, writing_.size() - written_), code);
+      if (not_yet(code)) {
+        const auto [failed] = co_await stream_.socket().async_wait(stream_.awaited_by_write(), as_result);
+        if (!failed) continue;
+        code = failed;
+      }
       if (code) {
         close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
         co_return;

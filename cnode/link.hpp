@@ -27,7 +27,7 @@ class link {
   // A message this node cannot know: told once a link.
   using unknown_function = std::function<void(link&)>;
 
-  link(tcp::socket, cnode::peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
+  link(stream, cnode::peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
        std::shared_ptr<memory_budget>);
 
   // Once. Gives why the link ended; the socket is closed then.
@@ -76,7 +76,7 @@ class link {
   void account();
   bool choked() const noexcept { return waiting() > most_unread_answers; }
 
-  tcp::socket socket_;
+  stream stream_;
   cnode::peer peer_;
   std::size_t max_queued_bytes_;
   ticks ticks_;

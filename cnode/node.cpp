@@ -328,7 +328,7 @@ class node::implementation::core final : public node_services, public std::enabl
 
   // ---- links
 
-  void install(tcp::socket socket, const identity& other, direction which,
+  void install(stream connected, const identity& other, direction which,
                const tcp::endpoint& remote) override {
     if (stopping_) return;
     if (const auto held = links_.find(other.name); held != links_.end()) {
@@ -337,10 +337,10 @@ class node::implementation::core final : public node_services, public std::enabl
     }
     const bool visible = (other.flags & flags::published) != 0;
     boost::system::error_code ignored;
-    const auto local_port = socket.local_endpoint(ignored).port();
+    const auto local_port = connected.socket().local_endpoint(ignored).port();
     peer linked{other.name, other.creation, other.flags, visible, which, remote, local_port, {}};
     if (which == direction::outgoing) linked.distribution_port = remote.port();
-    const auto made = std::make_shared<link>(std::move(socket), linked, options_.tick_time,
+    const auto made = std::make_shared<link>(std::move(connected), linked, options_.tick_time,
                                              options_.max_queued_bytes, budget_);
     links_.emplace(other.name, made);
     tell([linked](node_observer& observer) { observer.link_up(linked); });

@@ -24,7 +24,7 @@ class node_services {
   virtual std::optional<peer> linked(const node_name&) const = 0;
   virtual std::size_t links_that_came_in() const noexcept = 0;
   // A handshake has succeeded on this connection.
-  virtual void install(tcp::socket, const identity& other, direction, const tcp::endpoint& remote) = 0;
+  virtual void install(stream, const identity& other, direction, const tcp::endpoint& remote) = 0;
   virtual void tell_handshake(direction, std::optional<node_name> peer, const tcp::endpoint& remote,
                               boost::system::error_code, std::string detail) = 0;
 

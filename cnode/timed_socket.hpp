@@ -1,4 +1,5 @@
-// A socket that is closed when its time is up, so that whatever waits on it ends; and a listening one.
+// A socket, or a stream, that is closed when its time is up, so that whatever waits on it ends; and a
+// listening one.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -8,14 +9,14 @@
 
 namespace rollcall::cnode {
 
-class timed_socket : public std::enable_shared_from_this<timed_socket> {
+template <class Socket>
+class timed : public std::enable_shared_from_this<timed<Socket>> {
  public:
-  static std::shared_ptr<timed_socket> make(const asio::any_io_executor& executor,
-                                            std::chrono::milliseconds limit) {
+  static std::shared_ptr<timed> make(const asio::any_io_executor& executor, std::chrono::milliseconds limit) {
     return make(tcp::socket(executor), limit);
   }
-  static std::shared_ptr<timed_socket> make(tcp::socket open, std::chrono::milliseconds limit) {
-    auto made = std::shared_ptr<timed_socket>(new timed_socket(std::move(open)));
+  static std::shared_ptr<timed> make(tcp::socket open, std::chrono::milliseconds limit) {
+    auto made = std::shared_ptr<timed>(new timed(std::move(open)));
     made->deadline_.expires_after(limit);
     made->deadline_.async_wait([weak = std::weak_ptr(made)](boost::system::error_code code) {
       const auto self = weak.lock();
@@ -25,7 +26,7 @@ class timed_socket : public std::enable_shared_from_this<timed_socket> {
     return made;
   }
 
-  tcp::socket socket;
+  Socket socket;
 
   // What ended an operation on it: timed_out when it was the limit.
   boost::system::error_code failure(boost::system::error_code code) const noexcept {
@@ -48,10 +49,13 @@ class timed_socket : public std::enable_shared_from_this<timed_socket> {
   }
 
  private:
-  explicit timed_socket(tcp::socket open) : socket(std::move(open)), deadline_(socket.get_executor()) {}
+  explicit timed(tcp::socket open) : socket(std::move(open)), deadline_(socket.get_executor()) {}
   asio::steady_timer deadline_;
   bool expired_ = false, timeless_ = false;
 };
+
+using timed_socket = timed<tcp::socket>;
+using timed_stream = timed<stream>;
 
 // Every address of the machine, IPv6 and IPv4; IPv4 alone where there is no IPv6.
 boost::system::error_code listen_on(tcp::acceptor&, std::uint16_t port);

@@ -28,7 +28,7 @@ class linked_peer {
     tcp::socket ours(io_);
     ours.assign(tcp::v4(), ends[1]);
     const peer other{*node_name::parse("g@127.0.0.1"), 7, announced, true, direction::incoming, {}, 0, {}};
-    link_ = std::make_shared<link>(std::move(ours), other, milliseconds(60'000), 1U << 20U, budget_);
+    link_ = std::make_shared<link>(stream(std::move(ours)), other, milliseconds(60'000), 1U << 20U, budget_);
     asio::co_spawn(io_, run(this, link_), asio::detached);
     settle();
   }

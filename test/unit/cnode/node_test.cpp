@@ -61,7 +61,11 @@ class Node : public testing::Test {
       const auto where = node_under_test::at("ours@127.0.0.1", port);
       // Named: GCC 12 copies a braced temporary of a co_await expression byte by byte.
       const cnode::identity self{*node_name::parse(name), announced, 99};
-      const auto other = co_await cnode::shake(socket_, at, where, self, cookie, cnode::challenges().issue());
+      cnode::stream connected(std::move(socket_));
+      const auto other =
+          co_await cnode::shake(connected, at, where, self, cookie, cnode::challenges().issue());
+      socket_ = std::move(connected.socket());
+      socket_.non_blocking(false);
       linked_ = other.has_value();
     }
     asio::awaitable<bool> write_all(std::string bytes) {
