@@ -305,7 +305,7 @@ membership::report::document to_document(const configuration& config) {
         value = {text{only}};
       }
     }
-    values.emplace_back(std::move(key), std::move(value));
+    values.push_back({std::move(key), std::move(value)});
   }
   return made;
 }

@@ -59,7 +59,7 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
                             count == 1 ? "" : "s");
     auto event = membership::report::event(told);
     std::get<membership::report::object>(event.value)
-        .emplace_back("count", membership::report::document{static_cast<std::int64_t>(count)});
+        .push_back({"count", membership::report::document{static_cast<std::int64_t>(count)}});
     return encoded(node, event);
   }
 

@@ -29,8 +29,8 @@ void append_missed(std::string& out, std::optional<std::uint64_t> count, std::st
   for (auto& [key, value] : fields) {
     if (key == "id" || key == "at") value = {};
   }
-  fields.emplace_back("count",
-                      count ? report::document{static_cast<std::int64_t>(*count)} : report::document{});
+  fields.push_back(
+      {"count", count ? report::document{static_cast<std::int64_t>(*count)} : report::document{}});
   out += "event: missed\ndata: ";
   http::append(out, document);
   out += "\n\n";

@@ -137,7 +137,8 @@ document status(const snapshot& s, const std::vector<node_name>& other_rollcalls
   for (const auto& m : s.members) ++counted[static_cast<std::size_t>(m.state)];
   object by_state;
   for (int i = 0; i < member_state_count; ++i) {
-    by_state.emplace_back(to_string(static_cast<member_state>(i)), of(counted[static_cast<std::size_t>(i)]));
+    by_state.push_back(
+        {std::string(to_string(static_cast<member_state>(i))), of(counted[static_cast<std::size_t>(i)])});
   }
   return {object{
       {"health", atom(to_string(s.overall))},

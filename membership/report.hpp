@@ -20,10 +20,15 @@ struct document;
 using array = std::vector<document>;
 struct tuple {
   std::vector<document> items;
-};                                                             // a tuple in Erlang, an array in JSON
-using object = std::vector<std::pair<std::string, document>>;  // keys are atoms in Erlang
+};  // a tuple in Erlang, an array in JSON
+struct field;
+using object = std::vector<field>;
 struct document {
   std::variant<nil, bool, std::int64_t, double, symbol, text, array, tuple, object> value;
+};
+struct field {
+  std::string key;  // an atom in Erlang
+  document value;
 };
 
 document members(const snapshot&, std::optional<member_state> only = {});
