@@ -1,5 +1,6 @@
 // rollcall: calls the roll of a BEAM cluster. See README.md.
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -85,10 +86,18 @@ void open_standard_streams() {
   if (opened > STDERR_FILENO) ::close(opened);
 }
 
+// A block of this size is mapped by itself and goes back to the system as soon as it is free. Otherwise glibc
+// raises its own limit with the first large block that is freed (mallopt(3), M_MMAP_THRESHOLD), and what many
+// peers sent by halves stays between what others hold.
+void give_large_blocks_back() {
+  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   open_standard_streams();
+  give_large_blocks_back();
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const auto env = environment_of(environ);
