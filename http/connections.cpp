@@ -112,7 +112,8 @@ void connections::turn() {
 // ---- room
 
 // Of the client with the most connections, the one whose end does the least harm: an idle one first, then one
-// that does not read its answer, the longest so first; then requests in the line, the last first.
+// that does not read its answer, then one that has asked nothing yet, the longest so first; then requests in
+// the line, the last first.
 session* connections::first_to_go(const client_address& newcomer) {
   const auto count = [&](const auto& each) {
     return each.second.connections + (each.first == newcomer ? 1 : 0);

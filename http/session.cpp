@@ -28,7 +28,7 @@ session::session(std::shared_ptr<connections> of, tcp::socket socket, const clie
     : server_(std::move(of)), socket_(std::move(socket)), timer_(server_->io_), client_(client) {
   place_ = server_->sessions_.insert(server_->sessions_.end(), this);
   ++server_->holdings_[client_].connections;
-  does(activity::idle);
+  does(activity::fresh);
 }
 
 asio::awaitable<void> session::run() {

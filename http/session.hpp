@@ -27,8 +27,9 @@ class session : public std::enable_shared_from_this<session> {
   asio::awaitable<void> run();
   void close();
 
-  // What it does, those that can be closed with the least harm first.
-  enum class activity { idle, writing, in_line, in_line_urgent, following };
+  // What it does, those that can be closed with the least harm first. `fresh`: nothing was asked yet; one
+  // that leaves its answers unread goes before it, or a probe of the same address would never be heard.
+  enum class activity { idle, writing, fresh, in_line, in_line_urgent, following };
   activity doing() const noexcept { return doing_; }
   // When it did something last: the smaller, the longer ago.
   std::uint64_t since() const noexcept { return since_; }
@@ -62,7 +63,7 @@ class session : public std::enable_shared_from_this<session> {
   client_address client_;
   boost::beast::flat_buffer buffer_;
   std::list<session*>::iterator place_;
-  activity doing_ = activity::idle;
+  activity doing_ = activity::fresh;
   std::uint64_t deadline_ = 0, number_in_line_ = 0;
   std::uint64_t since_ = 0;
   std::size_t unsent_ = 0;

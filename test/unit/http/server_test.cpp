@@ -231,6 +231,22 @@ TEST_F(Server, AnAnswerThatIsNotReadMakesRoom) {
   EXPECT_THAT(next.answer(), HasSubstr("alive\n"));
 }
 
+// Otherwise a flood that never reads would push out a probe of the same address between its connecting and
+// its asking.
+TEST_F(Server, AnAnswerThatIsNotReadGoesBeforeAConnectionThatHasAskedNothingYet) {
+  serve({.listen = {}, .max_connections = 2}, std::string(64U << 20, 'x'));
+  client busy(at_);
+  busy.get("/metrics");
+  ASSERT_TRUE(comes_true([this] { return scrapes_ == 1; }));
+  client quiet(at_);
+  ASSERT_TRUE(comes_true([this] { return open_connections() == 2; }));
+  client next(at_);
+  next.get("/healthz");
+  EXPECT_THAT(next.answer(), HasSubstr("alive\n"));
+  quiet.get("/healthz");
+  EXPECT_THAT(quiet.answer(), HasSubstr("alive\n"));
+}
+
 TEST_F(Server, ARequestThatDoesNotEndKeepsNobodyOut) {
   serve({.listen = {}, .max_connections = 1});
   client slow(at_);
