@@ -166,6 +166,20 @@ TEST_F(ConfigMap, IsNotWrittenBeforeItWasRead) {
   until([&] { return puts() == 1; });
 }
 
+TEST_F(ConfigMap, AServerThatRefusesAtOnceIsNotAskedAllTheTime) {
+  refuse = 503;
+  one->write(with_incidents(1));
+  context.restart();
+  context.run_for(2'500ms);
+  const auto asked = api.calls.size();
+  EXPECT_GE(asked, 1U);
+  EXPECT_LE(asked, 2U) << "the pause is seconds";
+  for (std::size_t i = 2; i <= 50; ++i) one->write(with_incidents(i));
+  context.restart();
+  context.run_for(500ms);
+  EXPECT_LE(api.calls.size(), asked + 1) << "what else is to be written does not end the pause";
+}
+
 // An upgrade that was rolled back: the newer version's record is not lost.
 TEST_F(ConfigMap, WhatItHoldsThatCannotBeReadIsSetAsideAndSaidSo) {
   const std::string theirs = R"({"format": 2, "of": "a newer version"})";
