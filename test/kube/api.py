@@ -5,7 +5,7 @@ import os
 import re
 import time
 
-from cluster import REPOSITORY, Failure, kubectl, run, until
+from cluster import REPOSITORY, Failure, get, kubectl, run, until
 from scenes import COMING, STARTING, changed, cut, heal, long, namespace, open_things, rig, rollcall, scenario
 
 # So long does a pod go on after it is told to end: what the API says of it meanwhile, DNS and the node itself do not know.
@@ -29,6 +29,12 @@ def with_source(name, components=(), count=3):
 
 def source(watch):
     return watch.api("discovery")[0]
+
+
+def lists(watch):
+    """How often it listed, by reason."""
+    text = get(f"http://{watch.address}:14369/metrics")
+    return {reason: float(count) for reason, count in re.findall(r'^rollcall_kubernetes_lists_total\{[^}]*reason="(\w+)"[^}]*\} (\S+)$', text, re.M)}
 
 
 def at_their_machines(inside, watch):
@@ -156,7 +162,7 @@ def record_outlives_the_pod():
 
 @long
 def record_by_helm():
-    """The record of incidents over upgrade, rollback, one of a newer version, uninstall and install again"""
+    """The record of incidents over upgrade, rollback, undo, uninstall and install again; one that a newer version wrote, rolled back"""
     inside = namespace("helmkept")
     inside.apply("-k", "deploy/examples/statefulset")
 
@@ -190,15 +196,17 @@ def record_by_helm():
     still("an upgrade")
     helm("rollback", "rollcall")
     still("a rollback")
+    inside.kubectl("rollout", "undo", "deploy/rollcall")
+    inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
+    still("an undo")
     helm("uninstall", "rollcall")
     helm("install", *install)
     still("uninstall and install")
     # A newer version wrote it, and was rolled back: what it wrote is there to be read by it again.
     newer = json.dumps({"format": 2, "of": "a newer version"})
-    inside.kubectl("scale", "deploy/rollcall", "--replicas=0")
-    until("no Rollcall", lambda: not json.loads(inside.kubectl("get", "pods", "-l", watch.labels, "-o", "json"))["items"])
+    helm("upgrade", *install, "--set", "config.ROLLCALL_LOG_FORMAT=text")
     inside.kubectl("patch", "configmap", "rollcall-record", "--type=merge", "-p", json.dumps({"data": {"incidents.json": newer}}))
-    inside.kubectl("scale", "deploy/rollcall", "--replicas=1")
+    helm("rollback", "rollcall")
     watch.whole(3)
     ends = cut(inside, "app-0", "app-1")
     until("the netsplit is told", lambda: watch.api("status")["netsplit"], 120)

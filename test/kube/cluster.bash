@@ -34,16 +34,46 @@ Y
 }
 
 control_plane() {
+  store
+  apiserver
+  wait_for 180 "API server" kubectl get --raw /readyz
+  controllers
+  kubectl create clusterrolebinding rig-proxies --clusterrole system:node-proxier --user system:kube-proxy >/dev/null
+}
+store() {
   start etcd etcd --data-dir "$S/etcd" --listen-client-urls http://127.0.0.1:23790 --advertise-client-urls http://127.0.0.1:23790 \
     --listen-peer-urls http://127.0.0.1:23800 --initial-advertise-peer-urls http://127.0.0.1:23800 --initial-cluster default=http://127.0.0.1:23800 \
     --unsafe-no-fsync --log-level warn
-  apiserver
-  wait_for 180 "API server" kubectl get --raw /readyz
+}
+controllers() {
   start kube-controller-manager kube-controller-manager --kubeconfig "$S/controller-manager.conf" --leader-elect=false --bind-address 127.0.0.1 \
     --service-account-private-key-file "$S/pki/sa.key" --root-ca-file "$S/pki/ca.crt" --use-service-account-credentials \
     --cluster-signing-cert-file "$S/pki/ca.crt" --cluster-signing-key-file "$S/pki/ca.key" --node-monitor-grace-period 12s
   start kube-scheduler kube-scheduler --kubeconfig "$S/scheduler.conf" --leader-elect=false --bind-address 127.0.0.1
-  kubectl create clusterrolebinding rig-proxies --clusterrole system:node-proxier --user system:kube-proxy >/dev/null
+}
+# What a crash would leave now.
+etcd_keep() {
+  process etcd stop
+  rm -rf "$S/etcd-kept"
+  cp -a "$S/etcd" "$S/etcd-kept"
+  process etcd cont
+}
+# All that watches the API server is deaf afterwards: the cluster's own parts are started again, as after any restore.
+etcd_restore() {
+  local part n
+  [[ -d $S/etcd-kept ]] || die "nothing was kept"
+  for part in "$S"/pid/kube* "$S"/pid/etcd; do process "${part##*/}" kill; done
+  rm -rf "$S/etcd"
+  cp -a "$S/etcd-kept" "$S/etcd"
+  store
+  apiserver
+  wait_for 180 "API server" kubectl get --raw /readyz
+  controllers
+  for part in "$S"/node-*; do
+    n=${part##*/node-}
+    kubelet_start "$n"
+    proxy_start "$n"
+  done
 }
 apiserver() {
   start kube-apiserver kube-apiserver --etcd-servers http://127.0.0.1:23790 --bind-address $CP --advertise-address $CP --secure-port 6443 \

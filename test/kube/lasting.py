@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import subprocess
+import tempfile
 import time
 
 from cluster import REPOSITORY, Failure, get, kubectl, page_counts, run, until
+from api import with_source
 from scenarios import CRASHING
 from scenes import COMING, STARTING, changed, container_of, cut, heal, long, namespace, nft, open_things, rig, rollcall, statefulset
 
@@ -156,6 +159,46 @@ def two_replicas():
     watch.whole(3)
 
 
+SUBSCRIBED = ('rollcall = :"rollcall@rollcall.{}.svc.cluster.local"; IO.inspect(:rpc.call(rollcall, :rollcall, :subscribe, [self()])); '
+              'Stream.repeatedly(fn -> receive do {{:rollcall, _, event}} -> event after 120_000 -> %{{node: :nobody, type: nil}} end end) '
+              '|> Enum.find(&(&1.type in [:member_leaving, nil])) |> then(&IO.puts("#{{&1.type}} of #{{&1.node}}"))')
+
+
+def told_in_a_shell(inside, pod, other):
+    """A shell on a pod's node subscribes; another pod is deleted, and the shell is told."""
+    with tempfile.TemporaryFile("w+") as said:
+        shell = subprocess.Popen(["kubectl", "-n", inside.name, "exec", pod, "--", "/app/bin/app", "rpc", SUBSCRIBED.format(inside.name)], stdout=said, stderr=said)
+
+        def text():
+            said.seek(0)
+            return said.read()
+
+        try:
+            until("the shell has subscribed", lambda: ":ok" in text() or shell.poll() is not None, 60)
+            inside.kubectl("delete", "pod", other, "--wait=false")
+            until("the shell was told", lambda: shell.poll() is not None, 150)
+            if f"member_leaving of app@{other}." not in text():
+                raise Failure(f"a shell on {pod} was told: {text()}")
+        finally:
+            shell.kill()
+            shell.wait()
+
+
+@long
+def events_in_a_shell():
+    """Events in a shell on a node, also right after Rollcall has moved"""
+    inside, watch = statefulset("shell")
+    with watch.step("a pod deleted", allowed=COMING):
+        told_in_a_shell(inside, "app-0", "app-2")
+        watch.whole(3)
+    with watch.step("Rollcall moved, a pod deleted", allowed=STARTING):
+        inside.kubectl("rollout", "restart", "deploy/rollcall")
+        inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
+        # As long as the name leads to the old one, a person asks again.
+        until("its name leads to the new one", lambda: not told_in_a_shell(inside, "app-0", "app-1"), 60)
+        watch.whole(3)
+
+
 def place(inside, watch):
     """(Rollcall's machine, the other), as numbers."""
     here = next(iter(inside.ready(watch.labels).values()))["spec"]["nodeName"]
@@ -200,6 +243,26 @@ def machine_cut_off():
     rig("node", here, "restore")
     until("one Rollcall is ready, and finds everybody", lambda: watch.find() and not watch.api("status")["details"], 300)
     watch.whole(4, 300)
+
+
+@long
+def machine_lost_with_the_api():
+    """A machine's cable out, the API server being the source: it is named, since what is lost runs along it"""
+    inside, watch = with_source("along")
+    inside.scale("sts/app", 4)
+    watch.whole(4)
+    _, other = place(inside, watch)
+    lost = [pod for pod in inside.pods("app=app").values() if pod["spec"]["nodeName"] == f"node-{other}"]
+    if not 2 <= len(lost) <= 3:
+        raise Failure(f"{len(lost)} of 4 pods are on node-{other}: nothing runs along a machine")
+    along = f"all {len(lost)} on node-{other} (zone-{other})"
+    open_things.append(lambda: rig("node", other, "restore"))
+    with watch.step("cut off until it is named", allowed=CUT, failures=4, incidents=1, alerts={"RollcallNetsplitHealed", "RollcallPossibleSplit"}, torn=None):
+        rig("node", other, "cut")
+        until(f"it is said that they are {along}", lambda: along in json.dumps([watch.api("status"), watch.api("netsplits")]), 120)
+        rig("node", other, "restore")
+        until("nobody is missing", lambda: not watch.api("status")["details"], 300)
+        watch.whole(4, 300)
 
 
 @long

@@ -15,7 +15,7 @@ machine() { # N
   cgroup "rkube-$n"
   kubelet_start "$n"
   proxy_settings >"$dir/proxy.yaml"
-  start "kube-proxy-$n" nsenter --net="/run/netns/$ns" kube-proxy --config "$dir/proxy.yaml"
+  proxy_start "$n"
 }
 
 # The functions below see n, ns, dir and ip of the machine.
@@ -123,6 +123,9 @@ kubelet_start() {
     --cert-dir "$S/node-$1/pki" --hostname-override "node-$1" --node-ip "10.210.0.1$1${KUBE_DUAL:+,fd10:210::1$1}" --node-labels "topology.kubernetes.io/zone=zone-$1,topology.kubernetes.io/region=rig"
 }
 
+proxy_start() {
+  start "kube-proxy-$1" nsenter --net="/run/netns/rkube-$1" kube-proxy --config "$S/node-$1/proxy.yaml"
+}
 proxy_settings() {
   cat <<Y
 apiVersion: kubeproxy.config.k8s.io/v1alpha1

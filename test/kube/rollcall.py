@@ -80,8 +80,9 @@ class Rollcall:
     def calm(self):
         """What is left of the step before is not this one's: nothing is said any more, and Prometheus knows."""
         until("nothing is said any more", lambda: self.find() and not self.api("status")["details"], 180)
-        if self.metric("erlang_cluster_netsplits_detected_total"):
-            time.sleep(3)
+        # That one is over is an alert for an hour: of the step in which it ended, however late Prometheus scrapes.
+        if self.metric("erlang_cluster_netsplit_last_end_timestamp_seconds"):
+            until("Prometheus knows that it is over", lambda: "RollcallNetsplitHealed" in self.prometheus.firing(self.namespace.name), 120)
 
     def picture(self):
         parts = [self.namespace.kubectl("get", "pods", "-o", "wide", check=False).stdout]

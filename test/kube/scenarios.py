@@ -1,12 +1,11 @@
 """The scenarios of the suite, in the order in which they run. Each begins in a namespace of its own and leaves nothing."""
 
 import json
-import os
 import re
 import tempfile
 import time
 
-from cluster import PATIENCE, REPOSITORY, Failure, kubectl, page_counts, run, until
+from cluster import Failure, kubectl, page_counts, run, until
 from scenes import COMING, STARTING, changed, container_of, cut, heal, namespace, open_things, rollcall, scenario, statefulset
 
 @scenario
@@ -327,40 +326,3 @@ def by_helm():
     left = inside.kubectl("get", "deploy,svc,cm,networkpolicy,sa", "-o", "name")
     if re.search("rollcall", left):
         raise Failure(f"left behind: {left}")
-
-
-def commands_of(document, heading):
-    """The lines of the `sh` blocks under a heading, whole commands each."""
-    text = open(os.path.join(REPOSITORY, document), encoding="utf-8").read()
-    section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
-    if not section:
-        raise Failure(f"{document} has no section {heading}")
-    blocks = "".join(re.findall(r"^```sh\n(.*?)^```", section.group(1), re.M | re.S))
-    lines = blocks.replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.strip() and not line.startswith("#")]
-
-
-def as_typed(command):
-    """One that comes before the container runs is given again, as a person would."""
-    end = time.monotonic() + 60 * PATIENCE
-    while True:
-        ended = run(["bash", "-c", command], check=False, limit=400)
-        if ended.returncode == 0 or "container not found" not in ended.stderr or time.monotonic() > end:
-            return ended
-        time.sleep(1)
-
-
-@scenario
-def quickstart():
-    """Every command of docs/quickstart-kubernetes.md, as it stands there"""
-    document = "docs/quickstart-kubernetes.md"
-    inside = namespace("quick", cookie=False)
-    kubectl("config", "set-context", "--current", "--namespace=quick")
-    open_things.append(lambda: kubectl("config", "set-context", "--current", "--namespace=default"))
-    for heading in re.findall(r"^## (.*)$", open(os.path.join(REPOSITORY, document), encoding="utf-8").read(), re.M):
-        for command in commands_of(document, heading):
-            began = time.monotonic()
-            ended = as_typed(command)
-            print(f"    {ended.returncode} after {time.monotonic() - began:4.1f} s: {command[:100]}", flush=True)
-            if ended.returncode != 0:
-                raise Failure(f"{document}, {heading}: {command}: {ended.returncode}\n{ended.stdout}{ended.stderr}")

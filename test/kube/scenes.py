@@ -74,6 +74,22 @@ def changed(folder, *replacements):
     return text
 
 
+def called(name, inside, text):
+    """Manifests of the example app with its nodes under another name than the release's: their hook is read from a ConfigMap."""
+    with open(os.path.join(REPOSITORY, "deploy/examples/app/rel/env.sh.eex"), encoding="utf-8") as file:
+        hook = file.read().replace("<%= @release.name %>@", f"{name}@").replace("<%= @release.name %>", "app")
+    inside.kubectl("create", "configmap", "hook", f"--from-literal=env.sh={hook}")
+    return text.replace("        volumeMounts:\n", "        volumeMounts:\n        - {mountPath: /app/releases/0.1.0/env.sh, name: hook, subPath: env.sh}\n") \
+        .replace("      volumes:\n", "      volumes:\n      - {name: hook, configMap: {name: hook}}\n")
+
+
+def nodes_run(command):
+    """ctr, at the containerd of each node."""
+    state = os.environ.get("KUBE_STATE", "/var/lib/rollcall-kube")
+    for node in sorted(one for one in os.listdir(state) if one.startswith("node-")):
+        run([command[0], "-a", os.path.join(state, node, "containerd.sock"), *command[1:]])
+
+
 def rig(*arguments):
     run([os.path.join(REPOSITORY, "test/kube/rig"), *arguments])
 
