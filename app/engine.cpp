@@ -86,6 +86,7 @@ engine::implementation::implementation(asio::io_context& io, const configuration
                  const auto* known = snapshot_->find(n.text());
                  return known != nullptr && known->state == membership::member_state::leaving;
                },
+           .answered = [this](const node_name& place) { roster_.linked(place); },
            .changed = [this] { review_soon(); },
            .port_mapper_port = port_mapper_port_}),
       lookouts_(io, l,

@@ -119,7 +119,9 @@ asio::awaitable<void> introductions::look_at(std::shared_ptr<void> owner, place_
 
 // Which starts there are. False: nobody can be asked there.
 asio::awaitable<bool> introductions::list(place& one) {
-  if (!one.where.address) {
+  if (one.where.address) {
+    one.addresses = {*one.where.address};
+  } else {
     auto found = co_await around_.resolve(one.where.host);
     if (around_.stopping()) co_return false;
     if (found.addresses.empty()) {
@@ -128,18 +130,14 @@ asio::awaitable<bool> introductions::list(place& one) {
       one.due = steady_clock::now() + pause_after(1);
       co_return false;
     }
-    if (!known_port(one)) {
-      // The port mapper is asked at one of them; which one does not matter to it.
-      one.where.address = found.addresses.front();
-    }
+    one.addresses = std::move(found.addresses);
   }
   if (known_port(one)) {
     run_at(one.found[std::string()], *known_port(one));
     one.why = reason::none;
     co_return true;
   }
-  const asio::ip::tcp::endpoint mapper(*one.where.address, around_.port_mapper_port);
-  const auto names = co_await cnode::ask_names(mapper, port_mapper_wait);
+  const auto names = co_await ask_mapper(one);
   if (around_.stopping()) co_return false;
   if (!names && without_a_descriptor(names.error())) {
     one.due = steady_clock::now() + pause_after(1);
@@ -147,7 +145,7 @@ asio::awaitable<bool> introductions::list(place& one) {
   }
   if (!names) {
     one.why = reason_of(names.error()) == reason::timeout ? reason::timeout : reason::epmd;
-    one.detail = fmt::format("no port mapper (epmd) answers at {}: {}", mapper.address().to_string(),
+    one.detail = fmt::format("no port mapper (epmd) answers at {}: {}", one.mapper.to_string(),
                              names.error().message());
     one.due = steady_clock::now() + pause_after(++one.failures);
     co_return false;
@@ -156,6 +154,18 @@ asio::awaitable<bool> introductions::list(place& one) {
   one.due = {};
   registered(one, *names);
   co_return true;
+}
+
+// It has the same names at each of its host's addresses, but may not answer at the first.
+asio::awaitable<cnode::result<std::vector<cnode::epmd::name_entry>>> introductions::ask_mapper(place& one) {
+  cnode::result<std::vector<cnode::epmd::name_entry>> names =
+      asio::error::make_error_code(asio::error::host_not_found);
+  for (const auto& each : std::vector(one.addresses)) {
+    one.mapper = each;
+    names = co_await cnode::ask_names({each, around_.port_mapper_port}, port_mapper_wait);
+    if (names || without_a_descriptor(names.error()) || around_.stopping()) break;
+  }
+  co_return names;
 }
 
 // What the port mapper has now.
@@ -181,7 +191,7 @@ void introductions::registered(place& one, const std::vector<cnode::epmd::name_e
   const bool gone =
       std::erase_if(one.found, [&](const auto& each) { return makes_way(one, each.first, each.second); }) > 0;
   if (gone) around_.changed();
-  const auto mapper = one.where.address->to_string();
+  const auto mapper = one.mapper.to_string();
   one.why = one.found.empty() ? reason::not_registered : reason::none;
   one.detail = !one.found.empty() ? std::string()
                : others.empty()   ? fmt::format("no node is registered with the port mapper at {}", mapper)
@@ -207,7 +217,7 @@ asio::awaitable<void> introductions::ask(place_pointer one, std::string alive) {
   if (!port) port = one->found[alive].port;
   // A link that is there says the name, too: another handshake would take it over.
   for (const auto& peer : around_.node()->peers()) {
-    if (!one->where.address || plain(peer.remote.address()) != *one->where.address) continue;
+    if (std::ranges::find(one->addresses, plain(peer.remote.address())) == one->addresses.end()) continue;
     // Who dialled us said no port.
     const bool same =
         peer.distribution_port ? peer.distribution_port == port : peer.name.alive() == half_name(*one, alive);
@@ -337,6 +347,7 @@ void introductions::learn(place& one, const std::string& alive, const cnode::pee
     }
   }
   if (!one.where.address) one.where.address = plain(peer.remote.address());
+  around_.answered(one.where.name);
   // Who was there before and is not registered any more has made way.
   std::erase_if(one.found, [&](const auto& other) {
     return other.first != alive && other.second.name && !other.second.listed &&

@@ -44,7 +44,8 @@ class introductions {
     std::function<bool()> stopping;
     std::function<bool(const node_name&)> ignored;
     std::function<bool(const node_name&)> leaving;
-    std::function<void()> changed;  // names() gives another answer
+    std::function<void(const node_name& place)> answered;  // a member told its name there
+    std::function<void()> changed;                         // names() gives another answer
     std::uint16_t port_mapper_port;
   };
   introductions(asio::io_context&, const configuration&, log&, surroundings);
@@ -87,6 +88,8 @@ class introductions {
   struct place {
     explicit place(discovery::entry e) : where(std::move(e)) {}
     discovery::entry where;
+    std::vector<asio::ip::address> addresses;  // `where` has one, or they are its host's
+    asio::ip::address mapper;                  // whose port mapper answered last
     starts found;
     bool looking = false, looked = false;
     std::set<std::string> asking;  // starts that are being asked right now
@@ -105,6 +108,7 @@ class introductions {
   asio::awaitable<void> look_at(std::shared_ptr<void> owner, place_pointer);
   void looked_at(place&);
   asio::awaitable<bool> list(place&);
+  asio::awaitable<cnode::result<std::vector<cnode::epmd::name_entry>>> ask_mapper(place&);
   void registered(place&, const std::vector<cnode::epmd::name_entry>&);
   bool makes_way(place&, const std::string& alive, const start&) const;
   using patterns = std::set<std::string>;

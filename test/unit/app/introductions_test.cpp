@@ -94,6 +94,7 @@ class Introductions : public ::testing::Test {
   played_node& start(const std::string& name) { return nodes.emplace_back(name, mapper.port()); }
 
   test::epmd mapper;
+  std::vector<asio::ip::address> addresses;  // of every host
   std::deque<played_node> nodes;
   configuration c = loaded();
   asio::io_context io{1};
@@ -101,9 +102,11 @@ class Introductions : public ::testing::Test {
   cnode::node node{io,
                    node_options(c, {"chocolate"}, mapper.port()),
                    observer,
-                   [](std::string) -> asio::awaitable<cnode::resolved> { co_return cnode::resolved{}; },
+                   [this](std::string) -> asio::awaitable<cnode::resolved> {
+                     co_return cnode::resolved{addresses, {}};
+                   },
                    {}};
-  std::set<std::string> leaving;
+  std::set<std::string> leaving, answered;
   std::string told;
   log lines{log_level::info, log_format::text,
             [this](std::string_view line) { told += std::string(line) + '\n'; }};
@@ -111,13 +114,14 @@ class Introductions : public ::testing::Test {
                       c,
                       lines,
                       {.node = [this] { return &node; },
-                       .resolve = [](std::string) -> asio::awaitable<cnode::resolved> {
-                         throw std::logic_error("nothing is resolved here");
-                         co_return cnode::resolved{};
+                       .resolve = [this](std::string) -> asio::awaitable<cnode::resolved> {
+                         if (addresses.empty()) throw std::logic_error("nothing is resolved here");
+                         co_return cnode::resolved{addresses, {}};
                        },
                        .stopping = [] { return false; },
                        .ignored = [](const node_name&) { return false; },
                        .leaving = [this](const node_name& n) { return leaving.contains(n.text()); },
+                       .answered = [this](const node_name& place) { answered.insert(place.text()); },
                        .changed = [] {},
                        .port_mapper_port = mapper.port()}};
 };
@@ -127,6 +131,7 @@ TEST_F(Introductions, ANodeThatDoesNotAnswerHoldsUpNobodyOfItsAddress) {
   const test::registration registered(mapper.port(), "a", frozen.port());
   start("b@app-0.test");
   EXPECT_TRUE(eventually([&] { return names() == std::vector<std::string>{"b@app-0.test"}; }));
+  EXPECT_EQ(answered, std::set<std::string>{discovery::place_name("127.0.0.1").value().text()});
 }
 
 // A task that ends by an exception is told, and what it looked after does not wait for it.
@@ -143,6 +148,23 @@ TEST_F(Introductions, ATaskThatFailsIsToldAndHoldsUpNothing) {
       << told;
   start("b@app-0.test");
   EXPECT_TRUE(eventually([&] { return names() == std::vector<std::string>{"b@app-0.test"}; }));
+}
+
+// A node with addresses of two families listens on one, mostly, and perhaps its port mapper does, too.
+TEST_F(Introductions, OfAHostWithSeveralAddressesTheOneThatAnswersIsTaken) {
+  start("b@app-0.test");
+  addresses = {asio::ip::make_address("::1"), asio::ip::make_address("127.0.0.1")};
+  const auto asked_for = [&] {
+    asked.look(nullptr, {{.name = discovery::place_name("app-0.test").value(),
+                          .host = "app-0.test",
+                          .address = {},
+                          .port = {},
+                          .pattern = "*"}});
+    io.restart();
+    io.run_for(20ms);
+    return names() == std::vector<std::string>{"b@app-0.test"};
+  };
+  EXPECT_TRUE(until(asked_for));
 }
 
 TEST_F(Introductions, ThePauseAfterARefusedCookieEndsWhenSomethingChangedHere) {

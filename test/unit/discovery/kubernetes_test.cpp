@@ -225,6 +225,20 @@ TEST_F(Kubernetes, OfTwoFamiliesTheOneThatIsAnsweredCounts) {
               ElementsAre("app@10-0-0-1.web.shop.svc.big.example", "app@10-0-0-2.web.shop.svc.big.example"));
 }
 
+// Names are not known: where one told its name, that address has answered.
+TEST_F(Kubernetes, OfTwoFamiliesTheOneInWhichNamesAreToldCounts) {
+  slices = {
+      slice_json("app-1", "90", {{.address = "10.0.0.1", .name = "a"}, {.address = "10.0.0.2", .name = "b"}}),
+      slice_json("app-2", "90", {{.address = "fd00::1", .name = "a"}, {.address = "fd00::2", .name = "b"}})};
+  start({"*", "web", ""});
+  EXPECT_EQ(refresh().entries.size(), 4U);
+  EXPECT_TRUE(one->linked(place_name("10.0.0.2").value()));
+  const auto seen = one->review();
+  ASSERT_EQ(seen.entries.size(), 2U);
+  EXPECT_EQ(seen.entries[0].host, "10.0.0.1");
+  EXPECT_EQ(seen.entries[1].host, "10.0.0.2");
+}
+
 TEST_F(Kubernetes, TwoAddressesUnderOneNameAreTriedInTurns) {
   slices = {slice_json("app-1", "90", {{.address = "10.0.0.1", .name = "a", .hostname = "a"}}),
             slice_json("app-2", "90", {{.address = "fd00::1", .name = "a", .hostname = "a"}})};
