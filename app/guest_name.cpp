@@ -7,10 +7,15 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <utility>
 
 namespace rollcall::app {
 namespace {
+
+std::string alive_of(int number) {
+  return fmt::format("rollcall-check-{}", number);
+}
 
 // -1: somebody else has it.
 int bind_abstract(std::string_view name) {
@@ -31,12 +36,19 @@ int bind_abstract(std::string_view name) {
 
 std::optional<guest_name> guest_name::take(std::string_view host, std::string_view among) {
   for (int number = 1; number <= guest_names; ++number) {
-    const auto alive = fmt::format("rollcall-check-{}", number);
+    const auto alive = alive_of(number);
     const int socket = bind_abstract(fmt::format("{}{}", among, alive));
     if (socket < 0) continue;
     return guest_name(node_name::make(alive, host).value(), socket);
   }
   return std::nullopt;
+}
+
+bool guest_name::is_one(const node_name& name) {
+  for (int number = 1; number <= guest_names; ++number) {
+    if (name.alive() == alive_of(number)) return true;
+  }
+  return false;
 }
 
 guest_name::~guest_name() {

@@ -22,6 +22,9 @@ class guest_name {
   guest_name(guest_name&&) noexcept;
   guest_name& operator=(guest_name&&) noexcept;
 
+  // Whether it is one of the eight, of whatever host.
+  static bool is_one(const node_name&);
+
   const node_name& name() const noexcept { return name_; }
 
  private:

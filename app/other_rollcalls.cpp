@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 
+#include "app/guest_name.hpp"
 #include "app/settings.hpp"
 #include "app/tasks.hpp"
 
@@ -99,7 +100,9 @@ asio::awaitable<void> other_rollcalls::look_now(std::shared_ptr<void> owner) {
   if (around_.stopping() || !answer) co_return;
   auto hidden = names_in(*answer);
   if (!hidden) co_return;
-  std::erase(*hidden, *configuration_.name);
+  // A `check` or `doctor` looks on: it is not at work, and gone in a moment.
+  std::erase_if(*hidden,
+                [this](const node_name& n) { return n == *configuration_.name || guest_name::is_one(n); });
   // Those known from the last look first.
   std::ranges::stable_sort(*hidden, {}, [this](const node_name& n) { return !others_.contains(n); });
   if (hidden->size() > max_candidates) hidden->resize(max_candidates, *configuration_.name);

@@ -101,6 +101,15 @@ TEST_F(OtherRollcalls, AreThoseHiddenPeersThatSayTheyAreOne) {
   EXPECT_EQ(lines.size(), 2U);
 }
 
+TEST_F(OtherRollcalls, ACommandThatLooksOnIsNone) {
+  answers.emplace_back("erlang:nodes",
+                       list({"rollcall-check-1@h", "rollcall-check-8@other", "rollcall-check-9@h"}));
+  look();
+  EXPECT_EQ(times("rollcall-check-1@h"), 0U);
+  EXPECT_EQ(times("rollcall-check-8@other"), 0U);
+  EXPECT_EQ(times("rollcall-check-9@h"), 1U);
+}
+
 TEST_F(OtherRollcalls, AreToldWhatWeAreToldAndWhatHoldsWhenTheyStart) {
   has_a_rollcall();
   answers.emplace_back("[other@h,rollcall,", cnode::term{cnode::atom{"ok"}});
