@@ -156,9 +156,9 @@ TEST_F(SliceWatch, GoesOnFromTheLastVersionAfterAnOrderlyEndWithoutAList) {
 TEST_F(SliceWatch, AWatchThatBreaksOffGoesOnFromItsVersionOnANewConnection) {
   start();
   until_watched();
+  const auto listed = one->figures().last_line;
   api.push(bookmark_json("140"));
-  until([&] { return one->figures().last_line.has_value() && api.watched(); });
-  run_for(20ms);
+  until([&] { return one->figures().last_line != listed; });
   api.cut();
   until([&] { return api.watches() == 2; });
   EXPECT_EQ(api.calls.back().parameter("resourceVersion"), "140");
@@ -418,7 +418,7 @@ TEST_F(SliceWatch, LinesThatCannotBeReadAreListedAfterAPause) {
     until([&] { return lists(list_reason::error) == 1 && api.watched(); });
     one->stop();
     api.cut();
-    run_for(10ms);
+    until([&] { return !api.watched(); });
   }
 }
 
