@@ -138,5 +138,23 @@ TEST_F(StartGate, InErlang) {
   });
 }
 
+// As applications have it: a supervisor starts what stands behind the gate when the gate is open.
+TEST_F(StartGate, InElixirBeforeASingletonOfTheSameSupervisor) {
+  ASSERT_EQ(
+      application.elixir("Code.require_file(\"" + std::string(examples) + "start_gate.exs\") |> length()"),
+      "1");
+  waits_while_it_is_alone_and_never_longer_than_it_may([&](const std::string& port) {
+    return application.elixir(
+        "begun = System.monotonic_time(:millisecond); "
+        "gate = {StartGate, url: \"http://127.0.0.1:" +
+        port +
+        "\", node: :\"one@127.0.0.1\", limit: 2500, silence: 500}; "
+        "singleton = {Agent, fn -> System.monotonic_time(:millisecond) end}; "
+        "{:ok, tree} = Supervisor.start_link([gate, singleton], strategy: :one_for_one); "
+        "[started] = for {Agent, pid, _, _} <- Supervisor.which_children(tree), do: Agent.get(pid, & &1); "
+        "Supervisor.stop(tree); started - begun");
+  });
+}
+
 }  // namespace
 }  // namespace rollcall::test
