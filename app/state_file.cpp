@@ -1,19 +1,12 @@
 #include "app/state_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
-#include "app/plain_text.hpp"
+#include "app/kept_json.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -72,46 +65,8 @@ json::array numbers(const Numbers& all) {
   return items;
 }
 
-// ---- reading: every step names what it expected
+// ---- reading
 
-[[noreturn]] void wrong(std::string_view what, std::string_view expected) {
-  throw std::runtime_error(fmt::format("\"{}\" is not {}", what, expected));
-}
-
-const json::value& field(const json::object& of, std::string_view key) {
-  const auto* found = of.if_contains(key);
-  if (found == nullptr) throw std::runtime_error(fmt::format("\"{}\" is missing", key));
-  return *found;
-}
-const json::object& object_in(const json::value& v, std::string_view what) {
-  if (!v.is_object()) wrong(what, "an object");
-  return v.get_object();
-}
-const json::array& array_in(const json::object& of, std::string_view key, std::size_t most) {
-  const auto& v = field(of, key);
-  if (!v.is_array()) wrong(key, "a list");
-  if (v.get_array().size() > most) wrong(key, fmt::format("a list of at most {}", most));
-  return v.get_array();
-}
-std::uint64_t count_in(const json::value& v, std::string_view what) {
-  boost::system::error_code code;
-  const auto n = v.is_number() ? v.to_number<std::uint64_t>(code) : 0;
-  if (!v.is_number() || code) wrong(what, "a number, 0 or more");
-  return n;
-}
-std::uint64_t count_in(const json::object& of, std::string_view key) {
-  return count_in(field(of, key), key);
-}
-milliseconds time_in(const json::object& of, std::string_view key) {
-  const auto n = count_in(of, key);
-  if (n > 253'402'300'800'000) wrong(key, "a time in this millennium");
-  return milliseconds(static_cast<std::int64_t>(n));
-}
-std::string text_in(const json::object& of, std::string_view key) {
-  const auto& v = field(of, key);
-  if (!v.is_string() || v.get_string().size() > 4'096) wrong(key, "a text of at most 4096 bytes");
-  return std::string(v.get_string());
-}
 node_name name_in(const json::value& v) {
   if (v.is_string()) {
     if (auto name = node_name::parse(std::string_view(v.get_string()))) return *std::move(name);
@@ -180,19 +135,6 @@ void counts_in(const json::object& of, std::string_view key, std::array<std::uin
   for (std::size_t i = 0; i < Count; ++i) into[i] = count_in(items[i], key);
 }
 
-// ---- the disk
-
-struct descriptor {
-  int number;
-  ~descriptor() {
-    if (number >= 0) ::close(number);
-  }
-};
-
-std::string failure(std::string_view what, const std::string& path) {
-  return fmt::format("{} {}: {}", what, path, std::strerror(errno));
-}
-
 }  // namespace
 
 std::string to_json(const remembered_state& state) {
@@ -213,16 +155,8 @@ std::string to_json(const remembered_state& state) {
 }
 
 remembered_state from_json(std::string_view text) {
-  boost::system::error_code code;
-  json::parse_options options;
-  options.max_depth = 16;
-  const auto parsed = json::parse(text, code, {}, options);
-  if (code) throw std::runtime_error("it is not JSON: " + code.message());
-  const auto& o = object_in(parsed, "the file");
-  if (count_in(o, "format") != static_cast<std::uint64_t>(state_file::format)) {
-    throw std::runtime_error(fmt::format("its format is {}, this program reads {}",
-                                         json::serialize(field(o, "format")), state_file::format));
-  }
+  const auto parsed = parsed_in(text, state_file::format);
+  const auto& o = parsed.get_object();
   remembered_state state;
   for (const auto& v : array_in(o, "incidents", max_incidents_read))
     state.incidents.push_back(incident_in(v));
@@ -249,73 +183,12 @@ remembered_state from_json(std::string_view text) {
 
 state_file::reading state_file::read() {
   reading result;
-  std::error_code code;
-  const auto size = std::filesystem::file_size(path(), code);
-  if (code == std::errc::no_such_file_or_directory || code == std::errc::not_a_directory) return result;
-  if (code) {
-    set_aside(result, code.message());
-    return result;
-  }
-  if (size > max_size) {
-    set_aside(result, fmt::format("it is larger than {} MiB", max_size >> 20U));
-    return result;
-  }
-  errno = 0;
-  std::ifstream in(path(), std::ios::binary);
-  if (!in) {
-    set_aside(result, std::strerror(errno));
-    return result;
-  }
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  try {
-    result.found = from_json(text);
-  } catch (const std::exception& e) {
-    set_aside(result, plain_text(e));
-  }
+  result.problems = file_.read([&](std::string_view text) { result.found = from_json(text); });
   return result;
 }
 
-void state_file::set_aside(reading& result, const std::string& problem) {
-  std::error_code code;
-  std::string aside;
-  for (int number = 1; number < 100; ++number) {
-    aside = fmt::format("{}.damaged-{}", path(), number);
-    if (!std::filesystem::exists(aside, code)) break;
-  }
-  std::filesystem::rename(path(), aside, code);
-  if (code) {
-    not_to_be_lost_ = fmt::format("{} cannot be read ({}), and is not written over", path(), problem);
-    result.problems.push_back(
-        fmt::format("{} is damaged ({}) and could not be set aside: {}", path(), problem, code.message()));
-    return;
-  }
-  result.problems.push_back(fmt::format("{} is damaged ({}): it is now {}, and Rollcall starts without it",
-                                        path(), problem, aside));
-}
-
 std::string state_file::write(const remembered_state& state) {
-  if (!not_to_be_lost_.empty()) return not_to_be_lost_;
-  std::error_code code;
-  std::filesystem::create_directories(folder_, code);
-  if (code) return fmt::format("{}: {}", folder_, code.message());
-  const auto text = to_json(state);
-  const auto fresh = path() + ".new";
-  {
-    const descriptor file{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640)};
-    if (file.number < 0) return failure("cannot create", fresh);
-    std::size_t done = 0;
-    while (done < text.size()) {
-      const auto wrote = ::write(file.number, text.data() + done, text.size() - done);
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) return failure("cannot write", fresh);
-      done += static_cast<std::size_t>(wrote);
-    }
-    if (::fsync(file.number) != 0) return failure("cannot write", fresh);
-  }
-  if (::rename(fresh.c_str(), path().c_str()) != 0) return failure("cannot replace", path());
-  const descriptor folder{::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.number >= 0) ::fsync(folder.number);
-  return {};
+  return file_.write(to_json(state));
 }
 
 }  // namespace rollcall::app
