@@ -87,26 +87,20 @@ void refuse_missing_values(std::span<const std::string> arguments) {
   }
 }
 
-}  // namespace
+using toggle_values = std::map<std::string, std::vector<std::string>>;
 
-command_line read_command_line(std::span<const std::string> arguments) {
-  refuse_missing_values(arguments);
-  command_line line;
-  CLI::App program;
-  program.set_help_flag();
-  program.allow_extras();
-  program.require_subcommand(0, 1);
-  const auto add = [&line](const option& o, const std::vector<std::string>& values) {
-    const auto origin = fmt::format("--{}", o.flag);
-    if (o.kind != value_kind::list && values.size() > 1) {
-      throw configuration_error(fmt::format("{} is given {} times", origin, values.size()));
-    }
-    line.values.push_back({&o, values, origin, origin});
-  };
-  std::map<std::string, std::vector<std::string>> toggles;
+void add_given(command_line& line, const option& o, const std::vector<std::string>& values) {
+  const auto origin = fmt::format("--{}", o.flag);
+  if (o.kind != value_kind::list && values.size() > 1) {
+    throw configuration_error(fmt::format("{} is given {} times", origin, values.size()));
+  }
+  line.values.push_back({&o, values, origin, origin});
+}
+
+void define_options(CLI::App& program, command_line& line, toggle_values& toggles) {
   for (const auto& o : options()) {
-    const auto take = [&add, &o](const CLI::results_t& values) {
-      add(o, values);
+    const auto take = [&line, &o](const CLI::results_t& values) {
+      add_given(line, o, values);
       return true;
     };
     const auto flag = fmt::format("--{}", o.flag);
@@ -115,14 +109,9 @@ command_line read_command_line(std::span<const std::string> arguments) {
                                                : program.add_option(flag, CLI::callback_t(take));
     added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
-  std::vector<std::string> config_files;
-  program.add_option("-c,--config", config_files)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  program.add_flag("--check-config", line.check_config);
-  program.add_flag("-h,--help", line.help);
-  program.add_flag("-V,--version", line.version);
+}
+
+void define_commands(CLI::App& program, command_line& line) {
   for (const auto& c : commands()) {
     auto* command = program.add_subcommand(std::string(c.name));
     command->set_help_flag();
@@ -130,37 +119,64 @@ command_line read_command_line(std::span<const std::string> arguments) {
     command->allow_extras();
     command->callback([&line, &c] { line.command = c.command; });
   }
+}
+
+void take_extra(command_line& line, const std::string& extra) {
+  if (extra == "help" && !line.command) {
+    line.help = true;
+  } else if (extra == "version" && !line.command) {
+    line.version = true;
+  } else if (takes_argument(line.command) && !line.argument && !extra.starts_with('-')) {
+    line.argument = extra;
+  } else if (line.command && !extra.starts_with('-')) {
+    throw configuration_error(fmt::format("'{}' is one argument too many: `rollcall {}` takes {}",
+                                          printable(extra), to_string(*line.command),
+                                          takes_argument(line.command) ? "one" : "options only"));
+  } else if (extra != "--") {
+    throw unknown_argument(extra);
+  }
+}
+
+void refuse_missing_argument(const command_line& line) {
+  if (!takes_argument(line.command) || line.argument || line.help) return;
+  const auto& of = command_row(*line.command);
+  if (line.command == command::pause)
+    throw configuration_error("`rollcall pause` needs a time: rollcall pause 10m");
+  if (!of.argument.starts_with('['))
+    throw configuration_error(
+        fmt::format("`rollcall {}` needs an argument: rollcall {} {}", of.name, of.name, of.argument));
+}
+
+}  // namespace
+
+command_line read_command_line(std::span<const std::string> arguments) {
+  refuse_missing_values(arguments);
+  command_line line;
+  toggle_values toggles;
+  std::vector<std::string> config_files;
+  CLI::App program;
+  program.set_help_flag();
+  program.allow_extras();
+  program.require_subcommand(0, 1);
+  define_options(program, line, toggles);
+  program.add_option("-c,--config", config_files)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  program.add_flag("--check-config", line.check_config);
+  program.add_flag("-h,--help", line.help);
+  program.add_flag("-V,--version", line.version);
+  define_commands(program, line);
   try {
     program.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& failure) {
     throw configuration_error(fmt::format("{} (see rollcall --help)", printable(failure.what())));
   }
   for (const auto& [flag, values] : toggles) {
-    if (!values.empty()) add(*find_option(flag), values);
+    if (!values.empty()) add_given(line, *find_option(flag), values);
   }
-  for (const auto& extra : program.remaining(true)) {
-    if (extra == "help" && !line.command) {
-      line.help = true;
-    } else if (extra == "version" && !line.command) {
-      line.version = true;
-    } else if (takes_argument(line.command) && !line.argument && !extra.starts_with('-')) {
-      line.argument = extra;
-    } else if (line.command && !extra.starts_with('-')) {
-      throw configuration_error(fmt::format("'{}' is one argument too many: `rollcall {}` takes {}",
-                                            printable(extra), to_string(*line.command),
-                                            takes_argument(line.command) ? "one" : "options only"));
-    } else if (extra != "--") {
-      throw unknown_argument(extra);
-    }
-  }
-  if (takes_argument(line.command) && !line.argument && !line.help) {
-    const auto& of = command_row(*line.command);
-    if (line.command == command::pause)
-      throw configuration_error("`rollcall pause` needs a time: rollcall pause 10m");
-    if (!of.argument.starts_with('['))
-      throw configuration_error(
-          fmt::format("`rollcall {}` needs an argument: rollcall {} {}", of.name, of.name, of.argument));
-  }
+  for (const auto& extra : program.remaining(true)) take_extra(line, extra);
+  refuse_missing_argument(line);
   if (config_files.size() > 1) {
     throw configuration_error(
         fmt::format("--config is given {} times: there is one file", config_files.size()));
