@@ -262,8 +262,10 @@ void show_partitions(const json::value& answer, const terminal& on, std::ostream
     const auto* of = element.if_object();
     const auto* nodes = of != nullptr ? of->if_contains("nodes") : &element;
     if (nodes == nullptr) continue;
-    std::vector<cell> row{std::to_string(index++), std::to_string(list(*nodes).size()),
-                          shorten(text_of(*nodes))};
+    auto sorted = list(*nodes);
+    std::ranges::sort(sorted, natural_less, [](const json::value& name) { return text_of(name); });
+    std::vector<cell> row{std::to_string(index++), std::to_string(sorted.size()),
+                          shorten(text_of(json::value(sorted)))};
     if (apart) row.insert(row.begin(), of != nullptr ? text_of(*of, "mesh") : std::string());
     partitions.row(std::move(row));
   }

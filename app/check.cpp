@@ -43,7 +43,11 @@ std::vector<std::string> names_of(const membership::snapshot& s) {
 void print_members(const membership::snapshot& s, const short_names& shorten, const terminal& on) {
   std::string well;
   table others({"NODE", "STATE", "REASON", "SEES", "MISSING", "(PARTITION)", "(OTP)"});
-  for (const auto& m : s.members) {
+  std::vector<const membership::member*> all;
+  for (const auto& m : s.members) all.push_back(&m);
+  std::ranges::sort(all, natural_less, [](const auto* m) -> std::string_view { return m->name.text(); });
+  for (const auto* each : all) {
+    const auto& m = *each;
     if (healthy(m)) {
       well += (well.empty() ? "" : " ") + shorten(m.name.text());
       continue;

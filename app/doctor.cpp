@@ -273,7 +273,8 @@ bool is_proof(const finding& f) {
 
 outcome judge(examination& e) {
   outcome all;
-  std::ranges::sort(e.found, {}, &diagnosis::node);
+  std::ranges::sort(e.found, natural_less,
+                    [](const diagnosis& d) -> std::string_view { return d.node.text(); });
   for (const auto& source : e.sources) {
     const bool empty = source.outcome == discovery::query_outcome::empty;
     if (source.outcome == discovery::query_outcome::ok || source.outcome == discovery::query_outcome::partial)

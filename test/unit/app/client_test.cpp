@@ -154,6 +154,9 @@ TEST(Client, PartitionsNetsplitsAndEventsAreTables) {
       "MESH  PARTITION  SIZE  NODES\n"
       "hx    0          2     hx@a, hx@b\n"
       "      1          1     c@h\n");
+  EXPECT_EQ(shown(command::partitions, R"([["app-0@h","app-10@h","app-2@h"]])"),
+            "PARTITION  SIZE  NODES\n"
+            "0          3     app-0@h, app-2@h, app-10@h\n");
   EXPECT_EQ(shown(command::partitions, "[]"), "no partitions: no member is up\n");
   EXPECT_EQ(shown(command::netsplits,
                   R"([{"id":2,"type":"full","opened_at":999940000,"closed_at":null,"ended":"open",
