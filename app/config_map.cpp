@@ -116,15 +116,15 @@ asio::awaitable<bool> config_map::fetch() {
   co_return true;
 }
 
-std::string config_map::held() const {
+std::string config_map::held(const char* which) const {
   const auto* data = discovery::member_of(object_, "data");
-  return data == nullptr ? std::string() : std::string(discovery::text_of(*data, key));
+  return data == nullptr ? std::string() : std::string(discovery::text_of(*data, which));
 }
 
 // What cannot be read is kept beside what is written next, as it stands now: a newer version that is rolled
 // back writes on until its pod ends.
 std::optional<remembered_state> config_map::contents() {
-  const auto text = held();
+  const auto text = held(key);
   if (text.empty()) return {};
   auto problem = discovery::beyond(text, record_bounds);
   if (problem.empty()) {
@@ -156,6 +156,7 @@ asio::awaitable<std::optional<remembered_state>> config_map::read() {
   for (milliseconds pause{500}; !stopped_; pause *= 2) {
     if (co_await fetch()) {
       known_ = true;
+      history_ = held(history_key);
       co_return contents();
     }
     if (std::chrono::steady_clock::now() + pause >= end) break;
@@ -199,12 +200,19 @@ asio::awaitable<bool> config_map::put() {
       if (!co_await fetch()) co_return false;
       const auto found = contents();
       if (!std::exchange(known_, true) && found)
-        set_aside(held(), "was not read at the start", "the API server did not answer in time");
+        set_aside(held(key), "was not read at the start", "the API server did not answer in time");
     }
     auto object = object_;
     auto& data = object.get_object()["data"];
     if (!data.is_object()) data = json::object{};
-    data.get_object()[key] = within(state, max_text);
+    const auto text = within(state, max_text);
+    data.get_object()[key] = text;
+    if (const auto day = history_text_ ? history_text_(max_text - std::min(max_text, text.size())) : "";
+        !day.empty()) {
+      data.get_object()[history_key] = day;
+    } else {
+      data.get_object().erase(history_key);
+    }
     if (!aside_.empty()) data.get_object()[aside_key] = aside_;
     discovery::api_request request{.method = "PUT", .target = target()};
     request.body = json::serialize(object);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "app/log.hpp"
 #include "app/state_file.hpp"
@@ -22,7 +23,7 @@ namespace asio = boost::asio;
 class config_map : public std::enable_shared_from_this<config_map> {
  public:
   static constexpr std::size_t max_text = 512U << 10;  // of what it holds; a ConfigMap takes 1 MiB
-  static constexpr const char* key = "incidents.json";
+  static constexpr const char *key = "incidents.json", *history_key = "history.json";
   // What stood there and could not be read, perhaps of a newer version, or was not: kept beside it, where it
   // fits.
   static constexpr const char* aside_key = "incidents.json.set-aside";
@@ -35,6 +36,10 @@ class config_map : public std::enable_shared_from_this<config_map> {
 
   // What an earlier pod kept. Tries for as long as read_limit.
   asio::awaitable<std::optional<remembered_state>> read();
+  // What read() found of the last day, as text, once.
+  std::string history() { return std::exchange(history_, {}); }
+  // The last day, within a limit, goes with each write, in what incidents leave of max_text.
+  void keeps_history(std::function<std::string(std::size_t most)> text) { history_text_ = std::move(text); }
   // Soon; the last one counts.
   void write(remembered_state);
   // What waits is written now, or not at all within the limit.
@@ -48,7 +53,7 @@ class config_map : public std::enable_shared_from_this<config_map> {
   asio::awaitable<void> sleep(milliseconds);
   bool failed(const std::string& what, const discovery::api_result<discovery::api_reply>&);
   std::optional<remembered_state> contents();
-  std::string held() const;
+  std::string held(const char* which) const;
   void set_aside(const std::string& text, const char* what, const std::string& problem);
   std::string target() const;
 
@@ -58,6 +63,8 @@ class config_map : public std::enable_shared_from_this<config_map> {
   std::string name_, name_space_;
   std::function<bool()> may_write_;
   asio::steady_timer pause_, written_;
+  std::function<std::string(std::size_t)> history_text_;
+  std::string history_;
   std::string aside_;          // to be kept with the next write
   boost::json::value object_;  // as it was read or written last; null: never
   std::optional<remembered_state> wanted_;

@@ -272,6 +272,8 @@ asio::awaitable<void> engine::implementation::recall() {
     core_.restore(std::move(found->incidents), std::move(found->totals), found->kept_out);
     snapshot_ = core_.snapshot();
   }
+  if (auto day = record_->earlier_day()) history_.restore(*std::move(day));
+  record_->follow(history_);
   record_->keep(*snapshot_);
 }
 
@@ -353,6 +355,7 @@ asio::awaitable<void> engine::implementation::stop() {
   next_round_.cancel();
   views_answered_.cancel();
   if (pod_events_) pod_events_->stop();
+  if (!standing_by_) history_.note_stop(now().wall);
   co_await record_->stop(record_flush);
   co_await node_->stop();
 }

@@ -124,8 +124,8 @@ void append_picture(std::string& out, const membership::history& from,
 }
 
 void append_history(std::string& out, const membership::history& from) {
-  fmt::format_to(std::back_inserter(out), "{{\"since_at\":{},\"restored\":false,\"marks\":[",
-                 from.since().count());
+  fmt::format_to(std::back_inserter(out), "{{\"since_at\":{},\"restored\":{},\"marks\":[",
+                 from.since().count(), from.restored());
   bool first = true;
   for (const auto& m : from.marks()) {
     fmt::format_to(std::back_inserter(out), "{}{{\"kind\":\"{}\",\"at\":{},", first ? "" : ",",

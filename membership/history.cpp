@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace rollcall::membership {
 namespace {
 
-constexpr std::array<std::string_view, 6> labels{"own", "netsplit", "down", "restart", "join", "left"};
+constexpr std::array<std::string_view, history::kind_count> labels{"own",     "netsplit", "down",
+                                                                   "restart", "join",     "left"};
 // Names of pods that are gone are dropped when there are so many more than are in use.
 constexpr std::size_t spare_names = 4'096;
 
@@ -41,6 +43,7 @@ std::string_view history::label(kind what) noexcept {
 }
 
 void history::add(mark m) {
+  ++revision_;
   mark_bytes_ += size_of(m);
   marks_.push_back(std::move(m));
   while (mark_bytes_ > max_mark_bytes && marks_.size() > 1) {
@@ -54,17 +57,28 @@ void history::note_events(const snapshot& now) {
     if (e.id <= last_event_) continue;
     last_event_ = e.id;
     const auto what = kind_of(e.type);
-    if (what) add({.what = *what, .at = e.at, .text = e.text});
+    if (what && !was_there_before(e)) add({.what = *what, .at = e.at, .text = e.text});
   }
+}
+
+// A Rollcall that starts meets everybody: those who were there when the last one stopped have not joined.
+bool history::was_there_before(const event& e) {
+  if (!e.node) return false;
+  const bool known = there_before_.erase(e.node->text()) > 0;
+  return known && e.type == event_type::member_joined;
 }
 
 // Incidents change after they were opened: their marks follow.
 void history::note_incidents(const snapshot& now) {
   for (auto each = now.incidents->rbegin(); each != now.incidents->rend(); ++each) {
     if (now.at - each->closed_at.value_or(now.at) > kept) continue;
-    const auto known = std::ranges::find_if(
-        marks_, [&](const mark& m) { return m.what == kind::netsplit && m.incident == each->id; });
+    // Of an earlier run only when it was opened is known; ids may have begun again since.
+    const auto known = std::ranges::find_if(marks_, [&](const mark& m) {
+      return m.what == kind::netsplit && (m.incident == 0 ? m.at == each->opened_at : m.incident == each->id);
+    });
     if (known != marks_.end()) {
+      if (known->until != each->closed_at) ++revision_;
+      known->incident = each->id;
       known->until = each->closed_at;
       continue;
     }
@@ -119,6 +133,7 @@ void history::note_frame(const snapshot& now) {
     if (last.members == drawn.members && last.pairs == drawn.pairs &&
         last.pairs_omitted == drawn.pairs_omitted)
       return;
+    ++revision_;
     if (now.at - last.first < settles) {
       frame_bytes_ -= size_of(last);
       drawn.first = last.first;
@@ -127,6 +142,7 @@ void history::note_frame(const snapshot& now) {
       return;
     }
   }
+  ++revision_;
   frame_bytes_ += size_of(drawn);
   frames_.push_back(std::move(drawn));
 }
@@ -166,14 +182,87 @@ void history::drop_unused_names() {
   }
 }
 
+void history::restore(kept_day day) {
+  since_ = day.since;
+  until_ = day.until;
+  names_ = std::move(day.names);
+  indices_.clear();
+  for (std::uint32_t i = 0; i < names_.size(); ++i) indices_.try_emplace(names_[i], i);
+  for (auto& m : day.marks) {
+    m.incident = 0;
+    if (m.what == kind::netsplit && !m.until) m.until = std::max(m.at, day.until);
+    add(std::move(m));
+  }
+  frames_ = std::move(day.frames);
+  frame_bytes_ = 0;
+  for (const auto& f : frames_) frame_bytes_ += size_of(f);
+  thin_out();
+  restored_ = true;
+}
+
+// The first moment of this run, after what an earlier one left.
+void history::begin(milliseconds now) {
+  begun_ = true;
+  const auto later = [&](const auto& each) { return each.at > now; };
+  if (restored_ && (until_ < now - kept || since_ > now)) {
+    const auto revision = revision_;
+    *this = history();
+    begun_ = true;
+    revision_ = revision;
+  }
+  std::erase_if(marks_, later);
+  std::erase_if(frames_, later);
+  mark_bytes_ = frame_bytes_ = 0;
+  for (const auto& m : marks_) mark_bytes_ += size_of(m);
+  for (const auto& f : frames_) frame_bytes_ += size_of(f);
+  if (!frames_.empty()) {
+    for (const auto& m : frames_.back().members) there_before_.insert(names_[m.name]);
+  }
+  if (since_ == milliseconds{0}) since_ = now;
+  add({.what = kind::own, .at = now, .text = "Rollcall started"});
+}
+
+void history::note_stop(milliseconds wall) {
+  if (!begun_) return;
+  until_ = wall;
+  add({.what = kind::own, .at = wall, .text = "Rollcall stopped"});
+}
+
+void history::shrink(std::size_t max_marks, std::size_t max_frames) {
+  while (mark_bytes_ > max_marks && !marks_.empty()) {
+    mark_bytes_ -= size_of(marks_.front());
+    marks_.pop_front();
+  }
+  if (frames_.size() < 2 || frame_bytes_ <= max_frames) return;
+  // The last one first, then by how long each lasted.
+  std::vector<std::size_t> order(frames_.size() - 1);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::stable_sort(order, std::greater{},
+                           [&](std::size_t i) { return frames_[i + 1].first - frames_[i].first; });
+  order.insert(order.begin(), frames_.size() - 1);
+  std::set<std::size_t> stay;
+  std::size_t bytes = 0;
+  for (const auto i : order) {
+    bytes += size_of(frames_[i]);
+    if (bytes > max_frames) break;
+    stay.insert(i);
+  }
+  std::deque<frame> left;
+  frame_bytes_ = 0;
+  for (const auto i : stay) {
+    frame_bytes_ += size_of(frames_[i]);
+    left.push_back(std::move(frames_[i]));
+  }
+  frames_ = std::move(left);
+}
+
 void history::note(const snapshot& now) {
   if (now.at == milliseconds{0}) return;
-  if (since_ == milliseconds{0}) {
-    since_ = now.at;
-    add({.what = kind::own, .at = now.at, .text = "Rollcall started"});
-  }
+  if (!begun_) begin(now.at);
+  until_ = now.at;
   note_incidents(now);
   note_events(now);
+  if (!now.starting) there_before_.clear();
   if (!now.standing_by) note_frame(now);
   forget_old(now.at);
   thin_out();

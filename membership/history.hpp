@@ -1,12 +1,15 @@
 // The last day for the page's timeline: what happened (marks), and what the cluster looked like (frames),
-// within stated budgets at any number of members. It is told every snapshot and kept in memory.
+// within stated budgets at any number of members. It is told every snapshot and kept in memory; what an
+// earlier run of Rollcall wrote down of it is taken up before the first.
 //
+//   history.restore(kept);                 // perhaps
 //   history.note(*cluster.snapshot());     // after each step that changed something
 //   history.marks(), history.frame_at(t)   // what readers are shown
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,6 +28,7 @@ class history {
   static constexpr milliseconds settles{1'000};  // changes within this make one frame
 
   enum class kind { own, netsplit, down, restart, join, left };
+  static constexpr int kind_count = 6;
   static std::string_view label(kind) noexcept;
 
   struct mark {
@@ -53,9 +57,30 @@ class history {
     std::size_t pairs_omitted = 0;
   };
 
-  void note(const snapshot&);
+  // What outlives a run: frames name their members by index into `names`.
+  struct kept_day {
+    milliseconds since{0}, until{0};  // wall: where it begins, what was noted last
+    std::vector<std::string> names{};
+    std::deque<mark> marks{};
+    std::deque<frame> frames{};
+  };
 
-  milliseconds since() const noexcept { return since_; }  // wall, of the first snapshot; 0: none yet
+  // Before the first note(). What is older than a day by then, or later than it (a clock that was set back),
+  // is left out. A netsplit that was open ends there, unless its incident goes on.
+  void restore(kept_day);
+  void note(const snapshot&);
+  // Rollcall leaves, in good order.
+  void note_stop(milliseconds wall);
+  // Makes it small: frames that lasted longest and the latest marks stay.
+  void shrink(std::size_t max_marks, std::size_t max_frames);
+
+  // Changes with every change.
+  std::uint64_t revision() const noexcept { return revision_; }
+  milliseconds until() const noexcept { return until_; }
+  // Whether it begins in an earlier run.
+  bool restored() const noexcept { return restored_; }
+
+  milliseconds since() const noexcept { return since_; }  // wall, of its beginning; 0: none yet
   const std::deque<mark>& marks() const noexcept { return marks_; }
   const std::deque<frame>& frames() const noexcept { return frames_; }
   // The last frame not after that moment, the first when all are later; nullptr when there is none.
@@ -72,8 +97,13 @@ class history {
   void forget_old(milliseconds now);
   void thin_out();
   void drop_unused_names();
+  void begin(milliseconds now);
+  bool was_there_before(const event&);
 
-  milliseconds since_{0};
+  milliseconds since_{0}, until_{0};
+  std::uint64_t revision_ = 0;
+  bool begun_ = false, restored_ = false;
+  std::set<std::string> there_before_;  // members of the last run that did not join since
   std::uint64_t last_event_ = 0;
   std::deque<mark> marks_;
   std::size_t mark_bytes_ = 0;

@@ -112,6 +112,26 @@ TEST_F(ConfigMap, OutlivesThePodAndLeavesTheRestOfTheObjectAsItIs) {
   EXPECT_EQ(found->incidents[0].id, 3U);
 }
 
+TEST_F(ConfigMap, TheLastDayGetsWhatIncidentsLeave) {
+  read();
+  EXPECT_EQ(one->history(), "");
+  std::size_t room = 0;
+  one->keeps_history([&](std::size_t most) {
+    room = most;
+    return std::string("a day");
+  });
+  one->write(with_incidents(3));
+  until([&] { return version == 8; });
+  EXPECT_EQ(room + kept().size(), config_map::max_text);
+  make();
+  EXPECT_TRUE(read());
+  EXPECT_EQ(one->history(), "a day");
+  one->keeps_history([](std::size_t) { return std::string(); });
+  one->write(with_incidents(3));
+  until([&] { return version == 9; });
+  EXPECT_FALSE(object.at("data").as_object().contains(config_map::history_key)) << "none that fits";
+}
+
 TEST_F(ConfigMap, ManyChangesAreFewWrites) {
   read();
   for (std::size_t i = 1; i <= 50; ++i) one->write(with_incidents(i));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "test/support/files.hpp"
+#include "test/unit/metrics/sample_snapshot.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -83,6 +84,41 @@ TEST_F(Record, WithoutAFolderItIsKeptInMemory) {
   one->told_to_leave(n("a@h"));
   EXPECT_THAT(one->orders_to_leave(), ElementsAre(n("a@h")));
   EXPECT_EQ(io_.run(), 0U);
+}
+
+// Written a minute after a change, and when it ends.
+TEST_F(Record, TheLastDayGoesOnInTheNextRun) {
+  auto now = test::whole_cluster(3);
+  membership::history day;
+  {
+    const auto first = open();
+    first->read();
+    EXPECT_FALSE(first->earlier_day());
+    first->follow(day);
+    day.note(now);
+    first->keep(now);
+    io_.run_for(std::chrono::milliseconds(50));
+    EXPECT_FALSE(std::filesystem::exists(folder_.path() / "state" / "history.json")) << "not at once";
+    day.note_stop(now.at);
+    first->flush();
+  }
+  const auto next = open();
+  next->read();
+  const auto earlier = next->earlier_day();
+  ASSERT_TRUE(earlier);
+  EXPECT_EQ(earlier->since, now.at);
+  EXPECT_EQ(earlier->marks.size(), 2U) << "started, stopped";
+  EXPECT_EQ(earlier->frames.size(), 1U);
+  EXPECT_FALSE(next->earlier_day()) << "once";
+}
+
+TEST_F(Record, ALastDayThatCannotBeReadIsSetAside) {
+  std::filesystem::create_directories(folder_.path() / "state");
+  std::ofstream(folder_.path() / "state" / "history.json") << "{}";
+  const auto one = open();
+  EXPECT_FALSE(one->read());
+  EXPECT_FALSE(one->earlier_day());
+  EXPECT_THAT(logged_, ElementsAre(HasSubstr("history.json.damaged-1")));
 }
 
 // A folder stands where the file should: it can be neither read nor, since another stands in its way, set
