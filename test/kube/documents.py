@@ -110,7 +110,7 @@ def definitions():
         schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
         name = f"{plural}.monitoring.coreos.com"
-        open_things.append(lambda name=name: kubectl("delete", "crd", name, "--wait=false"))
+        open_things.append(lambda name=name: kubectl("delete", "crd", name, "--timeout=120s", check=False))
         kubectl("apply", "-f", "-", stdin=json.dumps({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name},
             "spec": {"group": "monitoring.coreos.com", "scope": "Namespaced", "names": {"kind": kind, "plural": plural, "singular": kind.lower()},

@@ -315,7 +315,9 @@ def by_helm():
         raise Failure("an option that is refused was installed")
     watch.whole(3)
     helm("rollback", "rollcall", "--wait", "--timeout", "300s")
-    helm("install", "second", chart, "--wait", "--timeout", "300s", "--set", "config.ROLLCALL_SRV=app@_dist._tcp.app")
+    # As any user, as OpenShift gives one out of the namespace's range.
+    user = [f"podSecurityContext.{name}={number}" for name, number in (("runAsUser", 1000680000), ("runAsGroup", 0), ("fsGroup", 1000680000))]
+    helm("install", "second", chart, "--wait", "--timeout", "300s", "--set", "config.ROLLCALL_SRV=app@_dist._tcp.app", "--set", ",".join(user))
     for service in ("rollcall", "second-rollcall"):
         slices = json.loads(inside.kubectl("get", "endpointslices", "-l", f"kubernetes.io/service-name={service}", "-o", "json"))["items"]
         count = sum(len(one.get("endpoints") or []) for one in slices)
