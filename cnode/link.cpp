@@ -276,6 +276,7 @@ asio::awaitable<void> link::clock_loop() {
     }
     clock_.expires_at(at);
     co_await clock_.async_wait(as_result);
+    ticks_.woke(at, ticks::clock::now());
   }
 }
 

@@ -25,6 +25,7 @@ class ticks {
   // Until a peer's own net_ticktime is known it may be as short as it likes: a tick a second.
   static constexpr milliseconds unknown_interval{1'000};
   static constexpr milliseconds shortest_answer{1'000};
+  static constexpr milliseconds noticeable_stall{100};
 
   ticks(milliseconds net_ticktime, time_point now)
       : silence_(net_ticktime * 5 / 4), last_read(now), last_write(now), last_progress(now) {}
@@ -44,6 +45,14 @@ class ticks {
     }
     if (now - last_write >= interval_) return {action::send_tick, now};
     return {action::wait, std::min(last_read + silence_, last_write + interval_)};
+  }
+
+  // To be called after each wait. Time in which this process did not run (stopped, or starved of a processor)
+  // is no silence of the peer: what it sent meanwhile has yet to be read.
+  void woke(time_point due, time_point now) {
+    if (now - due < noticeable_stall) return;
+    last_read += now - due;
+    last_progress += now - due;
   }
 
   // Two nodes that answer every tick would tick each other endlessly.

@@ -50,6 +50,27 @@ TEST_P(TicksAt, Decides) {
 INSTANTIATE_TEST_SUITE_P(All, TicksAt, testing::ValuesIn(moments),
                          [](const auto& row) { return std::string(row.param.name); });
 
+TEST(Ticks, TimeInWhichNothingRanHereIsNoSilenceOfThePeer) {
+  const ticks::time_point start{};
+  ticks clock(milliseconds{8'000}, start);
+  clock.last_write = start + milliseconds{5'000};
+  clock.woke(start + milliseconds{6'000}, start + milliseconds{26'000});
+  EXPECT_EQ(clock.next(start + milliseconds{26'000}, false).what, action::send_tick);
+  clock.last_write = start + milliseconds{26'000};
+  EXPECT_EQ(clock.next(start + milliseconds{29'999}, true).what, action::wait);
+  EXPECT_EQ(clock.next(start + milliseconds{30'000}, false).what, action::peer_is_silent);
+  EXPECT_EQ(clock.next(start + milliseconds{30'000}, true).what, action::peer_is_silent);
+}
+
+TEST(Ticks, AWaitThatEndsEarlyOrHardlyLateChangesNothing) {
+  const ticks::time_point start{};
+  ticks clock(milliseconds{8'000}, start);
+  clock.woke(start + milliseconds{6'000}, start + milliseconds{2'000});
+  clock.woke(start + milliseconds{6'000}, start + milliseconds{6'099});
+  EXPECT_EQ(clock.last_read, start);
+  EXPECT_EQ(clock.last_progress, start);
+}
+
 TEST(Ticks, AreAnsweredAtMostOnceASecond) {
   const ticks::time_point start{};
   ticks clock(milliseconds{60'000}, start);

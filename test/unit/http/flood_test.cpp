@@ -78,10 +78,17 @@ class Flood : public server_under_test {
 
   // Waits until the server makes the next answer for the flood, and keeps it there.
   [[nodiscard]] bool stop_at_next() {
-    std::unique_lock lock(mutex_);
+    close_gate();
+    return is_stopped();
+  }
+  void close_gate() {
+    const std::lock_guard lock(mutex_);
     closed_ = true;
     holding_ = false;
     changed_.notify_all();
+  }
+  [[nodiscard]] bool is_stopped() {
+    std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, 60s, [this] { return holding_; });
   }
   void open_gate() {
@@ -214,8 +221,9 @@ TEST_F(Flood, OneClientHasABudgetOfItsOwn) {
 TEST_F(Flood, MetricsAreMadeOnceForManyThatWait) {
   serve();
   flood rude(at_, "127.0.0.66", 1);
+  close_gate();
   rude.send(request("/api/v1/status"));
-  ASSERT_TRUE(stop_at_next());
+  ASSERT_TRUE(is_stopped());
   std::list<client> scrapers;
   for (int i = 0; i < 20; ++i) scrapers.emplace_back(at_, "127.0.0.66").get("/metrics");
   open_gate();
