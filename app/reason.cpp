@@ -31,6 +31,8 @@ reason reason_of(boost::system::error_code code) {
       return reason::incompatible;
     case error::stopping:
       return reason::stopping;
+    case error::tls:
+      return reason::tls;
     case error::unexpected_message:
     case error::not_allowed:
     case error::lost_simultaneous:
@@ -53,6 +55,8 @@ reason reason_of(const cnode::failure& failure) {
       return why == reason::timeout || why == reason::not_registered ? why : reason::epmd;
     case cnode::dial_step::connect:
       return why == reason::closed ? reason::refused : why;
+    case cnode::dial_step::tls:
+      return why == reason::closed || why == reason::refused ? reason::tls : why;
     case cnode::dial_step::handshake:
       return why == reason::closed || why == reason::refused ? reason::handshake : why;
   }
@@ -121,6 +125,7 @@ membership::dial_step step_of(cnode::dial_step step) {
       return membership::dial_step::port_mapper;
     case cnode::dial_step::connect:
       return membership::dial_step::tcp;
+    case cnode::dial_step::tls:
     case cnode::dial_step::handshake:
       break;
   }

@@ -42,6 +42,13 @@ std::string explain_incoming(const std::optional<node_name>& name, const tcp::en
   return fmt::format("{} came and did not finish the handshake: {}", who, code.message());
 }
 
+std::string explain_insecure(const std::optional<node_name>& name, const tcp::endpoint& remote,
+                             const stream& on) {
+  const auto who = name ? fmt::format("{} from {}", name->text(), to_string(remote)) : to_string(remote);
+  if (on.secured() == nullptr) return fmt::format("{} came with TLS, and we do not speak it", who);
+  return fmt::format("{} came, and TLS with it fails: {}", who, on.secured()->why());
+}
+
 }  // namespace
 
 arrivals::arrivals(node_services& node, dials& dialled)
@@ -103,10 +110,16 @@ asio::awaitable<void> arrivals::answer(std::shared_ptr<arrivals> self, incoming_
   accepting_handshake handshake(std::move(identity), node.options().cookies,
                                 node.options().challenges->issue());
 
-  const auto code = co_await shake_hands(self, one, handshake);
+  // Held: it may be replaced meanwhile.
+  const auto with = node.options().tls;
+  boost::system::error_code code;
+  if (with) code = co_await secure(self, one, *with);
+  if (!code) code = co_await shake_hands(self, one, handshake);
   const auto& other = handshake.peer();
   const auto name = other ? std::optional(other->name) : std::nullopt;
-  node.tell_handshake(direction::incoming, name, remote, code, explain_incoming(name, remote, code));
+  auto detail =
+      code == error::tls ? explain_insecure(name, remote, stream) : explain_incoming(name, remote, code);
+  node.tell_handshake(direction::incoming, name, remote, code, std::move(detail));
   if (!code) {
     one->connection->forever();
     node.install(std::move(stream), *other, direction::incoming, remote);
@@ -114,6 +127,16 @@ asio::awaitable<void> arrivals::answer(std::shared_ptr<arrivals> self, incoming_
   one->connection->close();
   std::erase(self->incoming_, one);
   if (name) self->dials_.came_in(*name);
+}
+
+asio::awaitable<boost::system::error_code> arrivals::secure(std::shared_ptr<arrivals> self,
+                                                            incoming_pointer one, const tls& with) {
+  auto& connection = *one->connection;
+  connection.socket.secure(with, tls::role::accepting, {}, false);
+  const auto code = co_await shake_tls(connection.socket);
+  if (code && self->node_.stopping()) co_return make_error_code(error::stopping);
+  if (!code) co_return code;
+  co_return connection.failure(code);
 }
 
 asio::awaitable<boost::system::error_code> arrivals::shake_hands(std::shared_ptr<arrivals> self,

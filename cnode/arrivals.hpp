@@ -34,6 +34,8 @@ class arrivals {
   using incoming_pointer = std::shared_ptr<incoming>;
 
   static asio::awaitable<void> answer(std::shared_ptr<arrivals>, incoming_pointer);
+  static asio::awaitable<boost::system::error_code> secure(std::shared_ptr<arrivals>, incoming_pointer,
+                                                           const tls&);
   static asio::awaitable<boost::system::error_code> shake_hands(std::shared_ptr<arrivals>, incoming_pointer,
                                                                 accepting_handshake&);
   // Why a peer that has told its name is not let in, with or without the cookie.

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "cnode/byte_reader.hpp"
 #include "cnode/handshake.hpp"
 
 namespace rollcall::cnode {
@@ -24,6 +25,9 @@ boost::system::error_code network_error(boost::system::error_code code) noexcept
 }
 
 namespace {
+
+// What a TLS client begins with: a record of a handshake, version 3.
+constexpr std::size_t begin_of_tls = 0x1603;
 
 // All of `to`; gives what ended it.
 asio::awaitable<boost::system::error_code> read_whole(stream& from, asio::mutable_buffer to) {
@@ -54,10 +58,24 @@ asio::awaitable<boost::system::error_code> write_whole(stream& to, asio::const_b
 
 }  // namespace
 
+asio::awaitable<boost::system::error_code> shake_tls(stream& on) {
+  while (true) {
+    boost::system::error_code code;
+    on.secured()->shake(code);
+    if (!code) co_return code;
+    if (!not_yet(code)) co_return network_error(code);
+    const auto [failed] = co_await on.socket().async_wait(on.awaited_by_write(), as_result);
+    if (failed) co_return network_error(failed);
+  }
+}
+
 asio::awaitable<result<byte_string>> read_handshake_frame(stream& from) {
-  std::array<std::uint8_t, 2> prefix{};
-  if (const auto code = co_await read_whole(from, asio::buffer(prefix))) co_return code;
-  const std::size_t length = (std::size_t{prefix[0]} << 8U) | prefix[1];
+  std::array<std::uint8_t, 4> prefix{};
+  const std::size_t digits = from.secured() != nullptr ? 4 : 2;
+  if (const auto code = co_await read_whole(from, asio::buffer(prefix, digits))) co_return code;
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < digits; ++i) length = (length << 8U) | prefix[i];
+  if (from.secured() == nullptr && length == begin_of_tls) co_return make_error_code(error::tls);
   if (length > max_handshake_frame) co_return make_error_code(error::frame_too_large);
   byte_string frame(length, '\0');
   if (const auto code = co_await read_whole(from, asio::buffer(frame))) {
@@ -69,8 +87,7 @@ asio::awaitable<result<byte_string>> read_handshake_frame(stream& from) {
 asio::awaitable<result<void>> write_handshake_frames(stream& to, const std::vector<byte_string>& frames) {
   byte_string bytes;
   for (const auto& frame : frames) {
-    bytes.push_back(static_cast<char>(frame.size() >> 8U));
-    bytes.push_back(static_cast<char>(frame.size() & 0xffU));
+    put_number(bytes, frame.size(), to.secured() != nullptr ? 4 : 2);
     bytes += frame;
   }
   if (const auto code = co_await write_whole(to, asio::buffer(bytes))) co_return code;

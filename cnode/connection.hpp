@@ -1,6 +1,6 @@
-// One TCP connection before it is a link: system errors in this module's words, and the handshake's frames,
-// which have a length of 2 bytes. https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Distribution
-// Handshake").
+// One connection before it is a link: system errors in this module's words, TLS, and the handshake's frames,
+// which have a length of 2 bytes, and of 4 on TLS (inet_tls_dist.erl).
+// https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Distribution Handshake").
 #pragma once
 
 #include <boost/asio/as_tuple.hpp>
@@ -23,8 +23,11 @@ inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 // refused, unreachable, timed_out or closed where that is what it means; anything else stays the system's.
 boost::system::error_code network_error(boost::system::error_code) noexcept;
 
-// frame_too_large above max_handshake_frame, before anything is read of it; truncated when the connection
-// ends in the middle of it.
+// TLS, to its end. error::tls: the stream's session says why; also for a peer that does not speak it.
+asio::awaitable<boost::system::error_code> shake_tls(stream&);
+
+// error::tls for a peer that speaks it on a plain stream. frame_too_large above max_handshake_frame, before
+// anything is read of it; truncated when the connection ends in the middle of it.
 asio::awaitable<result<byte_string>> read_handshake_frame(stream&);
 // All of them in one write.
 asio::awaitable<result<void>> write_handshake_frames(stream&, const std::vector<byte_string>&);

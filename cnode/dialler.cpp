@@ -6,7 +6,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <deque>
 #include <utility>
 
@@ -20,6 +22,7 @@ namespace {
 constexpr std::chrono::milliseconds stagger{250};
 constexpr std::chrono::milliseconds accept_limit{1'000};
 constexpr std::chrono::milliseconds names_limit{500};
+constexpr std::chrono::milliseconds tls_silence{1'000};
 constexpr std::chrono::hours no_limit{1};  // the dial's own deadline ends it long before
 constexpr std::size_t max_addresses = 16;
 
@@ -58,6 +61,32 @@ asio::awaitable<bool> takes_connections(tcp::endpoint at) {
   const auto connection = timed_socket::make(co_await asio::this_coro::executor, accept_limit);
   const auto [code] = co_await connection->socket.async_connect(at, as_result);
   co_return !code;
+}
+
+// A node without TLS takes what a client begins with for a length, and waits for the rest.
+asio::awaitable<bool> is_silent(stream& on) {
+  using namespace asio::experimental::awaitable_operators;
+  asio::steady_timer timer(co_await asio::this_coro::executor, tls_silence);
+  const auto first =
+      co_await (on.socket().async_wait(tcp::socket::wait_read, as_result) || timer.async_wait(as_result));
+  co_return first.index() == 1;
+}
+
+// An empty message of the handshake, which ends the connection there; TLS answers it with an alert. Neither
+// is logged.
+asio::awaitable<bool> speaks_no_tls(tcp::endpoint at) {
+  const auto connection = timed_socket::make(co_await asio::this_coro::executor, accept_limit);
+  const auto [unreached] = co_await connection->socket.async_connect(at, as_result);
+  if (unreached) co_return false;
+  std::array<char, 5> bytes{};  // a TLS record's head is as long
+  const auto [unsent, sent] = co_await asio::async_write(connection->socket, asio::buffer(bytes), as_result);
+  if (unsent) co_return false;
+  const auto [ended, size] = co_await connection->socket.async_read_some(asio::buffer(bytes), as_result);
+  co_return ended == asio::error::eof || ended == asio::error::connection_reset;
+}
+
+std::string why_not_secure(const target& where, const tcp::endpoint& at, const tls_session& with) {
+  return fmt::format("{} at {}: {}", name_of(where), to_string(at), with.why());
 }
 
 // What another protocol would begin with, left to be read.
@@ -178,6 +207,19 @@ std::string explain(const target& where, dial_step step, const tcp::endpoint& at
                            name, place);
       }
       return fmt::format("{}: connecting to {} failed: {}", name, place, code.message());
+    case dial_step::tls:
+      if (code == error::timed_out) {
+        return fmt::format(
+            "{} at {} connected but did not finish TLS in time; does it speak TLS (-proto_dist inet_tls), is "
+            "it "
+            "frozen?",
+            name, place);
+      }
+      return fmt::format(
+          "{} at {} closed the connection in the middle of TLS; does it speak TLS (-proto_dist inet_tls)? "
+          "Its log "
+          "says why",
+          name, place);
     case dial_step::handshake:
       break;
   }
@@ -258,6 +300,37 @@ asio::awaitable<outcome<reached>> reach(target where, const resolve_function& re
   co_return co_await reach_any(std::move(addresses), std::move(where), port_mapper_port, std::move(progress));
 }
 
+asio::awaitable<std::optional<failure>> secure(stream& on, tcp::endpoint remote, const target& where,
+                                               const tls& with) {
+  const auto host = where.name ? std::string(where.name->host()) : where.host;
+  // A node whose name is not known yet has to show a certificate for the one that it will tell.
+  on.secure(with, tls::role::dialling, host, where.name.has_value());
+  boost::system::error_code code;
+  on.secured()->shake(code);
+  if (not_yet(code)) {
+    bool doubtful = co_await is_silent(on);
+    if (!doubtful) {
+      code = co_await shake_tls(on);
+      doubtful = code == error::closed && !on.secured()->heard();
+    }
+    if (doubtful && co_await speaks_no_tls(remote)) {
+      failure plain{make_error_code(error::tls), dial_step::tls, {}, {}};
+      plain.detail = fmt::format(
+          "{} at {} does not speak TLS, and we do: start it with -proto_dist inet_tls, or this program with "
+          "--tls off",
+          name_of(where), to_string(remote));
+      co_return plain;
+    }
+    if (not_yet(code)) code = co_await shake_tls(on);
+  } else {
+    code = network_error(code);
+  }
+  if (!code) co_return std::nullopt;
+  auto ended = failed(where, dial_step::tls, remote, code);
+  if (code == error::tls) ended.detail = why_not_secure(where, remote, *on.secured());
+  co_return ended;
+}
+
 asio::awaitable<outcome<identity>> shake(stream& on, tcp::endpoint remote, const target& where, identity self,
                                          std::string cookie, challenge ours) {
   boost::system::error_code ignored;
@@ -268,6 +341,9 @@ asio::awaitable<outcome<identity>> shake(stream& on, tcp::endpoint remote, const
   const auto failed_with = [&](boost::system::error_code code) {
     auto failure = failed(where, dial_step::handshake, remote, code);
     if (handshake.peer()) failure.peer = handshake.peer()->name;
+    if (code == error::tls && on.secured() != nullptr) {
+      failure.detail = why_not_secure(where, remote, *on.secured());
+    }
     if (code == error::name_mismatch && handshake.peer()) {
       failure.detail =
           fmt::format("{} was dialled at {}, but the node there calls itself {}; {}", name_of(where),
@@ -284,8 +360,11 @@ asio::awaitable<outcome<identity>> shake(stream& on, tcp::endpoint remote, const
     if (handshake.gave_way()) co_return failed_with(make_error_code(error::alive_refused));
     if (!written) co_return failed_with(written.error());
     if (std::exchange(first, false)) {
-      if (const auto spoken = co_await another_protocol(on); !spoken.empty()) {
-        auto failure = failed_with(make_error_code(error::unexpected_message));
+      std::string_view spoken;
+      if (on.secured() == nullptr) spoken = co_await another_protocol(on);
+      if (!spoken.empty()) {
+        const auto what = spoken.starts_with("TLS") ? error::tls : error::unexpected_message;
+        auto failure = failed_with(make_error_code(what));
         failure.detail = fmt::format("{}: {} speaks {}", name_of(where), to_string(remote), spoken);
         co_return failure;
       }
@@ -300,7 +379,13 @@ asio::awaitable<outcome<identity>> shake(stream& on, tcp::endpoint remote, const
     }
     auto step = handshake.receive(*frame);
     if (!step) co_return failed_with(step.error());
-    if (step->finished) co_return *handshake.peer();
+    if (step->finished) {
+      const auto host = std::string(handshake.peer()->name.host());
+      if (on.secured() != nullptr && !where.name && !on.secured()->shows(host)) {
+        co_return failed_with(make_error_code(error::tls));
+      }
+      co_return *handshake.peer();
+    }
     frames = std::move(step->send);
   }
 }

@@ -31,6 +31,8 @@ std::string name_of(const target&);
 asio::awaitable<outcome<reached>> reach(target, const resolve_function&, std::uint16_t port_mapper_port,
                                         std::shared_ptr<dial_progress>);
 
+// TLS of the side that dialled, on an open socket, where it is spoken: absent when it is done.
+asio::awaitable<std::optional<failure>> secure(stream&, tcp::endpoint remote, const target&, const tls&);
 // The handshake of the side that dialled, on an open socket.
 asio::awaitable<outcome<identity>> shake(stream&, tcp::endpoint remote, const target&, identity self,
                                          std::string cookie, challenge);

@@ -49,7 +49,7 @@ asio::awaitable<outcome<peer>> dials::dial(std::shared_ptr<dials> self, target w
   const auto& [step, at] = *state->progress;
   failure late{why, step, explain(state->where, step, at, why), {}};
   if (state->waiters.empty()) {
-    if (step == dial_step::handshake) {
+    if (step == dial_step::handshake || step == dial_step::tls) {
       node.tell_handshake(direction::outgoing, state->where.name, at, why, late.detail);
     }
     self->complete(state, late);
@@ -173,6 +173,20 @@ asio::awaitable<void> dials::attempt_with_cookies(std::shared_ptr<dials> self, d
     }
     auto [socket, remote] = std::move(connected).value();
     stream shaking(std::move(socket));
+    std::optional<failure> insecure;
+    // Held: it may be replaced meanwhile.
+    if (const auto with = node.options().tls) {
+      *state->progress = {dial_step::tls, remote};
+      insecure = co_await secure(shaking, remote, state->where, *with);
+    }
+    if (insecure) {
+      const auto asked = co_await asio::this_coro::cancellation_state;
+      if (asked.cancelled() != asio::cancellation_type::none) co_return;
+      state->failed = std::move(insecure);
+      node.tell_handshake(direction::outgoing, state->where.name, remote, state->failed->code,
+                          state->failed->detail);
+      co_return;
+    }
     *state->progress = {dial_step::handshake, remote};
     auto other = co_await shake(shaking, remote, state->where, node.own_identity(), cookie,
                                 node.options().challenges->issue());

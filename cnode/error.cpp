@@ -75,6 +75,8 @@ const char* sentence(error value) noexcept {
       return "the memory for all links is at its limit, and this one held most of it";
     case error::too_many_links:
       return "as many links came in as may be held";
+    case error::tls:
+      return "TLS failed, or only one side speaks it";
     case error::superseded:
       return "a newer link to the same node took over";
   }

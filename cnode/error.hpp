@@ -46,6 +46,7 @@ enum class error {
   stopping,          // this node is leaving
   memory_exhausted,  // of all links this one holds most of a memory that is at its limit
   too_many_links,    // as many came in as may be held
+  tls,               // TLS failed; the sentence says why
   superseded,        // a newer link to the same node took this one's place
 };
 

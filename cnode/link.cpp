@@ -42,7 +42,7 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
 
 std::size_t link::footprint() const noexcept {
   const auto head = skipping_ ? skipping_->head.capacity() : 0;
-  return rest_.capacity() + queue_.capacity() + writing_.capacity() + head +
+  return stream_.footprint() + rest_.capacity() + queue_.capacity() + writing_.capacity() + head +
          (session.monitors.size() + watched.size()) * monitor_size;
 }
 
@@ -99,6 +99,14 @@ void link::close(boost::system::error_code code, std::string detail) {
   clock_.cancel();
 }
 
+void link::close_broken(boost::system::error_code code) {
+  const auto& name = peer_.name.text();
+  const auto* const secured = stream_.secured();
+  close(network_error(code), code == error::tls && secured != nullptr
+                                 ? fmt::format("{}: {}", name, secured->why())
+                                 : fmt::format("{} closed the connection", name));
+}
+
 void link::peer_tick_time(milliseconds net_ticktime) {
   ticks_.peer_tick_time(net_ticktime);
   clock_.cancel();
@@ -106,13 +114,22 @@ void link::peer_tick_time(milliseconds net_ticktime) {
 
 asio::awaitable<void> link::read_loop() {
   while (is_open()) {
-    const auto [failed] = co_await stream_.socket().async_wait(stream_.awaited_by_read(), as_result);
-    boost::system::error_code code = failed;
+    boost::system::error_code code;
+    if (stream_.holds_more()) {
+      // Everybody else's turn comes first, as it does where the socket is waited for.
+      co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+      if (!is_open()) co_return;
+    } else {
+      const auto [failed] = co_await stream_.socket().async_wait(stream_.awaited_by_read(), as_result);
+      code = failed;
+    }
     auto& bytes = read_to();
     const auto size = code ? 0 : stream_.read_some(asio::buffer(bytes), code);
+    // What reading made it answer: new keys, which the peer waits for.
+    if (stream_.holds_unsent()) written_to_.cancel();
     if (not_yet(code)) continue;
     if (code) {
-      close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
+      close_broken(code);
       co_return;
     }
     ticks_.last_read = ticks::clock::now();
@@ -221,6 +238,19 @@ std::size_t link::skip(byte_view of) {
 
 asio::awaitable<void> link::write_loop() {
   while (is_open()) {
+    if (stream_.holds_unsent()) {
+      boost::system::error_code code;
+      stream_.flush(code);
+      if (not_yet(code)) {
+        const auto [failed] = co_await stream_.socket().async_wait(stream_.awaited_by_write(), as_result);
+        code = failed;
+      }
+      if (code) {
+        close_broken(code);
+        co_return;
+      }
+      continue;
+    }
     if (queue_.empty()) {
       written_to_.expires_at(ticks::time_point::max());
       co_await written_to_.async_wait(as_result);
@@ -237,7 +267,7 @@ asio::awaitable<void> link::write_loop() {
         code = failed;
       }
       if (code) {
-        close(network_error(code), fmt::format("{} closed the connection", peer_.name.text()));
+        close_broken(code);
         co_return;
       }
       written_ += size;

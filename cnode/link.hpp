@@ -70,11 +70,13 @@ class link {
   bool take_frame(byte_view frame);
   std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
   void enqueue(byte_view frames);
+  void close_broken(boost::system::error_code);
   bool unsent() const noexcept { return !queue_.empty() || !writing_.empty(); }
   std::size_t footprint() const noexcept;
   // Tells the budget of all links; that may close this one.
   void account();
-  bool choked() const noexcept { return waiting() > most_unread_answers; }
+  // Not while keys change, which reading alone brings to an end.
+  bool choked() const noexcept { return waiting() > most_unread_answers && !stream_.changing_keys(); }
 
   stream stream_;
   cnode::peer peer_;

@@ -188,6 +188,7 @@ class node::implementation::core final : public node_services, public std::enabl
   const pid& own_process() const noexcept { return processes_.self(); }
   std::uint16_t port() const noexcept { return arrivals_.port(); }
   void cookies(std::vector<std::string> replaced) { options_.cookies = std::move(replaced); }
+  void tls(std::shared_ptr<const cnode::tls> replaced) { options_.tls = std::move(replaced); }
   std::size_t links() const noexcept { return links_.size(); }
   std::vector<peer> peers() const {
     std::vector<peer> all;
@@ -340,6 +341,10 @@ class node::implementation::core final : public node_services, public std::enabl
     const auto local_port = connected.socket().local_endpoint(ignored).port();
     peer linked{other.name, other.creation, other.flags, visible, which, remote, local_port, {}};
     if (which == direction::outgoing) linked.distribution_port = remote.port();
+    if (auto* const secured = connected.secured()) {
+      linked.tls = secured->version();
+      secured->trust();
+    }
     const auto made = std::make_shared<link>(std::move(connected), linked, options_.tick_time,
                                              options_.max_queued_bytes, budget_);
     links_.emplace(other.name, made);
@@ -493,6 +498,9 @@ const pid& node::self() const noexcept {
 }
 void node::cookies(std::vector<std::string> replaced) {
   implementation_->running->cookies(std::move(replaced));
+}
+void node::tls(std::shared_ptr<const cnode::tls> replaced) {
+  implementation_->running->tls(std::move(replaced));
 }
 void node::tick_time(const node_name& name, milliseconds net_ticktime) {
   implementation_->running->tick_time(name, net_ticktime);

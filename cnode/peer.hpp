@@ -30,10 +30,11 @@ struct peer {
   std::uint16_t local_port = 0;  // of our end
   // Where it listens: known when we dialled it.
   std::optional<std::uint16_t> distribution_port{};
+  std::string tls{};  // the version of TLS it is spoken over; empty: none
 };
 
 // Where a dial got stuck. The order is the order of the steps.
-enum class dial_step { resolve, port_mapper, connect, handshake };
+enum class dial_step { resolve, port_mapper, connect, tls, handshake };
 
 struct failure {
   boost::system::error_code code;  // of error_category(), or of the system for what has no value there

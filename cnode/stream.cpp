@@ -9,12 +9,26 @@ stream::stream(boost::asio::ip::tcp::socket connected) : socket_(std::move(conne
   socket_.non_blocking(true, ignored);
 }
 
+void stream::close(boost::system::error_code& code) {
+  if (tls_ && socket_.is_open()) tls_->end();
+  socket_.close(code);
+}
+
+void stream::secure(const tls& with, tls::role as, std::string server, bool check) {
+  tls_ = std::make_unique<tls_session>(with, as, socket_.native_handle(), std::move(server), check);
+}
+
+void stream::flush(boost::system::error_code& code) {
+  code = {};
+  if (tls_) tls_->flush(code);
+}
+
 std::size_t stream::read_some(boost::asio::mutable_buffer to, boost::system::error_code& code) {
-  return socket_.read_some(to, code);
+  return tls_ ? tls_->read(to, code) : socket_.read_some(to, code);
 }
 
 std::size_t stream::write_some(boost::asio::const_buffer from, boost::system::error_code& code) {
-  return socket_.write_some(from, code);
+  return tls_ ? tls_->write(from, code) : socket_.write_some(from, code);
 }
 
 bool not_yet(boost::system::error_code code) noexcept {

@@ -128,6 +128,7 @@ void cluster::implementation::publish(deadline& wake) {
                         members.all(), [](const auto& m) { return m->listed && m->announced; }));
   next.expected = std::max(staying + unnamed_in(sources), options.expect);
   if (paused_until) next.paused_until = paused_until->wall;
+  next.certificate = certificate;
   next.heal = options.heal;
   for (const auto& [on, to] : plans.would_ask()) {
     const auto *asked = members.find(on), *other = members.find(to);

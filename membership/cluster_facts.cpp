@@ -416,6 +416,11 @@ void cluster::implementation::apply(const fact::pause& told) {
   dirty = planning_due = true;
 }
 
+void cluster::implementation::apply(const fact::certificate& told) {
+  certificate = told;
+  dirty = true;
+}
+
 void cluster::implementation::apply(const fact::resume&) {
   paused_until.reset();
   dirty = planning_due = true;

@@ -56,6 +56,7 @@ struct cluster::implementation {
   void apply(const fact::leave&);
   void apply(const fact::rejoin&);
   void apply(const fact::pause&);
+  void apply(const fact::certificate&);
   void apply(const fact::resume&);
 
   step_context context() const {
@@ -123,6 +124,7 @@ struct cluster::implementation {
   milliseconds next_round{0};
   milliseconds listing_changed{0};
   std::optional<moment> paused_until;
+  std::optional<fact::certificate> certificate;
   std::optional<milliseconds> paused_for;  // of a life before, from the first step on
   snapshot_ptr shown;
   std::uint64_t version = 0;

@@ -1,6 +1,7 @@
 // One rule per condition, worst first. What is an alarm and what is not: docs/membership.md.
 #include "membership/conditions.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -166,9 +167,32 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
                   fmt::format("no node is asked to connect or to leave for another {} s: see resume/0",
                               std::max<std::int64_t>(0, (*s.paused_until - s.at).count() + 999) / 1000));
   }
+  if (s.certificate) expiring(*s.certificate, found, now, wake);
   linger(s, found, now, wake);
   std::ranges::stable_sort(found.raised, std::ranges::greater{}, &raised_condition::how_bad);
   return std::move(found.raised);
+}
+
+// One that is renewed by itself lives for weeks or a day, and is renewed with a third of its life left.
+void conditions::expiring(const fact::certificate& shown, findings& found, moment now, deadline& wake) {
+  constexpr milliseconds notice = std::chrono::days(14);
+  const auto left = shown.ends - now.wall;
+  const auto soon = std::min(notice, (shown.ends - shown.begins) / 6);
+  const auto end = fmt::gmtime(std::chrono::floor<std::chrono::seconds>(shown.ends).count());
+  if (left > soon) {
+    wake.note(now.steady + std::min<milliseconds>(left - soon, std::chrono::hours(1)));
+  } else if (left > milliseconds(0)) {
+    wake.note(now.steady + std::min<milliseconds>(left, std::chrono::hours(1)));
+    found.warning(condition::certificate_expiring,
+                  fmt::format("our certificate for TLS distribution ends at {:%Y-%m-%d %H:%M} UTC: renew it; "
+                              "it is read again when its file changes",
+                              end));
+  } else {
+    found.error(
+        condition::certificate_expiring,
+        "our certificate for TLS distribution has expired: nodes that verify it refuse new links; renew "
+        "it, it is read again when its file changes");
+  }
 }
 
 void conditions::discovered(const snapshot& s, findings& found) {

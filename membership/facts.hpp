@@ -36,7 +36,8 @@ enum class reason {
   incompatible,
   closed,
   tick_timeout,
-  stopping
+  stopping,
+  tls
 };
 enum class member_state { joining, up, suspect, leaving, down, left };
 enum class connect_outcome { connected, failed, ignored, timeout, error };
@@ -51,7 +52,7 @@ enum class link_probe {
 enum class probed_port { distribution, mapper };
 // How a TCP connection from one node to another's distribution port (or port mapper) ended.
 enum class path_probe { reachable, timeout, refused, unresolved, unreachable, no_word };
-inline constexpr int reason_count = 13, member_state_count = 6, connect_outcome_count = 5,
+inline constexpr int reason_count = 14, member_state_count = 6, connect_outcome_count = 5,
                      query_outcome_count = 7;
 
 std::string_view to_string(reason) noexcept;
@@ -184,6 +185,10 @@ struct pause {
   milliseconds span;
 };
 struct resume {};
+// What we show to nodes that speak TLS, the part of it that ends first; wall.
+struct certificate {
+  milliseconds begins, ends;
+};
 struct connect_result {
   request_id id;
   connect_outcome outcome;
@@ -203,7 +208,7 @@ using any_fact = std::variant<fact::listed, fact::link_up, fact::link_down, fact
                               fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
                               fact::cookies_changed, fact::round_requested, fact::heard, fact::peer_changed,
                               fact::watching, fact::links_probed, fact::path_probed, fact::leave,
-                              fact::rejoin, fact::shows_up, fact::pause, fact::resume>;
+                              fact::rejoin, fact::shows_up, fact::pause, fact::resume, fact::certificate>;
 
 namespace action {
 struct dial {

@@ -33,6 +33,8 @@ std::string_view to_string(reason value) noexcept {
       return "tick_timeout";
     case reason::stopping:
       return "stopping";
+    case reason::tls:
+      return "tls";
   }
   return "none";
 }

@@ -54,6 +54,7 @@ evidence evidence_of(reason why) noexcept {
       return evidence::gone;
     case reason::cookie:
     case reason::incompatible:
+    case reason::tls:
       return evidence::alive;
     case reason::dns:
     case reason::timeout:

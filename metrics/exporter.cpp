@@ -99,6 +99,10 @@ struct exporter::implementation {
     out.write(std::move(duration));
     out.gauge("rollcall_last_round_timestamp_seconds",
               "When the last round ended, in seconds since the epoch; 0 is never.", in_seconds(last_round));
+    const auto certificate_end = of.certificate ? in_seconds(of.certificate->ends) : 0;
+    out.gauge("rollcall_tls_certificate_expiry_timestamp_seconds",
+              "When the certificate shown to nodes ends, in seconds since the epoch; 0 without one.",
+              certificate_end);
   }
 
   void write_calls(exposition& out) const {

@@ -946,6 +946,31 @@ TEST(Pause, ResumeEndsItAtOnce) {
   EXPECT_EQ(d.connects().size(), 1U);
 }
 
+// ---- our certificate
+
+TEST(Certificate, ItsEndIsSaidInTime) {
+  driver d;
+  d.mesh({"a", "b"});
+  const auto now = d.at().wall;
+  const milliseconds day = 24h;
+  d.step({fact::certificate{now - 76 * day, now + 14 * day + 1min}});
+  EXPECT_EQ(d.shown().certificate->ends, now + 14 * day + 1min);
+  EXPECT_FALSE(d.raised(condition::certificate_expiring));
+  d.pass(61s);
+  EXPECT_TRUE(d.raised(condition::certificate_expiring));
+  EXPECT_EQ(d.shown().overall, health::warning);
+  // Renewed; one that lives for an hour is warned of ten minutes before its end.
+  d.step({fact::certificate{d.at().wall, d.at().wall + 1h}});
+  EXPECT_FALSE(d.raised(condition::certificate_expiring));
+  d.pass(49min);
+  EXPECT_FALSE(d.raised(condition::certificate_expiring));
+  d.pass(61s);
+  EXPECT_TRUE(d.raised(condition::certificate_expiring));
+  EXPECT_EQ(d.shown().overall, health::warning);
+  d.pass(10min);
+  EXPECT_EQ(d.shown().overall, health::error);
+}
+
 // ---- releases that refuse each other
 
 TEST(Incompatible, ReleasesThatRefuseEachOtherAreMissingNowhereAndNeverAskedFor) {
