@@ -14,10 +14,11 @@ export function naturalOrder(a, b) {
   return left.length - right.length;
 }
 
-// What all hosts end in, from a dot on; empty when there are fewer than two names, or one would have no host left.
+// What all hosts end in, from a dot on, or the one host of all; empty when there are fewer than two names, or one would have no host left.
 export function commonSuffix(names) {
   if (names.length < 2) return '';
   const hosts = names.map(name => name.slice(name.indexOf('@') + 1));
+  if (hosts.every(host => host === hosts[0]) && names.every(name => name.indexOf('@') > 0)) return '@' + hosts[0];
   if (hosts.every(host => /^[\d.]+$/.test(host) || host.includes(':'))) return '';
   const labels = hosts.map(host => host.split('.'));
   const shortest = Math.min(...labels.map(one => one.length));

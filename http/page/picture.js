@@ -194,11 +194,11 @@ export function showPicture(picture, first, view) {
   if (root.children.length === 0) root.append(svg('g'), svg('g'), svg('g'), svg('g'), svg('g'));
   const [groupLayer, lineLayer, pointLayer, nameLayer, firstLayer] = root.children;
   const widest = letter * Math.max(1, ...picture.members.map(member => label(view.short(member.node)).length));
-  const laid = layOut(picture, opened, root.parentElement.clientWidth || 900, widest);
+  const room = root.parentElement.clientWidth || 900, laid = layOut(picture, opened, room, widest);
   const count = laid.groups.reduce((sum, g) => sum + g.indices.length, 0);
   for (const group of laid.groups) group.folds = count > 60;
   root.setAttribute('viewBox', '0 0 ' + Math.ceil(laid.width) + ' ' + Math.ceil(laid.height));
-  root.style.height = Math.min(720, Math.ceil(laid.height)) + 'px';
+  root.style.height = Math.min(720, Math.ceil(laid.height * Math.min(1, room / laid.width))) + 'px';
   drawGroups(groupLayer, laid.groups, () => showPicture(picture, first, view));
   drawLines(lineLayer, picture, laid, first);
   const points = [...laid.points].map(([index, point]) => ({member: picture.members[index], point}));

@@ -64,6 +64,7 @@ test('names are ordered as people count, and their common end is found at a dot'
   assert.deepEqual(['app-10', 'app-2', 'app-1'].sort(naturalOrder), ['app-1', 'app-2', 'app-10']);
   assert.equal(commonSuffix(['a@x-1.app.default', 'a@x-2.app.default']), '.app.default');
   assert.equal(commonSuffix(['a@10.0.0.1', 'a@10.1.0.1']), '', 'addresses have no common domain');
+  assert.equal(commonSuffix(['a@10.0.0.1', 'b@10.0.0.1']), '@10.0.0.1', 'one machine');
   assert.equal(commonSuffix(['a@one.example']), '');
   assert.equal(commonSuffix(['a@example', 'b@one.example']), '', 'a host never ends up empty');
 });
