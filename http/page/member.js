@@ -26,7 +26,6 @@ const list = (names, short) => names.length === 0 ? 'nobody' : counted(names.len
 function steps(why) {
   if (why === null || why === undefined) return [];
   const lines = [];
-  if (typeof why.text === 'string') lines.push(why.text);
   for (const step of Array.isArray(why.steps) ? why.steps : []) {
     const found = step.ok === null ? 'not known' : step.ok ? 'ok' : 'here it is stuck';
     lines.push(step.step.replaceAll('_', ' ') + ': ' + found + (step.text && step.text !== why.text ? ', ' + step.text : ''));
@@ -56,11 +55,11 @@ export function showMember(name, member, why, picture, events, short) {
     if (views.unseenBy.length > 0) row(facts, 'not seen by', list(views.unseenBy, short));
   }
   const parts = [facts];
-  const why_lines = steps(why);
-  if (why_lines.length > 0) {
+  const lines = steps(why);
+  if (lines.length > 0) {
     const ordered = make('ol');
-    ordered.append(...why_lines.map(line => make('li', line)));
-    parts.push(make('h3', 'Step by step'), ordered);
+    ordered.append(...lines.map(line => make('li', line)));
+    parts.push(make('h3', 'Step by step'), make('p', why.text), ordered);
   }
   const own = events.filter(event => event.node === name).sort((a, b) => b.id - a.id).slice(0, 30);
   const history = make('ul');
