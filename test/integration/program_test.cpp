@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -65,6 +66,35 @@ TEST(Program, LeavesOnSigterm) {
       eventually([&] { return cluster.node(0).eval("nodes(hidden)") == "[]"; }, 10s, "links are closed"));
   EXPECT_TRUE(cluster.meshed());
   EXPECT_EQ(cluster.node(0).downs(), 0);
+}
+
+std::ptrdiff_t marks_of(const boost::json::value& day, std::string_view kind) {
+  return std::ranges::count_if(day.at("marks").as_array(), [&](const auto& mark) {
+    return std::string_view(mark.at("kind").as_string()) == kind;
+  });
+}
+
+TEST(Program, TheLastDayGoesOnAfterARestart) {
+  const temporary_directory folder;
+  loopback cluster({"a", "b"});
+  const std::vector<std::string> kept{"--state-dir", folder.path().string()};
+  boost::json::value first;
+  {
+    auto rollcall = cluster.rollcall({}, kept);
+    ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+    first = rollcall.json("/api/v1/history");
+    EXPECT_FALSE(first.at("restored").as_bool());
+    EXPECT_EQ(marks_of(first, "own"), 1);
+    EXPECT_EQ(rollcall.terminate(), 0);
+  }
+  const auto again = cluster.rollcall({}, kept);
+  ASSERT_TRUE(eventually([&] { return again.whole(2); }, 60s, "two are one, again"));
+  const auto then = again.json("/api/v1/history");
+  EXPECT_TRUE(then.at("restored").as_bool());
+  EXPECT_EQ(then.at("since_at"), first.at("since_at"));
+  EXPECT_EQ(marks_of(then, "own"), 3) << "started, stopped, started";
+  EXPECT_EQ(marks_of(then, "join"), marks_of(first, "join")) << "nobody joined";
+  EXPECT_EQ(marks_of(then, "restart"), 0);
 }
 
 TEST(Program, LeavesOnSigtermWhileDialling) {
