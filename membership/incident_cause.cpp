@@ -1,5 +1,10 @@
 #include "membership/incident_cause.hpp"
 
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
 namespace rollcall::membership {
 namespace {
 
@@ -20,9 +25,40 @@ struct first_pair {
   milliseconds at{0};
 };
 
+// Views that are polled do not tell what was lost first. Where overlapping partitions are prevented, the
+// others drop both ends of it: they are those that lost most.
+const loss* most_torn(const cause_question& asked, const std::vector<const loss*>& lost) {
+  std::unordered_map<std::uint32_t, std::size_t> degrees;
+  for (const auto k : asked.seen) {
+    ++degrees[lower(k)];
+    ++degrees[higher(k)];
+  }
+  return *std::ranges::max_element(lost, {}, [&](const loss* l) {
+    return std::pair(std::min(degrees[l->from], degrees[l->to]), degrees[l->from] + degrees[l->to]);
+  });
+}
+
+// What tore it may be whole again when the incident opens: a link that one of its ends lost just before.
+const loss* torn_by(const loss& l, const losses& known, const member_table& members) {
+  const auto *one = members.find(l.from), *other = members.find(l.to);
+  if (!one->prevent_overlapping_partitions.value_or(false) &&
+      !other->prevent_overlapping_partitions.value_or(false)) {
+    return &l;
+  }
+  const auto found = std::ranges::find_if(known.all(), [&](const loss& before) {
+    const auto *a = members.find(before.from), *b = members.find(before.to);
+    const bool shares =
+        concerns(key_of(l.from, l.to), before.from) || concerns(key_of(l.from, l.to), before.to);
+    return before.at <= l.at && l.at - before.at <= tearing && shares && !before.why.empty() &&
+           a != nullptr && b != nullptr && a->linked && b->linked;
+  });
+  return found == known.all().end() ? &l : &*found;
+}
+
 std::optional<first_pair> best_loss(const cause_question& asked, const losses& known,
                                     const member_table& members) {
   const loss* best = nullptr;
+  std::vector<const loss*> unexplained;
   for (const auto& l : known.all()) {
     if (l.at < asked.since || !asked.seen.contains(key_of(l.from, l.to))) continue;
     const auto* a = members.find(l.from);
@@ -30,8 +66,11 @@ std::optional<first_pair> best_loss(const cause_question& asked, const losses& k
     if (a == nullptr || b == nullptr) continue;
     if (rank_of(l) > evidence_rank::tick && (!a->linked || !b->linked)) continue;
     if (best == nullptr || rank_of(l) < rank_of(*best)) best = &l;
+    if (rank_of(l) == evidence_rank::lost) unexplained.push_back(&l);
   }
   if (best == nullptr) return std::nullopt;
+  if (rank_of(*best) == evidence_rank::lost) best = most_torn(asked, unexplained);
+  if (rank_of(*best) == evidence_rank::told) best = torn_by(*best, known, members);
   return first_pair{best->from, best->to,
                     best->probed        ? "probe"
                     : best->refused     ? "connect_failed"

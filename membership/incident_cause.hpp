@@ -33,6 +33,9 @@ class losses {
   std::deque<loss> all_;
 };
 
+// How long others go on dropping a node that one of them has lost.
+inline constexpr milliseconds tearing{2'000};
+
 // What is known of an incident when its cause is looked for.
 struct cause_question {
   milliseconds since{0};                     // losses before this are of something else
@@ -42,9 +45,10 @@ struct cause_question {
 };
 
 // The first pair suspected by a probe, else the first net_tick_timeout, else the first loss that a node gave
-// a reason for between two that we both reach, else the first pair whose request failed, else the first loss,
-// else (when nothing was found before) the pair without a path, else the one that is broken longest. nullopt:
-// nothing better than before.
+// a reason for between two that we both reach (also one that is whole again, if this one was torn by it),
+// else the first pair whose request failed, else the lost pair whose ends lost most, else (when nothing was
+// found before) the pair without a path, else the one that is broken longest. nullopt: nothing better than
+// before.
 std::optional<incident_cause> find_cause(const cause_question&, const losses&, const broken_pairs&,
                                          const step_context&, const path_book&);
 

@@ -13,7 +13,6 @@ namespace rollcall::membership {
 namespace {
 
 constexpr milliseconds gathering_at_most{1'000};
-constexpr milliseconds tearing{2'000};  // how long others go on dropping a node that one of them has lost
 
 bool gone(const member_record& m) {
   return m.state == member_state::down || m.state == member_state::left || m.state == member_state::leaving ||

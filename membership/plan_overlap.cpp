@@ -328,36 +328,56 @@ void planner::join_all(round& r, const std::vector<std::size_t>& taken) {
   }
 }
 
-// Newcomers: each joins the largest group of the chosen set once every pair with it works, all in one burst.
-void planner::introduce(round& r) {
-  if (r.established.empty() || r.fresh.empty()) return;
-  auto target = r.established.front();
-  const auto weight = [&](std::size_t g) {
+// The largest group of the chosen set that each newcomer can be linked to at all; of several that are as
+// large, one that it can join. No group for releases that refuse all of them.
+std::vector<std::optional<std::size_t>> planner::targets(round& r) {
+  std::vector<std::pair<bool, std::size_t>> weights;
+  for (const auto g : r.established) {
     const bool chosen =
         std::ranges::any_of(r.groups[g], [&](std::size_t rank) { return chosen_.contains(r.at(rank).id); });
-    return std::pair(chosen, r.groups[g].size());
+    weights.emplace_back(chosen, r.groups[g].size());
+  }
+  const bool mixed =
+      std::ranges::any_of(r.context.members.all(), [](const auto& m) { return m->old_protocol; });
+  const auto suits = [&](std::size_t fresh, std::size_t g) {
+    return !mixed || std::ranges::none_of(r.groups[g], [&](std::size_t rank) {
+      return incompatible(r.first_of(fresh), r.at(rank));
+    });
   };
-  for (const auto g : r.established) {
-    if (weight(g) > weight(target)) target = g;
-  }
-  std::vector<std::size_t> ready;
-  for (const auto g : r.fresh) {
-    // Of several that are as large, the one that it can join.
-    auto own = target;
-    for (const auto other : r.established) {
-      if (weight(other).second != weight(target).second || other == target) continue;
-      if (barred_between(r, g, own) && !barred_between(r, g, other)) own = other;
+  std::vector<std::optional<std::size_t>> found;
+  for (const auto fresh : r.fresh) {
+    std::optional<std::size_t> best;  // position in `established`
+    for (std::size_t i = 0; i < r.established.size(); ++i) {
+      if ((!best || weights[i] > weights[*best]) && suits(fresh, r.established[i])) best = i;
     }
-    if (own == target && may_enter(r, r.first_of(g), g, target)) ready.push_back(g);
-    if (own != target && may_enter(r, r.first_of(g), g, own)) {
-      join(r, g, own);
-      if (r.asks()) had_links_.insert(r.first_of(g).id);
+    for (std::size_t i = 0; best && i < r.established.size(); ++i) {
+      if (i == *best || weights[i].second != weights[*best].second || !suits(fresh, r.established[i]))
+        continue;
+      const bool barred = barred_between(r, fresh, r.established[*best]);
+      if (barred && !barred_between(r, fresh, r.established[i])) best = i;
     }
+    found.push_back(best ? std::optional(r.established[*best]) : std::nullopt);
   }
-  for (std::size_t i = 0; i < ready.size(); ++i) {
-    join(r, ready[i], target);
-    for (std::size_t j = i + 1; j < ready.size(); ++j) join(r, ready[i], ready[j]);
-    if (r.asks()) had_links_.insert(r.first_of(ready[i]).id);
+  return found;
+}
+
+// Newcomers: each joins its group once every pair with it works, all in one burst. Those whose release
+// refuses everybody else have nothing to lose, like a mesh that is formed.
+void planner::introduce(round& r) {
+  if (r.established.empty() || r.fresh.empty()) return;
+  const auto wanted = targets(r);
+  std::map<std::optional<std::size_t>, std::vector<std::size_t>> ready;
+  for (std::size_t i = 0; i < r.fresh.size(); ++i) {
+    const auto g = r.fresh[i];
+    if (!wanted[i] || may_enter(r, r.first_of(g), g, *wanted[i])) ready[wanted[i]].push_back(g);
+  }
+  for (const auto& [target, entering] : ready) {
+    if (!target && entering.size() < 2) continue;
+    for (std::size_t i = 0; i < entering.size(); ++i) {
+      if (target) join(r, entering[i], *target);
+      for (std::size_t j = i + 1; j < entering.size(); ++j) join(r, entering[i], entering[j]);
+      if (r.asks()) had_links_.insert(r.first_of(entering[i]).id);
+    }
   }
 }
 

@@ -9,7 +9,6 @@ namespace rollcall::membership {
 
 planner::verdict planner::look(round& r, std::size_t x, std::size_t y, bool patient, bool harmless) {
   const auto &a = r.at(x), &b = r.at(y);
-  if (incompatible(a, b)) return verdict::held;
   if (const auto* tried = requests_.last(a, b); tried != nullptr && tried->under_way) {
     // One that hangs counts as one that fails.
     r.wake.note(tried->asked_at + quiet_time);
@@ -30,6 +29,10 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, boo
   for (const bool barred : {true, false}) {
     for (const auto& [x, y] : pairs) {
       const auto &a = r.at(x), &b = r.at(y);
+      if (incompatible(a, b)) {
+        if (result.said != verdict::dark) result.said = verdict::held;  // and nothing is wrong with it
+        continue;
+      }
       if (quarantine_.barred(a, b, r.context.now) != barred) continue;
       const bool was_dark = quarantine_.dark(a, b);
       const auto said = look(r, x, y, patient, harmless);
@@ -193,7 +196,7 @@ void planner::join(round& r, std::size_t g, std::size_t h) {
 // Asked where a probe worked and the last request did not fail.
 void planner::add(round& r, std::size_t x, std::size_t y) {
   const auto &a = r.at(x), &b = r.at(y);
-  if (requests_.under_way(a, b)) return;
+  if (incompatible(a, b) || requests_.under_way(a, b)) return;
   // Who believes that there is a link has nothing to connect.
   const bool forth = r.context.views.sees(x, y), back = r.context.views.sees(y, x);
   const auto& on = forth != back ? (forth ? b : a) : quarantine_.side_to_ask(r.context, r.paths, a, b);

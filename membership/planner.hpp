@@ -127,6 +127,7 @@ class planner {
   void between(round&);
   std::vector<std::pair<std::size_t, std::size_t>> find_conflicts(round&);
   void join_all(round&, const std::vector<std::size_t>& taken);
+  std::vector<std::optional<std::size_t>> targets(round&);
   void introduce(round&);
   bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
   // plan_odd_one.cpp

@@ -2,6 +2,7 @@
 // explains it.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "membership/mutation.hpp"
 #include "membership/quarantine.hpp"
@@ -96,6 +97,7 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
   struct told {
     milliseconds first;
     bool collateral, reasoned;
+    bool judged = false;  // both ends may tell of it in one step
   };
   std::map<pair_key, told> pairs;
   for (const auto& l : losses_) {
@@ -112,8 +114,9 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
       continue;
     }
     l.judged = true;
-    const auto& its = pairs.find(key_of(l.from, l.to))->second;
-    if (!its.collateral && its.first == l.at) judge(context, paths, l, its.reasoned);
+    auto& its = pairs.find(key_of(l.from, l.to))->second;
+    if (its.collateral || its.first != l.at || std::exchange(its.judged, true)) continue;
+    judge(context, paths, l, its.reasoned);
   }
   std::erase_if(admissions_, [&](const admission& a) { return context.now - a.at > soon_holds * max_hold; });
 }

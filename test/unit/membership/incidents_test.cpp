@@ -124,6 +124,35 @@ TEST_F(Incidents, OneCauseIsOneIncident) {
   EXPECT_EQ(list()[0].broken_pairs, 5U);
 }
 
+// What was torn for it is all that is still broken.
+TEST_F(Incidents, TheFirstOfATearIsItsCauseAlsoWhenItIsWholeAgain) {
+  d.usual.prevent_overlapping_partitions = true;
+  meshed({"a", "b", "c", "d"});
+  part("a", "b");
+  d.pass(300ms);
+  join("a", "b");
+  part("a", "c", "disconnect");
+  live(20s);
+  ASSERT_EQ(list().size(), 1U);
+  ASSERT_TRUE(list()[0].cause.has_value());
+  EXPECT_EQ(list()[0].cause->from, full("a"));
+  EXPECT_EQ(list()[0].cause->to, full("b"));
+}
+
+TEST_F(Incidents, WhereNobodySaysWhatWentFirstItIsThePairWhoseEndsLostMost) {
+  meshed({"a", "b", "c", "d"});
+  for (const auto* third : {"c", "d"}) {
+    part(third, "a", "");
+    part(third, "b", "");
+  }
+  part("a", "b", "");
+  live(20s);
+  ASSERT_EQ(list().size(), 1U);
+  ASSERT_TRUE(list()[0].cause.has_value());
+  EXPECT_EQ(list()[0].cause->from, full("a"));
+  EXPECT_EQ(list()[0].cause->to, full("b"));
+}
+
 TEST_F(Incidents, ATickTimeoutIsABetterCauseThanWhatWasTornBeforeIt) {
   meshed({"a", "b", "c"});
   lose("c", "b", "disconnect");

@@ -73,6 +73,30 @@ TEST_F(Overlap, ANewcomerIsProbedFirstAndAskedForInOneBurst) {
   EXPECT_GE(path_probes, 3U);
 }
 
+// The larger group refuses it; the smaller one is of its kind.
+TEST_F(Overlap, ANewcomerJoinsThoseThatItsReleaseCanBeLinkedTo) {
+  d.usual.otp_release = "27";
+  d.mesh({"a", "b", "c"});
+  auto old = d.usual;
+  old.otp_release = "23";
+  old.prevent_overlapping_partitions.reset();
+  const auto comes = [&](const std::string& node, const names& seen) {
+    d.settings_of.insert_or_assign(full(node), old);
+    d.sees(node, seen);
+    d.step({fact::link_up{full(node), 1, true, true}});
+    d.answer_views();
+  };
+  d.list({"a", "b", "c", "o", "p", "q"});
+  comes("o", {"p"});
+  comes("p", {"o"});
+  live(10s);
+  EXPECT_TRUE(d.connects().empty());
+  EXPECT_TRUE(d.shown().quarantine.empty()) << "nothing is wrong between the two";
+  comes("q", {});
+  live(10s);
+  EXPECT_EQ(d.connects(), (names{"q>o", "q>p"}));
+}
+
 TEST_F(Overlap, NamesThatResolveLateAreAskedForWhereTheyResolve) {
   d.mesh({"a", "b", "c"});
   live(5s);
