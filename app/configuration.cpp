@@ -140,6 +140,15 @@ void refuse_contradictions(const configuration& config, const std::map<std::stri
     throw configuration_error(
         fmt::format("{}: 'srv' needs a source with SRV records: give --srv", place("peer-port")));
   }
+  for (const auto* flag : {"tls-cert", "tls-key", "tls-ca", "tls-verify", "tls-optfile"}) {
+    if (config.tls || config.origin.at(flag) == "default") continue;
+    if (config.origin.contains("tls") && config.origin.at("tls") != "default")
+      break;  // off for now, and on purpose
+    throw configuration_error(
+        fmt::format("{} without --tls on does nothing: nodes are dialled without TLS; give "
+                    "--tls on, or --tls off to say so",
+                    place(flag)));
+  }
   if (config.kubernetes_events && config.kubernetes.empty()) {
     throw configuration_error(
         fmt::format("{}: which pods members run in is known from --kubernetes only: give it, too",

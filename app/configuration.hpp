@@ -44,6 +44,7 @@ enum class log_format { text, json };
 enum class peer_port_mode { epmd, srv, fixed };
 enum class dns_family { automatic, four, six };
 enum class mesh_mode { base, all };
+enum class tls_verify_mode { peer, none };
 
 struct host_port {
   std::string host;
@@ -69,6 +70,9 @@ struct configuration {
   std::optional<node_name> name;      // resolved: never absent after load()
   std::string cookie_file;            // path; empty when the cookie came from ROLLCALL_COOKIE
   bool cookie_from_environment = false;
+  bool tls = false;  // with nodes
+  std::string tls_cert, tls_key, tls_ca, tls_optfile;
+  tls_verify_mode tls_verify = tls_verify_mode::peer;
   milliseconds interval{5'000}, connect_timeout{5'000}, probe_timeout{1'000};
   std::optional<host_port> dns_server;
   milliseconds dns_timeout{2'000};

@@ -29,14 +29,18 @@ std::string joined(const std::vector<asio::ip::address>& addresses) {
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
-// The handshake fails in one of three ways that ask for three different cures.
+// The handshake fails in one of several ways that ask for different cures.
 void record_handshake_failure(recorder& record, const cnode::failure& failure) {
   const auto is = [&](cnode::error e) { return failure.code == cnode::make_error_code(e); };
-  if (failure.step != cnode::dial_step::handshake) {
+  if (failure.step < cnode::dial_step::tls) {
     record.fail(step_name::tcp, failure.detail);
     return;
   }
   record.pass(step_name::tcp, "connected");
+  if (failure.step == cnode::dial_step::tls || is(cnode::error::tls)) {
+    record.fail(step_name::tls, failure.detail);
+    return;
+  }
   if (is(cnode::error::cookie_refused)) {
     record.pass(step_name::handshake, "version 6");
     record.fail(step_name::cookie, failure.detail);
@@ -140,6 +144,7 @@ asio::awaitable<bool> examinee::link() {
   const auto& peer = *linked;
   found_.node = peer.name;
   record_.pass(step_name::tcp, fmt::format("{}:{}", peer.remote.address().to_string(), peer.remote.port()));
+  if (!peer.tls.empty()) record_.pass(step_name::tls, peer.tls);
   record_.pass(step_name::handshake, fmt::format("version 6, creation {}", peer.creation));
   record_.pass(step_name::cookie, "accepted");
   found_.hidden = !peer.visible;
@@ -179,6 +184,8 @@ std::string_view to_string(step_name name) noexcept {
       return "port mapper";
     case step_name::tcp:
       return "tcp";
+    case step_name::tls:
+      return "tls";
     case step_name::handshake:
       return "handshake";
     case step_name::cookie:

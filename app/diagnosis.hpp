@@ -1,4 +1,5 @@
-// What keeps a node out, step by step: DNS, port mapper, TCP, handshake, cookie, name, call, view.
+// What keeps a node out, step by step: DNS, port mapper, TCP, TLS where it is spoken, handshake, cookie,
+// name, call, view.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -13,8 +14,7 @@ namespace rollcall::app {
 
 namespace asio = boost::asio;
 
-enum class step_name { dns, port_mapper, tcp, handshake, cookie, name, call, view };
-inline constexpr int step_count = 8;
+enum class step_name { dns, port_mapper, tcp, tls, handshake, cookie, name, call, view };
 std::string_view to_string(step_name) noexcept;
 
 struct diagnosis_step {
@@ -31,7 +31,9 @@ struct diagnosis {
   std::optional<node_name> answered_as;  // another name than was dialled
   std::string base{};                    // of a node that --mesh=base keeps apart from those with another one
   bool nobody = false;                   // an address of which nothing says that a node should be there
-  bool passed() const { return steps.size() == step_count && steps.back().passed; }
+  bool passed() const {
+    return !steps.empty() && steps.back().name == step_name::view && steps.back().passed;
+  }
 };
 
 struct diagnosis_limits {

@@ -27,6 +27,7 @@
 #include "app/printable.hpp"
 #include "app/silent_observer.hpp"
 #include "app/table.hpp"
+#include "app/tls_files.hpp"
 #include "cnode/mistakes.hpp"
 #include "cnode/port_mapper.hpp"
 
@@ -39,12 +40,13 @@ struct examination {
   examination(const configuration& c, const environment& env)
       : asked(c),
         cookies(cookie_jar(c, env).cookies()),
+        tls(c),
         mapper_port(port_mapper_port(env)),
         resolver(io, resolver_options(c)),
         roster(io, roster_options(c), resolver,
                [this] { return local_names(mapper_port, std::string(asked.name->alive())); }),
         node(
-            io, node_options(c, cookies, mapper_port), observer,
+            io, node_options(c, cookies, mapper_port, tls.current()), observer,
             [this](std::string host) { return addresses_of(resolver, std::move(host)); },
             [](const cnode::request&) {
               return cnode::answer{cnode::answer_kind::undefined, nullptr};
@@ -191,6 +193,7 @@ struct examination {
 
   const configuration& asked;
   std::vector<std::string> cookies;
+  tls_files tls;
   std::uint16_t mapper_port;
   asio::io_context io{1};
   silent_observer observer;

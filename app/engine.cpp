@@ -31,6 +31,7 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       log_(l),
       exporter_(e),
       cookies_(std::move(jar)),
+      tls_(c),
       port_mapper_port_(port_mapper_port(env)),
       resolver_(io, resolver_options(c)),
       roster_(io, listing(c), resolver_,
@@ -128,7 +129,7 @@ metrics::kubernetes_figures engine::implementation::kubernetes_figures() const {
 }
 
 cnode::node_options engine::implementation::own_node_options() const {
-  auto options = node_options(configuration_, cookies_.cookies(), port_mapper_port_);
+  auto options = node_options(configuration_, cookies_.cookies(), port_mapper_port_, tls_.current());
   options.challenges = challenges_;
   return options;
 }
@@ -345,6 +346,8 @@ asio::awaitable<void> engine::implementation::start() {
   }
   log_.info(fmt::format("rollcall {} is {}", ROLLCALL_VERSION, configuration_.name->text()),
             {{"dist_port", std::to_string(node_->port())}});
+  for (const auto& warning : tls_.warnings()) log_.warning(warning);
+  show_certificate();
   spawn("rounds", rounds());
 }
 

@@ -37,6 +37,7 @@
 #include "app/subscriptions.hpp"
 #include "app/succession.hpp"
 #include "app/tasks.hpp"
+#include "app/tls_files.hpp"
 #include "cnode/flags.hpp"
 #include "cnode/port_mapper.hpp"
 #include "discovery/api_resolve.hpp"
@@ -165,6 +166,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // ---- who is listed
 
   void refresh_cookies();
+  void refresh_tls();
+  void show_certificate();
   asio::awaitable<void> list(discovery::round round);
   void review();
   void look_at_places(const discovery::round& round);
@@ -196,6 +199,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   log& log_;
   metrics::exporter& exporter_;
   cookie_jar cookies_;
+  tls_files tls_;
   std::uint16_t port_mapper_port_;
   discovery::resolver resolver_;
   discovery::roster roster_;

@@ -32,6 +32,7 @@ asio::awaitable<void> engine::implementation::rounds() {
   while (!stopping_) {
     const auto begun = std::chrono::steady_clock::now();
     refresh_cookies();
+    refresh_tls();
     co_await list(co_await roster_.refresh());
     if (stopping_) co_return;
     step();
@@ -79,6 +80,26 @@ void engine::implementation::refresh_cookies() {
     tell(fact::cookies_changed{});
   }
   if (!problem.empty()) log_.warning(problem);
+}
+
+void engine::implementation::refresh_tls() {
+  std::string problem;
+  if (tls_.refresh(problem)) {
+    node_->tls(tls_.current());
+    log_.info("the files of TLS with nodes changed; connections from now on use them, links stay");
+    introductions_.try_again();
+    show_certificate();
+  }
+  if (!problem.empty()) log_.warning(problem);
+}
+
+void engine::implementation::show_certificate() {
+  if (!tls_.current() || !tls_.current()->valid()) return;
+  const auto wall = [](std::chrono::system_clock::time_point at) {
+    return std::chrono::duration_cast<milliseconds>(at.time_since_epoch());
+  };
+  const auto& valid = *tls_.current()->valid();
+  tell(fact::certificate{wall(valid.begin), wall(valid.end)});
 }
 
 asio::awaitable<void> engine::implementation::list(discovery::round round) {

@@ -38,7 +38,11 @@ constexpr std::array kinds{
     finding_kind{"node-tcp", "node",
                  "does it listen on that port, and does a network policy let Rollcall in?",
                  "rollcallmembersmissing"},
-    finding_kind{"node-handshake", "node", "is it an Erlang node without TLS distribution, with a long name?",
+    finding_kind{
+        "node-tls", "node",
+        "do both speak TLS (-proto_dist inet_tls, --tls on), and does each accept the other's certificate?",
+        "rollcallmembersmissing"},
+    finding_kind{"node-handshake", "node", "is it an Erlang node, with a long name?",
                  "rollcallmembersmissing"},
     finding_kind{"node-cookie", "node",
                  "compare the Secret that Rollcall reads and the one that the node was started with",
@@ -68,6 +72,8 @@ std::string_view code_of(step_name step) {
       return "node-port-mapper";
     case step_name::tcp:
       return "node-tcp";
+    case step_name::tls:
+      return "node-tls";
     case step_name::handshake:
       return "node-handshake";
     case step_name::cookie:
@@ -90,6 +96,8 @@ std::string_view code_of(const membership::member& m) {
     case reason::epmd:
     case reason::not_registered:
       return "node-port-mapper";
+    case reason::tls:
+      return "node-tls";
     case reason::handshake:
     case reason::incompatible:
       return "node-handshake";

@@ -130,11 +130,12 @@ membership::settings core_settings(const configuration& c) {
 }
 
 cnode::node_options node_options(const configuration& c, std::vector<std::string> cookies,
-                                 std::uint16_t mapper_port) {
+                                 std::uint16_t mapper_port, std::shared_ptr<const cnode::tls> tls) {
   cnode::node_options options{.name = *c.name, .cookies = std::move(cookies)};
   options.listen_port = c.dist_port;
   options.port_mapper = mode_of(c.epmd);
   options.port_mapper_port = mapper_port;
+  options.tls = std::move(tls);
   return options;
 }
 

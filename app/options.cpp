@@ -341,6 +341,27 @@ std::vector<option> make_options() {
           "file with the cookie, read again when it changes; several lines are tried in order. It wins over "
           "the variable ROLLCALL_COOKIE. There is no flag for the cookie itself",
           "~/.erlang.cookie, created as erl does when it is missing", &c::cookie_file),
+      choice_option<bool>("tls", group::identity,
+                          "whether TLS is spoken with nodes, as they do with -proto_dist inet_tls", &c::tls,
+                          {{"off", false}, {"on", true}}),
+      path_option("tls-cert", group::identity, "FILE",
+                  "certificate (PEM) that is shown to nodes, with those between it and its CA. This and the "
+                  "other files "
+                  "are read again when they change",
+                  "none", &c::tls_cert),
+      path_option("tls-key", group::identity, "FILE", "its key (PEM)", "the file of --tls-cert", &c::tls_key),
+      path_option("tls-ca", group::identity, "FILE", "CAs (PEM) whose certificates of nodes are believed",
+                  "none", &c::tls_ca),
+      choice_option<tls_verify_mode>(
+          "tls-verify", group::identity,
+          "whether nodes have to show a certificate of such a CA, and those that are "
+          "dialled one for their host; with --tls-optfile what the file says, unless this is given",
+          &c::tls_verify, {{"peer", tls_verify_mode::peer}, {"none", tls_verify_mode::none}}),
+      path_option(
+          "tls-optfile", group::identity, "FILE",
+          "the nodes' own file (-ssl_dist_optfile), from which certfile, keyfile, cacertfile, verify, "
+          "versions and a few more are taken; the options above win over it",
+          "none", &c::tls_optfile),
       number_option("dist-port", group::identity, "PORT", "own distribution port, 0 for any", &c::dist_port,
                     0, 65'535),
       choice_option<epmd_mode>("epmd", group::identity,

@@ -11,6 +11,7 @@
 #include "app/options_values.hpp"
 #include "app/passer_by.hpp"
 #include "app/silent_observer.hpp"
+#include "app/tls_files.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -49,10 +50,11 @@ int pause(const configuration& asked, const environment& env) {
   const auto own = passer_by(asked, guest.name());
   asio::io_context io(1);
   const cookie_jar cookies(asked, env);
+  const tls_files tls(asked);
   discovery::resolver resolver(io, resolver_options(own));
   silent_observer observer;
   cnode::node node(
-      io, node_options(own, cookies.cookies(), port_mapper_port(env)), observer,
+      io, node_options(own, cookies.cookies(), port_mapper_port(env), tls.current()), observer,
       [&](std::string host) { return addresses_of(resolver, std::move(host)); },
       [](const cnode::request&) {
         return cnode::answer{cnode::answer_kind::undefined, nullptr};

@@ -45,7 +45,8 @@ std::string explain_incoming(const std::optional<node_name>& name, const tcp::en
 std::string explain_insecure(const std::optional<node_name>& name, const tcp::endpoint& remote,
                              const stream& on) {
   const auto who = name ? fmt::format("{} from {}", name->text(), to_string(remote)) : to_string(remote);
-  if (on.secured() == nullptr) return fmt::format("{} came with TLS, and we do not speak it", who);
+  if (on.secured() == nullptr)
+    return fmt::format("{} came with TLS, and we do not speak it: give --tls on", who);
   return fmt::format("{} came, and TLS with it fails: {}", who, on.secured()->why());
 }
 

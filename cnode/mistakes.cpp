@@ -73,7 +73,7 @@ std::string_view spoken_there(std::span<const unsigned char> first) {
   if (begins("SSH-")) return "SSH: this is no distribution port";
   constexpr unsigned char alert = 21, handshake = 22, ssl3 = 3;
   if (first.size() >= 2 && (first[0] == alert || first[0] == handshake) && first[1] == ssl3)
-    return "TLS, and we do not: the node is started with -proto_dist inet_tls";
+    return "TLS, and we do not: the node is started with -proto_dist inet_tls, so give --tls on";
   return {};
 }
 

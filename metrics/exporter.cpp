@@ -101,7 +101,7 @@ struct exporter::implementation {
               "When the last round ended, in seconds since the epoch; 0 is never.", in_seconds(last_round));
     const auto certificate_end = of.certificate ? in_seconds(of.certificate->ends) : 0;
     out.gauge("rollcall_tls_certificate_expiry_timestamp_seconds",
-              "When the certificate shown to nodes ends, in seconds since the epoch; 0 without one.",
+              "When the certificate shown to nodes ends, in seconds since the epoch; 0 without --tls on.",
               certificate_end);
   }
 

@@ -306,7 +306,7 @@ TEST(Doctor, NamesTls) {
   });
   const registration registered(cluster.mapper().port(), "tls", tls.port());
   const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "tls@127.0.0.1"}));
-  expect_stuck(ended, "tls@127.0.0.1", "handshake", "the node is started with -proto_dist inet_tls");
+  expect_stuck(ended, "tls@127.0.0.1", "tls", "the node is started with -proto_dist inet_tls");
 }
 
 TEST(Doctor, NamesHttp) {

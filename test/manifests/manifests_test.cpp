@@ -319,6 +319,7 @@ TEST(Manifests, MonitorsOnceAndInTheOverlaysOwnWay) {
            row{"deploy/overlays/operator", with({"ServiceMonitor", "PrometheusRule"}), false},
            row{"deploy/overlays/operator-pods", with({"PodMonitor", "PrometheusRule"}), false},
            row{"deploy/overlays/endpointslices", with({"ServiceAccount", "Role", "RoleBinding"}), false},
+           row{"deploy/overlays/tls", base, false},
        }) {
     SCOPED_TRACE(folder);
     const auto objects = rendered(folder);
@@ -335,6 +336,21 @@ TEST(Manifests, MonitorsOnceAndInTheOverlaysOwnWay) {
       EXPECT_EQ(array(*alerts, "/spec/groups/0/rules").size(), 16U);
     }
   }
+}
+
+TEST(Manifests, TlsReadsTheSecretThatCertManagerWrites) {
+  ROLLCALL_NEEDS_TOOLS();
+  const auto objects = rendered("deploy/overlays/tls");
+  const auto data = at(the(objects, "ConfigMap"), "/data");
+  const auto mount = at(container(objects), "/volumeMounts/2");
+  const auto volume = at(the(objects, "Deployment"), "/spec/template/spec/volumes/2");
+  EXPECT_EQ(at(mount, "/name"), at(volume, "/name"));
+  EXPECT_EQ(at(volume, "/secret/secretName"), "rollcall-tls");
+  const auto folder = string(at(mount, "/mountPath"));
+  EXPECT_EQ(at(data, "/ROLLCALL_TLS"), "on");
+  EXPECT_EQ(string(at(data, "/ROLLCALL_TLS_CERT")), folder + "/tls.crt");
+  EXPECT_EQ(string(at(data, "/ROLLCALL_TLS_KEY")), folder + "/tls.key");
+  EXPECT_EQ(string(at(data, "/ROLLCALL_TLS_CA")), folder + "/ca.crt");
 }
 
 TEST(Manifests, TheApiSourceAsksForTwoVerbsOnOneResource) {

@@ -35,6 +35,7 @@ TEST(Findings, OfADiagnosisAreTheStepThatFailed) {
   for (const auto& [step, code] : {std::pair{step_name::dns, "node-dns"},
                                    {step_name::port_mapper, "node-port-mapper"},
                                    {step_name::tcp, "node-tcp"},
+                                   {step_name::tls, "node-tls"},
                                    {step_name::handshake, "node-handshake"},
                                    {step_name::cookie, "node-cookie"},
                                    {step_name::name, "node-name"},

@@ -138,7 +138,7 @@ TEST_F(Tls, VersionsThatDoNotMeet) {
 
 TEST_F(Tls, OneSideWithoutIt) {
   EXPECT_THAT(problem(good(), nullptr), HasSubstr("does not speak TLS, and we do"));
-  EXPECT_THAT(told, HasSubstr("came with TLS, and we do not speak it"));
+  EXPECT_THAT(told, HasSubstr("came with TLS, and we do not speak it: give --tls on"));
   node_under_test dialler(thread, "dialler@127.0.0.1"), listener(thread, "listener@127.0.0.1");
   listener.options.tls = good();
   ASSERT_TRUE(dialler.start() && listener.start());

@@ -1,0 +1,51 @@
+// The files that TLS with nodes is made of: --tls-cert, --tls-key, --tls-ca, or what the nodes' own file
+// names. Read again when one of them changes; what cannot be used then is told, and the last good ones stay.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/configuration.hpp"
+#include "cnode/tls.hpp"
+
+namespace rollcall::app {
+
+struct side_files;  // which files one direction takes
+
+class tls_files {
+ public:
+  // Throws configuration_error: a file that cannot be read, or is of no use.
+  explicit tls_files(const configuration&);
+
+  // Null with --tls off.
+  const std::shared_ptr<const cnode::tls>& current() const noexcept { return current_; }
+  // Looks at the files again (cheap: stat first). True when current() changed. `problem`: a sentence, once.
+  bool refresh(std::string& problem);
+  // To be logged once: what the nodes' own file says, and is of no use here.
+  const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+ private:
+  struct look {
+    long long modified_ns = 0, changed_ns = 0, size = -1;
+    unsigned long long inode = 0;
+    bool operator==(const look&) const = default;
+  };
+  struct watched {
+    std::string path;
+    look seen;
+  };
+  static look look_at(const std::string& path);
+  // A sentence about what is wrong; empty: current_ is what the files say.
+  std::string load();
+  std::string read(const std::string& path, std::string_view what, std::string& into);
+  std::string read_side(cnode::tls_side& into, const side_files& from);
+
+  const configuration& configuration_;
+  std::shared_ptr<const cnode::tls> current_;
+  std::vector<watched> watched_;
+  std::vector<std::string> warnings_;
+  std::string last_problem_;
+};
+
+}  // namespace rollcall::app
