@@ -68,7 +68,7 @@ std::string names_of(const X509* shown) {
 // What the peer says of us.
 std::string explain_alert(const tls_failure& failed, int reason) {
   const auto* const use = failed.dialled ? "clientAuth" : "serverAuth";
-  const std::string none =
+  std::string none =
       "it asks for a certificate and we have none to show: --tls-cert and --tls-key (certfile, keyfile) are "
       "needed";
   switch (reason) {
@@ -146,7 +146,7 @@ std::string explain_certificate(long result, const X509* shown, bool dialled, co
 
 std::string explain_tls_failure(const tls_failure& failed) {
   const int reason = ERR_GET_REASON(failed.code);
-  const std::string nothing = "we have no certificate to show: --tls-cert and --tls-key are needed";
+  std::string nothing = "we have no certificate to show: --tls-cert and --tls-key are needed";
   const bool silent = !failed.dialled && !failed.shows_own;
   switch (reason) {
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:

@@ -151,7 +151,19 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
                          "app@pods.prod",
                          "--kubernetes-record",
                          "incidents",
-                         "--kubernetes-events"},
+                         "--kubernetes-events",
+                         "--tls",
+                         "on",
+                         "--tls-cert",
+                         "/etc/tls/tls.crt",
+                         "--tls-key",
+                         "/etc/tls/tls.key",
+                         "--tls-ca",
+                         "/etc/tls/ca.crt",
+                         "--tls-verify",
+                         "none",
+                         "--tls-optfile",
+                         "/etc/ssl_dist.conf"},
                         {{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}});
   EXPECT_THAT(written(c.srv), ElementsAre("app@headless.prod", "b@c"));
   EXPECT_THAT(written(c.dns), ElementsAre("app@pods.prod"));
@@ -191,6 +203,12 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
   EXPECT_THAT(written(c.kubernetes), ElementsAre("app@pods.prod"));
   EXPECT_EQ(c.kubernetes_record, "incidents");
   EXPECT_TRUE(c.kubernetes_events);
+  EXPECT_TRUE(c.tls);
+  EXPECT_EQ(c.tls_cert, "/etc/tls/tls.crt");
+  EXPECT_EQ(c.tls_key, "/etc/tls/tls.key");
+  EXPECT_EQ(c.tls_ca, "/etc/tls/ca.crt");
+  EXPECT_EQ(c.tls_verify, tls_verify_mode::none);
+  EXPECT_EQ(c.tls_optfile, "/etc/ssl_dist.conf");
   for (const auto& o : options()) {
     if (!o.of(command::run)) continue;
     EXPECT_EQ(c.origin.at(std::string(o.flag)), "--" + std::string(o.flag));

@@ -126,7 +126,7 @@ TEST(Exporter, HasEveryClosedLabelAtZeroFromTheStart) {
   for (const auto& [name, series, expected] : {
            row{"conditions, at both severities", "\nerlang_cluster_health_detail{", 30},
            row{"states", "\nerlang_cluster_members{", 6},
-           row{"problems", "\nerlang_cluster_members_by_problem{", 12},
+           row{"problems", "\nerlang_cluster_members_by_problem{", 13},
            row{"pairs", "\nerlang_cluster_links{", 6},
            row{"netsplits", "\nerlang_cluster_netsplit_active{", 3},
            row{"detected", "\nerlang_cluster_netsplits_detected_total{", 3},
@@ -134,7 +134,7 @@ TEST(Exporter, HasEveryClosedLabelAtZeroFromTheStart) {
            row{"durations", "\nerlang_cluster_netsplit_duration_seconds_bucket{", 12},
            row{"connect outcomes", "\nrollcall_connect_requests_total{", 5},
            row{"call errors", "\nrollcall_rpc_errors_total{", 6},
-           row{"handshakes", "\nrollcall_handshakes_total{", 26},
+           row{"handshakes", "\nrollcall_handshakes_total{", 28},
            row{"queries", "\nrollcall_discovery_queries_total{", 14},
            row{"records", "\nrollcall_discovery_records{", 2},
            row{"successes", "\nrollcall_discovery_last_success_timestamp_seconds{", 2},
