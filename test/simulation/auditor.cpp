@@ -35,6 +35,7 @@ constexpr milliseconds early{120'000}, later_each{300'000}, lingers{60'000};
 constexpr milliseconds a_moment{1'500};         // for what was under way
 constexpr milliseconds repaired_within{2'000};  // after a plain cut
 constexpr milliseconds held_at_most{310'000};   // a pair whose request failed, or whose link broke soon
+constexpr int soon_ticks = 2;                   // what broke within them is held back
 constexpr milliseconds settled_at_most{110'000};
 
 }  // namespace
@@ -65,7 +66,8 @@ bool auditor::only(const std::function<bool(const fault_traits&)>& what) const {
 
 bool auditor::observer_is_well() const {
   const auto& o = world_.us.ours;
-  return world_.us.running() && o.slow == milliseconds(0) && o.late == 0 && o.without_word == 0;
+  return world_.us.running() && o.slow == milliseconds(0) && o.late == 0 && o.without_word == 0 &&
+         world_.time.now() >= world_.us.unwell_until();
 }
 
 // ---- bites
@@ -88,7 +90,9 @@ void auditor::bit(fault_id by) {
 
 // ---- tears
 
-void auditor::lost(const beam_mesh::loss&, bool torn) {
+void auditor::lost(const beam_mesh::loss& l, bool torn) {
+  lost_.insert({std::min(l.on, l.of), std::max(l.on, l.of)});
+  broke_soon_ = broke_soon_ || world_.time.now() - l.born <= soon_ticks * world_.mesh[l.on].kernel.ticktime;
   // What began before the repair may go on tearing after it.
   if (stage_ == stage::healing && world_.us.connects().size() == asked_before_) {
     stage_since_ = world_.time.now();
@@ -263,8 +267,10 @@ bool auditor::finished() {
       const bool failed = std::ranges::any_of(asked, [&](const shell::asked_pair& c) {
         return c.answered ? c.outcome != connect_outcome::connected : c.at < stage_since_;
       });
-      const bool at_once = plain_ && !failed && world_.tears().empty();
-      if (now - stage_since_ > (at_once ? repaired_within : held_at_most)) {
+      const bool at_once = plain_ && !failed && !broke_soon_ && world_.tears().empty();
+      // A lost link is told at once by a watcher, and seen within an interval where views are polled.
+      const auto seen = world_.us.watches() ? milliseconds(0) : interval_;
+      if (now - stage_since_ > (at_once ? seen + repaired_within : held_at_most)) {
         broken(at_once ? rule::whole_too_late : rule::not_whole,
                fmt::format("{} ms after the repair {}", (now - stage_since_).count(), who_is_apart()));
       }

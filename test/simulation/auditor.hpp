@@ -91,6 +91,8 @@ class auditor : public witness {
   void check_snapshot(const membership::snapshot&);
   void check_members(const membership::snapshot&);
   void check_incidents(const membership::snapshot&);
+  bool really_apart(const membership::incident&) const;
+  bool really_parted(const membership::snapshot&) const;
   void check_conditions(const membership::snapshot&);
   void check_events(const std::vector<membership::event>&);
   void check_plain_cut();
@@ -106,7 +108,7 @@ class auditor : public witness {
   milliseconds stage_since_{0};
   std::size_t asked_before_ = 0;  // requests, when healing began
   std::optional<milliseconds> whole_since_;
-  bool broke_ = false;
+  bool broke_ = false, broke_soon_ = false;  // a link, soon after it had come up
   std::size_t wholes_ = 0;
   milliseconds split_shown_{0};  // when partitions or an open incident were last shown
   bool plain_ = false;           // one cut, nothing else
@@ -118,7 +120,8 @@ class auditor : public witness {
   std::uint64_t groups_of_step_ = 0;
   std::map<std::string, std::array<std::uint64_t, 4>> counters_;
   std::array<alarm, 2> alarms_{};  // netsplit, possible_split
-  std::set<std::uint64_t> opened_;
+  std::set<std::uint64_t> opened_, justified_;
+  std::set<std::pair<place, place>> lost_;  // pairs that were linked
   std::uint64_t life_events_ = 0;
   std::set<std::uint64_t> counted_incidents_;
 };

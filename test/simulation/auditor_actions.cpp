@@ -28,7 +28,11 @@ void auditor::stepped(const step_result& result) {
     counters_.clear();
     alarms_ = {};
     // It reports incidents that go on from the life before.
-    for (const auto& i : *world_.us.snapshot()->incidents) opened_.insert(i.id);
+    justified_.clear();
+    for (const auto& i : *world_.us.snapshot()->incidents) {
+      opened_.insert(i.id);
+      justified_.insert(i.id);
+    }
   }
   if (result.wake.steady <= world_.time.now()) broken(rule::spins, "asks to be called again in the past");
   if (!world_.us.asked_twice().empty()) broken(rule::calls_twice, world_.us.asked_twice());

@@ -75,6 +75,28 @@ void auditor::check_members(const snapshot& s) {
   }
 }
 
+// Whether what it says is so: a pair of it has no link, and had one, at either end, longer than a look may
+// take.
+bool auditor::really_apart(const incident& i) const {
+  return std::ranges::any_of(i.pairs, [&](const auto& pair) {
+    const auto a = world_.us.at(pair.first), b = world_.us.at(pair.second);
+    return world_.mesh[a].running && world_.mesh[b].running && !world_.mesh.linked(a, b) &&
+           lost_.contains({std::min(a, b), std::max(a, b)});
+  });
+}
+
+// A newcomer that waited for --introduce-timeout is a partition of its own, since it is one.
+bool auditor::really_parted(const snapshot& s) const {
+  for (std::size_t i = 1; i < s.partitions.size(); ++i) {
+    for (const auto& one : s.partitions[i]) {
+      for (const auto& other : s.partitions[0]) {
+        if (world_.mesh.linked(world_.us.at(one), world_.us.at(other))) return false;
+      }
+    }
+  }
+  return true;
+}
+
 void auditor::check_incidents(const snapshot& s) {
   const bool cuts = any([](const fault& f) { return traits_of(f.kind).cuts || f.prepare; });
   for (const auto& i : *s.incidents) {
@@ -99,8 +121,9 @@ void auditor::check_incidents(const snapshot& s) {
                counted_incidents_.insert(i.id + (life_events_ << 32U) + (std::uint64_t{1} << 60U)).second) {
       ++covered_.incidents[static_cast<std::size_t>(i.type)][static_cast<std::size_t>(incident_end::open)];
     }
-    if (!cuts)
+    if (!cuts && !i.closed_at && !justified_.contains(i.id) && !really_apart(i))
       broken(rule::false_alarm, fmt::format("{} ({}) opened, and nothing was cut", id, to_string(i.type)));
+    justified_.insert(i.id);  // once: it goes on until what it was about is whole for a while
   }
 }
 
@@ -130,7 +153,8 @@ void auditor::check_conditions(const snapshot& s) {
     }
     a = {raised, now};
   }
-  if (only([](const fault_traits& t) { return t.benign; }) && find(s, condition::netsplit) != nullptr) {
+  if (only([](const fault_traits& t) { return t.benign; }) && find(s, condition::netsplit) != nullptr &&
+      open == 0 && s.partitions.size() > 1 && !really_parted(s)) {
     broken(rule::false_alarm, "netsplit: " + find(s, condition::netsplit)->text);
   }
 }
@@ -169,7 +193,8 @@ void auditor::check_plain_cut() {
   const auto& f = faults_.front();
   const auto& incidents = *world_.us.snapshot()->incidents;
   // Pairs that share no end are two causes to everybody who looks; and what was whole in between broke again.
-  const auto most = incidents.size() > 1 ? causes() + wholes_ : 1;
+  const bool whole_now = broke_ && whole_since_ && world_.time.now() - *whole_since_ > interval_;
+  const auto most = incidents.size() > 1 ? causes() + wholes_ + (whole_now ? 1 : 0) : 1;
   if (incidents.size() > most)
     broken(rule::wrong_count, fmt::format("{} incidents for one {}, and {} are right", incidents.size(),
                                           traits_of(f.kind).name, most));

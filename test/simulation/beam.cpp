@@ -8,8 +8,12 @@ namespace {
 
 // A link that breaks so soon after it was asked for was broken by the asking.
 constexpr milliseconds worn_out_within{60'000};
-// From lost_connection on one node to the disconnect on another, by way of both `global` processes.
-constexpr std::int64_t pop_takes_at_most = 1'500;
+// What one `global` tells another is there within milliseconds, and so is the answer, unless that one is at
+// something else.
+constexpr std::int64_t pop_told_within = 4, pop_takes = 8, pop_takes_at_most = 1'500;
+// Who asks for all pairs of a join at once has most often linked them before `global` begins.
+constexpr std::int64_t global_begins_after = 20, dial_takes = 20, slow_dial_takes = 80;
+constexpr std::uint64_t dials_per_slow_one = 40;
 
 }  // namespace
 
@@ -28,6 +32,8 @@ place beam_mesh::add(kernel_settings kernel) {
   nodes_.push_back({.kernel = kernel});
   rows_.emplace_back(words_);
   introducing_.emplace_back(words_);
+  dialling_.emplace_back(words_);
+  removing_.emplace_back(words_);
   return static_cast<place>(nodes_.size() - 1);
 }
 
@@ -50,7 +56,7 @@ void beam_mesh::boot(place i) {
   auto& n = nodes_[i];
   if (n.running) return;
   n.running = true;
-  n.frozen = n.stopping = n.lost = n.ever_linked = false;
+  n.frozen = n.stopping = n.closing = n.lost = n.ever_linked = false;
   ++n.boots;
   n.creation += 1 + static_cast<std::uint32_t>(time_.weather.draw(3));
   // What is sent over a link to the run before is answered with a reset: at the next tick at the latest.
@@ -62,7 +68,7 @@ void beam_mesh::boot(place i) {
 void beam_mesh::die(place i, bool with_its_machine, fault_id by) {
   auto& n = nodes_[i];
   if (!n.running) return;
-  n.running = n.frozen = n.stopping = false;
+  n.running = n.frozen = n.stopping = n.closing = false;
   n.lost = with_its_machine;
   n.gone_by = by;
   const auto before = rows_[i];
@@ -118,7 +124,7 @@ prospect beam_mesh::look(place on, place to) const {
   if (!there.running && there.lost) return {fate::hangs, there.gone_by};
   if (const auto by = net_.find(on, to, obstacle::refuse))
     return {fate::fails_at_once, *by, obstacle::refuse};
-  if (!there.running || there.stopping) return {fate::fails_at_once, there.gone_by};
+  if (!there.running || there.closing) return {fate::fails_at_once, there.gone_by};
   if (const auto by = net_.find(on, to, obstacle::mapper)) return {fate::hangs, *by, obstacle::mapper};
   if (const auto by = net_.find(on, to, obstacle::closing_door))
     return {fate::fails_at_once, *by, obstacle::closing_door};
@@ -263,6 +269,7 @@ void beam_mesh::join(place a, place b, cause because) {
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
     end(x, y) = {.generation = generation, .deafness = (end(x, y).deafness + 2U) & ~1U};
     rows_[x][y / 64] |= std::uint64_t{1} << (y % 64);
+    mark(removing_, x, y, false);
     nodes_[x].ever_linked = true;
     tell_.gained(x, y);
   }
@@ -270,7 +277,7 @@ void beam_mesh::join(place a, place b, cause because) {
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
     tell_.bit(nodes_[x].kernel.by);
     if (!nodes_[x].kernel.connect_all || !nodes_[y].kernel.connect_all) continue;
-    time_.in(time_.weather.between(5, nodes_[x].kernel.global_takes.count()),
+    time_.in(time_.weather.between(global_begins_after, nodes_[x].kernel.global_takes.count()),
              [this, x = x, y = y, because, generation] {
                if (end(x, y).generation == generation && hears(x, y)) introduce(x, y, because);
              });
@@ -297,6 +304,7 @@ void beam_mesh::lose(place on, place of, const char* why, cause because, bool sa
   const auto generation = end(on, of).generation;
   const bool mutual = end(of, on).generation == generation;
   rows_[on][of / 64] &= ~(std::uint64_t{1} << (of % 64));
+  mark(removing_, on, of, false);
   end(on, of) = {.generation = 0, .deafness = end(on, of).deafness};
   ++nodedowns_;
   tell_.lost({on, of, why, because, links_[generation].born, mutual});
@@ -304,13 +312,14 @@ void beam_mesh::lose(place on, place of, const char* why, cause because, bool sa
     listen(of, on);
     // The socket is closed: the other end hears of it, unless nothing gets through.
     if (!net_.dark(on, of)) {
-      time_.in(time_.weather.between(0, 4), [this, on, of, generation, because] {
+      // What POP takes down is announced by neither end (kernel, global.erl: remove_connection).
+      time_.in(time_.weather.between(0, 4), [this, on, of, generation, because, say] {
         if (!present(of) || net_.dark(on, of) || end(of, on).generation != generation) return;
-        lose(of, on, "connection_closed", because, because.from != cause::root::fault || !nodes_[on].running);
+        lose(of, on, "connection_closed", because, say);
       });
     }
   }
-  if (say && present(on) && !nodes_[on].stopping) announce(on, of, because);
+  if (say && present(on) && !nodes_[on].closing) announce(on, of, because);
 }
 
 // prevent_overlapping_partitions: a node that hears of it drops the one that was lost.
@@ -319,21 +328,32 @@ void beam_mesh::announce(place by, place gone, cause because) {
     return tell_.bit(nodes_[by].kernel.by);
   each_peer(by, [&](place third) {
     if (!hears(third, by)) return;
-    time_.in(time_.weather.between(5, pop_takes_at_most),
-             [this, third, gone, because, generation = end(third, gone).generation] {
-               if (generation == 0 || !present(third) || end(third, gone).generation != generation) return;
-               if (!nodes_[third].kernel.prevent_overlapping || !nodes_[third].kernel.connect_all)
-                 return tell_.bit(nodes_[third].kernel.by);
-               lose(third, gone, "disconnect", because, false);
-             });
+    time_.in(time_.weather.between(0, pop_told_within),
+             [this, by, third, gone, because] { told_of_loss(by, third, gone, because); });
   });
+}
+
+// One that has dropped who tells does not hear it any more.
+void beam_mesh::told_of_loss(place by, place third, place gone, cause because) {
+  if (!hears(third, by) || !sees(third, gone)) return;
+  if (!nodes_[third].kernel.prevent_overlapping || !nodes_[third].kernel.connect_all)
+    return tell_.bit(nodes_[third].kernel.by);
+  // It is known to this one no more from then on, and passed on to nobody, however long the link takes to go.
+  mark(removing_, third, gone, true);
+  if (hears(gone, third)) mark(removing_, gone, third, true);
+  const auto most = time_.weather.one_in(2) ? pop_takes : pop_takes_at_most;
+  time_.in(time_.weather.between(0, most),
+           [this, third, gone, because, generation = end(third, gone).generation] {
+             if (!present(third) || end(third, gone).generation != generation) return;
+             lose(third, gone, "disconnect", because, false);
+           });
 }
 
 // global: `a` is told of everybody that `b` knows.
 void beam_mesh::introduce(place a, place b, cause because) {
-  if (!present(a) || nodes_[a].stopping) return;
+  if (!present(a) || nodes_[a].closing) return;
   for (std::size_t i = 0; i < words_; ++i) {
-    auto unknown = rows_[b][i] & ~rows_[a][i] & ~introducing_[a][i];
+    auto unknown = rows_[b][i] & ~removing_[b][i] & ~rows_[a][i] & ~introducing_[a][i];
     if (i == a / 64) unknown &= ~(std::uint64_t{1} << (a % 64));
     for (; unknown != 0; unknown &= unknown - 1) {
       introduce_pair(a, static_cast<place>(i * 64 + static_cast<std::size_t>(__builtin_ctzll(unknown))),
@@ -342,30 +362,38 @@ void beam_mesh::introduce(place a, place b, cause because) {
   }
 }
 
+// Both are told of each other, and both dial.
 void beam_mesh::introduce_pair(place a, place b, cause because) {
   if (!nodes_[b].kernel.connect_all) return;
   introducing_[a][b / 64] |= std::uint64_t{1} << (b % 64);
-  // Both are told of each other: one that can is enough.
-  const auto could = [this](place x, place y) {
-    return nodes_[x].kernel.auto_connect && present(x) ? look(x, y) : prospect{fate::fails_at_once};
-  };
-  const auto forth = could(a, b), back = could(b, a);
-  const bool works = forth.what == fate::links || back.what == fate::links;
-  const bool slow = forth.what == fate::hangs || back.what == fate::hangs;
-  const auto limit = std::min(nodes_[a].kernel.setuptime, nodes_[b].kernel.setuptime);
-  auto takes = latency(a, b);
-  takes += works ? time_.weather.between(5, 80) : slow ? limit : time_.weather.between(1, 300);
-  if (!works) tell_.bit(forth.by != no_fault ? forth.by : back.by);
-  time_.in(takes, [this, a, b, because, could] {
+  const bool forth = nodes_[a].kernel.auto_connect, back = nodes_[b].kernel.auto_connect;
+  time_.in(time_.weather.between(1, 40), [this, a, b, because, tries = forth || !back] {
     introducing_[a][b / 64] &= ~(std::uint64_t{1} << (b % 64));
-    if (!present(a) || nodes_[a].stopping || sees(a, b)) return;
-    if (could(a, b).what == fate::links || could(b, a).what == fate::links) {
-      if (sees(b, a)) lose(b, a, "connection_closed", cause::fault(), true);
-      return join(a, b, because);
+    if (tries) dial(a, b, because);
+  });
+  if (back) time_.in(time_.weather.between(1, 40), [this, a, b, because] { dial(b, a, because); });
+}
+
+// An attempt that fails is a lost connection, whatever the other side's becomes. Of two at once the greater
+// name keeps its own, even if that one hangs.
+void beam_mesh::dial(place on, place to, cause because) {
+  if (!present(on) || nodes_[on].closing || sees(on, to) || dials(on, to)) return;
+  dialling_[on][to / 64] |= std::uint64_t{1} << (to % 64);
+  const auto will = nodes_[on].kernel.auto_connect ? look(on, to) : prospect{fate::fails_at_once};
+  auto takes = latency(on, to);
+  takes += will.what == fate::links   ? time_.weather.between(4, 40)
+           : will.what == fate::hangs ? nodes_[on].kernel.setuptime
+                                      : time_.weather.between(1, 20);
+  time_.in(takes, [this, on, to, because, will] {
+    dialling_[on][to / 64] &= ~(std::uint64_t{1} << (to % 64));
+    if (!present(on) || nodes_[on].closing || sees(on, to)) return;
+    if (will.what == fate::links && look(on, to).what == fate::links) {
+      if (to > on && present(to) && dials(to, on)) return;
+      if (sees(to, on)) lose(to, on, "connection_closed", cause::fault(), true);
+      return join(on, to, because);
     }
-    // A connection that could not be made is one that was lost.
-    announce(a, b, because);
-    if (present(b) && time_.weather.one_in(2)) announce(b, a, because);
+    tell_.bit(will.by);
+    announce(on, to, because);
   });
 }
 
@@ -373,7 +401,7 @@ void beam_mesh::connect(place on, place to, cause because, std::function<void(bo
   const auto end_in = [this, &done](milliseconds after, bool connected) {
     time_.in(after, [done = std::move(done), connected] { done(connected); });
   };
-  if (nodes_[on].stopping) return end_in(milliseconds(0), false);
+  if (nodes_[on].closing) return end_in(milliseconds(0), false);
   if (sees(on, to)) return end_in(milliseconds(1), true);
   const auto will = look(on, to);
   if (will.what == fate::fails_at_once) {
@@ -382,9 +410,12 @@ void beam_mesh::connect(place on, place to, cause because, std::function<void(bo
   }
   if (will.what == fate::hangs) tell_.bit(will.by);
   const auto takes =
-      will.what == fate::hangs ? nodes_[on].kernel.setuptime : latency(on, to) + time_.weather.between(1, 60);
+      will.what == fate::hangs
+          ? nodes_[on].kernel.setuptime
+          : latency(on, to) + time_.weather.between(
+                                  1, time_.weather.one_in(dials_per_slow_one) ? slow_dial_takes : dial_takes);
   time_.in(takes, [this, on, to, because, done = std::move(done)]() mutable {
-    if (!present(on) || nodes_[on].stopping) return done(false);
+    if (!present(on) || nodes_[on].closing) return done(false);
     if (sees(on, to)) return done(true);
     if (look(on, to).what != fate::links) return done(false);
     // It still believes in an old link: that one goes first.

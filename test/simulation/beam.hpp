@@ -38,7 +38,9 @@ class beam_mesh {
  public:
   struct node {
     kernel_settings kernel;
-    bool running = false, frozen = false, stopping = false;
+    bool running = false, frozen = false;
+    bool stopping = false;     // its applications do; it links like any other until
+    bool closing = false;      // its kernel does, at last
     bool lost = false;         // with its machine: nothing answers in its place
     bool ever_linked = false;  // since it booted
     std::uint32_t creation = 0;
@@ -116,6 +118,11 @@ class beam_mesh {
     cause because;
   };
 
+  using bit_rows = std::vector<std::vector<std::uint64_t>>;
+  static void mark(bit_rows& rows, place a, place b, bool set) {
+    const auto bit = std::uint64_t{1} << (b % 64);
+    set ? rows[a][b / 64] |= bit : rows[a][b / 64] &= ~bit;
+  }
   link_end& end(place a, place b) { return ends_[a * most_ + b]; }
   const link_end& end(place a, place b) const { return ends_[a * most_ + b]; }
   milliseconds latency(place a, place b);
@@ -124,8 +131,11 @@ class beam_mesh {
   void listen(place a, place b);    // looks whether an end is deaf, and starts its tick
   void lose(place on, place of, const char* why, cause, bool announce);
   void announce(place by, place lost, cause);
+  void told_of_loss(place by, place third, place gone, cause);
   void introduce(place a, place b, cause);
   void introduce_pair(place a, place b, cause);
+  void dial(place on, place to, cause);
+  bool dials(place on, place to) const { return (dialling_[on][to / 64] >> (to % 64) & 1U) != 0; }
   void wear(place a, place b);  // what traffic does to a new or doubtful link
   void stall(place a, place b, std::uint32_t generation);
   cause cause_of_loss(std::uint32_t generation) const;
@@ -135,7 +145,8 @@ class beam_mesh {
   listener& tell_;
   std::size_t most_, words_;
   std::vector<node> nodes_;
-  std::vector<std::vector<std::uint64_t>> rows_, introducing_;
+  bit_rows rows_, introducing_, dialling_;
+  bit_rows removing_;  // dropped by `global`, and not closed yet
   std::vector<link_end> ends_;
   std::vector<link> links_;  // by generation
   std::uint64_t nodedowns_ = 0;

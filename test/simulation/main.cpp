@@ -4,6 +4,7 @@
 //   simulate model | named [NAME] | mutants             parts of it
 //   simulate on HOURS                                   new seeds
 //   simulate seed N [NODES]                             one history, with its diary
+//   --tell: each seed that breaks a rule, as it is found
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -20,7 +21,7 @@ struct arguments {
   std::vector<std::string> words;
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
   std::uint64_t histories = fixed_histories;
-  bool small = false;
+  bool small = false, tell = false;
 };
 
 arguments read(int count, char** given) {
@@ -33,6 +34,8 @@ arguments read(int count, char** given) {
       a.histories = std::stoull(given[++i]);
     } else if (word == "--small") {
       a.small = true;
+    } else if (word == "--tell") {
+      a.tell = true;
     } else {
       a.words.push_back(word);
     }
@@ -55,7 +58,7 @@ bool play_everything(const arguments& a) {
   std::set<std::uint64_t> unclean;
   bool right = play_named(measured_behaviour(), nullptr, a.small);
   right = play_named(named_histories(), nullptr, a.small) && right;
-  right = play_fixed(a.histories, !a.small, a.jobs, unclean) && right;
+  right = play_fixed(a.histories, !a.small, a.jobs, a.tell, unclean) && right;
   if (!a.small) right = play_mutants(a.jobs, unclean) && right;
   fmt::print("{}\n", right ? "all is as it should be" : "FAILED");
   return right;
@@ -72,7 +75,7 @@ int run(const arguments& a) {
     right = play_named(named_histories(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, a.small);
   } else if (word(0) == "histories") {
     std::set<std::uint64_t> unclean;
-    right = play_fixed(a.histories, !a.small, a.jobs, unclean);
+    right = play_fixed(a.histories, !a.small, a.jobs, a.tell, unclean);
   } else if (word(0) == "mutants") {
     std::set<std::uint64_t> unclean;
     for (const auto& f : play_all(batches_of(1, 301, 0, 25), a.jobs, [](const found&) {}).wrong)
@@ -85,7 +88,7 @@ int run(const arguments& a) {
   } else {
     fmt::print(stderr,
                "simulate all | model | named [NAME] | histories | mutants | on HOURS | seed N [NODES]\n"
-               "         [--jobs N] [--histories N] [--small]\n");
+               "         [--jobs N] [--histories N] [--small] [--tell]\n");
     return 2;
   }
   return right ? 0 : 1;

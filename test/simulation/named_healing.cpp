@@ -281,6 +281,17 @@ std::string releases_that_refuse_each_other() {
   right.is_true(groups.size() == 2 && groups[0].size() == 3 && groups[1].size() == 3,
                 "each release has its mesh");
   right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 0, "incidents");
+  right.equal<std::size_t>(w.us.snapshot()->quarantine.size(), 0, "who is left out");
+  // One that was restarted belongs to its own mesh, though the other one is as large.
+  w.die(4, false);
+  w.run_for(milliseconds(2'000));
+  w.boot(4);
+  right.is_true(w.run_until_true(
+                    [&] {
+                      return w.linked_to_all(4, {3, 5});
+                    },
+                    milliseconds(15'000)),
+                "an old release that was restarted is linked to those of its kind");
   return right.verdict();
 }
 

@@ -109,6 +109,26 @@ std::string an_observer_restarted_in_a_cut() {
 }
 
 // Nothing that is said while the cut lasts is untrue: nobody may join again, no netsplit comes and goes.
+// The first link lost is back before an incident opens about what was torn for it.
+std::string the_first_of_a_tear_is_whole_again() {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    auto how = usual();
+    how.interval = 2 * second;
+    world w({.seed = seed, .nodes = 3, .observer = how, .kernel = {.ticktime = 8 * second}});
+    expectations right(w);
+    w.run_until(20 * second);
+    w.mesh.disconnect(0, 2);
+    w.run_for(minute);
+    for (const auto& i : *w.us.snapshot()->incidents) {
+      if (!i.cause) continue;
+      const auto first = std::minmax({w.us.at(i.cause->from), w.us.at(i.cause->to)});
+      right.is_true(first == std::pair<place, place>(0, 2), "it began between the first and the third");
+    }
+    if (auto wrong = right.verdict(); !wrong.empty()) return wrong;
+  }
+  return {};
+}
+
 std::string an_unbroken_cut_is_told_once() {
   world w({.seed = 5, .nodes = 6, .observer = usual(), .kernel = {.ticktime = 8 * second}});
   expectations right(w);
@@ -253,6 +273,7 @@ const std::vector<named_history>& named_histories() {
       HISTORY(an_observer_restarted_in_a_cut),
       HISTORY(an_asked_node_without_local_ports),
       HISTORY(an_unbroken_cut_is_told_once),
+      HISTORY(the_first_of_a_tear_is_whole_again),
       HISTORY(two_frozen_nodes_of_six),
       HISTORY(a_half_that_dies_while_it_is_cut_off),
       HISTORY(a_newcomer_is_no_part_of_an_incident),

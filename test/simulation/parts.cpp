@@ -97,7 +97,8 @@ bool play_named(const std::vector<named_history>& list, const char* only, bool s
   return right;
 }
 
-bool play_fixed(std::uint64_t count, bool large, unsigned jobs, std::set<std::uint64_t>& unclean) {
+bool play_fixed(std::uint64_t count, bool large, unsigned jobs, bool each_told,
+                std::set<std::uint64_t>& unclean) {
   constexpr std::uint64_t each = 25;
   std::vector<batch> work;
   if (large) {
@@ -108,7 +109,8 @@ bool play_fixed(std::uint64_t count, bool large, unsigned jobs, std::set<std::ui
   }
   const auto usual = batches_of(1, 1 + count, 0, each);
   work.insert(work.end(), usual.begin(), usual.end());
-  const auto result = play_all(work, jobs, [](const found&) {});
+  const auto result = play_all(
+      work, jobs, each_told ? tell : [](const found&) {});
   std::vector<std::string> gaps;
   fmt::print("{}", result.covered.table(gaps));
   for (const auto& f : result.wrong) {

@@ -12,7 +12,8 @@ inline constexpr std::uint64_t fixed_histories = 10'000;  // seeds 1, 2, ...
 bool play_named(const std::vector<named_history>& list, const char* only, bool small);
 // Fixed seeds: the first `count`, and of large meshes ten of 200 nodes and two of 1,000. `unclean` gets the
 // seeds that broke a rule.
-bool play_fixed(std::uint64_t count, bool large, unsigned jobs, std::set<std::uint64_t>& unclean);
+bool play_fixed(std::uint64_t count, bool large, unsigned jobs, bool each_told,
+                std::set<std::uint64_t>& unclean);
 // New seeds until the time is up.
 bool play_on(milliseconds real_time, unsigned jobs);
 // Each rule of the plan taken away in turn.

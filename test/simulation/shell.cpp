@@ -35,6 +35,7 @@ void shell::stop() {
   facts_.clear();
   dialling_.clear();
   viewing_.clear();
+  asking_.clear();
   for (auto& l : ours_) l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
   cluster_.reset();
   wake_ = milliseconds::max();
@@ -82,6 +83,7 @@ milliseconds shell::wait(place i, std::int64_t low, std::int64_t high) {
   if (ours.late > 0 && time_.weather.draw(100) < ours.late) {
     tell_.bit(ours.late_by);
     span += time_.weather.between(500, 9'000);
+    unwell_until_ = std::max(unwell_until_, time_.now() + span);
   }
   return span;
 }
@@ -89,6 +91,7 @@ milliseconds shell::wait(place i, std::int64_t low, std::int64_t high) {
 bool shell::without_word() {
   if (ours.without_word == 0 || time_.weather.draw(100) >= ours.without_word) return false;
   tell_.bit(ours.without_word_by);
+  unwell_until_ = std::max(unwell_until_, time_.now() + call_limit);
   return true;
 }
 
@@ -118,6 +121,8 @@ void shell::lose(place i, reason why) {
   auto& l = ours_[i];
   if (!l.up) return;
   l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
+  // A call over it ends with it.
+  for (const auto& end : std::exchange(asking_[i], {})) end();
   later(time_.weather.between(0, 5), [this, i, why] {
     viewing_.erase(i);
     tell(fact::link_down{names_[i], why, "simulated"});
@@ -371,14 +376,13 @@ void shell::connect(const action::connect& asked) {
     });
   };
   if (!ours_[on].up) return result(milliseconds(0), connect_outcome::error);
+  asking_[on].push_back([result] { result(milliseconds(0), connect_outcome::error); });
   result(asked.limit, connect_outcome::timeout);
   if (!reaches(on)) return;
   const bool mute = without_word();
   time_.in(time_.weather.between(0, 3) + mesh_[on].slow / 2, [this, on, to, result, mute] {
     if (!mesh_.present(on)) return;
-    // Its distribution is going down.
-    if (mesh_[on].stopping && time_.weather.one_in(2))
-      return result(wait(on, 0, 3), connect_outcome::ignored);
+    if (mesh_[on].closing) return result(wait(on, 0, 3), connect_outcome::ignored);
     mesh_.connect(on, to, cause::ours(), [this, on, result, mute](bool connected) {
       if (mute || !reaches(on)) return;
       result(wait(on, 0, 3), connected ? connect_outcome::connected : connect_outcome::failed);
@@ -407,6 +411,7 @@ void shell::carry_out(const any_action& any) {
     if (without_word()) return;
     return answer(i, wait(i, 1, 20), [this, i] {
       if (mesh_[i].stopping) {
+        tell_.bit(mesh_[i].gone_by);
         viewing_.erase(i);  // it answers what else it was asked, too
         tell(fact::stopping{names_[i]});
       } else {

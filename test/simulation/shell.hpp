@@ -70,6 +70,9 @@ class shell {
   void add(place, const std::string& name);
   const std::vector<asked_pair>& connects() const noexcept { return connects_; }
   unsigned life() const noexcept { return life_; }
+  // The last of what was asked while it was unwell is answered, or given up, then.
+  milliseconds unwell_until() const noexcept { return unwell_until_; }
+  bool watches() const noexcept { return settings_.watch; }
   bool was_told(place i) const { return told_.contains(i); }  // discovery has given it to us
 
   trouble ours;
@@ -114,14 +117,15 @@ class shell {
   std::unique_ptr<membership::cluster> cluster_;
   membership::step_result result_;
   unsigned life_ = 0;
-  milliseconds started_{0};
+  milliseconds started_{0}, unwell_until_{0};
   milliseconds wake_{0}, rests_until_{0}, last_good_{0};
   std::vector<membership::any_fact> facts_;
   std::vector<node_name> names_;
   std::vector<link> ours_;
   std::map<std::string, place> by_name_;
   std::set<place> told_;
-  std::set<place> dialling_, viewing_;  // not answered yet
+  std::set<place> dialling_, viewing_;                          // not answered yet
+  std::map<place, std::vector<std::function<void()>>> asking_;  // connect requests: ends each
   std::string asked_twice_;
   std::vector<asked_pair> connects_;
   std::vector<membership::incident> remembered_;

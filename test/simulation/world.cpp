@@ -9,7 +9,7 @@ namespace rollcall::simulation {
 namespace {
 
 constexpr milliseconds moment_of_a_tear{2'000};
-constexpr std::size_t diary_shown = 200;
+constexpr std::size_t diary_shown = 5'000;
 
 membership::settings prepared(membership::settings how, std::uint64_t seed) {
   how.seed = seed;
@@ -54,6 +54,10 @@ void world::stop(place i, milliseconds takes, fault_id by) {
   note(fmt::format("{} is told to stop", us.name(i).text()));
   mesh[i].stopping = true;
   mesh[i].gone_by = by;
+  const auto closes = takes - std::min(takes, time.weather.between(1, 200));
+  time.in(closes, [this, i, creation = mesh[i].creation] {
+    mesh[i].closing = mesh[i].running && mesh[i].creation == creation;
+  });
   time.in(takes, [this, i, by, creation = mesh[i].creation] {
     if (mesh[i].creation == creation) die(i, false, by);
   });
