@@ -1,9 +1,6 @@
 #include "test/unit/discovery/scripted_api.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +18,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "test/support/certificates.hpp"
+
 namespace rollcall::discovery::testing {
 
 using tcp = asio::ip::tcp;
@@ -29,43 +28,6 @@ namespace http = boost::beast::http;
 namespace {
 
 constexpr auto waiting = asio::as_tuple(asio::use_awaitable);
-
-void expect(bool done) {
-  if (!done) throw std::runtime_error("OpenSSL makes no certificate");
-}
-
-std::string pem(const std::function<int(BIO*)>& write) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_mem()), BIO_free);
-  expect(write(out.get()) == 1);
-  char* data = nullptr;
-  const auto size = BIO_get_mem_data(out.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
-}
-
-// A certificate for 127.0.0.1 that signs itself, and its key.
-std::pair<std::string, std::string> make_certificate() {
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
-  const std::unique_ptr<X509, decltype(&X509_free)> made(X509_new(), X509_free);
-  expect(key && made);
-  X509_set_version(made.get(), X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(made.get()), 1);
-  X509_gmtime_adj(X509_getm_notBefore(made.get()), -3'600);
-  X509_gmtime_adj(X509_getm_notAfter(made.get()), 86'400);
-  X509_set_pubkey(made.get(), key.get());
-  auto* name = X509_get_subject_name(made.get());
-  const std::string common = "scripted-api";
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(common.c_str()),
-                             -1, -1, 0);
-  X509_set_issuer_name(made.get(), name);
-  const std::unique_ptr<X509_EXTENSION, decltype(&X509_EXTENSION_free)> names(
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1,DNS:api.test"),
-      X509_EXTENSION_free);
-  expect(names && X509_add_ext(made.get(), names.get(), -1) == 1);
-  expect(X509_sign(made.get(), key.get(), EVP_sha256()) > 0);
-  return {pem([&](BIO* out) { return PEM_write_bio_X509(out, made.get()); }), pem([&](BIO* out) {
-            return PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-          })};
-}
 
 void write(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
@@ -104,10 +66,11 @@ scripted_api::scripted_api(asio::io_context& io)
   folder_ = (std::filesystem::temp_directory_path() / fmt::format("scripted-api-{}-{}", getpid(), ++count))
                 .string();
   std::filesystem::create_directories(folder_);
-  static const auto made = make_certificate();
-  tls_.use_certificate(asio::buffer(made.first), asio::ssl::context::pem);
-  tls_.use_private_key(asio::buffer(made.second), asio::ssl::context::pem);
-  write(folder_ + "/ca.crt", made.first);
+  static const test::authority signer("scripted-api");
+  static const auto own = signer.issue({.names = "IP:127.0.0.1,DNS:api.test"});
+  tls_.use_certificate(asio::buffer(own.text), asio::ssl::context::pem);
+  tls_.use_private_key(asio::buffer(own.key), asio::ssl::context::pem);
+  write(folder_ + "/ca.crt", signer.text());
   write(folder_ + "/namespace", "shop");
   write_token("first-token");
   answer = [](const api_call&) { return json(500, "nobody told what to say"); };
@@ -218,7 +181,7 @@ void scripted_api::cut() {
 }
 
 std::string scripted_api::another_certificate() {
-  return make_certificate().first;
+  return test::authority("another").text();
 }
 
 std::string scripted_api::chunk(const std::string& bytes) {
