@@ -1,6 +1,6 @@
 # The images that the rig's pods run: Rollcall's, the example app's and RabbitMQ's, by their own Dockerfiles. Rollcall's is the one that `./dev image`
 # made, if no source has changed since (in a run of all tests that of the test `image`); else one put together in seconds from
-# build/release by the script that fills the real one. Sourced by `dev`, after deploy/image/build.bash.
+# build/release by the script that fills the real one. Sourced by `dev`, after test/support/image.bash.
 
 kube_images() {
   rollcall_archive

@@ -9,7 +9,7 @@ foreach(file ${files})
   file(READ ${file} text)
   string(APPEND body "    page_file{\"${name}\", R\"file(${text})file\"},\n")
 endforeach()
-file(WRITE ${OUTPUT} "// Made by cmake/embed.cmake from the files of the page.
+file(WRITE ${OUTPUT} "// Made by http/embed.cmake from the files of the page.
 #include \"http/page.hpp\"
 
 namespace rollcall::http {

@@ -1,2 +1,0 @@
-// The same for Asio's TLS.
-#include <boost/asio/ssl/impl/src.hpp>
