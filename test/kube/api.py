@@ -123,7 +123,10 @@ def api_server_in_trouble():
 
 def netsplit(watch):
     """The one that is open."""
-    return next(one for one in watch.api("netsplits") if one["closed_at"] is None)
+    told = watch.api("netsplits")
+    if found := [one for one in told if one["closed_at"] is None]:
+        return found[0]
+    raise Failure(f"no netsplit is open: {told}\n{watch.picture()}")
 
 
 def described(inside, pod):
