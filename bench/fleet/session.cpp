@@ -43,7 +43,7 @@ const term* value_of(const list& pairs, std::string_view key) {
 }  // namespace
 
 session::session(fleet& of, tcp::socket socket, mesh::index node)
-    : fleet_(of), socket_(std::move(socket)), node_(node) {}
+    : fleet_(of), stream_(std::move(socket)), node_(node) {}
 
 asio::awaitable<bool> session::shake_hands() {
   static challenges all;
@@ -52,12 +52,12 @@ asio::awaitable<bool> session::shake_hands() {
   accepting_handshake handshake(std::move(own), {fleet_.options().cookie}, all.issue());
   bool named = false;
   while (true) {
-    const auto frame = co_await read_handshake_frame(socket_);
+    const auto frame = co_await read_handshake_frame(stream_);
     if (!frame) co_return false;
     auto step = handshake.receive(*frame);
     if (!step) co_return false;
     if (!std::exchange(named, true)) step = handshake.answer_name(accepting_handshake::verdict::ok);
-    const auto written = co_await write_handshake_frames(socket_, step->send);
+    const auto written = co_await write_handshake_frames(stream_, step->send);
     if (!written) co_return false;
     if (step->finished) break;
   }
@@ -67,7 +67,7 @@ asio::awaitable<bool> session::shake_hands() {
 
 asio::awaitable<void> session::run(std::shared_ptr<session> self) {
   boost::system::error_code ignored;
-  self->socket_.set_option(tcp::no_delay(true), ignored);
+  self->stream_.socket().set_option(tcp::no_delay(true), ignored);
   if (!co_await self->shake_hands()) co_return;
   self->traffic_ = &self->fleet_.traffic_with(self->watcher_);
   ++self->traffic_->connections;
@@ -75,7 +75,8 @@ asio::awaitable<void> session::run(std::shared_ptr<session> self) {
   std::string frame;
   while (true) {
     std::array<std::uint8_t, 4> prefix{};
-    const auto [code, size] = co_await asio::async_read(self->socket_, asio::buffer(prefix), as_result);
+    const auto [code, size] =
+        co_await asio::async_read(self->stream_.socket(), asio::buffer(prefix), as_result);
     if (code) break;
     const auto length = frame_length(prefix);
     if (!length) break;
@@ -83,7 +84,8 @@ asio::awaitable<void> session::run(std::shared_ptr<session> self) {
     ++self->traffic_->frames_in;
     if (*length == 0) continue;
     frame.resize(*length);
-    const auto [failed, read] = co_await asio::async_read(self->socket_, asio::buffer(frame), as_result);
+    const auto [failed, read] =
+        co_await asio::async_read(self->stream_.socket(), asio::buffer(frame), as_result);
     if (failed) break;
     if (const auto message = parse_message(frame)) self->receive(*message);
   }
@@ -93,31 +95,31 @@ asio::awaitable<void> session::run(std::shared_ptr<session> self) {
 
 void session::close() {
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  stream_.close(ignored);
 }
 
 void session::send(std::string_view frames) {
-  if (!socket_.is_open()) return;
+  if (!stream_.socket().is_open()) return;
   traffic_->bytes_out += frames.size();
   ++traffic_->frames_out;
   queue_.append(frames);
   if (std::exchange(writes_, true)) return;
   asio::co_spawn(
-      socket_.get_executor(), [self = shared_from_this()] { return self->write(); }, asio::detached);
+      stream_.get_executor(), [self = shared_from_this()] { return self->write(); }, asio::detached);
 }
 
 asio::awaitable<void> session::write() {
   while (!queue_.empty()) {
     writing_.clear();
     writing_.swap(queue_);
-    const auto [code, size] = co_await asio::async_write(socket_, asio::buffer(writing_), as_result);
+    const auto [code, size] = co_await asio::async_write(stream_.socket(), asio::buffer(writing_), as_result);
     if (code) break;
   }
   writes_ = false;
 }
 
 void session::later(std::chrono::milliseconds after, std::function<void()> what) {
-  const auto timer = std::make_shared<asio::steady_timer>(socket_.get_executor(), after);
+  const auto timer = std::make_shared<asio::steady_timer>(stream_.get_executor(), after);
   timer->async_wait([timer, what = std::move(what)](boost::system::error_code) { what(); });
 }
 

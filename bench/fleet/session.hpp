@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bench/fleet/played_node.hpp"
+#include "cnode/stream.hpp"
 
 namespace rollcall::bench {
 
@@ -37,7 +38,7 @@ class session : public std::enable_shared_from_this<session> {
   cnode::pid next_process();
 
   fleet& fleet_;
-  tcp::socket socket_;
+  cnode::stream stream_;
   mesh::index node_;
   std::string watcher_;  // the name of the node at the other end
   traffic* traffic_ = nullptr;
