@@ -77,6 +77,15 @@ std::string_view request_reader::target() const {
 std::string_view request_reader::last_event_id() const {
   return view(parser_.get()["Last-Event-ID"]);
 }
+std::string request_reader::accept_encoding() const {
+  std::string all;
+  const auto [first, last] = parser_.get().equal_range(field::accept_encoding);
+  for (auto each = first; each != last; ++each) {
+    if (!all.empty()) all += ',';
+    all += view(each->value());
+  }
+  return all;
+}
 bool request_reader::http_11() const {
   return parser_.get().version() == 11;
 }

@@ -32,6 +32,7 @@ class request_reader {
   std::string_view method() const;
   std::string_view target() const;
   std::string_view last_event_id() const;
+  std::string accept_encoding() const;  // all fields of that name, joined
   bool http_11() const;
   bool keep_alive() const;
 

@@ -22,6 +22,9 @@ struct answer {
   // An answer without an end: appends what is new since it was asked last, often nothing. `body` is empty,
   // too.
   std::function<void(std::string& out)> follow{};
+  // Bytes that `next` holds for as long as there is more. Present: each piece goes out by itself, however
+  // small, since making one takes its time.
+  std::function<std::size_t()> held{};
 };
 
 // Never throws: what `content` throws becomes a 500 and is told to content::failed.

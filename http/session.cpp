@@ -8,6 +8,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "http/compression.hpp"
+
 namespace rollcall::http {
 
 namespace {
@@ -170,6 +172,10 @@ asio::awaitable<bool> session::serve_one() {
 
   auto made = respond(server_->content_, request.method(), request.target(), request.last_event_id());
   const bool head_only = request.method() == "HEAD";
+  if (compressible(made)) {
+    made.fields.emplace_back("Vary", "Accept-Encoding");
+    if (request.http_11() && takes_gzip(request.accept_encoding())) made = compressed(std::move(made));
+  }
   if (made.follow && !head_only) {
     co_await follow(std::move(made), request.http_11());
     co_return false;
@@ -199,14 +205,15 @@ asio::awaitable<bool> session::send(answer made, bool head_only, bool can_chunk,
   }
   for (bool more = true; more;) {
     std::string piece;
-    while (more && piece.size() < piece_size) more = made.next(piece);
+    do more = made.next(piece);
+    while (more && !made.held && piece.size() < piece_size);
     if (how == delivery::chunked) {
       if (!piece.empty()) out += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
       if (!more) out += "0\r\n\r\n";
     } else {
       out += piece;
     }
-    set_unsent(out.size());
+    set_unsent(out.size() + (more && made.held ? made.held() : 0));
     if (!co_await write(out)) co_return false;
     out.clear();
     if (!more) break;
