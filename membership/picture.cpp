@@ -42,64 +42,53 @@ member describe(const member_record& record, const view_matrix& views) {
   return m;
 }
 
-}  // namespace
-
-snapshot draw(const member_table& members, const view_matrix& views, const view_matrix& suspected,
-              const std::vector<pair_key>& quarantined,
-              const std::vector<std::vector<std::size_t>>& partitions) {
-  snapshot s;
-  const auto size = members.size();
-  s.members.reserve(size);
-  // Those whose view counts; all of them, and only the ones that are up.
-  const compatible_sets telling(members, [](const member_record& m) { return m.fresh; });
-  const compatible_sets mesh(members, [](const member_record& m) { return m.in_mesh(); });
-  std::size_t present = 0;
-  std::vector<node_name> strangers;
-  for (const auto& record : members.all()) {
-    auto& m = s.members.emplace_back(describe(*record, views));
-    s.up += m.state == member_state::up ? 1 : 0;
-    s.listed += m.listed ? 1 : 0;
-    if (m.state != member_state::left) ++present;
-    if (record->fresh) std::ranges::copy(record->strangers, std::back_inserter(strangers));
-  }
-
-  const bool any_suspected = suspected.any();
+// Pairs in each state, each counted from both its ends.
+struct pair_counts {
   std::size_t connected = 0, one_way = 0, missing = 0, in_doubt = 0, links_missing = 0;
+};
+
+pair_counts count_pairs(const member_table& members, const view_matrix& views, const view_matrix& suspected,
+                        const compatible_sets& telling, snapshot& s) {
+  const compatible_sets mesh(members, [](const member_record& m) { return m.in_mesh(); });
+  const bool any_suspected = suspected.any();
+  pair_counts counted;
   for (const auto& record : members.all()) {
+    if (record->state == member_state::left || !record->fresh) continue;
     const auto rank = record->rank;
     const auto forth = views.sees(rank), back = views.seen_by(rank);
-    if (record->state == member_state::left) {
-      // Gone and delisted, yet somebody is linked to it.
-      for (std::size_t i = 0; i < back.size(); ++i) {
-        if ((back[i] & telling.any(i)) == 0) continue;
-        strangers.push_back(record->name);
-        break;
-      }
-      continue;
-    }
-    for (std::size_t i = 0; i < back.size(); ++i) {
-      s.members[rank].seen |= (back[i] & telling.any(i)) != 0;
-    }
-    if (!record->fresh) continue;
     const bool in_mesh = record->in_mesh();
+    auto& links_missing = s.members[rank].links_missing;
     for (std::size_t i = 0; i < forth.size(); ++i) {
       const auto any = telling.any(i);
       const auto doubt = any_suspected ? suspected.sees(rank)[i] & (forth[i] | back[i]) : word{0};
-      connected += bits_in(forth[i] & back[i] & any & ~doubt);
-      one_way += bits_in((forth[i] ^ back[i]) & any & ~doubt);
-      in_doubt += bits_in(doubt & any);
-      missing += bits_in(~(forth[i] | back[i]) & telling.partners(*record, i));
-      if (!in_mesh) continue;
-      s.members[rank].links_missing += bits_in((~(forth[i] | back[i]) | doubt) & mesh.partners(*record, i));
+      counted.connected += bits_in(forth[i] & back[i] & any & ~doubt);
+      counted.one_way += bits_in((forth[i] ^ back[i]) & any & ~doubt);
+      counted.in_doubt += bits_in(doubt & any);
+      counted.missing += bits_in(~(forth[i] | back[i]) & telling.partners(*record, i));
+      if (in_mesh) links_missing += bits_in((~(forth[i] | back[i]) | doubt) & mesh.partners(*record, i));
     }
-    links_missing += s.members[rank].links_missing;
+    counted.links_missing += links_missing;
   }
-  const auto pairs = present * (present - (present > 0 ? 1 : 0)) / 2;
-  const auto put = [&s](pair_state state, std::size_t count) {
-    s.links[static_cast<std::size_t>(state)] = count;
-  };
-  put(pair_state::connected, connected / 2);
-  put(pair_state::one_way, one_way / 2);
+  return counted;
+}
+
+// Of which members those that tell see something; who is gone and delisted, and still linked, is a stranger.
+void mark_seen(const member_table& members, const view_matrix& views, const compatible_sets& telling,
+               snapshot& s, std::vector<node_name>& strangers) {
+  for (const auto& record : members.all()) {
+    const auto back = views.seen_by(record->rank);
+    bool seen = false;
+    for (std::size_t i = 0; i < back.size() && !seen; ++i) seen = (back[i] & telling.any(i)) != 0;
+    if (record->state != member_state::left) {
+      s.members[record->rank].seen = seen;
+    } else if (seen) {
+      strangers.push_back(record->name);
+    }
+  }
+}
+
+void put_pairs(const pair_counts& counted, std::size_t present, const member_table& members,
+               const std::vector<pair_key>& quarantined, snapshot& s) {
   for (const auto k : quarantined) {
     const auto* one = members.find(lower(k));
     const auto* other = members.find(higher(k));
@@ -109,25 +98,58 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
   }
   std::ranges::sort(s.quarantined_pairs);
   std::size_t kept = 0;
-  s.view_bits = views.bits();
-  s.row_words = views.row_words();
-  if (any_suspected) s.suspected_bits = suspected.bits();
   for (const auto& [a, b] : s.quarantined_pairs) kept += s.pair(a, b) == pair_state::quarantined ? 1 : 0;
-  put(pair_state::missing, missing / 2 - std::min(kept, missing / 2));
-  put(pair_state::suspected, in_doubt / 2);
+  const auto put = [&s](pair_state state, std::size_t count) {
+    s.links[static_cast<std::size_t>(state)] = count;
+  };
+  const auto pairs = present * (present - (present > 0 ? 1 : 0)) / 2;
+  put(pair_state::connected, counted.connected / 2);
+  put(pair_state::one_way, counted.one_way / 2);
+  put(pair_state::missing, counted.missing / 2 - std::min(kept, counted.missing / 2));
+  put(pair_state::suspected, counted.in_doubt / 2);
   put(pair_state::quarantined, kept);
-  put(pair_state::unknown, pairs - (connected + one_way + missing + in_doubt) / 2);
-  s.links_missing = links_missing / 2;
+  put(pair_state::unknown,
+      pairs - (counted.connected + counted.one_way + counted.missing + counted.in_doubt) / 2);
+  s.links_missing = counted.links_missing / 2;
+}
 
-  const auto& groups = partitions;
-  for (std::size_t index = 0; index < groups.size(); ++index) {
+void put_partitions(const member_table& members, const std::vector<std::vector<std::size_t>>& partitions,
+                    snapshot& s) {
+  for (std::size_t index = 0; index < partitions.size(); ++index) {
     auto& part = s.partitions.emplace_back();
-    part.reserve(groups[index].size());
-    for (const auto rank : groups[index]) {
+    part.reserve(partitions[index].size());
+    for (const auto rank : partitions[index]) {
       part.push_back(members[rank].name);
       s.members[rank].partition = index;
     }
   }
+}
+
+}  // namespace
+
+snapshot draw(const member_table& members, const view_matrix& views, const view_matrix& suspected,
+              const std::vector<pair_key>& quarantined,
+              const std::vector<std::vector<std::size_t>>& partitions) {
+  snapshot s;
+  s.members.reserve(members.size());
+  // Those whose view counts.
+  const compatible_sets telling(members, [](const member_record& m) { return m.fresh; });
+  std::size_t present = 0;
+  std::vector<node_name> strangers;
+  for (const auto& record : members.all()) {
+    auto& m = s.members.emplace_back(describe(*record, views));
+    s.up += m.state == member_state::up ? 1 : 0;
+    s.listed += m.listed ? 1 : 0;
+    if (m.state != member_state::left) ++present;
+    if (record->fresh) std::ranges::copy(record->strangers, std::back_inserter(strangers));
+  }
+  mark_seen(members, views, telling, s, strangers);
+  const auto counted = count_pairs(members, views, suspected, telling, s);
+  s.view_bits = views.bits();
+  s.row_words = views.row_words();
+  if (suspected.any()) s.suspected_bits = suspected.bits();
+  put_pairs(counted, present, members, quarantined, s);
+  put_partitions(members, partitions, s);
 
   std::ranges::sort(strangers);
   strangers.erase(std::unique(strangers.begin(), strangers.end()), strangers.end());
