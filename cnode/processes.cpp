@@ -67,6 +67,27 @@ void write_error(term_writer& out, const answer& failed, std::string_view module
   write_stack(out, module, function, arguments, failed.kind == answer_kind::error);
 }
 
+// With what a process ends that ran erpc:execute_call/4 (`of_call` is that call's reference) or
+// execute_cast/3: erpc.erl. `failure`: the error and its stack.
+term_writer exit_reason(const answer& answered, const term* of_call, const term_writer& failure) {
+  term_writer reason;
+  if (of_call == nullptr && answered.kind == answer_kind::value) {
+    reason.atom("normal");
+  } else if (of_call == nullptr) {
+    reason.tuple_header(2).tuple_header(2).atom("exception").tuple_header(2).raw(failure.view()).nil();
+  } else if (answered.kind != answer_kind::value) {
+    reason.tuple_header(4).write(*of_call).atom("error").raw(failure.view());
+  } else {
+    reason.tuple_header(3).write(*of_call).atom("return");
+    if (answered.encoded) {
+      reason.raw(*answered.encoded);
+    } else {
+      reason.atom("ok");
+    }
+  }
+  return reason;
+}
+
 term written(const term_writer& out) {
   return opaque{out.bytes()};
 }
@@ -225,35 +246,16 @@ reaction processes::spawn(const control::spawn_request& request, byte_view paylo
                             ? answer{answer_kind::bad_argument, {}}
                             : handler_({request.from, module->text, function->text, *arguments,
                                         !cast && (options.monitor || options.link)});
-  const auto write_failure = [&](term_writer& out) {
-    if (arguments != nullptr) {
-      write_error(out, answered, module->text, function->text, *arguments);
-    } else {
-      // No list: what fails is the call itself.
-      write_error(out, answered, "erlang", "apply", std::span(*given).subspan(first));
-    }
-  };
-
-  term_writer reason;
-  if (cast) {
-    if (answered.kind == answer_kind::value) {
-      reason.atom("normal");
-    } else {
-      reason.tuple_header(2).tuple_header(2).atom("exception").tuple_header(2);
-      write_failure(reason);
-      reason.nil();
-    }
-  } else if (answered.kind == answer_kind::value) {
-    reason.tuple_header(3).write(given->front()).atom("return");
-    if (answered.encoded) {
-      reason.raw(*answered.encoded);
-    } else {
-      reason.atom("ok");
-    }
+  term_writer failure;
+  if (answered.kind == answer_kind::value) {
+    // The reason has the answer instead.
+  } else if (arguments != nullptr) {
+    write_error(failure, answered, module->text, function->text, *arguments);
   } else {
-    reason.tuple_header(4).write(given->front()).atom("error");
-    write_failure(reason);
+    // No list: what fails is the call itself.
+    write_error(failure, answered, "erlang", "apply", std::span(*given).subspan(first));
   }
+  const auto reason = exit_reason(answered, call ? &given->front() : nullptr, failure);
 
   using control::spawn_reply;
   const std::int64_t flags =
