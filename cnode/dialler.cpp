@@ -43,7 +43,10 @@ asio::awaitable<outcome<reached>> reach_address(asio::ip::address address, targe
       auto failure = failed(where, dial_step::port_mapper, at, port.error());
       if (port.error() == error::not_registered) {
         const auto names = co_await ask_names(at, names_limit);
-        if (names) failure.detail += "; " + registered_instead(where.alive, *names);
+        if (names) {
+          failure.detail = fmt::format("{}: the port mapper at {} does not know \"{}\"; {}", name_of(where),
+                                       to_string(at), where.alive, registered_instead(where.alive, *names));
+        }
       }
       co_return failure;
     }
@@ -163,6 +166,72 @@ asio::awaitable<outcome<reached>> reach_any(std::vector<asio::ip::address> addre
   co_return failed(where, dial_step::connect, progress->at, make_error_code(error::unreachable));
 }
 
+std::string explain_port_mapper(const target& where, const std::string& place,
+                                boost::system::error_code code) {
+  if (code == error::refused) {
+    return fmt::format("the port mapper at {} refuses connections; is a node or epmd running there?", place);
+  }
+  if (code == error::not_registered) {
+    return fmt::format("the port mapper at {} does not know \"{}\"; is the node running under that name?",
+                       place, where.alive);
+  }
+  if (code == error::timed_out) {
+    return fmt::format("no answer from the port mapper at {}; is the address right, is its port open?",
+                       place);
+  }
+  return fmt::format("asking the port mapper at {} failed: {}", place, code.message());
+}
+
+std::string explain_connect(const tcp::endpoint& at, boost::system::error_code code) {
+  const auto place = to_string(at);
+  if (code == error::refused) {
+    return fmt::format(
+        "nothing listens at {}; the node has just stopped, or its port is wrong{}", place,
+        at.address().is_v6() ? ", or it listens on IPv4 only: start it with -proto_dist inet6_tcp" : "");
+  }
+  if (code == error::timed_out) {
+    return fmt::format("no answer from {}; is the address right, is the distribution port open?", place);
+  }
+  return fmt::format("connecting to {} failed: {}", place, code.message());
+}
+
+std::string_view explain_tls(boost::system::error_code code) {
+  if (code == error::timed_out) {
+    return "connected but did not finish TLS in time; does it speak TLS (-proto_dist inet_tls), is it "
+           "frozen?";
+  }
+  return "closed the connection in the middle of TLS; does it speak TLS (-proto_dist inet_tls)? Its log says "
+         "why";
+}
+
+// What follows the node's name and address.
+std::string explain_handshake(boost::system::error_code code) {
+  static constexpr std::pair<error, std::string_view> known[]{
+      {error::cookie_refused,
+       " refused our cookie; the cookies differ (one that a program read from a file may end in a newline or "
+       "a space)"},
+      {error::not_allowed,
+       " does not allow our name (net_kernel:allow/1, or it is a node of that name itself)"},
+      {error::timed_out, " connected but did not finish the handshake in time; is it a node, is it frozen?"},
+      {error::closed, " closed the connection during the handshake; its log says why"},
+      {error::lost_simultaneous, " is dialling us at the same time, and its attempt goes first"},
+      {error::alive_refused, " holds a link under our own name already, and keeps it"},
+      {error::reflected,
+       " sent our own challenge back as its own: it does not know the cookie, or something between passes "
+       "handshakes on"},
+      {error::incompatible, " lacks what every node since OTP 23 can; it is too old"},
+      {error::truncated,
+       " closed the connection in the middle of a message of the handshake; see its log, and whether a proxy "
+       "or a firewall between ends connections"},
+  };
+  for (const auto& [which, text] : known) {
+    if (code == which) return std::string(text);
+  }
+  return fmt::format(
+      ": the handshake failed: {}; does a node listen there, and nothing between answers for it?",
+      code.message());
+}
+
 }  // namespace
 
 std::string name_of(const target& where) {
@@ -172,101 +241,21 @@ std::string name_of(const target& where) {
 
 std::string explain(const target& where, dial_step step, const tcp::endpoint& at,
                     boost::system::error_code code) {
-  const auto name = name_of(where);
-  const auto place = to_string(at);
   switch (step) {
     case dial_step::resolve:
-      if (code == error::timed_out) {
-        return fmt::format("{}: its host {} was not resolved in time; check the name server", name,
-                           where.host);
-      }
-      return fmt::format("{}: its host {} has no address; check DNS and the node's name", name, where.host);
+      return fmt::format("{}: its host {} {}", name_of(where), where.host,
+                         code == error::timed_out ? "was not resolved in time; check the name server"
+                                                  : "has no address; check DNS and the node's name");
     case dial_step::port_mapper:
-      if (code == error::refused) {
-        return fmt::format("{}: the port mapper at {} refuses connections; is a node or epmd running there?",
-                           name, place);
-      }
-      if (code == error::not_registered) {
-        return fmt::format(
-            "{}: the port mapper at {} does not know \"{}\"; is the node running, under that name?", name,
-            place, where.alive);
-      }
-      if (code == error::timed_out) {
-        return fmt::format(
-            "{}: no answer from the port mapper at {}; is the address right, is its port open?", name, place);
-      }
-      return fmt::format("{}: asking the port mapper at {} failed: {}", name, place, code.message());
+      return fmt::format("{}: {}", name_of(where), explain_port_mapper(where, to_string(at), code));
     case dial_step::connect:
-      if (code == error::refused) {
-        return fmt::format(
-            "{}: nothing listens at {}; the node has just stopped, or its port is wrong{}", name, place,
-            at.address().is_v6() ? ", or it listens on IPv4 only: start it with -proto_dist inet6_tcp" : "");
-      }
-      if (code == error::timed_out) {
-        return fmt::format("{}: no answer from {}; is the address right, is the distribution port open?",
-                           name, place);
-      }
-      return fmt::format("{}: connecting to {} failed: {}", name, place, code.message());
+      return fmt::format("{}: {}", name_of(where), explain_connect(at, code));
     case dial_step::tls:
-      if (code == error::timed_out) {
-        return fmt::format(
-            "{} at {} connected but did not finish TLS in time; does it speak TLS (-proto_dist inet_tls), is "
-            "it "
-            "frozen?",
-            name, place);
-      }
-      return fmt::format(
-          "{} at {} closed the connection in the middle of TLS; does it speak TLS (-proto_dist inet_tls)? "
-          "Its log "
-          "says why",
-          name, place);
+      return fmt::format("{} at {} {}", name_of(where), to_string(at), explain_tls(code));
     case dial_step::handshake:
       break;
   }
-  if (code == error::cookie_refused) {
-    return fmt::format(
-        "{} at {} refused our cookie; the cookies differ (one that a program read from a file may end in a "
-        "newline or a space)",
-        name, place);
-  }
-  if (code == error::not_allowed) {
-    return fmt::format(
-        "{} at {} does not allow our name (net_kernel:allow/1, or it is a node of that name itself)", name,
-        place);
-  }
-  if (code == error::timed_out) {
-    return fmt::format(
-        "{} at {} connected but did not finish the handshake in time; is it a node, is it frozen?", name,
-        place);
-  }
-  if (code == error::closed) {
-    return fmt::format("{} at {} closed the connection during the handshake; its log says why", name, place);
-  }
-  if (code == error::lost_simultaneous) {
-    return fmt::format("{} at {} is dialling us at the same time, and its attempt goes first", name, place);
-  }
-  if (code == error::alive_refused) {
-    return fmt::format("{} at {} holds a link under our own name already, and keeps it", name, place);
-  }
-  if (code == error::reflected) {
-    return fmt::format(
-        "{} at {} sent our own challenge back as its own: it does not know the cookie, or something between "
-        "passes handshakes on",
-        name, place);
-  }
-  if (code == error::incompatible) {
-    return fmt::format("{} at {} lacks what every node since OTP 23 can; it is too old", name, place);
-  }
-  if (code == error::truncated) {
-    return fmt::format(
-        "{} at {} closed the connection in the middle of a message of the handshake; see its log, and "
-        "whether "
-        "a proxy or a firewall between ends connections",
-        name, place);
-  }
-  return fmt::format(
-      "{} at {}: the handshake failed: {}; does a node listen there, and nothing between answers for it?",
-      name, place, code.message());
+  return fmt::format("{} at {}{}", name_of(where), to_string(at), explain_handshake(code));
 }
 
 asio::awaitable<outcome<reached>> reach(target where, const resolve_function& resolve,

@@ -23,7 +23,7 @@ std::string_view without_final_dot(std::string_view host) {
 }  // namespace
 
 std::string registered_instead(std::string_view alive, std::span<const epmd::name_entry> names) {
-  if (names.empty()) return "it has no name at all";
+  if (names.empty()) return "no node is registered there";
   std::string list;
   for (std::size_t i = 0; i < std::min(names.size(), max_names); ++i) {
     list += (i == 0 ? "" : ", ") + names[i].alive;

@@ -92,7 +92,8 @@ TEST_F(CnodeFaults, NotRegisteredAndNoPortMapper) {
   const auto unknown = ours.dial(by_name("one@127.0.0.1"));
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, error::not_registered);
-  EXPECT_NE(unknown.error().detail.find("does not know \"one\""), std::string::npos)
+  EXPECT_NE(unknown.error().detail.find("does not know \"one\"; no node is registered there"),
+            std::string::npos)
       << unknown.error().detail;
   EXPECT_TRUE(until([&] { return mapper.knows("roll"); }, 10s, "registered once the port mapper runs"));
 }

@@ -18,7 +18,7 @@ std::string instead(std::string_view alive, const std::vector<epmd::name_entry>&
 }
 
 TEST(Mistakes, AnotherBaseIsToldByWhatThePortMapperHas) {
-  EXPECT_EQ(instead("app", {}), "it has no name at all");
+  EXPECT_EQ(instead("app", {}), "no node is registered there");
   EXPECT_EQ(instead("app", {{"web", 1}, {"db", 2}}), "it has web, db");
   EXPECT_EQ(instead("app", {{"App", 1}}), "it has App: names differ by case");
   EXPECT_EQ(instead("app", {{"app-01HX", 1}}),
