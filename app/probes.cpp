@@ -1,7 +1,6 @@
 #include "app/probes.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -25,11 +24,34 @@ struct link_probes::batch {
   asio::steady_timer over;
   std::vector<bool> answered, reached_us;  // over the link that is probed; directly
   std::vector<link_probe> sent;            // what the asked node said of its sending
-  bool asked_node_answered = false, call_ended = false;
+  bool asked_node_answered = false;
+  std::exception_ptr broken;  // by which the call ended, though none is meant to
   std::size_t unanswered = 0;
 
   void one_less() {
     if (--unanswered == 0) over.cancel();
+  }
+
+  // What lists:zipwith3 gave: a word for each sending.
+  void sendings_told(const cnode::term& said) {
+    const auto* items = said.as<cnode::list>();
+    if (items == nullptr || items->items.size() != sent.size()) return;
+    asked_node_answered = true;
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+      sent[i] = items->items[i].is_atom("noconnect") ? link_probe::no_link : link_probe::silent;
+      // Nothing comes back for what was not sent.
+      if (sent[i] == link_probe::no_link && !answered[i]) {
+        answered[i] = true;
+        one_less();
+      }
+    }
+  }
+
+  link_probe result(std::size_t i, bool confirm, bool linked) const {
+    if (sent[i] == link_probe::no_link) return link_probe::no_link;
+    if (answered[i]) return link_probe::answered;
+    const bool silence_counts = asked_node_answered && (!confirm || reached_us[i]) && linked;
+    return silence_counts ? link_probe::silent : link_probe::no_word;
   }
 };
 
@@ -38,6 +60,32 @@ cnode::byte_string is_auth_call(const cnode::pid& us, const cnode::reference& re
   message.tuple_header(3).atom("$gen_call").tuple_header(2).write(us).write(ref);
   message.tuple_header(2).atom("is_auth").atom(as);
   return message.bytes();
+}
+
+namespace {
+
+// Arguments of lists:zipwith3(fun erlang:send/3, ...): a message to each net_kernel, in our name.
+cnode::byte_string sendings(const cnode::pid& us, const node_name& on, const std::vector<node_name>& to,
+                            const std::vector<cnode::reference>& references) {
+  cnode::term_writer arguments;
+  arguments.list_header(4).external_fun("erlang", "send", 3);
+  arguments.list_header(to.size());
+  for (const auto& name : to) arguments.tuple_header(2).atom("net_kernel").atom(name.text());
+  arguments.nil().list_header(to.size());
+  for (const auto& ref : references) arguments.raw(is_auth_call(us, ref, on.text()));
+  arguments.nil().list_header(to.size());
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    arguments.list_header(2).atom("noconnect").atom("nosuspend").nil();
+  }
+  return arguments.nil().nil().bytes();
+}
+
+}  // namespace
+
+asio::awaitable<void> link_probes::have_sent(call_function call, node_name on, cnode::byte_string arguments,
+                                             milliseconds limit, std::shared_ptr<batch> into) {
+  const auto said = co_await call(on, "lists", "zipwith3", std::move(arguments), limit);
+  if (said) into->sendings_told(*said);
 }
 
 asio::awaitable<std::vector<link_probe>> link_probes::ask(node_name on, std::vector<node_name> to,
@@ -52,21 +100,8 @@ asio::awaitable<std::vector<link_probe>> link_probes::ask(node_name on, std::vec
     ++made->unanswered;
     return references.back();
   };
-
-  cnode::term_writer arguments;
-  arguments.list_header(4).external_fun("erlang", "send", 3);
-  arguments.list_header(to.size());
-  for (const auto& name : to) arguments.tuple_header(2).atom("net_kernel").atom(name.text());
-  arguments.nil().list_header(to.size());
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    arguments.raw(is_auth_call(node->self(), expect(i, false), on.text()));
-  }
-  arguments.nil().list_header(to.size());
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    arguments.list_header(2).atom("noconnect").atom("nosuspend").nil();
-  }
-  arguments.nil().nil();
-
+  for (std::size_t i = 0; i < to.size(); ++i) expect(i, false);
+  auto arguments = sendings(node->self(), on, to, references);
   if (confirm) {
     const std::string us = node->name().text();
     for (std::size_t i = 0; i < to.size(); ++i) {
@@ -77,48 +112,26 @@ asio::awaitable<std::vector<link_probe>> link_probes::ask(node_name on, std::vec
 
   made->over.expires_after(limit);
   ++made->unanswered;  // the call itself
-  auto send = [](call_function call, node_name where, cnode::byte_string what, milliseconds within,
-                 std::shared_ptr<batch> into) -> asio::awaitable<void> {
-    const auto said = co_await call(where, "lists", "zipwith3", std::move(what), within);
-    into->call_ended = true;
-    if (said) {
-      const auto* items = said->as<cnode::list>();
-      if (items != nullptr && items->items.size() == into->sent.size()) {
-        into->asked_node_answered = true;
-        for (std::size_t i = 0; i < into->sent.size(); ++i) {
-          into->sent[i] = items->items[i].is_atom("noconnect") ? link_probe::no_link : link_probe::silent;
-          // Nothing comes back for what was not sent.
-          if (into->sent[i] == link_probe::no_link && !into->answered[i]) {
-            into->answered[i] = true;
-            into->one_less();
-          }
-        }
-      }
-    }
-    into->one_less();
-  };
-  asio::co_spawn(io_, send(call_, on, arguments.bytes(), limit + call_margin, made), asio::detached);
+  asio::co_spawn(io_, have_sent(call_, on, std::move(arguments), limit + call_margin, made),
+                 [made](const std::exception_ptr& failure) {
+                   made->broken = failure;
+                   if (failure) {
+                     made->over.cancel();
+                   } else {
+                     made->one_less();
+                   }
+                 });
   boost::system::error_code ignored;
-  if (made->unanswered > 0)
+  if (made->unanswered > 0 && !made->broken)
     co_await made->over.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 
   for (const auto& ref : references) waiting_.erase(ref);
+  if (made->broken) std::rethrow_exception(made->broken);
   node = node_();
   std::vector<link_probe> results;
   results.reserve(to.size());
   for (std::size_t i = 0; i < to.size(); ++i) {
-    auto result = made->sent[i];
-    if (result == link_probe::no_link) {
-      // as it says
-    } else if (made->answered[i]) {
-      result = link_probe::answered;
-    } else if (!made->asked_node_answered || (confirm && !made->reached_us[i]) || node == nullptr ||
-               !node->linked(to[i])) {
-      result = link_probe::no_word;
-    } else {
-      result = link_probe::silent;
-    }
-    results.push_back(result);
+    results.push_back(made->result(i, confirm, node != nullptr && node->linked(to[i])));
   }
   co_return results;
 }

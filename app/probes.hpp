@@ -42,7 +42,8 @@ class link_probes {
   link_probes(asio::io_context& io, node_function node, call_function call)
       : io_(io), node_(std::move(node)), call_(std::move(call)) {}
 
-  // In the order of `to`; within `limit`, and a little for the call itself.
+  // In the order of `to`; within `limit`, and a little for the call itself. An exception of the call comes
+  // out here.
   asio::awaitable<std::vector<membership::link_probe>> ask(node_name on, std::vector<node_name> to,
                                                            milliseconds limit, bool confirm);
   // {Ref, Answer} to one of our references, also one that came too late. False: it is none of ours.
@@ -57,6 +58,9 @@ class link_probes {
     std::size_t index;
     bool direct;
   };
+
+  static asio::awaitable<void> have_sent(call_function call, node_name on, cnode::byte_string arguments,
+                                         milliseconds limit, std::shared_ptr<batch> into);
 
   asio::io_context& io_;
   node_function node_;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "test/unit/cnode/node_under_test.hpp"
+
 namespace rollcall::app {
 namespace {
 
@@ -46,6 +48,22 @@ TEST(LinkProbe, IsAGenCallToNetKernelInOurName) {
   EXPECT_TRUE(call->items[0].is_atom("$gen_call"));
   EXPECT_EQ(call->items[1], term(tuple{{us, ref}}));
   EXPECT_EQ(call->items[2], term(tuple{{atom{"is_auth"}, atom{"a@h.example"}}}));
+}
+
+TEST(LinkProbe, AnExceptionOfTheCallIsNotLost) {
+  test::io_thread thread;
+  test::node_under_test ours{thread, "ours@127.0.0.1"};
+  ASSERT_TRUE(ours.start());
+  link_probes probes(
+      thread.io, [&] { return &*ours; },
+      [](node_name, std::string, std::string, cnode::byte_string, milliseconds)
+          -> asio::awaitable<cnode::call_result<cnode::term>> { throw std::logic_error("broken"); });
+  const auto name = [](const char* text) { return node_name::parse(text).value(); };
+  EXPECT_THROW(
+      thread.run(probes.ask(name("a@127.0.0.1"), {name("b@127.0.0.1")}, milliseconds(60'000), false)),
+      std::logic_error);
+  EXPECT_EQ(probes.waiting(), 0U);
+  ours.stop();
 }
 
 }  // namespace
