@@ -36,20 +36,7 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       resolver_(io, resolver_options(c)),
       roster_(io, listing(c), resolver_,
               [this] { return local_names(port_mapper_port_, std::string(configuration_.name->alive())); }),
-      answers_(ROLLCALL_VERSION, {.snapshot = [this] { return snapshot_; },
-                                  .start_round =
-                                      [this] {
-                                        introductions_.try_again();
-                                        start_round();
-                                      },
-                                  .leave = [this](const node_name& node) { told_to_leave(node); },
-                                  .rejoin = [this](const node_name& node) { told_to_rejoin(node); },
-                                  .pause = [this](milliseconds span) { pause(span); },
-                                  .resume = [this] { resume(); },
-                                  .configuration = [this] { return to_document(configuration_); },
-                                  .others = [this] { return others_.names(); },
-                                  .subscribe = [this](const cnode::pid& p) { return subscriptions_.add(p); },
-                                  .unsubscribe = [this](const cnode::pid& p) { subscriptions_.remove(p); }}),
+      answers_(ROLLCALL_VERSION, around_answers()),
       node_(
           std::in_place, io, own_node_options(), *this,
           [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
@@ -57,49 +44,10 @@ engine::implementation::implementation(asio::io_context& io, const configuration
           [this](const node_name& from, const cnode::term& message) {
             return questions_.answered(from, message);
           }),
-      questions_(io, c, l, e,
-                 {.node = own_node(),
-                  .call = counted_call(),
-                  .call_encoded =
-                      [this](node_name on, std::string module, std::string function,
-                             cnode::byte_string arguments, milliseconds limit) {
-                        return call_encoded(std::move(on), std::move(module), std::move(function),
-                                            std::move(arguments), limit);
-                      },
-                  .tell = [this](membership::any_fact f) { tell(std::move(f)); },
-                  .stopping = [this] { return stopping_; },
-                  .listed_port = [this](const node_name& n) { return target_for(n).port; },
-                  .port_mapper_port = port_mapper_port_}),
+      questions_(io, c, l, e, around_questions()),
       reporter_(l),
-      introductions_(
-          io, c, l,
-          {.node = own_node(),
-           .resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
-           .stopping = [this] { return stopping_ || standing_by_; },
-           .ignored =
-               [this](const node_name& n) {
-                 return std::ranges::any_of(configuration_.ignore, [&](const std::string& pattern) {
-                   return discovery::glob_matches(pattern, n.text());
-                 });
-               },
-           .leaving =
-               [this](const node_name& n) {
-                 const auto* known = snapshot_->find(n.text());
-                 return known != nullptr && known->state == membership::member_state::leaving;
-               },
-           .answered = [this](const node_name& place) { roster_.linked(place); },
-           .changed = [this] { review_soon(); },
-           .port_mapper_port = port_mapper_port_}),
-      lookouts_(io, l,
-                {.resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
-                 .target_for = [this](const node_name& n) { return target_for(n); },
-                 .shows_up =
-                     [this](const node_name& n) {
-                       log_.debug("it may be another run: dialled now", {{"node", n.text()}});
-                       tell(fact::shows_up{n});
-                     },
-                 .stopping = [this] { return stopping_; },
-                 .port_mapper_port = port_mapper_port_}),
+      introductions_(io, c, l, around_introductions()),
+      lookouts_(io, l, around_lookouts()),
       subscriptions_(io, own_node(), counted_call()),
       others_(
           io, c, l,
@@ -117,6 +65,71 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       next_round_(io),
       views_answered_(io) {
   if (roster_.figures()) e.kubernetes([this] { return kubernetes_figures(); });
+}
+
+// What the parts may use of what is around them; some of it is made after them, and looked at later only.
+answers::actions engine::implementation::around_answers() {
+  return {.snapshot = [this] { return snapshot_; },
+          .start_round =
+              [this] {
+                introductions_.try_again();
+                start_round();
+              },
+          .leave = [this](const node_name& node) { told_to_leave(node); },
+          .rejoin = [this](const node_name& node) { told_to_rejoin(node); },
+          .pause = [this](milliseconds span) { pause(span); },
+          .resume = [this] { resume(); },
+          .configuration = [this] { return to_document(configuration_); },
+          .others = [this] { return others_.names(); },
+          .subscribe = [this](const cnode::pid& p) { return subscriptions_.add(p); },
+          .unsubscribe = [this](const cnode::pid& p) { subscriptions_.remove(p); }};
+}
+
+questions::surroundings engine::implementation::around_questions() {
+  return {.node = own_node(),
+          .call = counted_call(),
+          .call_encoded =
+              [this](node_name on, std::string module, std::string function, cnode::byte_string arguments,
+                     milliseconds limit) {
+                return call_encoded(std::move(on), std::move(module), std::move(function),
+                                    std::move(arguments), limit);
+              },
+          .tell = [this](membership::any_fact f) { tell(std::move(f)); },
+          .stopping = [this] { return stopping_; },
+          .listed_port = [this](const node_name& n) { return target_for(n).port; },
+          .port_mapper_port = port_mapper_port_};
+}
+
+introductions::surroundings engine::implementation::around_introductions() {
+  return {.node = own_node(),
+          .resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
+          .stopping = [this] { return stopping_ || standing_by_; },
+          .ignored =
+              [this](const node_name& n) {
+                return std::ranges::any_of(configuration_.ignore, [&](const std::string& pattern) {
+                  return discovery::glob_matches(pattern, n.text());
+                });
+              },
+          .leaving =
+              [this](const node_name& n) {
+                const auto* known = snapshot_->find(n.text());
+                return known != nullptr && known->state == membership::member_state::leaving;
+              },
+          .answered = [this](const node_name& place) { roster_.linked(place); },
+          .changed = [this] { review_soon(); },
+          .port_mapper_port = port_mapper_port_};
+}
+
+lookouts::surroundings engine::implementation::around_lookouts() {
+  return {.resolve = [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
+          .target_for = [this](const node_name& n) { return target_for(n); },
+          .shows_up =
+              [this](const node_name& n) {
+                log_.debug("it may be another run: dialled now", {{"node", n.text()}});
+                tell(fact::shows_up{n});
+              },
+          .stopping = [this] { return stopping_; },
+          .port_mapper_port = port_mapper_port_};
 }
 
 metrics::kubernetes_figures engine::implementation::kubernetes_figures() const {

@@ -1,6 +1,6 @@
 // What an engine is made of, and the parts of its work by file: engine.cpp (facts in, actions out, what
-// others ask), engine_listing.cpp (rounds, and who is listed), engine_dials.cpp (dials, and two under one
-// name), engine_links.cpp (what links say).
+// others ask), engine_listing.cpp (rounds, and who is listed), engine_dials.cpp (dials),
+// engine_succession.cpp (two under one name), engine_links.cpp (what links say).
 #pragma once
 
 #include "app/engine.hpp"
@@ -58,6 +58,10 @@ inline metrics::seconds in_seconds(std::chrono::steady_clock::duration d) {
 struct engine::implementation final : cnode::node_observer, std::enable_shared_from_this<implementation> {
   implementation(asio::io_context& io, const configuration& c, const environment& env, cookie_jar jar, log& l,
                  metrics::exporter& e);
+  answers::actions around_answers();
+  questions::surroundings around_questions();
+  introductions::surroundings around_introductions();
+  lookouts::surroundings around_lookouts();
   metrics::kubernetes_figures kubernetes_figures() const;
   cnode::node_options own_node_options() const;
   discovery::roster::options listing(const configuration& c);
@@ -115,12 +119,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   bool spelled_otherwise(const node_name& listed, const node_name& own);
   bool nothing_to_dial_with(const cnode::failure& failed);
 
-  // ---- two under one name: succession.hpp
+  // ---- two under one name: engine_succession.cpp
 
   asio::awaitable<void> find_out_who_holds_our_name(node_name at);
   succession::witnesses others_than(const node_name& one) const;
   void stand_by(const node_name& taken, const std::string& by);
-  void start_anew();
+  void begin_again();
   asio::awaitable<void> look_for_our_turn();
 
   // ---- questions to nodes
