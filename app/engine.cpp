@@ -48,7 +48,7 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       reporter_(l),
       introductions_(io, c, l, around_introductions()),
       lookouts_(io, l, around_lookouts()),
-      subscriptions_(io, own_node(), counted_call()),
+      subscriptions_(io, own_node(), counted_call(), log_),
       others_(
           io, c, l,
           {.call = counted_call(),

@@ -4,10 +4,10 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "app/answers.hpp"
+#include "app/tasks.hpp"
 #include "cnode/flags.hpp"
 #include "membership/report.hpp"
 
@@ -37,8 +37,8 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
     bool looking = false, full = false;
   };
 
-  implementation(asio::io_context& on, node_function node, call_function call)
-      : io(on), node_of(std::move(node)), ask(std::move(call)), again(on) {}
+  implementation(asio::io_context& on, node_function node, call_function call, log& told)
+      : io(on), node_of(std::move(node)), ask(std::move(call)), lines(told), again(on) {}
 
   std::uint64_t end() const noexcept { return first + kept.size(); }
 
@@ -110,7 +110,10 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
 
   void look(const cnode::pid& pid, subscriber& one) {
     one.looking = true;
-    asio::co_spawn(io, look_at(shared_from_this(), pid, one.monitor), asio::detached);
+    asio::co_spawn(io, look_at(shared_from_this(), pid, one.monitor),
+                   [self = shared_from_this()](const std::exception_ptr& failure) {
+                     task_ended(self->lines, "look at a subscriber", failure);
+                   });
   }
 
   static asio::awaitable<void> look_at(std::shared_ptr<implementation> self, cnode::pid pid,
@@ -154,6 +157,7 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
   asio::io_context& io;
   node_function node_of;
   call_function ask;
+  log& lines;
   asio::steady_timer again;
   bool trying = false;
   std::deque<cnode::byte_string> kept;  // numbered first, first + 1, ...
@@ -171,8 +175,8 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
   std::map<std::string, std::size_t> of_node;
 };
 
-subscriptions::subscriptions(asio::io_context& io, node_function node, call_function call)
-    : implementation_(std::make_shared<implementation>(io, std::move(node), std::move(call))) {}
+subscriptions::subscriptions(asio::io_context& io, node_function node, call_function call, log& lines)
+    : implementation_(std::make_shared<implementation>(io, std::move(node), std::move(call), lines)) {}
 
 subscriptions::~subscriptions() {
   implementation_->all.clear();

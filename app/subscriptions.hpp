@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 
+#include "app/log.hpp"
 #include "app/probes.hpp"
 #include "cnode/node.hpp"
 #include "membership/snapshot.hpp"
@@ -39,7 +40,7 @@ class subscriptions {
   // In quiet times a process is looked at before it gets more, when this much time has gone by.
   static constexpr milliseconds look_is_old{10'000};
 
-  subscriptions(asio::io_context&, node_function, call_function);
+  subscriptions(asio::io_context&, node_function, call_function, log&);
   ~subscriptions();
   subscriptions(const subscriptions&) = delete;
   subscriptions& operator=(const subscriptions&) = delete;

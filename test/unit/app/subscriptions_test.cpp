@@ -36,9 +36,11 @@ class Subscriptions : public testing::Test {
           thread.io, [this] { return &*ours; },
           [this](node_name on, std::string module, std::string function, cnode::byte_string arguments,
                  milliseconds limit) {
+            if (broken) throw std::logic_error("broken");
             return (*ours).call(std::move(on), std::move(module), std::move(function), std::move(arguments),
                                 limit);
-          });
+          },
+          lines);
     });
     subscriber = thread.on([this] { return (*theirs).self(); });
   }
@@ -70,6 +72,9 @@ class Subscriptions : public testing::Test {
   std::vector<std::string> got;
   std::atomic<std::int64_t> queue{0};
   std::atomic<int> looks{0};
+  std::atomic<bool> broken{false};
+  std::vector<std::string> logged;  // on the thread
+  log lines{log_level::info, log_format::text, [this](std::string_view line) { logged.emplace_back(line); }};
   test::io_thread thread;
   node_under_test theirs{thread, "theirs@127.0.0.1"}, ours{thread, "ours@127.0.0.1"};
   std::optional<subscriptions> told;
@@ -110,6 +115,16 @@ TEST_F(Subscriptions, WhatWasPublishedBeforeIsNotTold) {
   publish(6, 6);
   ASSERT_TRUE(until([&] { return received().size() == 1; }, 20s, "one event"));
   EXPECT_NE(received().front().find(id(6)), std::string::npos);
+}
+
+TEST_F(Subscriptions, AnExceptionOfALookIsLogged) {
+  broken = true;
+  thread.on([&] { told->add(subscriber); });
+  publish(1, 1);
+  ASSERT_TRUE(until([&] { return thread.on([&] { return !logged.empty(); }); }, 20s, "a line"));
+  const auto line = thread.on([&] { return logged.front(); });
+  EXPECT_NE(line.find("look at a subscriber"), std::string::npos) << line;
+  EXPECT_NE(line.find("broken"), std::string::npos) << line;
 }
 
 TEST_F(Subscriptions, EndWithTheLink) {
