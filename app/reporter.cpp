@@ -44,6 +44,27 @@ bool is_bad(const membership::event& e) {
   }
 }
 
+bool failed(discovery::query_outcome outcome) {
+  using enum discovery::query_outcome;
+  return outcome != ok && outcome != empty && outcome != partial;
+}
+
+// That a lookup failed, or was answered in part.
+bool tells_of_trouble(std::string_view change, const discovery::source_status& source) {
+  if (!failed(source.outcome) && source.outcome != discovery::query_outcome::partial) return false;
+  return change.starts_with(fmt::format("{}: {}: ", source.source, discovery::spoken(source.outcome)));
+}
+
+std::string likewise(const std::vector<const discovery::source_status*>& sources) {
+  if (sources.size() < 2) return {};
+  std::string others;
+  for (std::size_t i = 1; i < std::min(sources.size(), named_of_many + 1); ++i)
+    others += (i == 1 ? "" : ", ") + sources[i]->source;
+  const auto more = sources.size() - 1;
+  if (more > named_of_many) others += fmt::format(" and {} more", more - named_of_many);
+  return fmt::format("; the same with {}", others);
+}
+
 std::string_view what_many_did(membership::event_type type) {
   using membership::event_type;
   switch (type) {
@@ -66,11 +87,6 @@ std::string_view what_many_did(membership::event_type type) {
     default:
       return {};
   }
-}
-
-bool failed(discovery::query_outcome outcome) {
-  using enum discovery::query_outcome;
-  return outcome != ok && outcome != empty && outcome != partial;
 }
 
 // Not in the words of the moment before: five pairs that were missing are not "over: 1 pair".
@@ -292,15 +308,36 @@ void reporter::conditions(const membership::snapshot& after) {
   }
 }
 
+// One name server that fails is asked by every source: what went wrong with several of them in the same way
+// is one line, the sentence of the first.
 void reporter::listed(const discovery::round& round) {
+  std::map<discovery::query_outcome, std::vector<const discovery::source_status*>> troubled;
+  std::map<discovery::query_outcome, std::string_view> first;
+  const auto write = [this](log_level level, const std::string& text, const std::string& sources) {
+    std::vector<log::field> fields{
+        {"event", std::string(to_string(membership::event_type::discovery_changed))}};
+    if (!sources.empty()) fields.emplace_back("source", sources);
+    log_.line(level, text, fields);
+  };
+  const auto level_of = [](discovery::query_outcome outcome) {
+    return failed(outcome) ? log_level::warning : log_level::info;
+  };
   for (const auto& change : round.changes) {
     const auto source = std::ranges::find_if(
         round.sources, [&](const auto& s) { return std::string_view(change).starts_with(s.source + ": "); });
-    const bool bad = source != round.sources.end() && failed(source->outcome);
-    std::vector<log::field> fields{
-        {"event", std::string(to_string(membership::event_type::discovery_changed))}};
-    if (source != round.sources.end()) fields.emplace_back("source", source->source);
-    log_.line(bad ? log_level::warning : log_level::info, change, fields);
+    if (source == round.sources.end()) {
+      write(log_level::info, change, {});
+    } else if (tells_of_trouble(change, *source)) {
+      troubled[source->outcome].push_back(&*source);
+      first.emplace(source->outcome, change);
+    } else {
+      write(level_of(source->outcome), change, source->source);
+    }
+  }
+  for (const auto& [outcome, sources] : troubled) {
+    std::string all;
+    for (const auto* each : sources) all += (all.empty() ? "" : ", ") + each->source;
+    write(level_of(outcome), std::string(first[outcome]) + likewise(sources), all);
   }
 }
 

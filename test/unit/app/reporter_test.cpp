@@ -2,6 +2,7 @@
 // one line.
 #include "app/reporter.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,8 +18,10 @@ using membership::event;
 using membership::event_type;
 using membership::member_state;
 using membership::reason;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using namespace std::chrono_literals;
 
 node_name named(const std::string& alive) {
@@ -173,6 +176,52 @@ TEST_F(Reporter, ANameIsSaidOnce) {
                          "a@h.example is suspect: closed (a@h.example closed the connection)")});
   EXPECT_THAT(lines(), ElementsAre("info  a@h.example is suspect: closed (it closed the connection) "
                                    "event=member_suspect reason=closed"));
+}
+
+discovery::round asked_of(std::vector<std::pair<std::string, discovery::query_outcome>> sources) {
+  discovery::round made;
+  for (auto& [name, outcome] : sources) {
+    if (outcome != discovery::query_outcome::ok)
+      made.changes.push_back(
+          fmt::format("{}: {}: name server 10.0.0.10:53 ...", name, discovery::spoken(outcome)));
+    discovery::source_status status;
+    status.source = std::move(name);
+    status.outcome = outcome;
+    made.sources.push_back(std::move(status));
+  }
+  return made;
+}
+
+TEST_F(Reporter, OneNameServerThatFailsIsOneLineForAllItsSources) {
+  using enum discovery::query_outcome;
+  reporter_.listed(
+      asked_of({{"srv:a@a", timeout}, {"srv:b@b", timeout}, {"srv:c@c", ok}, {"srv:d@d", timeout}}));
+  EXPECT_THAT(lines(),
+              ElementsAre(AllOf(HasSubstr("warning srv:a@a: no answer: name server 10.0.0.10:53 ...; the "
+                                          "same with srv:b@b, srv:d@d"),
+                                HasSubstr("source=\"srv:a@a, srv:b@b, srv:d@d\""))));
+}
+
+TEST_F(Reporter, AFamilyThatIsRefusedIsToldOnceForAllNames) {
+  using enum discovery::query_outcome;
+  reporter_.listed(asked_of({{"dns:a@a", partial},
+                             {"dns:b@b", partial},
+                             {"dns:c@c", partial},
+                             {"dns:d@d", partial},
+                             {"dns:e@e", partial},
+                             {"dns:f@f", partial}}));
+  EXPECT_THAT(lines(), ElementsAre(AllOf(HasSubstr("info dns:a@a: part of an answer: "),
+                                         HasSubstr("the same with dns:b@b, dns:c@c, dns:d@d and 2 more"))));
+}
+
+TEST_F(Reporter, OneSourceThatFailsIsToldAsItIs) {
+  using enum discovery::query_outcome;
+  auto round = asked_of({{"srv:a@a", servfail}, {"srv:b@b", ok}});
+  round.changes.emplace_back("srv:b@b: 3 nodes: b@1, b@2, b@3");
+  reporter_.listed(round);
+  EXPECT_THAT(lines(), ElementsAre(AllOf(HasSubstr("info srv:b@b: 3 nodes"), HasSubstr("source=srv:b@b")),
+                                   AllOf(HasSubstr("warning srv:a@a: SERVFAIL"), HasSubstr("source=srv:a@a"),
+                                         Not(HasSubstr("the same")))));
 }
 
 }  // namespace
