@@ -192,6 +192,19 @@ std::string toml_value(const option& what, const std::vector<std::string>& shown
   return plain ? shown.front() : toml_text(shown.front());
 }
 
+// What stands behind the command: of which node, or for how long.
+void take_argument(configuration& config, const std::string& argument) {
+  if (config.command != command::pause) {
+    config.subject = argument;
+    return;
+  }
+  try {
+    config.pause = parse_duration(argument, std::chrono::seconds(1), std::chrono::days(7));
+  } catch (const bad_value& problem) {
+    throw configuration_error(fmt::format("rollcall pause: {}", problem.what()));
+  }
+}
+
 }  // namespace
 
 std::variant<configuration, early_exit> load(std::span<const std::string> arguments,
@@ -205,15 +218,7 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
   configuration config;
   config.command = line.command.value_or(command::run);
   config.check_config = line.check_config;
-  if (line.argument && config.command != command::pause) {
-    config.subject = *line.argument;
-  } else if (line.argument) {
-    try {
-      config.pause = parse_duration(*line.argument, std::chrono::seconds(1), std::chrono::days(7));
-    } catch (const bad_value& problem) {
-      throw configuration_error(fmt::format("rollcall pause: {}", problem.what()));
-    }
-  }
+  if (line.argument) take_argument(config, *line.argument);
   const bool asks = asks_a_running_rollcall(config.command);
   for (const auto& o : options()) config.origin[std::string(o.flag)] = "default";
   for (const auto& value : line.values) {

@@ -12,7 +12,10 @@
 #include <variant>
 #include <vector>
 
+#include "cnode/node.hpp"
+#include "discovery/resolver.hpp"
 #include "membership/report.hpp"
+#include "membership/settings.hpp"
 #include "node_name/node_name.hpp"
 
 namespace rollcall::app {
@@ -36,13 +39,12 @@ enum class command {
   completion,
   man
 };
-enum class heal_mode { automatic, off, all, plan };
-enum class epmd_mode { automatic, register_only, serve, none };
+using membership::heal_mode;
+using epmd_mode = cnode::port_mapper_mode;
 enum class view_mode { push, poll };
 enum class log_level { debug, info, warning, error };
 enum class log_format { text, json };
 enum class peer_port_mode { epmd, srv, fixed };
-enum class dns_family { automatic, four, six };
 enum class mesh_mode { base, all };
 enum class tls_verify_mode { peer, none };
 
@@ -76,7 +78,7 @@ struct configuration {
   milliseconds interval{5'000}, connect_timeout{5'000}, probe_timeout{1'000};
   std::optional<host_port> dns_server;
   milliseconds dns_timeout{2'000};
-  dns_family family = dns_family::automatic;
+  discovery::address_family family = discovery::address_family::both;
   bool dns_tcp = false;
   mesh_mode mesh = mesh_mode::base;
   milliseconds linger{0};  // --linger

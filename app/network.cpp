@@ -26,20 +26,6 @@ std::vector<discovery::source_options> sources_of(const configuration& c) {
   return sources;
 }
 
-cnode::port_mapper_mode mode_of(epmd_mode mode) {
-  switch (mode) {
-    case epmd_mode::automatic:
-      return cnode::port_mapper_mode::automatic;
-    case epmd_mode::register_only:
-      return cnode::port_mapper_mode::register_only;
-    case epmd_mode::serve:
-      return cnode::port_mapper_mode::serve;
-    case epmd_mode::none:
-      return cnode::port_mapper_mode::none;
-  }
-  return cnode::port_mapper_mode::automatic;
-}
-
 // No port mapper and a silent one are two facts to discovery, which knows nothing of cnode's errors.
 boost::system::error_code as_the_roster_knows_it(boost::system::error_code code) {
   if (code == cnode::make_error_code(cnode::error::refused)) return asio::error::connection_refused;
@@ -65,16 +51,7 @@ discovery::resolver::options resolver_options(const configuration& c) {
   discovery::resolver::options options;
   options.timeout = c.dns_timeout;
   options.tcp = c.dns_tcp;
-  switch (c.family) {
-    case dns_family::automatic:
-      break;
-    case dns_family::four:
-      options.family = discovery::address_family::v4;
-      break;
-    case dns_family::six:
-      options.family = discovery::address_family::v6;
-      break;
-  }
+  options.family = c.family;
   if (!c.dns_server) return options;
   boost::system::error_code code;
   const auto address = asio::ip::make_address(c.dns_server->host, code);
@@ -93,7 +70,7 @@ discovery::roster::options roster_options(const configuration& c) {
                                      .ignore = std::move(ignore),
                                      .srv_port = c.peer_port == peer_port_mode::srv,
                                      .linger = c.linger};
-  options.family = resolver_options(c).family;
+  options.family = c.family;
   if (c.kubernetes_api) options.kubernetes.emplace(c.kubernetes_api->host, c.kubernetes_api->port);
   return options;
 }
@@ -103,20 +80,7 @@ membership::settings core_settings(const configuration& c) {
   s.interval = c.interval;
   s.expect = c.expect;
   s.reap_after = c.reap_after;
-  switch (c.heal) {
-    case heal_mode::automatic:
-      s.heal = membership::heal_mode::automatic;
-      break;
-    case heal_mode::off:
-      s.heal = membership::heal_mode::off;
-      break;
-    case heal_mode::all:
-      s.heal = membership::heal_mode::all;
-      break;
-    case heal_mode::plan:
-      s.heal = membership::heal_mode::plan;
-      break;
-  }
+  s.heal = c.heal;
   s.seed = std::random_device{}();
   // Who passes by looks once, and asks nothing of the nodes that takes time.
   s.probe = c.command == command::run;
@@ -133,7 +97,7 @@ cnode::node_options node_options(const configuration& c, std::vector<std::string
                                  std::uint16_t mapper_port, std::shared_ptr<const cnode::tls> tls) {
   cnode::node_options options{.name = *c.name, .cookies = std::move(cookies)};
   options.listen_port = c.dist_port;
-  options.port_mapper = mode_of(c.epmd);
+  options.port_mapper = c.epmd;
   options.port_mapper_port = mapper_port;
   options.tls = std::move(tls);
   return options;

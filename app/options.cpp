@@ -321,10 +321,12 @@ std::vector<option> make_options() {
       dns_server_option(),
       duration_option("dns-timeout", group::discovery, "limit for one lookup, retries included", "",
                       &c::dns_timeout, 100ms, 1min),
-      choice_option<dns_family>(
+      choice_option<discovery::address_family>(
           "dns-family", group::discovery,
           "which addresses are asked for and dialled: IPv4 and IPv6, or one of them", &c::family,
-          {{"auto", dns_family::automatic}, {"4", dns_family::four}, {"6", dns_family::six}}),
+          {{"auto", discovery::address_family::both},
+           {"4", discovery::address_family::v4},
+           {"6", discovery::address_family::v6}}),
       toggle_option("dns-tcp", group::discovery, "ask name servers over TCP only", "", &c::dns_tcp),
       duration_option("linger", group::discovery,
                       "how long a node stays listed after the last answer that had it, for name servers that "

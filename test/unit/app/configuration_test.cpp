@@ -196,7 +196,7 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
   EXPECT_EQ(c.epmd, epmd_mode::register_only);
   EXPECT_EQ(c.level, log_level::debug);
   EXPECT_EQ(c.format, log_format::json);
-  EXPECT_EQ(c.family, dns_family::six);
+  EXPECT_EQ(c.family, discovery::address_family::v6);
   EXPECT_TRUE(c.dns_tcp);
   EXPECT_EQ(c.linger, 1min);
   EXPECT_EQ(c.mesh, mesh_mode::all);
