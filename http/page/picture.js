@@ -4,7 +4,7 @@ import {layOut, linesOf} from './layout.js';
 
 const opened = new Set();
 const states = {missing: 'not connected', one_way: 'only one of the two sees the other', suspected: 'connected, but probes fail',
-  quarantined: 'kept apart until a probe finds a path'};
+  quarantined: 'held back'};
 
 const outlines = {
   up: 'M0-8a8 8 0 1 0 .01 0z', joining: 'M0-8a8 8 0 1 0 .01 0z', suspect: 'M0-9 9 7-9 7z', leaving: 'M0-9 9 0 0 9-9 0z',
