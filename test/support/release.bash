@@ -1,18 +1,17 @@
 # ./dev release VERSION [--dry-run]: what a release consists of. Sourced by `dev`: say, die and install are its.
 # --dry-run changes no file that git knows and makes no commit or tag: it shows what would be changed, and builds what is there now.
 
-# The places that name the version; test/unit/modules holds them equal.
-release_files=(CMakeLists.txt Dockerfile deploy/chart/rollcall/Chart.yaml deploy/base/kustomization.yaml)
-
 release_version_now() { sed -nE 's/^project\(rollcall VERSION ([0-9.]+).*/\1/p' CMakeLists.txt; }
 
-# release_set_version FROM TO
+# release_set_version FROM TO: in the places that name the version, and in what calls the image by it; test/unit/modules holds them
+# equal.
 release_set_version() {
   local from=${1//./\\.}
   sed -i -E "s/^(project\(rollcall VERSION )$from/\\1$2/" CMakeLists.txt
   sed -i -E "s/^(ARG VERSION=)$from/\\1$2/" Dockerfile
   sed -i -E "s/^((appVersion|version): )$from/\\1$2/" deploy/chart/rollcall/Chart.yaml
   sed -i -E "s/^( *newTag: )$from/\\1$2/" deploy/base/kustomization.yaml
+  git grep -lzE "rollcall:$from\\b" -- ':!CHANGELOG.md' | xargs -0 sed -i -E "s/(rollcall:)$from\\b/\\1$2/g"
   sed -i -E "s/^## Unreleased.*/## $2 ($(date -u +%Y-%m-%d))/" CHANGELOG.md
 }
 
@@ -43,7 +42,7 @@ make_release() {
   if [[ -n $dry ]]; then
     release_set_version "$now" "$version"
     git --no-pager diff --stat
-    git checkout -q -- "${release_files[@]}" CHANGELOG.md
+    git checkout -q -- .
     release_artifacts "$now" "$folder"
     say "nothing was committed; the artifacts in $folder are those of $now"
     return
