@@ -1,0 +1,263 @@
+#include "cnode/checked_reader.hpp"
+
+#include <ei.h>
+
+#include <algorithm>
+#include <climits>
+#include <cmath>
+#include <utility>
+
+#include "cnode/byte_reader.hpp"
+#include "cnode/term_check.hpp"
+#include "cnode/term_tag.hpp"
+
+namespace rollcall::cnode {
+namespace {
+
+// Where libei and check_term disagree about a term, libei has the last word.
+void require(bool decoded) {
+  if (!decoded) throw boost::system::system_error(error::bad_term);
+}
+
+std::string utf8_of_latin1(byte_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (byte < 0x80) {
+      out.push_back(c);
+    } else {
+      out.push_back(static_cast<char>(0xc0 | (byte >> 6)));
+      out.push_back(static_cast<char>(0x80 | (byte & 0x3f)));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+checked_reader::checked_reader(byte_view checked, std::size_t budget) : bytes_(checked), budget_(budget) {
+  if (checked.size() > INT_MAX) throw boost::system::system_error(error::too_many_terms);
+}
+
+std::uint8_t checked_reader::tag() const {
+  require(!at_end());
+  return static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_)]);
+}
+
+bool checked_reader::at_atom() const {
+  switch (tag()) {
+    case term_tag::atom:
+    case term_tag::small_atom:
+    case term_tag::atom_utf8:
+    case term_tag::small_atom_utf8:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool checked_reader::at_pid() const {
+  return tag() == term_tag::pid || tag() == term_tag::new_pid;
+}
+
+bool checked_reader::at_tuple() const {
+  return tag() == term_tag::small_tuple || tag() == term_tag::large_tuple;
+}
+
+bool checked_reader::at_reference() const {
+  return tag() == term_tag::new_reference || tag() == term_tag::newer_reference;
+}
+
+std::size_t checked_reader::tuple_header() {
+  int arity = 0;
+  require(ei_decode_tuple_header(bytes_.data(), &index_, &arity) == 0);
+  return static_cast<std::size_t>(arity);
+}
+
+std::int64_t checked_reader::integer() {
+  long long value = 0;
+  require(fits_64_bits() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0);
+  return value;
+}
+
+std::uint64_t checked_reader::unsigned_integer() {
+  unsigned long long value = 0;
+  require(fits_64_bits() && ei_decode_ulonglong(bytes_.data(), &index_, &value) == 0);
+  return value;
+}
+
+// libei keeps no length of an atom's text, which may have zeros in it: so this is read here.
+atom checked_reader::atom() {
+  byte_reader reader(bytes_.substr(static_cast<std::size_t>(index_)));
+  const auto kind = reader.u8();
+  const bool wide = kind == term_tag::atom || kind == term_tag::atom_utf8;
+  const bool utf8 = kind == term_tag::atom_utf8 || kind == term_tag::small_atom_utf8;
+  require(wide || utf8 || kind == term_tag::small_atom);
+  const auto text = reader.take(wide ? reader.u16() : reader.u8());
+  require(!reader.failed());
+  index_ += static_cast<int>(reader.position());
+  return {utf8 ? std::string(text) : utf8_of_latin1(text)};
+}
+
+pid checked_reader::pid() {
+  erlang_pid decoded;
+  require(at_pid() && ei_decode_pid(bytes_.data(), &index_, &decoded) == 0);
+  return {decoded.node, decoded.num, decoded.serial, decoded.creation};
+}
+
+reference checked_reader::reference() {
+  erlang_ref decoded;
+  require(at_reference());
+  require(ei_decode_ref(bytes_.data(), &index_, &decoded) == 0);
+  cnode::reference out;
+  require(decoded.len >= 1 && static_cast<std::size_t>(decoded.len) <= out.ids.size());
+  out.node = decoded.node;
+  out.creation = decoded.creation;
+  out.length = static_cast<std::uint8_t>(decoded.len);
+  std::copy_n(decoded.n, decoded.len, out.ids.begin());
+  return out;
+}
+
+byte_view checked_reader::skip() {
+  const auto here = bytes_.substr(static_cast<std::size_t>(index_));
+  const auto length = check_term(here);
+  require(length.has_value());
+  index_ += static_cast<int>(*length);
+  return here.substr(0, *length);
+}
+
+bool checked_reader::fits_64_bits() const {
+  const auto here = static_cast<std::size_t>(index_);
+  switch (tag()) {
+    case term_tag::small_integer:
+    case term_tag::integer:
+      return true;
+    case term_tag::small_big:
+      return static_cast<std::uint8_t>(bytes_[here + 1]) <= 8;
+    default:
+      return false;
+  }
+}
+
+void checked_reader::spend(std::size_t terms) {
+  if (terms > budget_) throw boost::system::system_error(error::too_many_terms);
+  budget_ -= terms;
+}
+
+// The recursion is bounded by check_term's max_depth. The caller that reserves memory for a term has spent
+// it.
+term checked_reader::term() {
+  spend(1);
+  return spent_term();
+}
+
+term checked_reader::spent_term() {
+  switch (tag()) {
+    case term_tag::small_integer:
+    case term_tag::integer:
+      return integer();
+    case term_tag::small_big:
+    case term_tag::large_big:
+      return big();
+    case term_tag::new_float:
+    case term_tag::float_text: {
+      double value = 0;
+      require(ei_decode_double(bytes_.data(), &index_, &value) == 0 && std::isfinite(value));
+      return value;
+    }
+    case term_tag::atom:
+    case term_tag::small_atom:
+    case term_tag::atom_utf8:
+    case term_tag::small_atom_utf8:
+      return atom();
+    case term_tag::pid:
+    case term_tag::new_pid:
+      return pid();
+    case term_tag::new_reference:
+    case term_tag::newer_reference:
+      return reference();
+    case term_tag::binary: {
+      const auto whole = skip();
+      return cnode::binary{std::string(whole.substr(5))};
+    }
+    case term_tag::small_tuple:
+    case term_tag::large_tuple: {
+      cnode::tuple out;
+      elements(out.items, tuple_header());
+      return out;
+    }
+    case term_tag::nil:
+    case term_tag::string:
+    case term_tag::list:
+      return list();
+    case term_tag::map: {
+      int arity = 0;
+      require(ei_decode_map_header(bytes_.data(), &index_, &arity) == 0);
+      cnode::map out;
+      spend(2 * static_cast<std::size_t>(arity));
+      out.items.reserve(static_cast<std::size_t>(arity));
+      for (int i = 0; i < arity; ++i) {
+        auto key = spent_term();
+        auto value = spent_term();
+        out.items.emplace_back(std::move(key), std::move(value));
+      }
+      return out;
+    }
+    default:
+      return opaque{std::string(skip())};
+  }
+}
+
+void checked_reader::elements(std::vector<cnode::term>& out, std::size_t count) {
+  spend(count);
+  if (out.empty()) out.reserve(count);  // a list's further parts grow it as push_back does, not one by one
+  for (std::size_t i = 0; i < count; ++i) out.push_back(spent_term());
+}
+
+// A list may be the tail of a list, and that one's tail again: all of them are one list.
+term checked_reader::list() {
+  cnode::list out;
+  while (tag() == term_tag::list) {
+    int arity = 0;
+    require(ei_decode_list_header(bytes_.data(), &index_, &arity) == 0);
+    elements(out.items, static_cast<std::size_t>(arity));
+  }
+  if (tag() == term_tag::nil) {
+    ++index_;
+    return out;
+  }
+  if (tag() == term_tag::string) {
+    const auto bytes = skip().substr(3);
+    spend(bytes.size());
+    if (out.items.empty()) out.items.reserve(bytes.size());
+    for (const char c : bytes) out.items.emplace_back(std::int64_t{static_cast<std::uint8_t>(c)});
+    return out;
+  }
+  auto tail = term();
+  if (out.items.empty()) return tail;  // no element before it: the tail is all there is
+  out.tail = std::make_shared<const cnode::term>(std::move(tail));
+  return out;
+}
+
+// Beyond 64 bits a number is kept as it came.
+term checked_reader::big() {
+  long long value = 0;
+  const int before = index_;
+  if (fits_64_bits() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0) return std::int64_t{value};
+  index_ = before;
+  return opaque{std::string(skip())};
+}
+
+result<term> decode_term(byte_view checked, std::size_t budget) {
+  try {
+    checked_reader reader(checked, budget);
+    auto out = reader.term();
+    if (!reader.at_end()) return error::trailing_bytes;
+    return out;
+  } catch (const boost::system::system_error& failure) {
+    return failure.code();
+  }
+}
+
+}  // namespace rollcall::cnode
