@@ -26,6 +26,11 @@ enum operation : std::int64_t {
   op_monitor_p_exit = 21,
   op_send_sender = 22,
   op_send_sender_tt = 23,
+  op_payload_exit = 24,
+  op_payload_exit_tt = 25,
+  op_payload_exit2 = 26,
+  op_payload_exit2_tt = 27,
+  op_payload_monitor_p_exit = 28,
   op_spawn_request = 29,
   op_spawn_request_tt = 30,
   op_spawn_reply = 31,
@@ -59,6 +64,7 @@ class control_parser {
   }
 
   bool carries_payload() const noexcept { return payload_; }
+  bool reason_is_payload() const noexcept { return reason_is_payload_; }
 
  private:
   // Fields stand in braces, which are read from left to right.
@@ -117,6 +123,27 @@ class control_parser {
       case op_monitor_p_exit:
         fields(4);
         return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), exit_reason()};
+      case op_payload_exit:
+        fields(2), with_reason();
+        return control::exit{in_.pid(), in_.pid(), {}};
+      case op_payload_exit_tt: {
+        fields(3), with_reason();
+        control::exit out{in_.pid(), in_.pid(), {}};
+        in_.skip();
+        return out;
+      }
+      case op_payload_exit2:
+        fields(2), with_reason();
+        return control::exit2{in_.pid(), in_.pid(), {}};
+      case op_payload_exit2_tt: {
+        fields(3), with_reason();
+        control::exit2 out{in_.pid(), in_.pid(), {}};
+        in_.skip();
+        return out;
+      }
+      case op_payload_monitor_p_exit:
+        fields(3), with_reason();
+        return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), {}};
       case op_send_sender:
         fields(2), with_payload(), in_.pid();
         return control::send{in_.pid()};
@@ -170,6 +197,7 @@ class control_parser {
   }
 
   void with_payload() noexcept { payload_ = true; }
+  void with_reason() noexcept { payload_ = reason_is_payload_ = true; }
 
   term exit_reason() {
     if (reasons_ == reasons::kept) return opaque{byte_string(in_.skip())};
@@ -207,7 +235,7 @@ class control_parser {
   checked_reader in_;
   reasons reasons_;
   std::size_t arity_ = 0;
-  bool payload_ = false;
+  bool payload_ = false, reason_is_payload_ = false;
 };
 
 // A term with its version byte at the start of `bytes`; what comes back is the term without it.
@@ -309,7 +337,7 @@ namespace {
 // A control message and what follows it.
 struct front {
   control_message control;
-  bool carries_payload;
+  bool carries_payload, reason_is_payload;
   byte_view rest;
 };
 
@@ -323,12 +351,27 @@ result<front> parse_front(byte_view frame, reasons kept) {
   try {
     control_parser parser(*control, kept);
     auto parsed = parser.parse();
-    return front{std::move(parsed), parser.carries_payload(), frame};
+    return front{std::move(parsed), parser.carries_payload(), parser.reason_is_payload(), frame};
   } catch (const boost::system::system_error& failure) {
     // A value of another kind than the operation has at that place.
     if (failure.code() == error::bad_term) return error::bad_control;
     return failure.code();
   }
+}
+
+result<message> with_reason(control_message control, byte_view payload, reasons kept) {
+  term reason = opaque{byte_string(payload)};
+  if (kept == reasons::decoded) {
+    auto decoded = decode_term(payload);
+    if (!decoded) return decoded.error();
+    reason = *std::move(decoded);
+  }
+  std::visit(
+      [&](auto& it) {
+        if constexpr (requires { it.reason; }) it.reason = std::move(reason);
+      },
+      control);
+  return message{std::move(control), {}};
 }
 
 }  // namespace
@@ -343,7 +386,7 @@ result<message> parse_message(byte_view frame, reasons kept) {
   byte_view payload;
   if (!parsed->rest.empty()) {
     const auto term = versioned_term(parsed->rest);
-    if (!term && parsed->carries_payload &&
+    if (!term && parsed->carries_payload && !parsed->reason_is_payload &&
         (term.error() == error::too_many_terms || term.error() == error::too_deep ||
          term.error() == error::atom_too_long)) {
       return message{std::move(parsed->control), parsed->rest.substr(1), true};
@@ -353,6 +396,7 @@ result<message> parse_message(byte_view frame, reasons kept) {
     payload = *term;
   }
   if (parsed->carries_payload == payload.empty()) return error::bad_control;
+  if (parsed->reason_is_payload) return with_reason(std::move(parsed->control), payload, kept);
   return message{std::move(parsed->control), payload};
 }
 
@@ -369,6 +413,10 @@ result<message> parse_head(byte_view head) {
     return parsed.error();
   }
   if (!parsed->carries_payload) return error::trailing_bytes;
+  if (parsed->reason_is_payload) {
+    return std::holds_alternative<control::monitor_exit>(parsed->control) ? error::frame_too_large
+                                                                          : error::unknown_control;
+  }
   parsed->rest.remove_prefix(parsed->rest.empty() ? 0 : 1);
   return message{std::move(parsed->control), parsed->rest, true};
 }
@@ -409,6 +457,34 @@ byte_string encode_message(const control_message& control, byte_view payload) {
   frame.push_back(pass_through);
   frame.append(body);
   return frame;
+}
+
+// | length:4 | 'p' | 131 | control | [131 | payload] |  becomes  | length:4 | 131 | 68 | 0 | control |
+// [payload] |
+void append_with_headers(byte_string& to, byte_view frames) {
+  // | SMALL_TUPLE_EXT | arity | SMALL_INTEGER_EXT | operation |: how control_writer begins
+  constexpr std::size_t prefix = 4, operation_at = 3;
+  while (!frames.empty()) {
+    byte_reader in(frames);
+    const std::size_t length = in.u32();
+    const auto frame = in.take(length);
+    frames.remove_prefix(in.position());
+    if (length == 0) {
+      to.append(prefix, '\0');
+      continue;
+    }
+    auto control = frame.substr(2);
+    byte_view payload;
+    const auto number = static_cast<std::uint8_t>(control[operation_at]);
+    if (number == op_send || number == op_reg_send || number == op_spawn_request || number == op_alias_send) {
+      const auto size = check_term(control).value();
+      payload = control.substr(size + 1);
+      control = control.substr(0, size);
+    }
+    put_number(to, 3 + control.size() + payload.size(), prefix);
+    to.append({term_tag::version, 68, 0});
+    to.append(control).append(payload);
+  }
 }
 
 }  // namespace rollcall::cnode

@@ -2,6 +2,8 @@
 //
 //   | length:4 | 112 ('p') | 131 control tuple | [131 payload] |     length 0 is a tick
 //
+// On a link whose both ends announced DIST_HDR_ATOM_CACHE frames look otherwise (distribution_header.hpp);
+// message_reader.hpp makes these of them, and append_with_headers those of these.
 // https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html ("Protocol between Connected Nodes"); operation
 // numbers from erts/emulator/beam/dist.h. Order: frame_length -> read that many bytes -> parse_message.
 #pragma once
@@ -34,7 +36,7 @@ struct send {
 struct exit {
   pid from, to;
   term reason;
-};  // 3, 13
+};  // 3, 13, 24 (with a payload), 25
 struct unlink {
   pid from, to;
 };  // 4: before OTP 23's UNLINK_ID
@@ -48,7 +50,7 @@ struct group_leader {
 struct exit2 {
   pid from, to;
   term reason;
-};  // 8, 18
+};  // 8, 18, 26 (with a payload), 27
 struct monitor {
   pid from;
   process_id to;
@@ -64,7 +66,7 @@ struct monitor_exit {
   pid to;
   reference ref;
   term reason;
-};                      // 21 MONITOR_P_EXIT
+};                      // 21 MONITOR_P_EXIT, 28 (with a payload)
 struct spawn_request {  // 29, 30
   reference id;
   pid from, group_leader;
@@ -110,8 +112,8 @@ struct message {
 // The length of a frame from its first four bytes; frame_too_large above max_skipped_frame_size.
 result<std::size_t> frame_length(std::array<std::uint8_t, 4> prefix);
 
-// What becomes of a MONITOR_P_EXIT's reason, which may be an answer of a thousand names: a tree of terms, or
-// an `opaque` for the one who waits for it to read.
+// What becomes of a MONITOR_P_EXIT's reason, and of one that comes as a payload, which may be an answer of a
+// thousand names: a tree of terms, or an `opaque` for the one who waits for it to read.
 enum class reasons { decoded, kept };
 
 // `frame` is what follows the length, and is not empty. Everything in it is checked before it is decoded.
@@ -132,5 +134,7 @@ std::optional<call_front> read_call_front(byte_view payload);
 // A whole frame, length included. `payload` is one encoded term without version byte, or empty.
 byte_string encode_message(const control_message&, byte_view payload = {});
 inline constexpr std::string_view tick_frame{"\0\0\0\0", 4};
+// Appends such frames as a link with distribution headers has them, with no atom in the cache.
+void append_with_headers(byte_string& to, byte_view frames);
 
 }  // namespace rollcall::cnode

@@ -29,6 +29,10 @@ const char* sentence(error value) noexcept {
       return "a control message has not the shape of its operation";
     case error::unknown_control:
       return "a control message has an operation that was not announced";
+    case error::bad_header:
+      return "a distribution header ends early, or refers to an atom that was never sent";
+    case error::bad_fragment:
+      return "a fragment of a message was not due, or there are too many of them";
     case error::unexpected_message:
       return "the peer sent another handshake message than the one that was due";
     case error::not_allowed:

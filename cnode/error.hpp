@@ -20,6 +20,8 @@ enum class error {
   frame_too_large,  // a length above max_frame_size
   bad_control,      // a control message without the shape its operation has
   unknown_control,  // a control operation nobody defined, or one whose capability was not announced
+  bad_header,       // a distribution header that ends early, or a reference to an atom that was never sent
+  bad_fragment,     // a fragment that was not due, one sequence too many, or one that is too long
   // handshake
   unexpected_message,  // another handshake message than the one that is due
   not_allowed,         // status `not_allowed`: the peer refuses our name

@@ -6,6 +6,8 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 
+#include "cnode/flags.hpp"
+
 namespace rollcall::cnode {
 
 namespace {
@@ -20,6 +22,26 @@ constexpr std::size_t largest_read = 64U << 10;
 std::array<char, largest_read>& read_to() {
   static thread_local std::array<char, largest_read> bytes;
   return bytes;
+}
+
+using parsed_message = result<std::optional<message>>;
+
+parsed_message some(result<message> parsed) {
+  if (!parsed) return parsed.error();
+  return std::optional(*std::move(parsed));
+}
+
+parsed_message parsed_whole(message_reader* headers, byte_view frame) {
+  if (headers != nullptr) return headers->take(frame, frame.size(), reasons::kept);
+  return some(parse_message(frame, reasons::kept));
+}
+
+// One whose control message is what is too large: unless it answers a call of ours nobody waits for it.
+parsed_message parsed_head(message_reader* headers, byte_view head, std::size_t size) {
+  if (headers != nullptr) return headers->take(head, size, reasons::kept);
+  auto parsed = some(parse_head(head));
+  if (!parsed && parsed.error() != error::frame_too_large) return error::unknown_control;
+  return parsed;
 }
 
 }  // namespace
@@ -38,10 +60,15 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
         close(make_error_code(error::memory_exhausted),
               fmt::format("the memory for all links is at its limit, and {} held most of it: {} KiB",
                           peer_.name.text(), footprint() >> 10U));
-      }) {}
+      }) {
+  const auto both = peer_.flags & flags::ours;
+  if (flags::has(both, flags::dist_hdr_atom_cache)) {
+    headers_ = std::make_unique<message_reader>(flags::has(both, flags::fragments));
+  }
+}
 
 std::size_t link::footprint() const noexcept {
-  const auto head = skipping_ ? skipping_->head.capacity() : 0;
+  const auto head = (skipping_ ? skipping_->head.capacity() : 0) + (headers_ ? headers_->footprint() : 0);
   return stream_.footprint() + rest_.capacity() + queue_.capacity() + writing_.capacity() + head +
          (session.monitors.size() + watched.size()) * monitor_size;
 }
@@ -83,7 +110,11 @@ void link::answer(byte_view frames) {
 
 void link::enqueue(byte_view frames) {
   if (!unsent()) ticks_.last_progress = ticks::clock::now();
-  queue_.append(frames);
+  if (headers_) {
+    append_with_headers(queue_, frames);
+  } else {
+    queue_.append(frames);
+  }
   account();
   if (!is_open()) return;
   written_to_.cancel();
@@ -160,6 +191,7 @@ bool link::take(byte_view come) {
     rest_.erase(0, taken);
     if (rest_.capacity() > 2 * rest_.size() + largest_read) rest_.shrink_to_fit();
   }
+  if (headers_) headers_->rest();
   account();
   return is_open();
 }
@@ -203,36 +235,34 @@ bool link::take_frame(byte_view frame) {
     if (ticks_.answer_tick(ticks::clock::now(), unsent())) send(tick_frame);
     return is_open();
   }
-  const auto parsed = parse_message(frame, reasons::kept);
+  receive(parsed_whole(headers_.get(), frame), frame.size());
+  return is_open();
+}
+
+void link::receive(const result<std::optional<message>>& parsed, std::size_t size) {
   if (parsed) {
-    receive_(*this, *parsed);
+    if (*parsed) receive_(*this, **parsed);
   } else if (parsed.error() == error::unknown_control) {
     // Well formed, but nothing that was agreed on: harmless, so the link stays.
     if (!std::exchange(unknown_told_, true)) unknown_(*this);
+  } else if (parsed.error() == error::frame_too_large) {
+    close(parsed.error(),
+          fmt::format("{} answered a call with more than {} bytes", peer_.name.text(), max_frame_size));
   } else {
     close(parsed.error(), fmt::format("{} sent a message of {} bytes that cannot be read: {}",
-                                      peer_.name.text(), frame.size(), parsed.error().message()));
+                                      peer_.name.text(), size, parsed.error().message()));
   }
-  return is_open();
 }
 
 std::size_t link::skip(byte_view of) {
   auto& frame = *skipping_;
+  const auto kept = headers_ ? message_reader::kept_head : skipped_frame_head;
   const auto taken = std::min(of.size(), frame.left);
-  frame.head.append(of.substr(0, std::min(taken, skipped_frame_head - frame.head.size())));
+  frame.head.append(of.substr(0, std::min(taken, kept - frame.head.size())));
   frame.left -= taken;
   if (frame.left > 0) return taken;
-  const auto head = std::move(frame.head);
-  skipping_.reset();
-  // One whose control message is what is too large: unless it answers a call of ours nobody waits for it.
-  if (const auto parsed = parse_head(head)) {
-    receive_(*this, *parsed);
-  } else if (parsed.error() == error::frame_too_large) {
-    close(parsed.error(),
-          fmt::format("{} answered a call with more than {} bytes", peer_.name.text(), max_frame_size));
-  } else if (!std::exchange(unknown_told_, true)) {
-    unknown_(*this);
-  }
+  const auto [size, left, head] = *std::exchange(skipping_, std::nullopt);
+  receive(parsed_head(headers_.get(), head, size), size);
   return taken;
 }
 

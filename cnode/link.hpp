@@ -10,6 +10,7 @@
 #include "cnode/connection.hpp"
 #include "cnode/control.hpp"
 #include "cnode/memory_budget.hpp"
+#include "cnode/message_reader.hpp"
 #include "cnode/node.hpp"
 #include "cnode/processes.hpp"
 #include "cnode/ticks.hpp"
@@ -68,6 +69,7 @@ class link {
   // Gives how much of it was taken.
   std::size_t take_frames(byte_view come);
   bool take_frame(byte_view frame);
+  void receive(const result<std::optional<message>>&, std::size_t size);
   std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
   void enqueue(byte_view frames);
   void close_broken(boost::system::error_code);
@@ -92,6 +94,7 @@ class link {
     byte_string head;
   };
   std::optional<skipped> skipping_;
+  std::unique_ptr<message_reader> headers_;  // null: frames have none
   byte_string queue_, writing_;
   std::size_t written_ = 0;  // of writing_
   // At most so much of waiting() are answers. While they drain it covers bytes of our own, too: up to twice

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "cnode/atom_cache.hpp"
 #include "cnode/byte_reader.hpp"
 #include "cnode/term_tag.hpp"
 #include "cnode/utf8.hpp"
@@ -13,10 +14,18 @@ namespace {
 
 using boost::system::error_code;
 
-// A container whose elements are still to come. `end` is where a fun says it ends, 0 for everything else.
+// A container whose elements are still to come. `end` is where a fun says it ends, 0 for everything else;
+// `size_at` is where that size stands in what is written.
 struct open_container {
   std::uint64_t remaining;
-  std::size_t end;
+  std::size_t end, size_at;
+};
+
+// What is written of a term that refers to atoms: all of it, with the atoms in their places.
+struct written_out {
+  const atom_table& atoms;
+  byte_string& to;
+  std::size_t most;  // of `to`
 };
 
 constexpr std::size_t max_reference_words = 5;  // erlang_ref in ei.h; OTP 24 and later send 3 or 5
@@ -24,18 +33,30 @@ constexpr std::size_t float_text_size = 31;
 
 class walker {
  public:
-  explicit walker(byte_view bytes) noexcept : bytes_(bytes), reader_(bytes) {}
+  // Without `out` there are no references to atoms.
+  explicit walker(byte_view bytes, written_out* out = nullptr) noexcept
+      : bytes_(bytes), reader_(bytes), out_(out) {}
 
   result<std::size_t> walk() {
     for (;;) {
-      if (auto code = one_term()) return code;
+      const auto begin = reader_.position();
+      if (auto code = one_term()) {
+        if (begin > copied_) copy_until(begin);  // what was well up to there
+        return code;
+      }
       // Close what is complete: the last element of a container completes that container too.
       while (depth_ > 0 && open_[depth_ - 1].remaining == 0) {
-        const auto end = open_[depth_ - 1].end;
-        if (end != 0 && end != reader_.position()) return error::bad_term;
+        const auto& done = open_[depth_ - 1];
+        if (done.end != 0 && done.end != reader_.position()) return error::bad_term;
+        if (done.end != 0) {
+          if (auto code = resize(done.size_at)) return code;
+        }
         --depth_;
       }
-      if (depth_ == 0) return reader_.position();
+      if (depth_ == 0) {
+        if (auto code = copy_until(reader_.position())) return code;
+        return reader_.position();
+      }
       --open_[depth_ - 1].remaining;
       --outstanding_;
     }
@@ -98,6 +119,8 @@ class walker {
         return new_fun();
       case term_tag::export_fun:
         return export_fun();
+      case term_tag::atom_reference:
+        return referred_atom(false);
       default:
         return error::unknown_tag;
     }
@@ -111,12 +134,12 @@ class walker {
   error_code state() const { return reader_.failed() ? error_code(error::truncated) : error_code(); }
 
   // Each element takes at least one byte: a count that cannot fit is refused before anything is walked.
-  error_code open(std::uint64_t elements, std::size_t end = 0) {
+  error_code open(std::uint64_t elements, std::size_t end = 0, std::size_t size_at = 0) {
     if (reader_.failed() || outstanding_ + elements > reader_.left()) return error::truncated;
     if (seen_ + outstanding_ + elements > max_terms) return error::too_many_terms;
     if (elements == 0 && end == 0) return {};
     if (depth_ == max_depth) return error::too_deep;
-    open_[depth_++] = {elements, end};
+    open_[depth_++] = {elements, end, size_at};
     outstanding_ += elements;
     return {};
   }
@@ -172,9 +195,52 @@ class walker {
       case term_tag::atom_utf8:
       case term_tag::small_atom_utf8:
         return atom_text(tag, is_node);
+      case term_tag::atom_reference:
+        return referred_atom(is_node);
       default:
         return error::unknown_tag;
     }
+  }
+
+  // ATOM_CACHE_REF: | 82 | which of the header's:1 |
+  error_code referred_atom(bool is_node) {
+    if (out_ == nullptr) return error::unknown_tag;
+    const auto begin = reader_.position() - 1;
+    const std::size_t which = reader_.u8();
+    if (reader_.failed()) return error::truncated;
+    if (which >= out_->atoms.size()) return error::bad_header;
+    const auto encoded = out_->atoms.at(which);
+    if (is_node) {
+      const std::size_t front = static_cast<std::uint8_t>(encoded[0]) == term_tag::atom_utf8 ? 3 : 2;
+      if (encoded.find('\0', front) != byte_view::npos) return error::bad_term;
+    }
+    if (auto code = copy_until(begin)) return code;
+    copied_ = reader_.position();
+    return write(encoded);
+  }
+
+  error_code write(byte_view bytes) {
+    if (out_->to.size() + bytes.size() > out_->most) return error::frame_too_large;
+    out_->to.append(bytes);
+    return {};
+  }
+
+  // What was walked and needs no change.
+  error_code copy_until(std::size_t position) {
+    if (out_ == nullptr) return {};
+    const auto same = bytes_.substr(copied_, position - copied_);
+    copied_ = position;
+    return write(same);
+  }
+
+  // A fun has grown with the atoms in it.
+  error_code resize(std::size_t size_at) {
+    if (out_ == nullptr) return {};
+    if (auto code = copy_until(reader_.position())) return code;
+    byte_string size;
+    put_number(size, out_->to.size() - size_at, 4);
+    out_->to.replace(size_at, size.size(), size);
+    return {};
   }
 
   error_code node_and(std::size_t count) {
@@ -198,7 +264,9 @@ class walker {
     reader_.take(1 + 16 + 4);
     const auto free_variables = reader_.u32();
     if (reader_.failed() || size > bytes_.size() - start) return error::truncated;
-    return open(4 + std::uint64_t{free_variables}, start + size);
+    if (auto code = copy_until(start)) return code;
+    const auto size_at = out_ == nullptr ? 0 : out_->to.size();
+    return open(4 + std::uint64_t{free_variables}, start + size, size_at);
   }
 
   // | module | function | arity |
@@ -213,6 +281,8 @@ class walker {
 
   byte_view bytes_;
   byte_reader reader_;
+  written_out* out_;
+  std::size_t copied_ = 0;  // of bytes_, to what is written
   std::array<open_container, max_depth> open_;
   std::size_t depth_ = 0;
   std::uint64_t outstanding_ = 0;  // elements announced and not begun
@@ -223,6 +293,12 @@ class walker {
 
 result<std::size_t> check_term(byte_view bytes) {
   return walker(bytes).walk();
+}
+
+result<std::size_t> write_out_term(byte_view bytes, const atom_table& atoms, byte_string& to,
+                                   std::size_t most) {
+  written_out out{atoms, to, most};
+  return walker(bytes, &out).walk();
 }
 
 }  // namespace rollcall::cnode

@@ -13,8 +13,15 @@ inline constexpr std::size_t max_atom_characters = 255;  // MAXATOMLEN, ei.h
 // Walks one term at the start of `bytes` (no version byte) without recursion and without allocating more than
 // max_depth counters. Gives the length of the term, or truncated, unknown_tag, too_deep, too_many_terms,
 // atom_too_long, bad_term. The bytes of a STRING_EXT are not counted as terms here; decode_term counts them.
-// Accepts every tag OTP 23..29 sends to a peer with our flags; compressed terms (80), ATOM_CACHE_REF (82) and
-// LOCAL_EXT (121) are unknown_tag, since we never announce what allows them, or they never leave a node.
+// Accepts every tag OTP 23..29 sends to a peer with our flags; compressed terms (80) and LOCAL_EXT (121) are
+// unknown_tag, since we never announce what allows them, or they never leave a node; and ATOM_CACHE_REF (82),
+// which write_out_term is for.
 result<std::size_t> check_term(byte_view bytes);
+
+class atom_table;
+// Walks a term in the same way, and appends it to `to` with each ATOM_CACHE_REF replaced by the atom it
+// refers to. Two bytes may become a thousand: frame_too_large when `to` would have more than `most`;
+// bad_header for one that the table does not have. After an error `to` has what was good before it.
+result<std::size_t> write_out_term(byte_view bytes, const atom_table&, byte_string& to, std::size_t most);
 
 }  // namespace rollcall::cnode

@@ -1,5 +1,5 @@
-// Tags of the external term format, names and values as in erl_interface's ei.h (ERL_*_EXT), for what goes
-// over a link without atom cache. https://www.erlang.org/doc/apps/erts/erl_ext_dist.html
+// Tags of the external term format, names and values as in erl_interface's ei.h (ERL_*_EXT).
+// https://www.erlang.org/doc/apps/erts/erl_ext_dist.html
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@ inline constexpr char version = static_cast<char>(131);
 
 inline constexpr std::uint8_t new_float = 70;
 inline constexpr std::uint8_t bit_binary = 77;
+inline constexpr std::uint8_t atom_reference = 82;  // ATOM_CACHE_REF: behind a distribution header only
 inline constexpr std::uint8_t new_pid = 88;
 inline constexpr std::uint8_t new_port = 89;
 inline constexpr std::uint8_t newer_reference = 90;

@@ -47,7 +47,7 @@ session::session(fleet& of, tcp::socket socket, mesh::index node)
 
 asio::awaitable<bool> session::shake_hands() {
   static challenges all;
-  identity own{*node_name::parse(played_name(node_)), flags::ours | flags::published,
+  identity own{*node_name::parse(played_name(node_)), flags::plain | flags::published,
                fleet_.mesh().creation(node_)};
   accepting_handshake handshake(std::move(own), {fleet_.options().cookie}, all.issue());
   bool named = false;

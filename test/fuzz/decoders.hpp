@@ -2,13 +2,16 @@
 // programs and by the ordinary test that replays their corpora.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "cnode/control.hpp"
 #include "cnode/epmd.hpp"
 #include "cnode/flags.hpp"
 #include "cnode/handshake.hpp"
+#include "cnode/message_reader.hpp"
 #include "cnode/term_check.hpp"
 
 namespace rollcall::cnode::fuzz {
@@ -53,6 +56,40 @@ inline void message(byte_view input) {
   const auto reparsed = parse_message(byte_view(frame).substr(4));
   must(reparsed.has_value() && reparsed->payload == parsed->payload);
   must(encode_message(reparsed->control, reparsed->payload) == frame);
+}
+
+// | { length:2 | frame } ... |: the frames of one link with distribution headers, one after the other.
+inline void headers(byte_view input) {
+  message_reader reader(true);
+  while (input.size() >= 2) {
+    const auto length = static_cast<std::size_t>(static_cast<std::uint8_t>(input[0]) << 8U |
+                                                 static_cast<std::uint8_t>(input[1]));
+    // Of its exact size, so that a sanitizer sees the first byte read past the end.
+    const std::vector<char> frame(
+        input.begin() + 2,
+        input.begin() + 2 + static_cast<std::ptrdiff_t>(std::min(length, input.size() - 2)));
+    input.remove_prefix(2 + frame.size());
+    if (frame.empty()) continue;  // a tick
+    const auto said = reader.take({frame.data(), frame.size()}, frame.size(), reasons::kept);
+    must(reader.open_sequences() <= max_open_sequences);
+    if (!said) {
+      if (said.error() == error::unknown_control) continue;
+      return;
+    }
+    if (!*said || (*said)->payload_skipped) continue;
+    // What comes out is what a link without headers could have brought.
+    const auto& found = **said;
+    if (!found.payload.empty()) must(check_term(found.payload).has_value());
+    const auto plain = encode_message(found.control, found.payload);
+    byte_string again;
+    append_with_headers(again, plain);
+    message_reader other(false);
+    const auto reread = other.take(byte_view(again).substr(4), again.size() - 4, reasons::kept);
+    must(reread.has_value() && reread->has_value() && (*reread)->payload == found.payload);
+    must(encode_message((*reread)->control, (*reread)->payload) == plain);
+    reader.rest();
+  }
+  must(reader.footprint() < (64U << 20U));
 }
 
 inline const std::string handshake_cookie = "secret";

@@ -22,6 +22,7 @@ namespace rollcall::cnode::fuzz {
 class linked_peer {
  public:
   explicit linked_peer(std::uint64_t announced) {
+    if (flags::has(announced, flags::dist_hdr_atom_cache)) reader_ = std::make_unique<message_reader>(true);
     std::array<int, 2> ends{};
     must(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
     theirs_ = ends[0];
@@ -99,6 +100,14 @@ class linked_peer {
     }
   }
 
+  result<cnode::message> read(byte_view frame) {
+    if (!reader_) return parse_message(frame);
+    auto parsed = reader_->take(frame, frame.size(), reasons::decoded);
+    if (!parsed) return parsed.error();
+    must(parsed->has_value());
+    return **std::move(parsed);
+  }
+
   void read_frames() {
     byte_view rest = came_;
     while (rest.size() >= 4) {
@@ -108,7 +117,7 @@ class linked_peer {
       must(length.has_value() && *length <= max_frame_size);
       if (rest.size() < 4 + *length) break;
       if (*length > 0) {
-        const auto parsed = parse_message(rest.substr(4, *length));
+        const auto parsed = read(rest.substr(4, *length));
         must(parsed.has_value());
         if (std::holds_alternative<control::spawn_reply>(parsed->control)) ++answered_;
       }
@@ -123,16 +132,18 @@ class linked_peer {
   processes processes_{own_name_, 5, [this](const request& asked) { return answers(asked); }};
   std::shared_ptr<link> link_;
   int theirs_ = -1;
+  std::unique_ptr<message_reader> reader_;  // of what comes back; null: it has no headers
   byte_string came_;
   std::size_t asked_ = 0, answered_ = 0;
 };
 
 // | what the peer announced:1 | { length:2 | frame } ... |; a length of 0xffff: the rest as it is, lengths
-// too.
+// too. What it announced: all but distribution headers, what libei does, or, for '2', all.
 inline void linked(byte_view input) {
   if (input.empty()) return;
   constexpr std::uint64_t of_libei = 0x407074f9c;
-  linked_peer peer(input[0] % 2 == 0 ? flags::ours : of_libei);
+  const auto without_headers = input[0] % 2 == 0 ? flags::plain : of_libei;
+  linked_peer peer(input[0] == '2' ? flags::ours : without_headers);
   input.remove_prefix(1);
   while (input.size() >= 2) {
     const auto length = static_cast<std::size_t>(static_cast<std::uint8_t>(input[0]) << 8U |

@@ -297,6 +297,42 @@ TEST_F(CnodeCalls, LinksToOurProcessesAndUnlinks) {
   EXPECT_EQ(ours.peers(), std::vector<std::string>{"one@127.0.0.1"});
 }
 
+// What the node sends has atoms in its cache, and goes in fragments where it is large; all of it comes back
+// as it was.
+TEST_F(CnodeCalls, TermsComeBackAsTheyWereThroughTheAtomCacheAndInFragments) {
+  EXPECT_EQ(
+      eval("Atoms = fun(A, B) -> [list_to_atom(\"atom\" ++ integer_to_list(I)) || I <- lists:seq(A, B)] end,"
+           "Long = list_to_atom([16#10348 || _ <- lists:seq(1, 255)]),"
+           "Local = Atoms(1, 3),"
+           "Terms = [Atoms(1, 20), Atoms(1, 600), Atoms(400, 5000), Long, {Long, '', 'gr\\x{fc}n'},"
+           "  {self(), make_ref(), fun lists:map/2, fun(X) -> {X, Local, node()} end, hd(erlang:ports())},"
+           "  #{a => node(), node() => [a | b]}, binary:copy(<<\"x\">>, 1000000),"
+           "  [{I, alpha, binary:copy(<<I>>, 1000)} || I <- lists:seq(1, 200)]],"
+           "[ok || T <- Terms, _ <- [1, 2, 3], T =/= rpc:call('roll@127.0.0.1', rollcall, echo, [T])]"),
+      "[]");
+  EXPECT_TRUE(ours.seen.downs().empty());
+}
+
+TEST_F(CnodeCalls, FragmentsOfManyProcessesAlternate) {
+  EXPECT_EQ(eval("Echo = fun(K) -> T = {list_to_atom(\"k\" ++ integer_to_list(K)), binary:copy(<<K>>, "
+                 "500000), node()},"
+                 "  exit(T =:= erpc:call('roll@127.0.0.1', rollcall, echo, [T])) end,"
+                 "All = [element(2, spawn_monitor(fun() -> Echo(K) end)) || K <- lists:seq(1, 30)],"
+                 "lists:usort([receive {'DOWN', R, process, _, Why} -> Why end || R <- All])"),
+            "[true]");
+  // The other way: answers of calls of ours, whose reason is the payload (EXIT_PAYLOAD).
+  ASSERT_TRUE(ours.dial(erlang_target()));
+  for (int i = 0; i < 3; ++i) {
+    const auto copied =
+        ours.call("one@127.0.0.1", "binary", "copy", {cnode::binary{"0123456789"}, std::int64_t{400'000}});
+    ASSERT_TRUE(copied) << copied.error().detail;
+    const auto* bytes = copied->as<cnode::binary>();
+    ASSERT_NE(bytes, nullptr);
+    EXPECT_EQ(bytes->data.size(), 4'000'000U);
+  }
+  EXPECT_TRUE(ours.seen.downs().empty());
+}
+
 TEST_F(CnodeCalls, MonitorNodeSeesUsLeave) {
   EXPECT_EQ(eval("pong = net_adm:ping('roll@127.0.0.1'), monitor_node('roll@127.0.0.1', true)"), "true");
   ours.stop();

@@ -175,6 +175,43 @@ TEST(ControlMessage, IsReadWithATraceTokenOrASender) {
   for (const auto& r : traced()) expect_parsed(r);
 }
 
+// What a node sends to a peer that announced EXIT_PAYLOAD: the reason stands behind the control message.
+TEST(ControlMessage, AReasonMayBeThePayload) {
+  const row rows[] = {
+      {"PAYLOAD_EXIT", hex("68 03 61 18") + g_pid + peer_pid, hi, control::exit{g, peer, atom{"hi"}}},
+      {"PAYLOAD_EXIT_TT", hex("68 04 61 19") + g_pid + peer_pid + token, hi,
+       control::exit{g, peer, atom{"hi"}}},
+      {"PAYLOAD_EXIT2", hex("68 03 61 1a") + g_pid + peer_pid, hi, control::exit2{g, peer, atom{"hi"}}},
+      {"PAYLOAD_EXIT2_TT", hex("68 04 61 1b") + g_pid + peer_pid + token, hi,
+       control::exit2{g, peer, atom{"hi"}}},
+      {"PAYLOAD_MONITOR_P_EXIT of a pid", hex("68 04 61 1c") + peer_pid + g_pid + g_ref, hi,
+       control::monitor_exit{peer, g, ref, atom{"hi"}}},
+      {"PAYLOAD_MONITOR_P_EXIT of a name", hex("68 04 61 1c") + rollcall_atom + g_pid + g_ref, hi,
+       control::monitor_exit{atom{"rollcall"}, g, ref, atom{"hi"}}},
+  };
+  for (const auto& r : rows) {
+    SCOPED_TRACE(r.name);
+    const auto frame = frame_of(r);
+    const auto parsed = parse_message(frame);
+    ASSERT_TRUE(parsed.has_value()) << parsed.error().message();
+    EXPECT_EQ(std::visit(described(), parsed->control), std::visit(described(), r.expected));
+    EXPECT_TRUE(parsed->payload.empty());
+    const auto kept = parse_message(frame, reasons::kept);
+    ASSERT_TRUE(kept.has_value());
+    const auto* down = std::get_if<control::monitor_exit>(&kept->control);
+    if (down != nullptr) {
+      EXPECT_EQ(down->reason, term(opaque{hi}));
+    }
+    for (std::size_t size = 0; size < frame.size(); ++size) {
+      EXPECT_FALSE(parse_message(byte_view(frame).substr(0, size)).has_value()) << size;
+    }
+    // Of one that is too large: the answer of a call of ours closes the link, nobody waits for the others.
+    const auto head = parse_head(frame);
+    ASSERT_FALSE(head.has_value());
+    EXPECT_EQ(head.error(), down != nullptr ? error::frame_too_large : error::unknown_control);
+  }
+}
+
 TEST(ControlMessage, EveryCapturedFrameIsUnderstood) {
   for (const auto& [name, frame] : test::corpus("message")) {
     const auto parsed = parse_message(frame);
@@ -222,7 +259,9 @@ TEST(ControlMessage, RefusesWithTheRightReason) {
       {"operation of 64 bits", hex("70 83 68 01 6e 08 00 ffffffffffffffff"), error::bad_control},
       {"operation 0", hex("70 83 68 01 61 00"), error::unknown_control},
       {"NODE_LINK", hex("70 83 68 01 61 05"), error::unknown_control},
-      {"PAYLOAD_EXIT", hex("70 83 68 03 61 18") + g_pid + peer_pid + hex("83 6a"), error::unknown_control},
+      {"PAYLOAD_EXIT without a reason", hex("70 83 68 03 61 18") + g_pid + peer_pid, error::bad_control},
+      {"PAYLOAD_MONITOR_P_EXIT whose reason cannot be read",
+       hex("70 83 68 04 61 1c") + peer_pid + g_pid + g_ref + hex("83 00"), error::unknown_tag},
       {"operation 37", hex("70 83 68 01 61 25"), error::unknown_control},
       {"negative operation", hex("70 83 68 01 62 ffffffff"), error::unknown_control},
       {"LINK with one pid", hex("70 83 68 02 61 01") + g_pid, error::bad_control},

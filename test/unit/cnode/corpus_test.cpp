@@ -42,6 +42,9 @@ TEST(Corpus, Term) {
 TEST(Corpus, Message) {
   replay("message", fuzz::message);
 }
+TEST(Corpus, Header) {
+  replay("header", fuzz::headers);
+}
 TEST(Corpus, Handshake) {
   replay("handshake", fuzz::handshake);
 }

@@ -30,7 +30,7 @@ std::uint32_t number_at(const std::string& frame, std::size_t at) {
 
 // N flags:8 challenge:4 creation:4 length:2 name
 std::string challenge_frame(const std::string& name, std::uint32_t challenge) {
-  return "N" + big_endian(cnode::flags::ours, 8) + big_endian(challenge, 4) + big_endian(99, 4) +
+  return "N" + big_endian(cnode::flags::plain, 8) + big_endian(challenge, 4) + big_endian(99, 4) +
          big_endian(name.size(), 2) + name;
 }
 std::uint32_t challenge_in(const std::string& frame) {

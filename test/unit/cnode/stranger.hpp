@@ -41,7 +41,7 @@ class stranger {
     return frame;
   }
   static cnode::initiating_handshake as(const std::string& name) {
-    const cnode::identity self{*node_name::parse(name), cnode::flags::ours, 99};
+    const cnode::identity self{*node_name::parse(name), cnode::flags::plain, 99};
     return {self, {}, "chocolate", cnode::challenge(5)};
   }
 
