@@ -44,6 +44,11 @@ def clean():
         open_things.pop()()
 
 
+def machines_take_pods():
+    """One that was away takes none for a while after it is back."""
+    until("all machines take pods", lambda: not any(one["spec"].get("taints") for one in json.loads(kubectl("get", "nodes", "-o", "json"))["items"]))
+
+
 def statefulset(name):
     inside = namespace(name)
     inside.apply("-k", "deploy/base")

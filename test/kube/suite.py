@@ -70,6 +70,7 @@ def on_a_cluster(chosen, was_up, keep, environment=None):
             print(f"{number}/{len(chosen)} {scenario.__name__}: {title}", flush=True)
             start = time.monotonic()
             try:
+                scenes.machines_take_pods()
                 scenario()
                 print(f"    passed, {time.monotonic() - start:.1f} s", flush=True)
             except Exception as failure:  # one that fails does not keep the others from being tried
