@@ -7,9 +7,9 @@
 namespace rollcall::membership::report {
 namespace {
 
-enum class step { listed, dns, port_mapper, tcp, handshake, cookie, name, call, view, mesh };
-constexpr std::array<std::string_view, 10> step_names{"listed", "dns",  "port_mapper", "tcp",  "handshake",
-                                                      "cookie", "name", "call",        "view", "mesh"};
+enum class step { listed, dns, port_mapper, tcp, tls, handshake, cookie, name, call, view, mesh };
+constexpr std::array<std::string_view, 11> step_names{
+    "listed", "dns", "port_mapper", "tcp", "tls", "handshake", "cookie", "name", "call", "view", "mesh"};
 
 struct position {
   step at;
@@ -31,6 +31,7 @@ position stuck_at(const membership::member& m) {
     case dial_step::handshake:
       break;
   }
+  if (m.why == reason::tls) return {step::tls, true};
   if (m.why == reason::cookie) return {step::cookie, true};
   return {m.why == reason::name_mismatch ? step::name : step::handshake, true};
 }
@@ -45,6 +46,8 @@ position stuck_at(const unnamed_node& place) {
       return {step::port_mapper, true};
     case reason::refused:
       return {step::tcp, true};
+    case reason::tls:
+      return {step::tls, true};
     case reason::cookie:
       return {step::cookie, true};
     case reason::name_mismatch:
@@ -102,11 +105,15 @@ std::string missing_in_mesh(const snapshot& s, const membership::member& m) {
   return m.name.text() + " is not connected to " + listing(lacks);
 }
 
-// Steps before the one it stands at were taken, if they were tried; those behind it are not known.
-document answer(document node, document state, document reason_symbol, bool listed,
+// Steps before the one it stands at were taken, if they were tried; those behind it are not known. The one of
+// TLS is told where we speak it, or a node does.
+document answer(const snapshot& s, document node, document state, document reason_symbol, bool listed,
                 std::optional<position> stuck, const std::string& why) {
   array steps;
   for (std::size_t at = 0; at < step_names.size(); ++at) {
+    if (at == static_cast<std::size_t>(step::tls) && !s.certificate && !(stuck && stuck->at == step::tls)) {
+      continue;
+    }
     document ok{true}, told{nil{}};
     const auto here = stuck ? static_cast<std::size_t>(stuck->at) : step_names.size();
     if (at == here) {
@@ -140,11 +147,11 @@ document why(const snapshot& s, std::string_view name) {
   if (m == nullptr) {
     const auto hidden = std::ranges::find(s.hidden, name, [](const node_name& n) { return n.text(); });
     if (hidden != s.hidden.end()) {
-      return answer(named(name), {nil{}}, {nil{}}, true, position{step::name, true},
+      return answer(s, named(name), {nil{}}, {nil{}}, true, position{step::name, true},
                     std::string(name) + " is a hidden node: it is listed, and no member");
     }
     if (const auto* place = find_unnamed(s, name)) {
-      return answer(named(name), {nil{}},
+      return answer(s, named(name), {nil{}},
                     place->why == reason::none ? document{nil{}} : named(to_string(place->why)), true,
                     stuck_at(*place),
                     place->address + ": the name of its node is not known yet; " +
@@ -152,7 +159,7 @@ document why(const snapshot& s, std::string_view name) {
     }
     const auto stranger = std::ranges::find(s.unlisted, name, [](const node_name& n) { return n.text(); });
     if (stranger == s.unlisted.end()) return {nil{}};
-    return answer(named(name), {nil{}}, {nil{}}, false, position{step::listed, true},
+    return answer(s, named(name), {nil{}}, {nil{}}, false, position{step::listed, true},
                   std::string(name) + " is seen by members, and no source lists it: it is never dialled");
   }
   const auto reason_symbol = m->why == reason::none ? document{nil{}} : named(to_string(m->why));
@@ -174,7 +181,7 @@ document why(const snapshot& s, std::string_view name) {
     text = !stuck ? m->name.text() + " is in the mesh"
                   : m->name.text() + " is " + std::string(to_string(m->state));
   }
-  return answer(named(m->name.text()), named(to_string(m->state)), reason_symbol, m->listed, stuck, text);
+  return answer(s, named(m->name.text()), named(to_string(m->state)), reason_symbol, m->listed, stuck, text);
 }
 
 }  // namespace rollcall::membership::report

@@ -387,6 +387,7 @@ TEST(Report, WhyNamesTheStepADialFailedAt) {
       {reason::timeout, dial_step::port_mapper, "port_mapper"},
       {reason::refused, dial_step::tcp, "tcp"},
       {reason::timeout, dial_step::tcp, "tcp"},
+      {reason::tls, dial_step::handshake, "tls"},
       {reason::handshake, dial_step::handshake, "handshake"},
       {reason::timeout, dial_step::handshake, "handshake"},
       {reason::cookie, dial_step::handshake, "cookie"},
@@ -403,6 +404,16 @@ TEST(Report, WhyNamesTheStepADialFailedAt) {
     EXPECT_THAT(way(why), testing::HasSubstr(step + "- "));
     EXPECT_THAT(way(why), testing::StartsWith("listed+ "));
   }
+}
+
+// A cluster without TLS has no step of it.
+TEST(Report, WhyHasTheStepOfTlsWhereItIsSpoken) {
+  driver d;
+  d.mesh({"a", "b"});
+  EXPECT_THAT(way(report::why(d.shown(), "a@host.example")), testing::HasSubstr("tcp+ handshake+ "));
+  auto secured = d.shown();
+  secured.certificate.emplace();
+  EXPECT_THAT(way(report::why(secured, "a@host.example")), testing::HasSubstr("tcp+ tls+ handshake+ "));
 }
 
 // Its link was lost, and nothing was tried since.
