@@ -61,6 +61,7 @@ TEST(Chart, GivesWhatKustomizeGives) {
            row{"deploy/overlays/operator-pods",
                "monitoring.type=pod,alerts.enabled=true,labels.release=kube-prometheus-stack"},
            row{"deploy/overlays/endpointslices", "config.ROLLCALL_KUBERNETES=app@app"},
+           row{"deploy/overlays/tls", "tls.secretName=rollcall-tls"},
        }) {
     SCOPED_TRACE(folder);
     const auto made = helm(settings);

@@ -188,6 +188,7 @@ TEST(Manifests, AgreeOnPortsAndLabels) {
   const json::value policy = the(rendered("deploy/base"), "NetworkPolicy");
   for (const auto& [folder, kind] : {std::pair("statefulset", "StatefulSet"),
                                      {"hosts", "StatefulSet"},
+                                     {"tls", "StatefulSet"},
                                      {"deployment", "Deployment"},
                                      {"clustered", "Deployment"}}) {
     SCOPED_TRACE(folder);

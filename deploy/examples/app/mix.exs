@@ -15,7 +15,7 @@ defmodule App.MixProject do
   end
 
   def application do
-    [extra_applications: [:logger, :eex], mod: {App, []}]
+    [extra_applications: [:logger, :eex, :ssl], mod: {App, []}]
   end
 
   # The start script of a release gives the cookie to the VM on its command line, where everybody on the machine can read it.

@@ -88,6 +88,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* What the ConfigMap holds: the chart's own, and over them the values. */}}
 {{- define "rollcall.config" -}}
 {{- $all := dict "CLUSTER_DOMAIN" .Values.clusterDomain "ROLLCALL_COOKIE_FILE" "/etc/rollcall/cookie" "ROLLCALL_DIST_PORT" "9100" "ROLLCALL_EPMD" "serve" "ROLLCALL_HTTP" "[::]:14369" "ROLLCALL_LOG_FORMAT" "json" "ROLLCALL_STATE_DIR" "/var/lib/rollcall" }}
+{{- if .Values.tls.secretName }}
+{{- $all = merge $all (dict "ROLLCALL_TLS" "on" "ROLLCALL_TLS_CERT" "/etc/rollcall-tls/tls.crt" "ROLLCALL_TLS_KEY" "/etc/rollcall-tls/tls.key" "ROLLCALL_TLS_CA" "/etc/rollcall-tls/ca.crt") }}
+{{- end }}
 {{- range $variable, $value := .Values.config }}
 {{- if kindIs "invalid" $value }}
 {{- $all = unset $all $variable }}
@@ -102,6 +105,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range $variable, $value := $all }}
 {{ $variable }}: {{ $value | quote }}
 {{- end }}
+{{- end }}
+
+{{/* The Secret of TLS with nodes, as a volume and its mount: of Rollcall, and of its test. */}}
+{{- define "rollcall.tlsVolume" -}}
+- name: tls
+  secret:
+    secretName: {{ .Values.tls.secretName }}
+    defaultMode: 0440
+{{- end }}
+{{- define "rollcall.tlsMount" -}}
+- name: tls
+  mountPath: /etc/rollcall-tls
+  readOnly: true
 {{- end }}
 
 {{/* The container's variables: the chart's own, or those of `extraEnv` in their place. A variable can refer to those before it. */}}
