@@ -140,15 +140,13 @@ def record_outlives_the_pod():
     with watch.step("cut, Rollcall's pod deleted, joined again", allowed=STARTING | {"netsplit", "quarantine", "possible_split"}, incidents=1,
                     failures=2, alerts={"RollcallNetsplit", "RollcallNetsplitHealed"}, torn=None):
         ends = cut(inside, "app-0", "app-1")
-        until("the netsplit is told", lambda: watch.api("status")["netsplit"], 120)
-        before = netsplit(watch)
+        before = until("the netsplit is told", lambda: watch.api("status")["netsplit"] and netsplit(watch), 120)
         until("the record has it", lambda: str(before["opened_at"]) in inside.kubectl("get", "configmap", "rollcall-record", "-o", "yaml"), 60)
         until("a pod's description tells it", lambda: "NetsplitOpened" in described(inside, "app-0") + described(inside, "app-1"), 60)
         old = set(inside.pods(watch.labels))
         inside.kubectl("delete", "pod", *old)
         until("another Rollcall", lambda: (now := set(inside.ready(watch.labels))) and not now & old and watch.find(), 120)
-        until("it tells the netsplit", lambda: watch.api("status")["netsplit"], 120)
-        after = netsplit(watch)
+        after = until("it tells the netsplit", lambda: watch.api("status")["netsplit"] and netsplit(watch), 120)
         for what in ("id", "opened_at", "cause", "type"):
             if before[what] != after[what]:
                 raise Failure(f"another incident: {before} became {after}")
