@@ -237,7 +237,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::string port_mapper_problem_;
   std::optional<std::chrono::seconds> fresh_for_;  // what discovery's answers say of themselves
-  std::size_t views_awaited_ = 0;
+  std::size_t views_awaited_ = 0, views_gathered_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
   bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;

@@ -1,7 +1,6 @@
 #include "app/questions.hpp"
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "app/reason.hpp"
 #include "app/settings.hpp"
@@ -19,7 +18,7 @@ namespace {
 // A view that takes longer than this is not asked for again sooner, and counts as failed.
 constexpr milliseconds longest_view_wait = 5'000ms;
 constexpr milliseconds shortest_view_wait = 1'000ms;
-constexpr milliseconds settings_wait = 10'000ms;
+constexpr milliseconds settings_wait = 10'000ms, shortest_settings_wait = 100ms;
 // global:disconnect/0 waits for each of the node's links.
 constexpr milliseconds leave_wait = 10'000ms;
 constexpr milliseconds port_wait = 1'000ms;
@@ -178,13 +177,21 @@ asio::awaitable<void> questions::leave(action::leave_mesh a) {
   log_.info("left the mesh, link by link", {{"node", a.node.text()}});
 }
 
+// One after the other, within one limit: at the start all nodes are asked, and four calls at once would hold
+// four times as much for each.
 asio::awaitable<void> questions::settings(node_name on) {
-  using namespace asio::experimental::awaitable_operators;
-  auto [kernel, release, tick, flag] =
-      co_await (around_.call(on, "application", "get_all_env", one_atom("kernel"), settings_wait) &&
-                around_.call(on, "erlang", "system_info", one_atom("otp_release"), settings_wait) &&
-                around_.call(on, "net_kernel", "get_net_ticktime", no_arguments(), settings_wait) &&
-                around_.call(on, "init", "get_argument", one_atom("connect_all"), settings_wait));
+  const auto end = std::chrono::steady_clock::now() + settings_wait;
+  const auto left = [end] {
+    const auto rest = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+    return std::max(rest, shortest_settings_wait);
+  };
+  const auto release = co_await around_.call(on, "erlang", "system_info", one_atom("otp_release"), left());
+  if (around_.stopping()) co_return;
+  const auto kernel = co_await around_.call(on, "application", "get_all_env", one_atom("kernel"), left());
+  if (around_.stopping()) co_return;
+  const auto tick = co_await around_.call(on, "net_kernel", "get_net_ticktime", no_arguments(), left());
+  if (around_.stopping()) co_return;
+  const auto flag = co_await around_.call(on, "init", "get_argument", one_atom("connect_all"), left());
   if (around_.stopping()) co_return;
   fact::settings settings{on, {}, {}, {}, {}, {}, {}};
   if (release) read_otp_release(settings, *release);
