@@ -10,6 +10,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "app/tasks.hpp"
 #include "discovery/endpoint_slice.hpp"
 
 namespace rollcall::app {
@@ -99,8 +100,10 @@ void pod_events::tell(const membership::incident& of, bool opens, const std::str
   }
   if (queue_.empty() || running_ || stopped_) return;
   running_ = true;
-  asio::co_spawn(io_, run(),
-                 [self = shared_from_this()](const std::exception_ptr&) { self->running_ = false; });
+  asio::co_spawn(io_, run(), [self = shared_from_this()](const std::exception_ptr& failure) {
+    self->running_ = false;
+    task_ended(self->log_, "send Events of Kubernetes", failure);
+  });
 }
 
 asio::awaitable<void> pod_events::run() {

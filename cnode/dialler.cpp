@@ -110,6 +110,7 @@ struct race {
   std::size_t unfinished = 0;
   std::optional<reached> winner;
   std::optional<failure> furthest;  // of those that failed, the one that got through the most steps
+  std::exception_ptr broken;  // no failure of the network: the dial ends by it where no address is reached
 
   void cancel_all() {
     for (auto& one : running) one.emit(asio::cancellation_type::terminal);
@@ -139,7 +140,8 @@ asio::awaitable<outcome<reached>> reach_any(std::vector<asio::ip::address> addre
     if (started < addresses.size() && (due || all->unfinished == 0)) {
       auto& signal = all->running.emplace_back();
       ++all->unfinished;
-      auto ended = [all](const std::exception_ptr&) {
+      auto ended = [all](const std::exception_ptr& thrown) {
+        if (thrown) all->broken = thrown;
         --all->unfinished;
         all->changed.cancel();
       };
@@ -162,6 +164,7 @@ asio::awaitable<outcome<reached>> reach_any(std::vector<asio::ip::address> addre
   }
   all->cancel_all();
   if (all->winner) co_return *std::move(all->winner);
+  if (all->broken) std::rethrow_exception(all->broken);
   if (all->furthest) co_return *std::move(all->furthest);
   co_return failed(where, dial_step::connect, progress->at, make_error_code(error::unreachable));
 }
