@@ -2,13 +2,12 @@
 //
 // The last events stand in one list, encoded once; a subscriber is a place in it. It is moved forward as fast
 // as its node takes the bytes and its process takes the messages:
-//   - no more than max_waiting bytes are queued on a link for events: a node that does not read costs that
-//   much;
+//   - no more than max_waiting bytes are queued on a link for events: that is what a node costs that does not
+//     read;
 //   - a process is asked for its message_queue_len after every `look_every` messages, and left alone while
-//   that
-//     is above max_queue_length: what it does not receive cannot be seen from the wire.
-// Whose place has left the list gets one `missed` event with the number of those it will not see. A process
-// that is gone, or whose node is, is forgotten (a monitor tells).
+//     that is above max_queue_length: what it does not receive cannot be seen from the wire.
+// A subscriber whose place has left the list gets one `missed` event with the number of those it will not
+// see. A process that is gone, or whose node is, is forgotten (a monitor tells).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -3,10 +3,10 @@
 //
 // A node keeps one link under a name. A node that dials and hears that there is one already may have it
 // replaced; so two that always do take the links from each other endlessly. Here a link is replaced at the
-// first contact with a node only: who starts takes them all, also those that a killed predecessor left
-// behind. Who meets another link under its name where it had one itself asks the node whose it is
-// (inquiry.hpp): an old connection of its own, which the node has not given up yet, is replaced; anybody else
-// came later, and this one stands by.
+// first contact with a node only: a Rollcall that starts takes them all, also those that a killed predecessor
+// left behind. One that meets another link under its name where it had one itself asks the node whose it is
+// (inquiry.hpp): an old connection of its own, which the node has not given up yet, is replaced; any other
+// Rollcall came later, and this one stands by.
 #pragma once
 
 #include <cstddef>
