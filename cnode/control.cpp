@@ -36,28 +36,56 @@ class control_parser {
  private:
   // Fields stand in braces, which are read from left to right.
   control_message operation_and_fields(std::int64_t number) {
+    if (auto sent = message_and_fields(number)) return *std::move(sent);
+    if (auto ended = end_and_fields(number)) return *std::move(ended);
     switch (number) {
       case op_link:
         fields(2);
         return control::link{in_.pid(), in_.pid()};
-      case op_send:
-        fields(2), with_payload(), in_.skip();
-        return control::send{in_.pid()};
-      case op_send_tt: {
-        fields(3), with_payload(), in_.skip();
-        control::send out{in_.pid()};
-        in_.skip();
-        return out;
-      }
-      case op_exit:
-        fields(3);
-        return control::exit{in_.pid(), in_.pid(), in_.term()};
-      case op_exit_tt:
-        fields(4);
-        return control::exit{in_.pid(), in_.pid(), after_token()};
       case op_unlink:
         fields(2);
         return control::unlink{in_.pid(), in_.pid()};
+      case op_group_leader:
+        fields(2);
+        return control::group_leader{in_.pid(), in_.pid()};
+      case op_monitor_p:
+        fields(3);
+        return control::monitor{in_.pid(), read_process(in_), in_.reference()};
+      case op_demonitor_p:
+        fields(3);
+        return control::demonitor{in_.pid(), read_process(in_), in_.reference()};
+      case op_spawn_request:
+        fields(5), with_payload();
+        return spawn_request();
+      case op_spawn_request_tt:
+        fields(6), with_payload();
+        return before_token(spawn_request());
+      case op_spawn_reply:
+        fields(4);
+        return spawn_reply();
+      case op_spawn_reply_tt:
+        fields(5);
+        return before_token(spawn_reply());
+      case op_unlink_id:
+        fields(3);
+        return control::unlink_id{link_id(), in_.pid(), in_.pid()};
+      case op_unlink_id_ack:
+        fields(3);
+        return control::unlink_id_ack{link_id(), in_.pid(), in_.pid()};
+      default:
+        throw boost::system::system_error(error::unknown_control);
+    }
+  }
+
+  // What carries a message.
+  std::optional<control_message> message_and_fields(std::int64_t number) {
+    switch (number) {
+      case op_send:
+        fields(2), with_payload(), in_.skip();
+        return control::send{in_.pid()};
+      case op_send_tt:
+        fields(3), with_payload(), in_.skip();
+        return before_token(control::send{in_.pid()});
       case op_reg_send: {
         fields(3), with_payload();
         auto from = in_.pid();
@@ -72,90 +100,66 @@ class control_parser {
         in_.skip();
         return out;
       }
-      case op_group_leader:
-        fields(2);
-        return control::group_leader{in_.pid(), in_.pid()};
+      case op_send_sender:
+        fields(2), with_payload(), in_.pid();
+        return control::send{in_.pid()};
+      case op_send_sender_tt:
+        fields(3), with_payload(), in_.pid();
+        return before_token(control::send{in_.pid()});
+      case op_alias_send:
+        fields(2), with_payload();
+        return control::alias_send{in_.pid(), in_.reference()};
+      case op_alias_send_tt:
+        fields(3), with_payload();
+        return before_token(control::alias_send{in_.pid(), in_.reference()});
+      default:
+        return {};
+    }
+  }
+
+  // What tells of an end.
+  std::optional<control_message> end_and_fields(std::int64_t number) {
+    switch (number) {
+      case op_exit:
+        fields(3);
+        return control::exit{in_.pid(), in_.pid(), in_.term()};
+      case op_exit_tt:
+        fields(4);
+        return control::exit{in_.pid(), in_.pid(), after_token()};
       case op_exit2:
         fields(3);
         return control::exit2{in_.pid(), in_.pid(), in_.term()};
       case op_exit2_tt:
         fields(4);
         return control::exit2{in_.pid(), in_.pid(), after_token()};
-      case op_monitor_p:
-        fields(3);
-        return control::monitor{in_.pid(), read_process(in_), in_.reference()};
-      case op_demonitor_p:
-        fields(3);
-        return control::demonitor{in_.pid(), read_process(in_), in_.reference()};
       case op_monitor_p_exit:
         fields(4);
         return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), exit_reason()};
       case op_payload_exit:
         fields(2), with_reason();
         return control::exit{in_.pid(), in_.pid(), {}};
-      case op_payload_exit_tt: {
+      case op_payload_exit_tt:
         fields(3), with_reason();
-        control::exit out{in_.pid(), in_.pid(), {}};
-        in_.skip();
-        return out;
-      }
+        return before_token(control::exit{in_.pid(), in_.pid(), {}});
       case op_payload_exit2:
         fields(2), with_reason();
         return control::exit2{in_.pid(), in_.pid(), {}};
-      case op_payload_exit2_tt: {
+      case op_payload_exit2_tt:
         fields(3), with_reason();
-        control::exit2 out{in_.pid(), in_.pid(), {}};
-        in_.skip();
-        return out;
-      }
+        return before_token(control::exit2{in_.pid(), in_.pid(), {}});
       case op_payload_monitor_p_exit:
         fields(3), with_reason();
         return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), {}};
-      case op_send_sender:
-        fields(2), with_payload(), in_.pid();
-        return control::send{in_.pid()};
-      case op_send_sender_tt: {
-        fields(3), with_payload(), in_.pid();
-        control::send out{in_.pid()};
-        in_.skip();
-        return out;
-      }
-      case op_spawn_request:
-        fields(5), with_payload();
-        return spawn_request();
-      case op_spawn_request_tt: {
-        fields(6), with_payload();
-        auto out = spawn_request();
-        in_.skip();
-        return out;
-      }
-      case op_spawn_reply:
-        fields(4);
-        return spawn_reply();
-      case op_spawn_reply_tt: {
-        fields(5);
-        auto out = spawn_reply();
-        in_.skip();
-        return out;
-      }
-      case op_alias_send:
-        fields(2), with_payload();
-        return control::alias_send{in_.pid(), in_.reference()};
-      case op_alias_send_tt: {
-        fields(3), with_payload();
-        control::alias_send out{in_.pid(), in_.reference()};
-        in_.skip();
-        return out;
-      }
-      case op_unlink_id:
-        fields(3);
-        return control::unlink_id{link_id(), in_.pid(), in_.pid()};
-      case op_unlink_id_ack:
-        fields(3);
-        return control::unlink_id_ack{link_id(), in_.pid(), in_.pid()};
       default:
-        throw boost::system::system_error(error::unknown_control);
+        return {};
     }
+  }
+
+  // The trace token stands last.
+  template <class Message>
+  Message before_token(Message out) {
+    in_.skip();
+    return out;
   }
 
   // How many elements follow the operation's number.
