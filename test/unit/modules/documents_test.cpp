@@ -1,7 +1,8 @@
 // The documents lead somewhere: every path of this repository that one names is there, and every link, with
-// its heading. Version and licence are the same in every place.
+// its heading; every file of a module has its row in the map. Version and licence are the same everywhere.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <regex>
 #include <set>
@@ -134,6 +135,57 @@ TEST(Documents, ThatLeadNowhereAreFound) {
     EXPECT_FALSE(dead_ends(bad, root, looked_at).empty()) << bad;
 }
 
+// `module/file` of every row in the section "Where things are".
+std::vector<std::string> mapped(const std::string& document) {
+  std::vector<std::string> all;
+  static const std::regex row(R"re((?:^|\n)\| `([a-z_]+/[\w/]+)` \| [^|\s])re");
+  const auto section = document.substr(std::min(document.find("## Where things are"), document.size()));
+  for (std::sregex_iterator at(section.begin(), section.end(), row), end; at != end; ++at)
+    all.push_back((*at)[1]);
+  std::ranges::sort(all);
+  return all;
+}
+
+// A folder of the top level that has headers is a module, but for those of tests and measurements.
+bool is_module(const fs::directory_entry& folder) {
+  const auto name = folder.path().filename().string();
+  if (!folder.is_directory() || name.starts_with('.')) return false;
+  if (name == "test" || name == "bench" || name == "build") return false;
+  for (const auto& entry : fs::directory_iterator(folder.path())) {
+    if (entry.path().extension() == ".hpp") return true;
+  }
+  return false;
+}
+
+// A header and its source are one.
+std::set<std::string> files_of_modules() {
+  std::set<std::string> all;
+  for (const auto& module : fs::directory_iterator(root)) {
+    if (!is_module(module)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(module.path())) {
+      if (entry.is_regular_file())
+        all.insert(fs::relative(entry.path(), root).replace_extension().generic_string());
+    }
+  }
+  return all;
+}
+
+TEST(Documents, MapEveryFileOfTheModulesOnce) {
+  const auto there = files_of_modules();
+  const auto map = mapped(text_of(root / "docs/architecture.md"));
+  EXPECT_GT(there.size(), 150U);
+  EXPECT_EQ(map, std::vector<std::string>(there.begin(), there.end()))
+      << "docs/architecture.md, \"Where things are\": one row for each file, `module/file` without its "
+         "ending";
+}
+
+TEST(Documents, TheMapIsRead) {
+  EXPECT_EQ(mapped("| `a/early` | x |\n## Where things are\n| file | what |\n| `b/one` | x |\n| `a/two` | |\n"
+                   "| `a/p/q` | y |\n"),
+            (std::vector<std::string>{"a/p/q", "b/one"}));
+  EXPECT_TRUE(mapped("nothing").empty());
+}
+
 std::string found_in(const std::string& file, const std::string& pattern) {
   const auto text = text_of(root / file);
   std::smatch match;
@@ -147,6 +199,14 @@ TEST(Release, NamesOneVersion) {
   EXPECT_EQ(found_in("deploy/chart/rollcall/Chart.yaml", "\nversion: ([0-9.]+)\n"), version);
   EXPECT_EQ(found_in("deploy/chart/rollcall/Chart.yaml", "\nappVersion: ([0-9.]+)\n"), version);
   EXPECT_EQ(found_in("deploy/base/kustomization.yaml", "\n    newTag: ([0-9.]+)\n"), version);
+  static const std::regex image(R"(\brollcall:([0-9]+\.[0-9]+\.[0-9]+))");
+  std::size_t images = 0;
+  for (const auto& file : documents()) {
+    const auto text = text_of(file);
+    for (std::sregex_iterator at(text.begin(), text.end(), image), end; at != end; ++at, ++images)
+      EXPECT_EQ((*at)[1], version) << fs::relative(file, root);
+  }
+  EXPECT_GT(images, 3U);
 }
 
 TEST(Release, NamesOneLicence) {
