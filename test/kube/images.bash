@@ -9,7 +9,7 @@ kube_images() {
 
 image_is_current() {
   local made=build/image/rollcall.tar
-  [[ -e $made && -z $(find app http metrics discovery cnode membership node_name cmake deploy/image Dockerfile CMakeLists.txt CMakePresets.json \
+  [[ -e $made && -z $(find app http metrics discovery cnode membership node_name deploy/image Dockerfile CMakeLists.txt CMakePresets.json \
     -newer $made -print -quit) ]]
 }
 
