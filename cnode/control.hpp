@@ -131,6 +131,11 @@ struct call_front {
 };
 std::optional<call_front> read_call_front(byte_view payload);
 
+// A control message alone, without version byte. `behind`: a MONITOR_P_EXIT's reason is left out, and follows
+// as payload; for a peer that announced EXIT_PAYLOAD.
+enum class reason_place { in_control, behind };
+byte_string encode_control(const control_message&, reason_place);
+
 // A whole frame, length included. `payload` is one encoded term without version byte, or empty.
 byte_string encode_message(const control_message&, byte_view payload = {});
 inline constexpr std::string_view tick_frame{"\0\0\0\0", 4};

@@ -29,6 +29,7 @@ void write_unsigned(term_writer& out, std::uint64_t value) {
 
 struct control_writer {
   term_writer& out;
+  reason_place reason = reason_place::in_control;
 
   term_writer& head(std::size_t fields, operation number) const {
     return out.tuple_header(fields + 1).integer(number);
@@ -60,9 +61,11 @@ struct control_writer {
     out.write(m.ref);
   }
   void operator()(const control::monitor_exit& m) const {
-    head(4, op_monitor_p_exit);
+    const bool behind = reason == reason_place::behind;
+    head(behind ? 3 : 4, behind ? op_payload_monitor_p_exit : op_monitor_p_exit);
     write_process(out, m.from);
-    out.write(m.to).write(m.ref).write(m.reason);
+    out.write(m.to).write(m.ref);
+    if (!behind) out.write(m.reason);
   }
   void operator()(const control::spawn_request& m) const {
     head(5, op_spawn_request).write(m.id).write(m.from).write(m.group_leader);
@@ -84,6 +87,12 @@ struct control_writer {
 };
 
 }  // namespace
+
+byte_string encode_control(const control_message& control, reason_place reason) {
+  term_writer out;
+  std::visit(control_writer{out, reason}, control);
+  return out.bytes();
+}
 
 byte_string encode_message(const control_message& control, byte_view payload) {
   term_writer out;

@@ -64,11 +64,14 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
   const auto both = peer_.flags & flags::ours;
   if (flags::has(both, flags::dist_hdr_atom_cache)) {
     headers_ = std::make_unique<message_reader>(flags::has(both, flags::fragments));
+    writer_ = std::make_unique<message_writer>();
+    session.refers = flags::has(both, flags::exit_payload);
   }
 }
 
 std::size_t link::footprint() const noexcept {
-  const auto head = (skipping_ ? skipping_->head.capacity() : 0) + (headers_ ? headers_->footprint() : 0);
+  const auto head = (skipping_ ? skipping_->head.capacity() : 0) +
+                    (headers_ ? headers_->footprint() + writer_->footprint() : 0);
   return stream_.footprint() + rest_.capacity() + queue_.capacity() + writing_.capacity() + head +
          (session.monitors.size() + watched.size()) * monitor_size;
 }
@@ -110,8 +113,8 @@ void link::answer(byte_view frames) {
 
 void link::enqueue(byte_view frames) {
   if (!unsent()) ticks_.last_progress = ticks::clock::now();
-  if (headers_) {
-    append_with_headers(queue_, frames);
+  if (writer_) {
+    writer_->append(queue_, frames);
   } else {
     queue_.append(frames);
   }

@@ -11,6 +11,7 @@
 #include "cnode/control.hpp"
 #include "cnode/memory_budget.hpp"
 #include "cnode/message_reader.hpp"
+#include "cnode/message_writer.hpp"
 #include "cnode/node.hpp"
 #include "cnode/processes.hpp"
 #include "cnode/ticks.hpp"
@@ -94,7 +95,9 @@ class link {
     byte_string head;
   };
   std::optional<skipped> skipping_;
-  std::unique_ptr<message_reader> headers_;  // null: frames have none
+  // Null: frames have no headers.
+  std::unique_ptr<message_reader> headers_;
+  std::unique_ptr<message_writer> writer_;
   byte_string queue_, writing_;
   std::size_t written_ = 0;  // of writing_
   // At most so much of waiting() are answers. While they drain it covers bytes of our own, too: up to twice

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cnode/connection.hpp"
+#include "cnode/message_writer.hpp"
 
 namespace rollcall::cnode {
 namespace {
@@ -86,6 +87,10 @@ term_writer exit_reason(const answer& answered, const term* of_call, const term_
     }
   }
   return reason;
+}
+
+byte_string returned(const term& of_call, byte_view value) {
+  return term_writer().tuple_header(3).write(of_call).atom("return").raw(value).bytes();
 }
 
 term written(const term_writer& out) {
@@ -180,7 +185,7 @@ reaction processes::receive(session& of, const message& received) {
       [&](const auto& control) -> reaction {
         using kind = std::remove_cvref_t<decltype(control)>;
         if constexpr (std::is_same_v<kind, control::spawn_request>) {
-          return spawn(control, received.payload);
+          return spawn(of, control, received.payload);
         } else if constexpr (std::is_same_v<kind, control::reg_send>) {
           return deliver(of, control.to.text, received.payload);
         } else if constexpr (std::is_same_v<kind, control::send>) {
@@ -217,7 +222,7 @@ reaction processes::refuse_size(session& of, const message& asked) {
   return made;
 }
 
-reaction processes::spawn(const control::spawn_request& request, byte_view payload) {
+reaction processes::spawn(session& of, const control::spawn_request& request, byte_view payload) {
   const bool call = request.function.text == "execute_call" && request.arity == 4;
   const bool cast = request.function.text == "execute_cast" && request.arity == 3;
   if (request.module.text != "erpc" || (!call && !cast)) {
@@ -255,13 +260,19 @@ reaction processes::spawn(const control::spawn_request& request, byte_view paylo
     // No list: what fails is the call itself.
     write_error(failure, answered, "erlang", "apply", std::span(*given).subspan(first));
   }
-  const auto reason = exit_reason(answered, call ? &given->front() : nullptr, failure);
-
   using control::spawn_reply;
   const std::int64_t flags =
       (options.monitor ? spawn_reply::flag_monitor : 0) | (options.link ? spawn_reply::flag_link : 0);
   reaction made;
   made.frames = encode_message(spawn_reply{request.id, request.from, flags, runner});
+  if (of.refers && call && flags == spawn_reply::flag_monitor && answered.kind == answer_kind::value) {
+    if (const auto referring = referring_.of(answered.encoded)) {
+      const control::monitor_exit down{runner, request.from, request.id, {}};
+      made.frames += encode_referring(down, returned(given->front(), referring->bytes), referring->atoms);
+      return made;
+    }
+  }
+  const auto reason = exit_reason(answered, call ? &given->front() : nullptr, failure);
   if (options.monitor) {
     made.frames += encode_message(control::monitor_exit{runner, request.from, request.id, written(reason)});
   }
@@ -371,12 +382,14 @@ reaction processes::gen_call(session& of, std::string_view name, const term& fro
   const auto& tag = pair->back();
   const auto tagged = read_tag(tag);  // no structured binding: clang 14 cannot capture one
 
-  const auto reply = [&](byte_view encoded) -> reaction {
+  const auto reply = [&](byte_view encoded,
+                         const std::vector<referring_term::entry>* atoms = nullptr) -> reaction {
     term_writer out;
     out.tuple_header(2).write(tag).raw(encoded);
-    if (tagged.alias && tagged.ref != nullptr)
-      return {encode_message(control::alias_send{self_, *tagged.ref}, out.view()), {}};
-    return {encode_message(control::send{*caller}, out.view()), {}};
+    const auto to = tagged.alias && tagged.ref != nullptr
+                        ? control_message(control::alias_send{self_, *tagged.ref})
+                        : control_message(control::send{*caller});
+    return {atoms != nullptr ? encode_referring(to, out.view(), *atoms) : encode_message(to, out.view()), {}};
   };
   // A server that raises ends, and its callers' monitors say why. This one does not end: only this caller is
   // told.
@@ -412,6 +425,8 @@ reaction processes::gen_call(session& of, std::string_view name, const term& fro
                                             : handler_({*caller, "rollcall", function->text, arguments});
   term_writer out;
   if (answered.kind == answer_kind::value) {
+    const auto referring = of.refers ? referring_.of(answered.encoded) : nullptr;
+    if (referring) return reply(referring->bytes, &referring->atoms);
     return answered.encoded ? reply(*answered.encoded) : reply(out.atom("ok").view());
   }
   out.tuple_header(2);

@@ -13,6 +13,7 @@
 
 #include "cnode/control.hpp"
 #include "cnode/node.hpp"
+#include "cnode/referring_term.hpp"
 
 namespace rollcall::cnode {
 
@@ -35,6 +36,8 @@ class processes {
       process_id to;
     };
     std::map<reference, monitor> monitors;
+    // Its link takes what encode_referring makes (message_writer.hpp).
+    bool refers = false;
   };
 
   processes(const node_name& own, std::uint32_t creation, call_handler);
@@ -47,7 +50,7 @@ class processes {
   reaction receive(session&, const message&);
 
  private:
-  reaction spawn(const control::spawn_request&, byte_view payload);
+  reaction spawn(session&, const control::spawn_request&, byte_view payload);
   static reaction refuse_size(session&, const message&);
   reaction deliver(session&, std::string_view name, byte_view payload);
   reaction gen_call(session&, std::string_view name, const term& from_and_tag, const term& request);
@@ -60,6 +63,7 @@ class processes {
 
   std::string node_;
   std::uint32_t creation_;
+  referring_terms referring_;
   call_handler handler_;
   pid self_;
   std::uint32_t next_id_, next_serial_ = 0;

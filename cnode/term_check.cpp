@@ -36,6 +36,10 @@ class walker {
   // Without `out` there are no references to atoms.
   explicit walker(byte_view bytes, written_out* out = nullptr) noexcept
       : bytes_(bytes), reader_(bytes), out_(out) {}
+  walker(byte_view bytes, std::vector<atom_place>& places) noexcept
+      : bytes_(bytes), reader_(bytes), out_(nullptr), places_(&places) {}
+
+  bool met_a_fun() const noexcept { return met_a_fun_; }
 
   result<std::size_t> walk() {
     for (;;) {
@@ -183,6 +187,10 @@ class walker {
       return error::atom_too_long;
     }
     if (is_node && text.find('\0') != byte_view::npos) return error::bad_term;
+    if (places_ != nullptr && (tag == term_tag::atom_utf8 || tag == term_tag::small_atom_utf8)) {
+      const auto size = (wide ? 3 : 2) + text.size();
+      places_->push_back({reader_.position() - size, size});
+    }
     return {};
   }
 
@@ -259,6 +267,7 @@ class walker {
   // | size:4 | arity:1 | uniq:16 | index:4 | free:4 | module | old index | old uniq | pid | free variables |
   // The size counts itself and all that follows.
   error_code new_fun() {
+    met_a_fun_ = true;
     const auto start = reader_.position();
     const auto size = reader_.u32();
     reader_.take(1 + 16 + 4);
@@ -282,6 +291,8 @@ class walker {
   byte_view bytes_;
   byte_reader reader_;
   written_out* out_;
+  std::vector<atom_place>* places_ = nullptr;
+  bool met_a_fun_ = false;
   std::size_t copied_ = 0;  // of bytes_, to what is written
   std::array<open_container, max_depth> open_;
   std::size_t depth_ = 0;
@@ -293,6 +304,13 @@ class walker {
 
 result<std::size_t> check_term(byte_view bytes) {
   return walker(bytes).walk();
+}
+
+std::optional<std::vector<atom_place>> atom_places(byte_view checked) {
+  std::vector<atom_place> places;
+  walker walking(checked, places);
+  if (!walking.walk() || walking.met_a_fun()) return {};
+  return places;
 }
 
 result<std::size_t> write_out_term(byte_view bytes, const atom_table& atoms, byte_string& to,

@@ -18,6 +18,13 @@ inline constexpr std::size_t max_atom_characters = 255;  // MAXATOMLEN, ei.h
 // which write_out_term is for.
 result<std::size_t> check_term(byte_view bytes);
 
+// Where the atoms of a term are that was accepted: those in UTF-8, in the order they come. Absent when there
+// is a fun in it, whose size would change with them.
+struct atom_place {
+  std::size_t at, size;
+};
+std::optional<std::vector<atom_place>> atom_places(byte_view checked);
+
 class atom_table;
 // Walks a term in the same way, and appends it to `to` with each ATOM_CACHE_REF replaced by the atom it
 // refers to. Two bytes may become a thousand: frame_too_large when `to` would have more than `most`;

@@ -1,0 +1,40 @@
+// A term in which atoms are references to a table, as a distribution header has it. Made once for all links
+// that an answer goes out over: the slot of an atom is the same on each, only whether it is there differs.
+#pragma once
+
+#include <memory>
+
+#include "cnode/term.hpp"
+
+namespace rollcall::cnode {
+
+struct referring_term {
+  struct entry {
+    std::uint16_t slot;
+    byte_string encoded;  // the atom, as terms have it
+  };
+  std::vector<entry> atoms;  // 255 at most, no two of one slot
+  byte_string bytes;         // no version byte; ATOM_CACHE_REF for those
+};
+
+// `checked` was accepted by check_term. The atoms that occur most are referred to; of two that have one slot
+// the first. A term with a fun in it is left as it is: its size is in it.
+referring_term refer(byte_view checked);
+
+// The forms of answers that are given again and again, by the answer they are of.
+class referring_terms {
+ public:
+  // Null for what is asked for the first time, which may be the only one, and for what is too small.
+  std::shared_ptr<const referring_term> of(const std::shared_ptr<const byte_string>& encoded);
+
+ private:
+  // Below that the names cost a caller no more than what their table costs both.
+  static constexpr std::size_t smallest = 8'192, most = 8;
+  struct entry {
+    std::weak_ptr<const byte_string> of;
+    std::shared_ptr<const referring_term> made;
+  };
+  std::vector<entry> entries_;  // the oldest first
+};
+
+}  // namespace rollcall::cnode
