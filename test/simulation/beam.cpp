@@ -279,7 +279,10 @@ void beam_mesh::join(place a, place b, cause because) {
     if (!nodes_[x].kernel.connect_all || !nodes_[y].kernel.connect_all) continue;
     time_.in(time_.weather.between(global_begins_after, nodes_[x].kernel.global_takes.count()),
              [this, x = x, y = y, because, generation] {
-               if (end(x, y).generation == generation && hears(x, y)) introduce(x, y, because);
+               // Who is told to drop the other one ends what the two were exchanging (global.erl:
+               // cancel_locker).
+               if (end(x, y).generation != generation || removes(x, y) || removes(y, x)) return;
+               if (hears(x, y)) introduce(x, y, because);
              });
   }
 }
@@ -335,11 +338,16 @@ void beam_mesh::announce(place by, place gone, cause because) {
 
 // One that has dropped who tells does not hear it any more.
 void beam_mesh::told_of_loss(place by, place third, place gone, cause because) {
-  if (!hears(third, by) || !sees(third, gone)) return;
+  if (!hears(third, by)) return;
+  // One that is about to dial knows it already: that attempt's failure is told to nobody (global.erl:
+  // removing).
+  const bool about_to = dials(third, gone) || marked(introducing_, third, gone);
+  if (!sees(third, gone) && !about_to) return;
   if (!nodes_[third].kernel.prevent_overlapping || !nodes_[third].kernel.connect_all)
     return tell_.bit(nodes_[third].kernel.by);
   // It is known to this one no more from then on, and passed on to nobody, however long the link takes to go.
   mark(removing_, third, gone, true);
+  if (!sees(third, gone)) return;
   if (hears(gone, third)) mark(removing_, gone, third, true);
   const auto most = time_.weather.one_in(2) ? pop_takes : pop_takes_at_most;
   time_.in(time_.weather.between(0, most),
@@ -365,13 +373,18 @@ void beam_mesh::introduce(place a, place b, cause because) {
 // Both are told of each other, and both dial.
 void beam_mesh::introduce_pair(place a, place b, cause because) {
   if (!nodes_[b].kernel.connect_all) return;
-  introducing_[a][b / 64] |= std::uint64_t{1} << (b % 64);
+  mark(introducing_, a, b, true);
   const bool forth = nodes_[a].kernel.auto_connect, back = nodes_[b].kernel.auto_connect;
   time_.in(time_.weather.between(1, 40), [this, a, b, because, tries = forth || !back] {
-    introducing_[a][b / 64] &= ~(std::uint64_t{1} << (b % 64));
+    mark(introducing_, a, b, false);
     if (tries) dial(a, b, because);
   });
-  if (back) time_.in(time_.weather.between(1, 40), [this, a, b, because] { dial(b, a, because); });
+  if (!back) return;
+  mark(introducing_, b, a, true);
+  time_.in(time_.weather.between(1, 40), [this, a, b, because] {
+    mark(introducing_, b, a, false);
+    dial(b, a, because);
+  });
 }
 
 // An attempt that fails is a lost connection, whatever the other side's becomes. Of two at once the greater
@@ -393,7 +406,9 @@ void beam_mesh::dial(place on, place to, cause because) {
       return join(on, to, because);
     }
     tell_.bit(will.by);
-    announce(on, to, because);
+    const bool told_before = removes(on, to);
+    mark(removing_, on, to, false);
+    if (!told_before) announce(on, to, because);
   });
 }
 

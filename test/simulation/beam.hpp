@@ -123,6 +123,9 @@ class beam_mesh {
     const auto bit = std::uint64_t{1} << (b % 64);
     set ? rows[a][b / 64] |= bit : rows[a][b / 64] &= ~bit;
   }
+  static bool marked(const bit_rows& rows, place a, place b) {
+    return (rows[a][b / 64] >> (b % 64) & 1U) != 0;
+  }
   link_end& end(place a, place b) { return ends_[a * most_ + b]; }
   const link_end& end(place a, place b) const { return ends_[a * most_ + b]; }
   milliseconds latency(place a, place b);
@@ -135,7 +138,8 @@ class beam_mesh {
   void introduce(place a, place b, cause);
   void introduce_pair(place a, place b, cause);
   void dial(place on, place to, cause);
-  bool dials(place on, place to) const { return (dialling_[on][to / 64] >> (to % 64) & 1U) != 0; }
+  bool dials(place on, place to) const { return marked(dialling_, on, to); }
+  bool removes(place on, place of) const { return marked(removing_, on, of); }
   void wear(place a, place b);  // what traffic does to a new or doubtful link
   void stall(place a, place b, std::uint32_t generation);
   cause cause_of_loss(std::uint32_t generation) const;
