@@ -118,6 +118,7 @@ class quarantine {
     milliseconds at;
     bool collateral;  // dropped by its own node, since another one had lost it
     bool reasoned;    // it was said why
+    bool dropped;     // its own node gave it up, and nobody told it to leave
     std::optional<milliseconds> up_at{};
     bool judged = false;
   };
@@ -139,7 +140,8 @@ class quarantine {
     std::optional<milliseconds> root_lost;  // it was the first of a tear
     std::optional<milliseconds> up_at;      // its link came up again, after one that was lost
     bool broke = false;
-    milliseconds came_up{0};             // the link that broke
+    bool dropped = false;     // it stands for a node that others dropped, and nobody said for which pair
+    milliseconds came_up{0};  // the link that broke
     std::optional<milliseconds> steady;  // its path was dark: how long it has to be light
     milliseconds dark_at{0};
     // Both.
@@ -164,6 +166,10 @@ class quarantine {
   const admission* admission_of(std::uint32_t a, std::uint32_t b) const;
   static void strike(entry&, milliseconds now, milliseconds at_most);
   void judge(const step_context&, const path_book&, const loss&, bool reasoned);
+  void judge_drop(const step_context&, const path_book&, const loss&);
+  void broke_soon(const step_context&, const path_book&, entry&, const loss&, milliseconds came_up,
+                  milliseconds at_most);
+  std::optional<milliseconds> came_up_soon(const step_context&, const loss&) const;
   // Its path was dark: that explains why its link broke, and shows when it is over.
   static void explain(entry&, milliseconds lit, milliseconds dark_at, milliseconds interval);
   static void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,

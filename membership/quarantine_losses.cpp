@@ -2,6 +2,7 @@
 // explains it.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "membership/mutation.hpp"
@@ -43,8 +44,8 @@ void quarantine::lost(const member_record& from, const member_record& to, std::s
   const bool aftermath = !other_holds && std::ranges::none_of(losses_, [&](const loss& l) {
     return key_of(l.from, l.to) == key_of(from.id, to.id);
   });
-  const bool collateral = why == dropped_by_its_own_node || aftermath || told_to(from) || told_to(to);
-  losses_.push_back({from.id, to.id, now, collateral, !why.empty()});
+  const bool given_up = why == dropped_by_its_own_node, explained = aftermath || told_to(from) || told_to(to);
+  losses_.push_back({from.id, to.id, now, given_up || explained, !why.empty(), given_up && !explained});
   // There was a link: requests that failed before are history.
   if (auto* e = find(from.id, to.id); e != nullptr) {
     e->failed_sides = 0;
@@ -52,27 +53,60 @@ void quarantine::lost(const member_record& from, const member_record& to, std::s
   }
 }
 
+// When the lost link came up, if that was a moment ago, and not in place of one to the run before.
+std::optional<milliseconds> quarantine::came_up_soon(const step_context& context, const loss& l) const {
+  const auto* e = find(l.from, l.to);
+  const auto* a = context.members.find(l.from);
+  const auto* b = context.members.find(l.to);
+  if (a == nullptr || b == nullptr) return std::nullopt;
+  auto came_up = l.up_at;
+  if (const auto* let_in = admission_of(l.from, l.to); let_in != nullptr) {
+    if (let_in->replaces && l.at - let_in->at <= replacing) return std::nullopt;
+    came_up = std::max(let_in->at, came_up.value_or(let_in->at));
+  }
+  if (!came_up || l.at - *came_up > soon(e != nullptr ? *e : entry{}, *a, *b)) return std::nullopt;
+  return came_up;
+}
+
 // It was the first of a tear; and if it was lost soon after it came up, it is held back.
 void quarantine::judge(const step_context& context, const path_book& paths, const loss& l, bool reasoned) {
   auto* e = obtain(l.from, l.to);
+  if (e == nullptr) return;
+  e->root_lost = l.at;
+  e->dropped = false;
+  const auto came_up = came_up_soon(context, l);
+  if (came_up) broke_soon(context, paths, *e, l, *came_up, reasoned ? max_hold : second_hold);
+}
+
+// A node was dropped by others, and no link of it broke: one of them could not dial it when `global` named
+// it. Which one, nobody says. So the first pair that was lost stands for it, and goes on where the last one
+// of that node stopped.
+void quarantine::judge_drop(const step_context& context, const path_book& paths, const loss& l) {
+  const auto came_up = came_up_soon(context, l);
+  auto* e = came_up ? obtain(l.from, l.to) : nullptr;
+  if (e == nullptr) return;
+  for (const auto& [pair, other] : entries_) {
+    if (other.dropped && (concerns(pair, l.from) || concerns(pair, l.to))) {
+      e->strikes = std::max(e->strikes, other.strikes);
+    }
+  }
+  e->root_lost = l.at;
+  e->dropped = true;
+  broke_soon(context, paths, *e, l, *came_up, second_hold);
+}
+
+void quarantine::broke_soon(const step_context& context, const path_book& paths, entry& e, const loss& l,
+                            milliseconds came_up, milliseconds at_most) {
   const auto* a = context.members.find(l.from);
   const auto* b = context.members.find(l.to);
-  if (e == nullptr || a == nullptr || b == nullptr) return;
-  e->root_lost = l.at;
-  auto came_up = l.up_at;
-  if (const auto* let_in = admission_of(l.from, l.to); let_in != nullptr) {
-    if (let_in->replaces && l.at - let_in->at <= replacing) return;
-    came_up = std::max(let_in->at, came_up.value_or(let_in->at));
-  }
-  if (!came_up || l.at - *came_up > soon(*e, *a, *b)) return;
-  e->broke = true;
-  e->came_up = *came_up;
-  e->steady.reset();
+  e.broke = true;
+  e.came_up = came_up;
+  e.steady.reset();
   broken_.insert(key_of(l.from, l.to));
-  strike(*e, context.now, reasoned ? max_hold : second_hold);
+  strike(e, context.now, at_most);
   for (const auto& found : {paths.last(*a, *b), paths.last(*b, *a)}) {
-    if (!found || found->result == path_probe::reachable || found->asked_at <= *came_up) continue;
-    explain(*e, std::min(found->asked_at, l.at) - *came_up, found->answered_at, context.options.interval);
+    if (!found || found->result == path_probe::reachable || found->asked_at <= came_up) continue;
+    explain(e, std::min(found->asked_at, l.at) - came_up, found->answered_at, context.options.interval);
   }
 }
 
@@ -96,25 +130,38 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
   });
   struct told {
     milliseconds first;
-    bool collateral, reasoned;
+    bool collateral, reasoned, dropped;
     bool judged = false;  // both ends may tell of it in one step
   };
   std::map<pair_key, told> pairs;
   for (const auto& l : losses_) {
-    const auto [at, fresh] = pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral, l.reasoned});
+    const auto [at, fresh] =
+        pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral, l.reasoned, l.dropped});
     if (fresh) continue;
     at->second.collateral |= l.collateral;
     at->second.reasoned |= l.reasoned;
+    at->second.dropped |= l.dropped;
+  }
+  std::set<std::uint32_t> explained;  // a link of theirs broke, or they stand for a drop already
+  for (const auto& [pair, its] : pairs) {
+    if (!its.collateral) explained.insert({lower(pair), higher(pair)});
   }
   for (auto& l : losses_) {
     wake.note(l.at + remembered);
-    if (l.judged) continue;
+    auto& its = pairs.find(key_of(l.from, l.to))->second;
+    if (l.judged) {
+      if (its.dropped) explained.insert({l.from, l.to});
+      continue;
+    }
     if (context.now - l.at < losses_settle) {
       wake.note(l.at + losses_settle);
       continue;
     }
     l.judged = true;
-    auto& its = pairs.find(key_of(l.from, l.to))->second;
+    if (its.dropped && its.first == l.at && !explained.contains(l.from) && !explained.contains(l.to)) {
+      judge_drop(context, paths, l);
+    }
+    if (its.dropped) explained.insert({l.from, l.to});
     if (its.collateral || its.first != l.at || std::exchange(its.judged, true)) continue;
     judge(context, paths, l, its.reasoned);
   }

@@ -238,6 +238,22 @@ TEST_F(Evidence, OneThatTheOthersCannotDialAsksForAllAtOnce) {
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
 }
 
+// `global` on the others dials it in vain, and all drop it: no link broke, so nobody says which pair it was.
+TEST_F(Evidence, OneThatIsDroppedSoonAfterItCameInIsLetInEverMoreRarely) {
+  whole({"a", "b", "c", "d", "e"});
+  dials_hang = true;
+  for (const auto* other : {"c", "d", "e"}) one_way_refused.insert({other, "a"});
+  leave("a");
+  live(120s);
+  EXPECT_LE(tears, 3U);
+  EXPECT_GE(tears, 2U) << "it is tried, and again after 30 s";
+  for (int window = 0; window < 2; ++window) {
+    const auto before = tears;
+    live(5min);
+    EXPECT_LE(tears - before, 1U) << "window " << window;
+  }
+}
+
 TEST_F(Evidence, APortMapperBlockedBetweenAPairIsSaid) {
   whole({"a", "b", "c", "d"});
   refused.insert(both("a", "b"));
