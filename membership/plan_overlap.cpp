@@ -371,14 +371,52 @@ void planner::introduce(round& r) {
     const auto g = r.fresh[i];
     if (!wanted[i] || may_enter(r, r.first_of(g), g, *wanted[i])) ready[wanted[i]].push_back(g);
   }
-  for (const auto& [target, entering] : ready) {
+  for (auto& [target, entering] : ready) {
     if (!target && entering.size() < 2) continue;
+    if (target) entering = fit_together(r, std::move(entering), *target);
     for (std::size_t i = 0; i < entering.size(); ++i) {
       if (target) join(r, entering[i], *target);
       for (std::size_t j = i + 1; j < entering.size(); ++j) join(r, entering[i], entering[j]);
       if (r.asks()) had_links_.insert(r.first_of(entering[i]).id);
     }
   }
+}
+
+// Of those that may enter, the ones that can be linked with each other, first come first: `global` names each
+// to all others, and one that somebody cannot dial then is dropped by all. While that is not known, nobody
+// enters, for an interval. Who has to wait enters later.
+std::vector<std::size_t> planner::fit_together(round& r, std::vector<std::size_t> entering,
+                                               std::size_t target) {
+  std::ranges::stable_sort(entering, {}, [&](std::size_t g) { return r.first_of(g).came_at; });
+  std::vector<std::size_t> taken;
+  for (const auto g : r.established) {  // on their way in
+    if (g != target && r.alone(g) && r.busy_until[g] > r.context.now) taken.push_back(g);
+  }
+  const auto before = taken.size();
+  bool known = true;
+  for (const auto g : entering) {
+    const auto& m = r.first_of(g);
+    const auto waited = r.context.now - m.came_at;
+    const bool patient = waited < r.context.options.introduce_timeout;
+    const auto looked_at = std::min(taken.size(), fellow_newcomers);
+    bool fits = true;
+    for (std::size_t i = 0; i < looked_at; ++i) {  // all, so that their probes run at once
+      const auto said = compare(r, g, taken[i * taken.size() / looked_at], patient).said;
+      const bool unknown = said == verdict::unknown && waited < r.context.options.interval;
+      known &= !unknown;
+      fits &= said == verdict::works || unknown;
+    }
+    if (fits) {
+      taken.push_back(g);
+    } else if (patient) {
+      left_out_.erase(m.id);
+      held_.insert(m.id);
+    }
+  }
+  taken.erase(taken.begin(), taken.begin() + static_cast<std::ptrdiff_t>(before));
+  if (known) return taken;
+  for (const auto g : taken) held_.insert(r.first_of(g).id);
+  return {};
 }
 
 bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, std::size_t target) {

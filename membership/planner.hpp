@@ -35,6 +35,7 @@ class planner {
   static constexpr milliseconds quiet_time{2'000}, apart_quiet_time{500};
   static constexpr milliseconds settings_at_most{10'000};  // who has links is planned for without them then
   static constexpr std::size_t max_probed_pairs = 4'096;   // between two groups; of more, a sample
+  static constexpr std::size_t fellow_newcomers = 8;       // of those that enter at once, looked at by each
   // More groups than this are each compared with the largest only: probes grow with the nodes.
   static constexpr std::size_t many_groups = 24;
   // What is not known yet holds up a choice between groups for this many probe limits.
@@ -129,6 +130,7 @@ class planner {
   void join_all(round&, const std::vector<std::size_t>& taken);
   std::vector<std::optional<std::size_t>> targets(round&);
   void introduce(round&);
+  std::vector<std::size_t> fit_together(round&, std::vector<std::size_t> entering, std::size_t target);
   bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
   // plan_odd_one.cpp
   void move_the_odd_one(round&);

@@ -370,6 +370,10 @@ std::string quarantine::describe(const path_book& paths, const member_record& fr
     const auto last = paths.last(on, other, port);
     return last ? to_string(last->result) : std::string_view("not probed");
   };
+  const auto works = [&](const member_record& on, const member_record& other) {
+    const auto last = paths.last(on, other);
+    return last && last->result == path_probe::reachable;
+  };
   switch (what_fails(paths, from, to)) {
     case fault::port_mapper:
       return fmt::format(
@@ -384,6 +388,10 @@ std::string quarantine::describe(const path_book& paths, const member_record& fr
     case fault::breaks:
       return fmt::format("its link with {} comes up, and breaks again soon", to.name.text());
     case fault::none:
+      if (works(from, to) || works(to, from)) {
+        return fmt::format("its link with {} was lost, and is asked for by itself first", to.name.text());
+      }
+      break;
     case fault::path:
       break;
   }

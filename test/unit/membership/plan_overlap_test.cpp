@@ -45,6 +45,23 @@ struct Overlap : testing::Test {
       d.answer_views();
     }
   }
+  // At once, and what they are asked is answered at once.
+  void come(const names& fresh, names listed) {
+    d.list(std::move(listed));
+    for (const auto& name : fresh) {
+      d.sees(name, {});
+      d.up(name);
+    }
+    d.answer_views();
+    for (auto probes = d.take<action::probe_path>(); !probes.empty(); probes = d.take<action::probe_path>()) {
+      std::vector<any_fact> answers;
+      for (const auto& p : probes) {
+        const bool works = !blocked.contains({std::string(p.on.alive()), std::string(p.to.alive())});
+        answers.push_back(fact::path_probed{p.id, works ? path_probe::reachable : why_blocked});
+      }
+      d.step(std::move(answers));
+    }
+  }
   void newcomer(const std::string& name, names listed) {
     d.list(std::move(listed));
     d.sees(name, {});
@@ -124,6 +141,36 @@ TEST_F(Overlap, ANewcomerThatCannotReachOneMemberWaitsAndIsLeftOut) {
   blocked.clear();
   live(40s);
   EXPECT_EQ(d.connects(), (names{"n>a", "n>b", "n>c"}));
+}
+
+// Each is named to the other by `global` as soon as both are in.
+TEST_F(Overlap, TwoNewcomersAreProbedWithEachOther) {
+  d.mesh({"a", "b"});
+  live(5s);
+  why_blocked = path_probe::unresolved;
+  blocked.insert({"n", "m"});  // the name of m has not come to n's name server yet
+  come({"m", "n"}, {"a", "b", "m", "n"});
+  EXPECT_EQ(d.connects(), (names{"m>a", "m>b", "m>n", "n>a", "n>b"})) << "on the side whose probe worked";
+}
+
+TEST_F(Overlap, OfTwoNewcomersThatCannotBeLinkedOneEnters) {
+  d.mesh({"a", "b"});
+  live(5s);
+  block("m", "n");
+  come({"m", "n"}, {"a", "b", "m", "n"});
+  EXPECT_EQ(d.connects(), (names{"m>a", "m>b"}));
+  d.sees("a", {"b", "m"});
+  d.sees("b", {"a", "m"});
+  d.sees("m", {"a", "b"});
+  for (const auto* node : {"a", "b", "m"}) d.step({fact::view{full(node), d.automatic.at(full(node)), 1ms}});
+  live(10s);
+  EXPECT_EQ(d.connects(), names{});
+  EXPECT_TRUE(d.shown().quarantine.empty())
+      << "names may be on their way" << (d.shown().quarantine.empty() ? "" : d.shown().quarantine[0].text)
+      << (int)d.shown().members.size();
+  blocked.clear();
+  live(10s);
+  EXPECT_EQ(d.connects(), (names{"n>a", "n>b", "n>m"}));
 }
 
 TEST_F(Overlap, OneThatWaitsHoldsUpNobodyElse) {
