@@ -47,7 +47,7 @@ void hold(const socket& connection, const std::stop_token& stop) {
 }
 
 // What OTP 25 announces, without fragments and the atom cache.
-constexpr std::uint64_t node_flags = 0xd0007fbdULL | 0x07000000ULL | 0x700000000ULL << 2 | 1ULL << 32;
+constexpr std::uint64_t node_flags = 0xd0005fbdULL | 0x07000000ULL | 0x700000000ULL << 2 | 1ULL << 32;
 
 }  // namespace
 

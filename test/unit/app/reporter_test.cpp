@@ -210,7 +210,7 @@ TEST_F(Reporter, AFamilyThatIsRefusedIsToldOnceForAllNames) {
                              {"dns:d@d", partial},
                              {"dns:e@e", partial},
                              {"dns:f@f", partial}}));
-  EXPECT_THAT(lines(), ElementsAre(AllOf(HasSubstr("info dns:a@a: part of an answer: "),
+  EXPECT_THAT(lines(), ElementsAre(AllOf(HasSubstr("info  dns:a@a: part of an answer: "),
                                          HasSubstr("the same with dns:b@b, dns:c@c, dns:d@d and 2 more"))));
 }
 
@@ -219,9 +219,9 @@ TEST_F(Reporter, OneSourceThatFailsIsToldAsItIs) {
   auto round = asked_of({{"srv:a@a", servfail}, {"srv:b@b", ok}});
   round.changes.emplace_back("srv:b@b: 3 nodes: b@1, b@2, b@3");
   reporter_.listed(round);
-  EXPECT_THAT(lines(), ElementsAre(AllOf(HasSubstr("info srv:b@b: 3 nodes"), HasSubstr("source=srv:b@b")),
-                                   AllOf(HasSubstr("warning srv:a@a: SERVFAIL"), HasSubstr("source=srv:a@a"),
-                                         Not(HasSubstr("the same")))));
+  EXPECT_THAT(lines(),
+              ElementsAre(HasSubstr("info  srv:b@b: 3 nodes"),
+                          AllOf(HasSubstr("warning srv:a@a: SERVFAIL"), Not(HasSubstr("the same")))));
 }
 
 }  // namespace
