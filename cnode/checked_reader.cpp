@@ -46,15 +46,7 @@ std::uint8_t checked_reader::tag() const {
 }
 
 bool checked_reader::at_atom() const {
-  switch (tag()) {
-    case term_tag::atom:
-    case term_tag::small_atom:
-    case term_tag::atom_utf8:
-    case term_tag::small_atom_utf8:
-      return true;
-    default:
-      return false;
-  }
+  return term_tag::is_atom(tag());
 }
 
 bool checked_reader::at_pid() const {

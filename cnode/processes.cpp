@@ -374,60 +374,68 @@ reaction processes::end_monitor(session& of, const reference* ref, const term& r
   return {encode_message(down), {}};
 }
 
+struct processes::gen_client {
+  const pid& caller;
+  const term& tag;
+  call_tag tagged;
+};
+
+reaction processes::reply(const gen_client& to, byte_view encoded,
+                          const std::vector<referring_term::entry>* atoms) const {
+  term_writer out;
+  out.tuple_header(2).write(to.tag).raw(encoded);
+  const auto operation = to.tagged.alias && to.tagged.ref != nullptr
+                             ? control_message(control::alias_send{self_, *to.tagged.ref})
+                             : control_message(control::send{to.caller});
+  return {atoms != nullptr ? encode_referring(operation, out.view(), *atoms)
+                           : encode_message(operation, out.view()),
+          {}};
+}
+
+// A server that raises ends, and its callers' monitors say why. This one does not end: only this caller is
+// told.
+reaction processes::fail(session& of, std::string_view name, const gen_client& to,
+                         const term_writer& reason) {
+  auto made = end_monitor(of, to.tagged.ref, written(reason));
+  if (made.frames.empty()) made.unexpected = fmt::format("a call to {} that fails, without a monitor", name);
+  return made;
+}
+
 reaction processes::gen_call(session& of, std::string_view name, const term& from_and_tag,
                              const term& request) {
   const auto* pair = items_of(from_and_tag, 2);
   const auto* caller = pair == nullptr ? nullptr : pair->front().as<pid>();
   if (caller == nullptr) return {{}, fmt::format("a call to {} from nobody", name)};
-  const auto& tag = pair->back();
-  const auto tagged = read_tag(tag);  // no structured binding: clang 14 cannot capture one
-
-  const auto reply = [&](byte_view encoded,
-                         const std::vector<referring_term::entry>* atoms = nullptr) -> reaction {
-    term_writer out;
-    out.tuple_header(2).write(tag).raw(encoded);
-    const auto to = tagged.alias && tagged.ref != nullptr
-                        ? control_message(control::alias_send{self_, *tagged.ref})
-                        : control_message(control::send{*caller});
-    return {atoms != nullptr ? encode_referring(to, out.view(), *atoms) : encode_message(to, out.view()), {}};
-  };
-  // A server that raises ends, and its callers' monitors say why. This one does not end: only this caller is
-  // told.
-  const auto fail = [&](const term_writer& reason) {
-    auto made = end_monitor(of, tagged.ref, written(reason));
-    if (made.frames.empty())
-      made.unexpected = fmt::format("a call to {} that fails, without a monitor", name);
-    return made;
-  };
-
+  const gen_client client{*caller, pair->back(), read_tag(pair->back())};
+  if (name == "rollcall") return ask_rollcall(of, client, request);
   if (name == "rex") {
-    if (const auto answered = rex_call(*caller, request)) return reply(*answered);
+    if (const auto answered = rex_call(*caller, request)) return reply(client, *answered);
   }
-
-  if (name != "rollcall") {
-    term_writer out;
-    if (const auto* is_auth = items_of(request, 2);
-        name == "net_kernel" && is_auth != nullptr && is_auth->front().is_atom("is_auth")) {
-      return reply(out.atom("yes").view());
-    }
-    auto made = fail(out.atom("notsup"));
-    made.unexpected = fmt::format("a call to {}: {}", name, to_string(request, 200));
-    return made;
+  term_writer out;
+  if (const auto* is_auth = items_of(request, 2);
+      name == "net_kernel" && is_auth != nullptr && is_auth->front().is_atom("is_auth")) {
+    return reply(client, out.atom("yes").view());
   }
+  auto made = fail(of, name, client, out.atom("notsup"));
+  made.unexpected = fmt::format("a call to {}: {}", name, to_string(request, 200));
+  return made;
+}
 
+reaction processes::ask_rollcall(session& of, const gen_client& client, const term& request) {
   const atom* function = request.as<atom>();
   std::span<const term> arguments;
   if (const auto* call = request.as<tuple>(); call != nullptr && !call->items.empty()) {
     function = call->items.front().as<atom>();
     arguments = std::span(call->items).subspan(1);
   }
-  const auto answered = function == nullptr ? answer{answer_kind::function_clause, {}}
-                                            : handler_({*caller, "rollcall", function->text, arguments});
+  const auto answered = function == nullptr
+                            ? answer{answer_kind::function_clause, {}}
+                            : handler_({client.caller, "rollcall", function->text, arguments});
   term_writer out;
   if (answered.kind == answer_kind::value) {
     const auto referring = of.refers ? referring_.of(answered.encoded) : nullptr;
-    if (referring) return reply(referring->bytes, &referring->atoms);
-    return answered.encoded ? reply(*answered.encoded) : reply(out.atom("ok").view());
+    if (referring) return reply(client, referring->bytes, &referring->atoms);
+    return reply(client, answered.encoded ? byte_view(*answered.encoded) : out.atom("ok").view());
   }
   out.tuple_header(2);
   if (function == nullptr) {
@@ -436,7 +444,7 @@ reaction processes::gen_call(session& of, std::string_view name, const term& fro
   } else {
     write_error(out, answered, "rollcall", function->text, arguments);
   }
-  return fail(out);
+  return fail(of, "rollcall", client, out);
 }
 
 }  // namespace rollcall::cnode

@@ -53,7 +53,12 @@ class processes {
   reaction spawn(session&, const control::spawn_request&, byte_view payload);
   static reaction refuse_size(session&, const message&);
   reaction deliver(session&, std::string_view name, byte_view payload);
+  struct gen_client;  // who made a gen call, and what its answer carries
   reaction gen_call(session&, std::string_view name, const term& from_and_tag, const term& request);
+  reaction ask_rollcall(session&, const gen_client&, const term& request);
+  reaction reply(const gen_client&, byte_view encoded,
+                 const std::vector<referring_term::entry>* atoms = nullptr) const;
+  static reaction fail(session&, std::string_view name, const gen_client&, const term_writer& reason);
   reaction monitor(session&, const control::monitor&);
   // As if the process had ended for `reason`; nothing when there is no such monitor.
   static reaction end_monitor(session&, const reference*, const term& reason);

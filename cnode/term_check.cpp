@@ -71,6 +71,7 @@ class walker {
     ++seen_;
     const auto tag = reader_.u8();
     if (reader_.failed()) return error::truncated;
+    if (term_tag::is_atom(tag)) return atom_text(tag, false);
     switch (tag) {
       case term_tag::small_integer:
         return skip(1);
@@ -92,11 +93,6 @@ class walker {
         return skip(reader_.u8() + std::size_t{1});
       case term_tag::large_big:
         return skip(reader_.u32() + std::size_t{1});
-      case term_tag::atom:
-      case term_tag::small_atom:
-      case term_tag::atom_utf8:
-      case term_tag::small_atom_utf8:
-        return atom_text(tag, false);
       case term_tag::pid:
         return node_and(4 + 4 + 1);
       case term_tag::new_pid:
@@ -197,17 +193,8 @@ class walker {
   error_code nested_atom(bool is_node) {
     const auto tag = reader_.u8();
     if (reader_.failed()) return error::truncated;
-    switch (tag) {
-      case term_tag::atom:
-      case term_tag::small_atom:
-      case term_tag::atom_utf8:
-      case term_tag::small_atom_utf8:
-        return atom_text(tag, is_node);
-      case term_tag::atom_reference:
-        return referred_atom(is_node);
-      default:
-        return error::unknown_tag;
-    }
+    if (term_tag::is_atom(tag)) return atom_text(tag, is_node);
+    return tag == term_tag::atom_reference ? referred_atom(is_node) : error::unknown_tag;
   }
 
   // ATOM_CACHE_REF: | 82 | which of the header's:1 |

@@ -37,4 +37,9 @@ inline constexpr std::uint8_t atom_utf8 = 118;
 inline constexpr std::uint8_t small_atom_utf8 = 119;
 inline constexpr std::uint8_t v4_port = 120;
 
+// One with its text; not a reference to one.
+constexpr bool is_atom(std::uint8_t tag) noexcept {
+  return tag == atom || tag == small_atom || tag == atom_utf8 || tag == small_atom_utf8;
+}
+
 }  // namespace rollcall::cnode::term_tag
