@@ -252,7 +252,7 @@ TEST_F(Introductions, ShortNamesAmongThemselvesAreMembers) {
 
 TEST_F(Introductions, WhoOnlyPassesByIsNobodyToWaitForAndWhoComesBackIs) {
   start("app@app-0.test");
-  // Whoever is registered while the first look goes on has been there from the start, as far as one can know.
+  // A node that registers during the first look counts as one that was there from the start.
   ASSERT_TRUE(eventually([&] { return names().size() == 1 && asked.settled(); }));
   start("tool@app-0.test");
   ASSERT_TRUE(eventually([&] { return names().size() == 2; }));
