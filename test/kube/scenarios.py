@@ -160,9 +160,14 @@ def applied_either_way():
 
 
 def nothing_to_change(inside, *arguments):
-    difference = inside.kubectl("diff", *arguments, check=False)
-    if difference.returncode != 0:
-        raise Failure(f"kubectl diff {' '.join(arguments)}: {difference.stdout}{difference.stderr}")
+    """A status moves while pods come up, and then stands still; a field that is wrong stays wrong."""
+    def none():
+        difference = inside.kubectl("diff", *arguments, check=False)
+        if difference.returncode != 0:
+            raise Failure(difference.stdout + difference.stderr)
+        return True
+
+    until(f"kubectl diff {' '.join(arguments)} finds nothing to change", none, 90)
 
 
 @scenario
