@@ -1,5 +1,6 @@
 # ./dev release VERSION [--dry-run]: what a release consists of. Sourced by `dev`: say, die and install are its.
-# --dry-run changes no file that git knows and makes no commit or tag: it shows what would be changed, and builds what is there now.
+# --dry-run makes the whole release in a clone in build/, shows what its commit would change and the checksums, and removes it: no
+# file, commit or tag of this folder is touched.
 
 release_version_now() { sed -nE 's/^project\(rollcall VERSION ([0-9.]+).*/\1/p' CMakeLists.txt; }
 
@@ -10,7 +11,7 @@ release_set_version() {
   sed -i -E "s/^(project\(rollcall VERSION )$from/\\1$2/" CMakeLists.txt
   sed -i -E "s/^(ARG VERSION=)$from/\\1$2/" Dockerfile
   sed -i -E "s/^((appVersion|version): )$from/\\1$2/" deploy/chart/rollcall/Chart.yaml
-  sed -i -E "s/^( *newTag: )$from/\\1$2/" deploy/base/kustomization.yaml
+  sed -i -E "s/^( *newTag: )$from/\\1$2/" deploy/base/kustomization.yaml docs/operations.md
   git grep -lzE "rollcall:$from\\b" -- ':!CHANGELOG.md' | xargs -0 sed -i -E "s/(rollcall:)$from\\b/\\1$2/g"
   sed -i -E "s/^## Unreleased.*/## $2 ($(date -u +%Y-%m-%d))/" CHANGELOG.md
 }
@@ -21,7 +22,7 @@ release_artifacts() {
   machine=$(uname -m)
   mkdir -p "$folder"
   ./dev build
-  install -m 755 --strip-program=strip --strip build/release/rollcall "$folder/rollcall-$version-linux-$machine"
+  command install -m 755 --strip build/release/rollcall "$folder/rollcall-$version-linux-$machine"
   ./dev image "rollcall:$version"
   cp build/image/rollcall.tar "$folder/rollcall-$version-image-$machine.tar"
   # What `helm package` makes: the chart's folder under its name.
@@ -29,27 +30,40 @@ release_artifacts() {
   (cd "$folder" && sha256sum rollcall-* >SHA256SUMS && cat SHA256SUMS)
 }
 
+# rehearse_release VERSION
+rehearse_release() {
+  local version=$1 clone=build/release-rehearsal tool
+  tool=$(source test/support/image.bash && image_tool)
+  rm -rf $clone
+  trap "rm -rf '$PWD/$clone'" EXIT
+  git clone -q --no-tags . $clone
+  git -C $clone config user.name "$(git config user.name || echo rehearsal)"
+  git -C $clone config user.email "$(git config user.email || echo rehearsal@localhost)"
+  (cd $clone && exec ./dev release "$version")
+  git -C $clone --no-pager show --stat --format='format:what it would change:' HEAD
+  [[ $tool == buildah ]] || "$tool" image rm "rollcall:$version" >/dev/null
+  say "this was a rehearsal of $version: nothing of it is left"
+}
+
 # make_release VERSION [--dry-run]
 make_release() {
-  local version=${1:-} dry=${2:-} now folder
+  local version=${1:-} dry=${2:-} folder
   [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || die "usage: ./dev release VERSION [--dry-run], VERSION as in 1.2.3"
   [[ -z $dry || $dry == --dry-run ]] || die "not an option of release: $dry"
   [[ -z $(git status --porcelain) ]] || die "there are changes that are not committed"
   ! git rev-parse -q --verify "refs/tags/v$version" >/dev/null || die "the tag v$version is there already"
   grep -q '^## Unreleased' CHANGELOG.md || die "CHANGELOG.md has no heading '## Unreleased'"
-  now=$(release_version_now)
-  folder=build/release-$version
   if [[ -n $dry ]]; then
-    release_set_version "$now" "$version"
-    git --no-pager diff --stat
-    git checkout -q -- .
-    release_artifacts "$now" "$folder"
-    say "nothing was committed; the artifacts in $folder are those of $now"
+    rehearse_release "$version"
     return
   fi
-  release_set_version "$now" "$version"
+  folder=build/release-$version
+  release_set_version "$(release_version_now)" "$version"
   git commit -qam "release: $version"
-  git tag -a "v$version" -m "rollcall $version"
+  # The image says of which commit it is, so that one comes first; the tag only when everything could be made.
+  trap 'say "dev: not tagged: something above failed; git reset --hard HEAD^ takes the commit back"' EXIT
   release_artifacts "$version" "$folder"
+  trap - EXIT
+  git tag -a "v$version" -m "rollcall $version"
   say "committed and tagged v$version; in $folder is what is published. Next: ./dev test on it, then git push --follow-tags"
 }
