@@ -4,7 +4,7 @@ import {naturalOrder} from './names.js';
 export const mostPoints = 60;
 const spacing = 46, margin = 58;
 // From so many members on the names of a ring stand along its spokes, so that they do not lie on each other.
-const crowded = 13, pointRadius = 13;
+const crowded = 13, pointRadius = 13, lineHeight = 12;
 
 const present = member => member.state !== 'left';
 
@@ -41,10 +41,12 @@ function place(group, open, points, widest) {
   // Two rings hold a large one, so that it stays a ring one can read.
   const outer = group.indices.length > 24 ? Math.ceil(group.indices.length * 0.62) : group.indices.length;
   const rings = [group.indices.slice(0, outer), group.indices.slice(outer)];
-  const radius = ringRadius(outer);
+  // Names of the inner ring point inwards, and keep apart where they end.
+  const inner = rings[1].length === 0 ? 0 : pointRadius + widest + lineHeight * rings[1].length / (2 * Math.PI);
+  const radius = Math.max(ringRadius(outer), inner + 2 * pointRadius + 18);
   rings.forEach((ring, which) => ring.forEach((index, i) => {
     const angle = -Math.PI / 2 + 2 * Math.PI * (i + which / 2) / ring.length;
-    const r = which === 0 ? radius : radius * 0.52;
+    const r = which === 0 ? radius : Math.max(inner, radius * 0.52);
     points.set(index, {group, dx: r * Math.cos(angle), dy: r * Math.sin(angle), right: Math.cos(angle) > -0.01,
       turn: spokes ? 180 * angle / Math.PI : null, inwards: spokes && which === 1});
   }));

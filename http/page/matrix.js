@@ -24,9 +24,14 @@ function cellKind(picture, doubtful, from, to) {
 function drawCell(context, kind, x, y, size) {
   const pad = size > 6 ? 1 : 0, side = size - 2 * pad;
   if (kind === 'self') return;
-  context.fillStyle = colour({sees: '--ok', blind: '--card', doubtful: '--warning-back', unknown: '--idle-back'}[kind]);
+  context.fillStyle = colour({sees: '--ok', blind: '--card', doubtful: size < 5 ? '--card' : '--warning-back', unknown: '--idle-back'}[kind]);
   context.fillRect(x + pad, y + pad, side, side);
   if (kind !== 'blind' && kind !== 'doubtful') return;
+  if (size < 5) { // too small for a shape: stripes, upright or lying
+    context.fillStyle = colour(kind === 'blind' ? '--error' : '--warning');
+    context.fillRect(x, y, kind === 'blind' ? 1 : size, kind === 'blind' ? size : 1);
+    return;
+  }
   context.strokeStyle = colour(kind === 'blind' ? '--error' : '--warning');
   context.lineWidth = Math.max(1, size / 8);
   context.strokeRect(x + pad + 1, y + pad + 1, side - 2, side - 2);
@@ -42,7 +47,7 @@ function drawCell(context, kind, x, y, size) {
 
 function draw(canvas, picture, order, doubtful, short) {
   const n = order.length, room = canvas.parentElement.clientWidth || 600;
-  const labels = (room - 170) / n >= 9, left = labels ? 170 : 0, size = Math.max(3, Math.min(18, Math.floor((room - left) / n))), scale = window.devicePixelRatio || 1;
+  const labels = (room - 170) / n >= 9, left = labels ? 170 : 0, size = Math.max(2, Math.min(18, Math.floor((room - left) / n))), scale = window.devicePixelRatio || 1;
   const width = left + n * size, height = n * size;
   canvas.style.width = width + 'px';
   canvas.style.height = height + 'px';

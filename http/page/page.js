@@ -66,15 +66,15 @@ function showAll() {
   const drawn = past ? past.picture : now.picture;
   const open = now.netsplits.find(split => split.closed_at === null);
   picture.showPicture(drawn, !past && open ? open.cause : null, {
-    short: shorten, chosen, matches: filter.matches,
+    short: shorten, chosen, matches: filter.matches, nobody: now.status.standing_by ? 'standing by' : 'nobody yet',
     open: name => { location.hash = '#/member/' + encodeURIComponent(name); },
   });
   matrix.showMatrix(drawn, shorten, past !== null);
   showTimeline(now.history, past?.at ?? null, moment => { location.hash = '#/at/' + moment; });
-  showMembers(now.members, shorten);
-  showNetsplits(now.netsplits, shorten);
+  showMembers(now.members, shorten, now.status.standing_by);
+  showNetsplits(now.netsplits, shorten, now.status.standing_by);
   showDiscovery(now.discovery);
-  showEvents(now.events, shortText);
+  showEvents(now.events, shortText, now.status.standing_by);
   at('past').hidden = past === null;
   if (past) say(at('past-text'), 'The cluster as it was at ' + day(past.picture.at) + '. Picture and matrix show that moment.');
 }

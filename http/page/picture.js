@@ -83,7 +83,7 @@ function drawNames(layer, groups) {
   keyed(layer, groups, g => g.key, () => svg('text', {class: 'group-name', 'text-anchor': 'middle'}), (text, g) => {
     say(text, nameOf(g));
     text.setAttribute('x', g.x);
-    text.setAttribute('y', g.open ? g.y - g.reach - 22 : g.y + 4);
+    text.setAttribute('y', g.y - g.reach - (g.open ? 22 : 10));
     text.setAttribute('fill', colourOf(g));
   });
 }
@@ -188,7 +188,7 @@ export function legend() {
   at('picture-legend').replaceChildren(...items);
 }
 
-// view: {short, matches(member), open(name), chosen}; first: the cause of an open netsplit, or null.
+// view: {short, matches(member), open(name), chosen, nobody: what an empty picture says}; first: the cause of an open netsplit, or null.
 export function showPicture(picture, first, view) {
   const root = at('picture');
   if (root.children.length === 0) root.append(svg('g'), svg('g'), svg('g'), svg('g'), svg('g'));
@@ -205,6 +205,6 @@ export function showPicture(picture, first, view) {
   keyed(pointLayer, points, item => item.member.node, item => createPoint(item, view), (element, item) => drawPoint(element, item, view));
   drawNames(nameLayer, laid.groups);
   drawFirst(firstLayer, picture, laid, first);
-  say(at('picture-note'), count === 0 ? 'nobody yet' : count > 60 ? 'more than 60 members: groups, which open when chosen' : '');
+  say(at('picture-note'), count === 0 ? view.nobody : count > 60 ? 'more than 60 members: groups, which open when chosen' : '');
   keyed(at('picture-words'), words(picture, laid, first, view.short), text => text, () => make('li'), (item, text) => say(item, text));
 }

@@ -8,9 +8,10 @@ const memberStates = ['up', 'joining', 'suspect', 'leaving', 'down', 'left'];
 const urgency = {down: 0, suspect: 1, joining: 2, leaving: 3, up: 4, left: 5};
 
 export function showNumbers(status) {
-  const count = state => status.members?.[state] ?? 0;
+  // One that stands by knows no numbers: nought would be a statement about the cluster.
+  const idle = status.standing_by === true, count = state => status.members?.[state] ?? 0;
   const items = [
-    ['up', shown(status.up) + ' / ' + shown(status.expected), 'members up, of those expected', status.up < status.expected ? 'warning' : ''],
+    ['up', idle ? null : shown(status.up) + ' / ' + shown(status.expected), 'members up, of those expected', status.up < status.expected ? 'warning' : ''],
     ['partitions', status.partitions, 'partitions', status.partitions > 1 ? 'error' : ''],
     ['missing', status.links_missing, 'links missing', status.links_missing > 0 ? 'error' : ''],
     ['suspect', count('suspect'), 'suspect', count('suspect') > 0 ? 'warning' : ''],
@@ -26,7 +27,7 @@ export function showNumbers(status) {
     card.append(make('b'), make('span'));
     return card;
   }, (card, [, value, label, className]) => {
-    say(card.children[0], shown(value));
+    say(card.children[0], shown(idle ? null : value));
     mark(card.children[0], className);
     say(card.children[1], label);
   });
@@ -140,13 +141,14 @@ function updateRow(row, member, short) {
   say(otp, shown(member.otp_release));
 }
 
-export function showMembers(members, short) {
+// standingBy: of a Rollcall that knows nobody, since another one is at work.
+export function showMembers(members, short, standingBy) {
   const wanted = members.filter(filter.matches);
   const order = sorted ? (a, b) => (backwards ? -1 : 1) * sorted.order(a, b) || naturalOrder(a.node, b.node)
     : (a, b) => columns[1].order(a, b) || (b.missing || 0) - (a.missing || 0) || naturalOrder(a.node, b.node);
   wanted.sort(order);
   keyed(at('members'), wanted.slice(0, tableMost), m => m.node, createRow, (row, member) => updateRow(row, member, short));
-  say(at('members-note'), members.length === 0 ? 'none discovered yet' : wanted.length < members.length ? wanted.length + ' of ' + members.length
+  say(at('members-note'), members.length === 0 ? (standingBy ? 'standing by' : 'none discovered yet') : wanted.length < members.length ? wanted.length + ' of ' + members.length
     : members.length > tableMost ? 'the first ' + tableMost + ' of ' + members.length : String(members.length));
 }
 
@@ -175,7 +177,7 @@ function netsplitText(split, short) {
   return cause + (split.pairs_broken > 0 ? counted(split.pairs_broken, 'pair') + ': ' + some(split.pairs.map(pair => pair.map(short).join(' \u2013 ')), 4) : '');
 }
 
-export function showNetsplits(netsplits, short) {
+export function showNetsplits(netsplits, short, standingBy) {
   const items = netsplits.length === 0 ? [null] : netsplits.slice(0, 10);
   keyed(at('netsplits'), items, split => split?.id ?? 'none', () => {
     const item = make('li');
@@ -184,7 +186,7 @@ export function showNetsplits(netsplits, short) {
   }, (item, split) => {
     if (split === null) {
       mark(item, 'none');
-      return say(item.children[0], 'none is known');
+      return say(item.children[0], standingBy ? 'standing by' : 'none is known');
     }
     const open = split.closed_at === null;
     mark(item, open ? (split.type === 'full' ? 'error' : 'warning') : 'over');
@@ -194,12 +196,12 @@ export function showNetsplits(netsplits, short) {
   });
 }
 
-export function showEvents(events, short) {
+export function showEvents(events, short, standingBy) {
   const newest = events.slice().sort((a, b) => b.id - a.id);
   keyed(at('events'), newest.length === 0 ? [null] : newest, event => event?.id ?? 'none', event => {
     const item = make('li');
     if (event === null) {
-      item.append(make('span'), make('span', 'nothing has happened yet', 'soft'));
+      item.append(make('span'), make('span', standingBy ? 'standing by' : 'nothing has happened yet', 'soft'));
       return item;
     }
     const when = make('time', clock(event.at)), text = make('div');

@@ -98,6 +98,9 @@ test('names of a crowded ring stand along its spokes, with room for the widest',
   const laid = layOut(picture, new Set(), 1200, 150), [group] = laid.groups;
   assert.equal(new Set([...laid.points.values()].map(point => point.turn.toFixed(1) + point.inwards)).size, 60);
   assert.ok(group.y - group.reach >= 22 && group.y + group.reach <= laid.height && group.x - group.across >= 0);
+  const inner = [...laid.points.values()].filter(point => point.inwards);
+  const ends = inner.map(point => Math.hypot(point.dx, point.dy) - 13 - 150);
+  assert.ok(ends.every(radius => 2 * Math.PI * radius >= 11 * inner.length), 'the names of the inner ring do not meet: ' + ends[0]);
   const {points} = layOut(cluster({size: 12}).picture, new Set(), 1200);
   assert.ok([...points.values()].every(point => point.turn === null && !point.inwards));
 });
@@ -237,6 +240,7 @@ for (const [state, said] of [['standing_by', /Standing by/], ['isolated', /Isola
   test(state + ' is a state of the whole page', async () => {
     await look(cluster({size: 0, groups: [], status: {[state]: true}}));
     assert.match(await text('#banner'), said);
+    assert.equal((await text('#members-note')) === 'standing by' && (await text('#numbers div:first-child b')) === '\u2013', state === 'standing_by');
     assert.deepEqual(await findings(), []);
   });
 }
