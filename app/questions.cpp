@@ -40,6 +40,7 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
       exporter_(e),
       around_(std::move(around)),
       probes_(io, around_.node, around_.call),
+      names_(around_.call),
       watchers_(around_.node,
                 {.watching = [this](const node_name& on, bool runs,
                                     const std::string& why) { watching(on, runs, why); },
@@ -57,7 +58,7 @@ milliseconds questions::view_wait() const {
 }
 
 asio::awaitable<void> questions::view(node_name on) {
-  remember_port(on);
+  remember(on);
   const auto begun = std::chrono::steady_clock::now();
   const auto answer = co_await around_.call_encoded(on, "erlang", "nodes", no_arguments(), view_wait());
   const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);
@@ -124,9 +125,27 @@ asio::awaitable<void> questions::path(action::probe_path a) {
     const auto linked = around_.node()->linked(a.to);
     const auto at = linked ? linked->remote.address() : asio::ip::address();
     const bool ipv6 = at.is_v6() && !at.to_v6().is_v4_mapped();
-    result = co_await probe_path(around_.call, a.on, a.to, *port, ipv6, a.limit);
+    if (a.port == membership::probed_port::distribution) {
+      result = co_await names_of(a, ipv6);
+    } else {
+      result = membership::path_probe::reachable;
+    }
+    if (result == membership::path_probe::reachable) {
+      result = co_await probe_path(around_.call, a.on, a.to, *port, ipv6, a.limit);
+    }
   }
   if (!around_.stopping()) around_.tell(fact::path_probed{a.id, result});
+}
+
+// Of a node that is new, whether its name is known: to the one that dials it, and for a while also to the
+// other end. `global` there dials it, too, and on a busy machine it may be first.
+asio::awaitable<membership::path_probe> questions::names_of(action::probe_path a, bool ipv6) {
+  const auto wait = configuration_.introduce_timeout;
+  const auto found = co_await names_.look_up(a.on, a.to, ipv6, 2 * wait, a.limit);
+  const bool asks_back = found == membership::path_probe::reachable && !around_.stopping() &&
+                         around_.node()->linked(a.to).has_value();
+  if (!asks_back) co_return found;
+  co_return co_await names_.look_up(a.to, a.on, ipv6, wait / 2, a.limit);
 }
 
 // As others find it: from our own dial, from the configuration, else from its port mapper.
@@ -145,10 +164,11 @@ asio::awaitable<std::optional<std::uint16_t>> questions::distribution_port(node_
 }
 
 // A member that we do not reach is probed by others where it listened last.
-void questions::remember_port(const node_name& of) {
+void questions::remember(const node_name& of) {
   const auto* node = around_.node();
   if (node == nullptr) return;
   const auto linked = node->linked(of);
+  if (linked) names_.seen(of, linked->creation);
   if (!linked || !linked->distribution_port) return;
   if (last_ports_.size() < max_last_ports || last_ports_.contains(of)) {
     last_ports_.insert_or_assign(of, *linked->distribution_port);

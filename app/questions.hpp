@@ -14,6 +14,7 @@
 
 #include "app/configuration.hpp"
 #include "app/log.hpp"
+#include "app/new_names.hpp"
 #include "app/probes.hpp"
 #include "app/timely_command.hpp"
 #include "app/watcher.hpp"
@@ -53,7 +54,8 @@ class questions {
   milliseconds view_wait() const;
   static constexpr std::size_t max_last_ports = 10'000;
   asio::awaitable<std::optional<std::uint16_t>> distribution_port(node_name of);
-  void remember_port(const node_name& of);
+  void remember(const node_name& linked);
+  asio::awaitable<membership::path_probe> names_of(membership::action::probe_path, bool ipv6);
   void watching(const node_name& on, bool runs, const std::string& why);
   void changed(const node_name& on, node_name peer, bool up, std::string why);
 
@@ -62,6 +64,7 @@ class questions {
   metrics::exporter& exporter_;
   surroundings around_;
   link_probes probes_;
+  new_names names_;
   watchers watchers_;
   timely_commands commands_;
   std::map<node_name, std::uint16_t> last_ports_;  // where each member listened when it was linked
