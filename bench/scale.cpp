@@ -100,15 +100,13 @@ double mib(std::size_t kib) {
   return static_cast<double>(kib) / 1024;
 }
 
-struct quiet_cost {
-  double cpu = 0;
-  passed with;
-};
-
-void quiet(fleet_program& fleet, const rollcall_program& program, pid_t id, erlang_observer* beside,
-           const wishes& wanted, health_clock& clock) {
+void quiet(fleet_program& fleet, pid_t id, erlang_observer* beside, const wishes& wanted,
+           health_clock& clock) {
   const auto minute = 60.0 / static_cast<double>(wanted.quiet.count());
-  if (beside != nullptr) {
+  clock.rest(true);
+  if (beside == nullptr) {
+    std::this_thread::sleep_for(wanted.interval * 6);  // what is asked once of each node has been asked
+  } else {
     beside->wait_until_watching();
     // The rates are learned from Rollcall's own questions of a few rounds.
     const auto before = fleet.with(own_name);
@@ -119,7 +117,6 @@ void quiet(fleet_program& fleet, const rollcall_program& program, pid_t id, erla
     beside->ask_like(rates, wanted.interval);
     std::this_thread::sleep_for(2 * wanted.interval);
   }
-  clock.take();
   const auto ours = fleet.with(own_name);
   const auto theirs = beside != nullptr ? fleet.with(beside->name()) : passed{};
   const auto cpu = cpu_seconds(id), their_cpu = beside != nullptr ? cpu_seconds(beside->id()) : 0;
@@ -147,8 +144,10 @@ void quiet(fleet_program& fleet, const rollcall_program& program, pid_t id, erla
     row("Rollcall to the Erlang node", "memory {:.2f}, CPU {:.2f}",
         static_cast<double>(status_kib(id, "VmRSS")) / static_cast<double>(rss), spent / their_spent);
   }
+  clock.rest(false);
+  clock.take();
+  std::this_thread::sleep_for(3 * wanted.interval);
   health("in quiet", clock);
-  static_cast<void>(program);
 }
 
 void answers(const rollcall_program& program, pid_t id, health_clock& clock) {
@@ -238,7 +237,7 @@ void measure(std::size_t size, const wishes& wanted) {
     health_clock clock(program);
     std::optional<erlang_observer> beside;
     if (wanted.beside && wanted.has("quiet")) beside.emplace(fleet);
-    if (wanted.has("quiet")) quiet(fleet, program, id, beside ? &*beside : nullptr, wanted, clock);
+    if (wanted.has("quiet")) quiet(fleet, id, beside ? &*beside : nullptr, wanted, clock);
     beside.reset();
     if (wanted.has("answers")) answers(program, id, clock);
     if (wanted.has("cut")) cut(fleet, program, clock);

@@ -54,11 +54,14 @@ class health_clock {
     std::size_t asked = 0, unanswered = 0;
   };
   latency take();  // since the last call
+  // While it rests nothing is asked: its fifty connections a second are no part of what quiet costs.
+  void rest(bool now) { resting_ = now; }
 
  private:
   std::mutex lock_;
   std::vector<double> taken_;
   std::size_t unanswered_ = 0;
+  std::atomic<bool> resting_{false};
   std::jthread thread_;
 };
 
