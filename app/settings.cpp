@@ -57,14 +57,13 @@ std::optional<std::vector<node_name>> names_in(const cnode::term& answer) {
   return found;
 }
 
-std::optional<std::vector<node_name>> names_in(cnode::byte_view encoded, std::string_view own) {
+std::optional<name_list> names_in(cnode::byte_view encoded, std::string_view own) {
   const auto atoms = cnode::atoms_in(encoded);
   if (!atoms) return {};
-  std::vector<node_name> found;
-  found.reserve(atoms->size());
+  name_list found;
+  found.reserve(encoded.size());  // an atom takes two bytes more than its text, or three
   for (const auto text : *atoms) {
-    if (text == own) continue;
-    if (auto parsed = node_name::parse(text)) found.push_back(*std::move(parsed));
+    if (text != own) found.add(text);
   }
   return found;
 }

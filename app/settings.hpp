@@ -8,8 +8,8 @@ namespace rollcall::app {
 
 // The names in the answer of erlang:nodes/0; what is not a node name is left out. nullopt when it is no list.
 std::optional<std::vector<node_name>> names_in(const cnode::term&);
-// The same of an encoded answer, without `own`.
-std::optional<std::vector<node_name>> names_in(cnode::byte_view encoded, std::string_view own);
+// The atoms of an encoded answer, without `own`; what is not a node name is not left out.
+std::optional<name_list> names_in(cnode::byte_view encoded, std::string_view own);
 // init:get_status/0: {stopping, _}.
 bool says_stopping(const cnode::term&);
 // The parts of fact::settings, each from its own call; what is not understood stays absent.

@@ -307,11 +307,12 @@ void cluster::implementation::apply(const fact::view& told) {
   if (m == nullptr || !m->linked) return;
   rank_set seen(members.size());
   m->strangers.clear();
-  for (const auto& name : told.visible) {
-    if (const auto* other = members.find(name); other != nullptr) {
+  for (const auto text : told.visible) {
+    if (const auto* other = members.find(text); other != nullptr) {
       seen.insert(other->rank);
-    } else if (m->strangers.size() < max_strangers && !aside.contains(name) && name != m->name) {
-      m->strangers.push_back(name);
+    } else if (m->strangers.size() < max_strangers) {
+      auto name = node_name::parse(text);
+      if (name && !aside.contains(*name)) m->strangers.push_back(*std::move(name));
     }
   }
   rank_set came(members.size()), went(members.size());

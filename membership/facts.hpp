@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "node_name/name_list.hpp"
 #include "node_name/node_name.hpp"
 
 namespace rollcall::membership {
@@ -129,7 +130,7 @@ struct dial_failed {
 };
 struct view {
   node_name node;
-  std::vector<node_name> visible;
+  name_list visible;
   milliseconds round_trip;
 };
 struct view_failed {

@@ -5,8 +5,8 @@
 
 namespace rollcall::membership {
 
-member_record* member_table::find(const node_name& name) const {
-  const auto found = by_name_.find(name.text());
+member_record* member_table::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
   return found != by_name_.end() ? found->second : nullptr;
 }
 

@@ -2,9 +2,11 @@
 // the view matrix and the snapshot use). Ranks change only when members come or go.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -77,11 +79,10 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   std::vector<std::uint32_t> greeted_by;  // ids of those that reported to be linked to it while we were not
   bool status_wanted = false, asking_status = false;
   milliseconds status_asked{0};
-  unsigned rounds_unasked = 0;  // a watched member's view is asked for every few rounds only
-  bool kept_out = false;        // leave/1, or pruned: never asked to connect
-  milliseconds leave_told{0};   // when it was last told to leave the mesh
-  bool pruned = false;          // kept out until it is listed again
-  bool prune_barred = false;    // delisted by an answer that lost half of its nodes
+  bool kept_out = false;       // leave/1, or pruned: never asked to connect
+  milliseconds leave_told{0};  // when it was last told to leave the mesh
+  bool pruned = false;         // kept out until it is listed again
+  bool prune_barred = false;   // delisted by an answer that lost half of its nodes
 
   bool settings_asked = false, settings_answered = false;
   bool settings_known = false;  // all of them: else it is asked again
@@ -125,7 +126,8 @@ class member_table {
   std::size_t size() const noexcept { return ordered_.size(); }
   member_record& operator[](std::size_t rank) const { return *ordered_[rank]; }
 
-  member_record* find(const node_name&) const;
+  member_record* find(const node_name& name) const { return find(std::string_view(name.text())); }
+  member_record* find(std::string_view name) const;
   member_record* find(std::uint32_t id) const;
 
   // Both leave the ranks as they are until settle(), so that many changes cost one re-ordering. A pointer to
@@ -143,7 +145,14 @@ class member_table {
  private:
   records ordered_, added_;
   std::vector<std::uint32_t> removed_;
-  std::unordered_map<std::string, member_record*> by_name_;
+  // Found by any text, without a copy of it.
+  struct text_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  std::unordered_map<std::string, member_record*, text_hash, std::equal_to<>> by_name_;
   std::unordered_map<std::uint32_t, member_record*> by_id_;
   std::uint32_t next_id_ = 1;
   std::map<std::pair<std::string, name_kind>, std::size_t> bases_;

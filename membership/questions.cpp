@@ -60,11 +60,12 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, m
   }
 }
 
-void questions::round(const member_table& members) {
+// Watched ones in turn: the views of a thousand, each of a thousand names, are not asked for in one moment.
+void questions::round(const member_table& members, std::uint64_t number) {
   for (const auto& m : members.all()) {
     if (!m->linked) continue;
     m->status_wanted = true;
-    m->view_wanted |= !m->watched || ++m->rounds_unasked >= watched_rounds;
+    m->view_wanted |= !m->watched || (number + m->id) % watched_rounds == 0;
   }
 }
 
@@ -99,7 +100,6 @@ void questions::ask_linked(member_record& m, const step_context& context, deadli
   if (m.view_wanted && (!m.asking_view || without(rule_taken::views_asked_for_once))) {
     m.view_wanted = m.answers_unseen = false;
     m.asking_view = true;
-    m.rounds_unasked = 0;
     m.asked_in = context.step;
     actions.emplace_back(action::ask_view{m.name});
   }

@@ -71,7 +71,7 @@ class questions {
   void took_too_much(member_record&, milliseconds now) const;
   // Members that refused our cookie; the others.
   static void dial_now(const member_table&, bool refused_for_cookie, milliseconds now);
-  static void round(const member_table&);
+  static void round(const member_table&, std::uint64_t number);
   void ask(const step_context&, deadline&, std::vector<any_action>&) const;
 
  private:

@@ -134,7 +134,7 @@ void played_cluster::carry_out(const action::ask_view& a) {
   if (!linked_[i]) return;
   fact::view seen{a.node, {}, milliseconds(1)};
   for (mesh::index other = 0; other < size(); ++other) {
-    if (mesh_.linked(i, other)) seen.visible.push_back(names_[other]);
+    if (mesh_.linked(i, other)) seen.visible.add(names_[other].text());
   }
   at(answer_time, std::move(seen));
 }

@@ -47,6 +47,21 @@ TEST_F(Counts, AQuietMinute) {
   }
 }
 
+// A thousand views of a thousand names are not on their way at the same time.
+TEST_F(Counts, WatchedNodesAreAskedForTheirViewsInTurn) {
+  constexpr std::size_t size = 200, rounds = 6;
+  played_cluster core(size, true, rest);
+  settle(core);
+  std::size_t all = 0;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    core.pass(interval);
+    const auto asked = core.take().views_asked;
+    EXPECT_LE(asked, (size + rounds - 1) / rounds) << round;
+    all += asked;
+  }
+  EXPECT_EQ(all, size);
+}
+
 TEST_F(Counts, ASilentCutIsToldAndOverWithinTwoIntervals) {
   for (const std::size_t size : {20U, 200U, 1'000U}) {
     played_cluster core(size, true, rest);

@@ -33,6 +33,22 @@ TEST(NamesIn, KeepsNodeNamesOnly) {
   EXPECT_EQ((*names)[1].text(), "b@h.example");
 }
 
+TEST(NamesIn, GivesTheAtomsOfAnEncodedAnswerWithoutOurOwn) {
+  const auto encoded = cnode::term_writer()
+                           .list_header(4)
+                           .atom("a@h")
+                           .atom("rollcall@h")
+                           .raw(cnode::term_writer().write(std::int64_t{1}).bytes())
+                           .atom("b@h.example")
+                           .nil()
+                           .bytes();
+  const auto names = names_in(encoded, "rollcall@h");
+  ASSERT_TRUE(names);
+  EXPECT_EQ(std::vector<std::string>(names->begin(), names->end()),
+            (std::vector<std::string>{"a@h", "b@h.example"}));
+  EXPECT_FALSE(names_in(cnode::term_writer().atom("ok").bytes(), "rollcall@h"));
+}
+
 TEST(NamesIn, EmptyListIsAnAnswer) {
   EXPECT_TRUE(names_in(list{}));
 }

@@ -701,6 +701,18 @@ TEST(HiddenNodes, AreNeverMembers) {
   EXPECT_TRUE(d.take<action::hang_up>().empty());
 }
 
+TEST(UnlistedNodes, AreNotWhatIsNoNodesName) {
+  driver d;
+  d.mesh({"a", "b"});
+  fact::view seen{full("a"), {full("b")}, milliseconds(1)};
+  for (const auto* text : {"nonode", "", "two@at@signs", "white space@h"}) seen.visible.add(text);
+  seen.visible.add("shell@host.example");
+  d.step({seen});
+  ASSERT_EQ(d.shown().unlisted.size(), 1U);
+  EXPECT_EQ(d.shown().unlisted[0].text(), "shell@host.example");
+  EXPECT_EQ(d.shown().sees(0, 1), true);
+}
+
 TEST(UnlistedNodes, AreReportedAndNeverDialled) {
   driver d;
   d.mesh({"a", "b"});
