@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "membership/jitter.hpp"
 #include "membership/lifecycle.hpp"
@@ -64,7 +65,9 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, m
 void questions::round(const member_table& members, std::uint64_t number) {
   for (const auto& m : members.all()) {
     if (!m->linked) continue;
-    m->status_wanted = true;
+    // Who watches tells when it stops, and an answer to a probe is as good a sign of life.
+    const bool known_to_live = std::exchange(m->answers_probes, false) && m->watched;
+    m->status_wanted |= !known_to_live;
     m->view_wanted |= !m->watched || (number + m->id) % watched_rounds == 0;
   }
 }
