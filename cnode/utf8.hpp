@@ -3,15 +3,26 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
 namespace rollcall::cnode {
 
+// So many bytes at the beginning are ASCII, by eights: names of nodes are nothing else.
+inline std::size_t ascii_front(std::string_view text) noexcept {
+  std::size_t i = 0;
+  for (std::uint64_t eight = 0; i + sizeof eight <= text.size(); i += sizeof eight) {
+    std::memcpy(&eight, text.data() + i, sizeof eight);
+    if ((eight & 0x8080808080808080U) != 0) break;
+  }
+  return i;
+}
+
 // How many characters `text` has; nothing when it is not UTF-8.
 inline std::optional<std::size_t> utf8_characters(std::string_view text) noexcept {
-  std::size_t characters = 0;
-  for (std::size_t i = 0; i < text.size(); ++characters) {
+  std::size_t characters = ascii_front(text);
+  for (std::size_t i = characters; i < text.size(); ++characters) {
     const auto first = static_cast<std::uint8_t>(text[i]);
     if (first < 0x80) {
       ++i;
