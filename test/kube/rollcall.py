@@ -92,7 +92,17 @@ class Rollcall:
             except (OSError, ValueError, Failure) as trouble:
                 parts.append(f"{path}: {trouble!r}")
         parts.append(self.namespace.kubectl("logs", "-l", self.labels, "--tail=120", check=False).stdout)
+        for pod, (count, last) in self.restarts().items():
+            if count:
+                parts.append(f"{pod} was restarted {count} times, the last one: {last}; before that it said:")
+                parts.append(self.namespace.kubectl("logs", pod, "--previous", "--tail=60", check=False).stdout)
         return "\n".join(parts)
+
+    def restarts(self):
+        """How often the container of each of its pods was restarted, and how it ended the last time."""
+        pods = json.loads(self.namespace.kubectl("get", "pods", "-l", self.labels, "-o", "json"))["items"]
+        return {pod["metadata"]["name"]: (one["restartCount"], one.get("lastState", {}).get("terminated"))
+                for pod in pods for one in pod["status"].get("containerStatuses", [])}
 
     def counters(self):
         return {name: self.metric(f"erlang_cluster_{name}") for name in ("member_failures_total", "netsplits_detected_total")}
@@ -105,7 +115,7 @@ class Rollcall:
             self.calm()
         with self.lock:
             self.seen = {}
-        before, firing = self.counters(), self.prometheus.firing(self.namespace.name)
+        before, firing, lives = self.counters(), self.prometheus.firing(self.namespace.name), self.restarts()
         nodes = Nodes(self.namespace, self.app)
         began = time.monotonic()
         yield
@@ -120,6 +130,9 @@ class Rollcall:
               + (f"; {len(lost)} nodedowns" if lost else ""), flush=True)
         wrong = [text for name, text in seen.items() if name not in allowed]
         wrong += [f"the alert {name}" for name in fired - set(alerts)]
+        if "starting" not in allowed:
+            # It is never to end by itself.
+            wrong += [f"{pod} ended: {last}" for pod, (count, last) in self.restarts().items() if count > lives.get(pod, (0, None))[0]]
         if torn is not None and len(lost) > torn:
             wrong.append(f"links torn between nodes that stay: {lost}")
         for name, most in (("member_failures_total", failures), ("netsplits_detected_total", incidents)):
