@@ -86,7 +86,7 @@ WAYS = {"1. A Deployment without a cluster": ("island", 3), "2. A StatefulSet wi
         "4. A Deployment with SRV records, named by dashed addresses": ("dashed", 3),
         "3. A StatefulSet with a headless service and SRV records": ("ring", 5)}
 # In the last one's.
-AFTERWARDS = ["Cookie and name of a cluster that exists"]
+AFTERWARDS = ["Cookie and name of a cluster that exists", "What DNS says in a pod", "The page"]
 
 
 @long
