@@ -86,9 +86,9 @@ std::vector<exit_code_row> exit_codes(std::optional<command> what) {
   if (concerns(command::healthcheck))
     rows.push_back({"healthcheck", "0 alive, however the cluster is; 1 no answer, or another one"});
   if (concerns(command::pause) || concerns(command::resume))
-    rows.push_back({"pause, resume", "0 it was told; 2 it could not be told"});
+    rows.push_back({what ? to_string(*what) : "pause, resume", "0 it was told; 2 it could not be told"});
   if (!what || (asks_a_running_rollcall(*what) && *what != command::status && *what != command::healthcheck))
-    rows.push_back({"the others that ask", "0 answered; 2 could not ask"});
+    rows.push_back({what ? to_string(*what) : "the others that ask", "0 answered; 2 could not ask"});
   rows.push_back({"all", "2 for a bad option; 70 for an error of rollcall itself"});
   return rows;
 }

@@ -1,4 +1,4 @@
-// The manual page and the completions have every command and option; a real bash completes with its one.
+// The manual page and the completions have every command and option; real shells complete with theirs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -24,14 +24,38 @@ std::string output_of(const std::string& command) {
   return out;
 }
 
-// What bash offers for the last word.
-std::string completed(const std::string& words) {
+// What a shell prints that runs `before`, its completion script, and `after`.
+std::string ran(const std::string& shell, const std::string& with, const std::string& before,
+                const std::string& after) {
   const auto file = testing::TempDir() + "rollcall-completion-" + std::to_string(::getpid());
-  std::ofstream(file) << completion_script("bash") << "\nCOMP_WORDS=(" << words
-                      << ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_rollcall\necho \"${COMPREPLY[@]}\"\n";
-  auto out = output_of("bash " + file);
+  std::ofstream(file) << before << '\n' << completion_script(shell) << '\n' << after << '\n';
+  auto out = output_of(shell + " " + with + " " + file + " 2>&1");
   std::remove(file.c_str());
   return out;
+}
+
+bool installed(const std::string& shell) {
+  return !output_of("command -v " + shell).empty();
+}
+
+// What bash offers for the last word.
+std::string completed(const std::string& words) {
+  return ran("bash", "", "",
+             "COMP_WORDS=(" + words +
+                 ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_rollcall\necho \"${COMPREPLY[@]}\"");
+}
+
+// What zsh is given to offer: its completion system works at a prompt only, so what it would be called with
+// is printed.
+std::string offered_by_zsh(const std::string& words) {
+  return ran("zsh", "-f",
+             "compdef() { }\ncompset() { }\ncompadd() { print -- ${@:#--} }\n_files() { print files }\n"
+             "_describe() { print -- ${${(P)@[-1]}%%:*} }",
+             "words=(" + words + ")\nCURRENT=${#words}\n_rollcall");
+}
+
+std::string completed_by_fish(const std::string& line) {
+  return ran("fish", "--no-config", "", "complete -C " + line + " | string replace -r '\\t.*' ''");
 }
 
 TEST(Completion, OfARealBash) {
@@ -41,6 +65,29 @@ TEST(Completion, OfARealBash) {
   EXPECT_EQ(completed("rollcall completion f"), "fish\n");
   EXPECT_EQ(completed("rollcall run --heal p"), "plan\n");
   EXPECT_EQ(completed("rollcall members --srv"), "\n") << "no option of that command";
+  EXPECT_EQ(completed("rollcall --url http : //x members --sta"), "--state\n") << "as bash splits an address";
+  EXPECT_EQ(completed("rollcall run --heal = p"), "plan\n") << "as bash splits --heal=p";
+  EXPECT_EQ(completed("rollcall run --expect ''"), "\n") << "a number nobody can guess";
+}
+
+TEST(Completion, OfARealZsh) {
+  if (!installed("zsh")) GTEST_SKIP() << "no zsh here";
+  EXPECT_THAT(offered_by_zsh("rollcall ''"), HasSubstr("run check doctor members"));
+  EXPECT_THAT(offered_by_zsh("rollcall members ''"),
+              testing::StartsWith("--url --json --state --config --check-config --help"));
+  EXPECT_EQ(offered_by_zsh("rollcall members --state ''"), "joining up suspect leaving down left\n");
+  EXPECT_EQ(offered_by_zsh("rollcall run --heal=p"), "auto off all plan\n");
+  EXPECT_EQ(offered_by_zsh("rollcall run --state-dir ''"), "files\n");
+  EXPECT_EQ(offered_by_zsh("rollcall run --expect ''"), "");
+}
+
+TEST(Completion, OfARealFish) {
+  if (!installed("fish")) GTEST_SKIP() << "no fish here";
+  EXPECT_EQ(completed_by_fish("'rollcall net'"), "netsplits\n");
+  EXPECT_EQ(completed_by_fish("'rollcall members --sta'"), "--state\n") << "not --state-dir";
+  EXPECT_EQ(completed_by_fish("'rollcall members --state '"), "down\njoining\nleaving\nleft\nsuspect\nup\n");
+  EXPECT_EQ(completed_by_fish("'rollcall --heal '"), "all\nauto\noff\nplan\n");
+  EXPECT_THAT(completed_by_fish("'rollcall run --config /etc/host'"), HasSubstr("/etc/hosts"));
 }
 
 TEST(Completion, EveryShellKnowsEveryCommandAndOption) {
