@@ -322,8 +322,9 @@ std::vector<node_name> engine::implementation::linked_members() const {
 }
 
 void engine::implementation::pause(milliseconds span) {
-  log_.warning("no node is asked to connect or to leave until this is over",
-               {{"pause", fmt::format("{} s", span.count() / 1000)}});
+  log_.warning(
+      fmt::format("paused for {} s: no node is asked to connect or to leave; `rollcall resume` ends it",
+                  span.count() / 1000));
   tell(fact::pause{span});
 }
 

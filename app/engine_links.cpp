@@ -45,7 +45,7 @@ void engine::implementation::warn_of_memory(const node_name& node, const std::st
   const auto now = std::chrono::steady_clock::now();
   if (memory_told_ && now - *memory_told_ < memory_line_pause) return;
   memory_told_ = now;
-  log_.warning("a link is closed: " + detail,
+  log_.warning("a link is closed: " + detail + "; see what runs on that node",
                {{"node", node.text()}, {"closed_since_start", std::to_string(memory_closed_)}});
 }
 

@@ -128,8 +128,10 @@ void other_rollcalls::met(const std::shared_ptr<void>& owner, std::map<node_name
   for (const auto& [name, now] : others_) {
     const auto was = before.find(name);
     if (was == before.end())
-      log_.warning("another rollcall is at work on these nodes; leave/1 and rejoin/1 are passed on to it",
-                   {{"node", name.text()}});
+      log_.warning(
+          "another rollcall is at work on these nodes: stop one of them; leave/1 and rejoin/1 are passed on "
+          "to it",
+          {{"node", name.text()}});
     if (was != before.end() && was->second.creation == now.creation) continue;
     for (const auto& node : around_.orders_to_leave()) {
       asio::co_spawn(io_, tell(owner, name, order::leave, node),

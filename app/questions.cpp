@@ -185,7 +185,7 @@ asio::awaitable<void> questions::leave(action::leave_mesh a) {
   const bool unknown = answer.error().kind == cnode::call_failure_kind::raised &&
                        answer.error().detail.starts_with("error:undef");
   if (!unknown || a.peers.empty()) {
-    log_.warning("could not take it out of the mesh",
+    log_.warning("it could not be taken out of the mesh: stop it, or call global:disconnect() on it",
                  {{"node", a.node.text()}, {"why", answer.error().detail}});
     co_return;
   }

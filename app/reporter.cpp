@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "app/short_names.hpp"
+#include "cnode/error.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -106,6 +108,19 @@ std::string_view is_over(membership::condition name) {
   }
 }
 
+// Of the runbook, as Rollcall serves it; a condition without one says what to do itself.
+std::string section_of(membership::condition name) {
+  std::string section = "/runbook#rollcall";
+  std::ranges::copy_if(to_string(name), std::back_inserter(section), [](char c) { return c != '_'; });
+  return section;
+}
+
+// It came, said nothing that is wrong, and went: what checks a port by opening it does so all the time.
+bool said_nothing(boost::system::error_code code) {
+  return code == cnode::make_error_code(cnode::error::closed) ||
+         code == cnode::make_error_code(cnode::error::timed_out);
+}
+
 }  // namespace
 
 void reporter::happened(const std::vector<membership::event>& events) {
@@ -140,6 +155,8 @@ void reporter::tell(const membership::event& e) {
   using membership::event_type;
   // What the sources list is told by the sources themselves: see listed.
   if (e.type == event_type::discovery_changed && !e.node) return;
+  if (e.type == event_type::netsplit_opened) ++netsplits_told_;
+  if (e.type == event_type::netsplit_closed && netsplits_told_ > 0) --netsplits_told_;
   std::vector<log::field> fields{{"event", std::string(to_string(e.type))}};
   if (e.node) fields.emplace_back("node", e.node->text());
   if (e.why != membership::reason::none) fields.emplace_back("reason", std::string(to_string(e.why)));
@@ -164,7 +181,10 @@ bool reporter::limited(const std::string& subject, log_level level, const std::s
   log_.line(level, text, fields);
   if (verdict == line_limit::verdict::write_and_say_so) {
     log_.warning(
-        fmt::format("{}: it changes all the time, and nothing more is written of it for a minute", subject));
+        fmt::format("{}: it changes all the time, and nothing more is written of it for a minute; `rollcall "
+                    "events` has all "
+                    "of it",
+                    subject));
   }
   return true;
 }
@@ -301,8 +321,12 @@ void reporter::conditions(const membership::snapshot& after) {
     const std::string label(to_string(name));
     // It lies in the members' own configuration, and seems over whenever one of them is away: said once.
     if (name == condition::config_drift && (!holds || std::exchange(drift_told_, true))) continue;
-    if (holds && !held && limited(label, log_level::warning, is->text, {{"condition", label}}))
-      raised_.insert(name);
+    // The incident's own line has said so: one cause is one line.
+    const bool of_netsplit = name == condition::netsplit || name == condition::links_missing;
+    if (of_netsplit && !held && netsplits_told_ > 0) continue;
+    std::vector<log::field> fields{{"condition", label}};
+    if (holds && name != condition::unlisted_nodes) fields.emplace_back("see", section_of(name));
+    if (holds && !held && limited(label, log_level::warning, is->text, fields)) raised_.insert(name);
     if (held && !holds && limited(label, log_level::info, std::string(is_over(name)), {{"condition", label}}))
       raised_.erase(name);
   }
@@ -313,11 +337,9 @@ void reporter::conditions(const membership::snapshot& after) {
 void reporter::listed(const discovery::round& round) {
   std::map<discovery::query_outcome, std::vector<const discovery::source_status*>> troubled;
   std::map<discovery::query_outcome, std::string_view> first;
-  const auto write = [this](log_level level, const std::string& text, const std::string& sources) {
-    std::vector<log::field> fields{
-        {"event", std::string(to_string(membership::event_type::discovery_changed))}};
-    if (!sources.empty()) fields.emplace_back("source", sources);
-    log_.line(level, text, fields);
+  const auto write = [this](log_level level, const std::string& text, std::vector<log::field> of) {
+    of.emplace(of.begin(), "event", std::string(to_string(membership::event_type::discovery_changed)));
+    log_.line(level, text, of);
   };
   const auto level_of = [](discovery::query_outcome outcome) {
     return failed(outcome) ? log_level::warning : log_level::info;
@@ -331,13 +353,15 @@ void reporter::listed(const discovery::round& round) {
       troubled[source->outcome].push_back(&*source);
       first.emplace(source->outcome, change);
     } else {
-      write(level_of(source->outcome), change, source->source);
+      write(level_of(source->outcome), change, {{"source", source->source}});
     }
   }
   for (const auto& [outcome, sources] : troubled) {
+    std::vector<log::field> of{{"source", sources.front()->source}};
     std::string all;
     for (const auto* each : sources) all += (all.empty() ? "" : ", ") + each->source;
-    write(level_of(outcome), std::string(first[outcome]) + likewise(sources), all);
+    if (sources.size() > 1) of.emplace_back("sources", all);
+    write(level_of(outcome), std::string(first[outcome]) + likewise(sources), of);
   }
 }
 
@@ -354,11 +378,13 @@ void reporter::dialled_us(const std::optional<node_name>& peer, const boost::asi
   if (strangers_.size() >= max_remembered_strangers) strangers_.clear();
   const auto [seen, first] = strangers_.emplace(from, code.value());
   if (!first) return;
-  const bool told = limited("nodes that dialled us and were turned away", log_level::warning,
-                            "a node that dialled us was turned away",
-                            {{"from", from},
-                             {"node", peer ? peer->text() : std::string("unknown")},
-                             {"why", detail.empty() ? code.message() : detail}});
+  const bool harmless = !peer && said_nothing(code);
+  const bool told =
+      limited("nodes that dialled us and were turned away", harmless ? log_level::info : log_level::warning,
+              harmless ? "a connection came to nothing" : "a node that dialled us was turned away",
+              {{"from", from},
+               {"node", peer ? peer->text() : std::string("unknown")},
+               {"why", detail.empty() ? code.message() : detail}});
   if (!told) strangers_.erase(seen);  // told when there is room for it
 }
 

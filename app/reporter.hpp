@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <string>
@@ -50,6 +51,7 @@ class reporter {
   line_limit line_limit_;
   bool drift_told_ = false;
   std::set<membership::condition> raised_;  // by the last line about each
+  std::size_t netsplits_told_ = 0;          // opened in this log, and not yet closed
   std::set<node_name> waited_for_;  // not there yet, told as information, and as a warning once that lasts
   std::set<std::pair<std::string, int>> strangers_;
 };

@@ -21,25 +21,43 @@ std::optional<node_name> made_up_name(std::string_view host) {
   return *std::move(made);
 }
 
+// What came wrong, and what to do about it.
+std::string mistake_of(boost::system::error_code code) {
+  if (code == error::cookie_refused)
+    return "came with another cookie than ours: give it ours, or keep it away";
+  if (code == error::not_allowed) return "came with our own name: give one of the two another";
+  if (code == error::reflected) {
+    return "sent our own challenge back as its own, so it does not know the cookie: find out what it is";
+  }
+  if (code == error::stopping) return "came while this program takes no links";
+  if (code == error::too_many_links) {
+    return "came while as many links are there as may come in; close some remote shells";
+  }
+  if (code == error::truncated) {
+    return "came and closed the connection in the middle of a message of the handshake; see its log, and "
+           "whether a proxy or a firewall between ends connections";
+  }
+  if (code == error::incompatible) return "lacks a capability that OTP 23 and later have: upgrade it";
+  if (code == error::unexpected_message || code == error::frame_too_large) {
+    return fmt::format(
+        "came and did not finish the handshake: {}; what dialled this port may be no Erlang "
+        "node (a browser, a scanner): HTTP is served on another",
+        code.message());
+  }
+  if (code == error::closed || code == error::timed_out) {
+    return fmt::format(
+        "came and did not finish the handshake: {}; for a health check, ask /healthz on the "
+        "port for HTTP",
+        code.message());
+  }
+  return fmt::format("came and did not finish the handshake: {}; see its log", code.message());
+}
+
 std::string explain_incoming(const std::optional<node_name>& name, const tcp::endpoint& remote,
                              boost::system::error_code code) {
   if (!code) return {};
   const auto who = name ? fmt::format("{} from {}", name->text(), to_string(remote)) : to_string(remote);
-  if (code == error::cookie_refused) return fmt::format("{} came with another cookie than ours", who);
-  if (code == error::not_allowed) return fmt::format("{} came with our own name", who);
-  if (code == error::reflected) return fmt::format("{} sent our own challenge back as its own", who);
-  if (code == error::stopping) return fmt::format("{} came while this program takes no links", who);
-  if (code == error::too_many_links) {
-    return fmt::format("{} came while as many links are there as may come in; close some remote shells", who);
-  }
-  if (code == error::truncated) {
-    return fmt::format(
-        "{} came and closed the connection in the middle of a message of the handshake; see its log, and "
-        "whether "
-        "a proxy or a firewall between ends connections",
-        who);
-  }
-  return fmt::format("{} came and did not finish the handshake: {}", who, code.message());
+  return fmt::format("{} {}", who, mistake_of(code));
 }
 
 std::string explain_insecure(const std::optional<node_name>& name, const tcp::endpoint& remote,

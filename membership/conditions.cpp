@@ -41,7 +41,8 @@ std::string partitions_of(const snapshot& s) {
     const auto& part = s.partitions[index];
     by_base[s.base_of_partition(index)].push_back(
         part.size() == 1 ? part.front().text()
-                         : fmt::format("{} with {} others", part.front().text(), part.size() - 1));
+                         : fmt::format("{} with {} other{}", part.front().text(), part.size() - 1,
+                                       part.size() == 2 ? "" : "s"));
   }
   std::string text;
   for (const auto& [base, groups] : by_base) {
@@ -160,12 +161,15 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
     std::vector<std::string> names;
     for (const auto& name : s.unlisted) names.push_back(name.text());
     found.warning(condition::unlisted_nodes,
-                  fmt::format("linked to members, but listed by no source: {}", some_of(names)));
+                  fmt::format("linked to members, but listed by no source: {}; another cluster with the same "
+                              "cookie, or a remote shell that is not hidden?",
+                              some_of(names)));
   }
   if (s.paused_until) {
-    found.warning(condition::healing_paused,
-                  fmt::format("no node is asked to connect or to leave for another {} s: see resume/0",
-                              std::max<std::int64_t>(0, (*s.paused_until - s.at).count() + 999) / 1000));
+    found.warning(
+        condition::healing_paused,
+        fmt::format("no node is asked to connect or to leave for another {} s: `rollcall resume` ends it",
+                    std::max<std::int64_t>(0, (*s.paused_until - s.at).count() + 999) / 1000));
   }
   if (s.certificate) expiring(*s.certificate, found, now, wake);
   linger(s, found, now, wake);
@@ -246,6 +250,7 @@ void conditions::split(const snapshot& s, findings& found, moment now, deadline&
 void conditions::stale_sources(const snapshot& s, findings& found, moment now, deadline& wake) {
   for (auto& [name, watch] : watched_) wake.note(watch.succeeded + options_.discovery_stale_after);
   std::vector<std::string> stale;
+  bool in_force = false;
   for (const auto& source : s.sources) {
     const auto known = watched_.find(source.source);
     if (known == watched_.end() || !source.asked) continue;
@@ -253,13 +258,14 @@ void conditions::stale_sources(const snapshot& s, findings& found, moment now, d
     if (!watch.ever) {
       stale.push_back(fmt::format("{} has not answered yet ({})", source.source, to_string(source.outcome)));
     } else if (now.steady - watch.succeeded >= options_.discovery_stale_after) {
+      in_force = true;
       stale.push_back(fmt::format("{} gave no good answer for {} s ({})", source.source,
                                   (now.steady - watch.succeeded).count() / 1000, to_string(source.outcome)));
     }
   }
   if (stale.empty()) return;
   found.warning(condition::discovery_stale,
-                fmt::format("{}; the last good answer stays in force", some_of(stale)));
+                some_of(stale) + (in_force ? "; the last good answer stays in force" : ""));
 }
 
 void conditions::missing(const snapshot& s, findings& found, moment now, deadline& wake) {

@@ -122,7 +122,7 @@ TEST_F(KeptApart, TheNumberOfPartitionsIsThatOfTheWorst) {
   live(both, 12s);
   EXPECT_EQ(d.shown().partitions.size(), 4U);
   EXPECT_EQ(d.shown().most_partitions(), 2U);
-  EXPECT_THAT(d.text_of(condition::netsplit), HasSubstr("2 partitions of hx: hx@m1.example with 1 others"));
+  EXPECT_THAT(d.text_of(condition::netsplit), HasSubstr("2 partitions of hx: hx@m1.example with 1 other"));
   EXPECT_THAT(d.text_of(condition::netsplit), HasSubstr("2 partitions of hy: "));
 }
 

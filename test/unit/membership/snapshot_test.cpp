@@ -222,7 +222,7 @@ TEST(Conditions, NetsplitMustLastTwoIntervals) {
   d.pass(9s);
   EXPECT_FALSE(d.raised(condition::netsplit));
   d.pass(6s);
-  EXPECT_EQ(d.text_of(condition::netsplit), "2 partitions: b@host.example with 1 others, a@host.example");
+  EXPECT_EQ(d.text_of(condition::netsplit), "2 partitions: b@host.example with 1 other, a@host.example");
   EXPECT_EQ(d.shown().conditions.front().how_bad, severity::error) << "worst first";
   EXPECT_EQ(d.shown().overall, health::error);
 }
