@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <ostream>
+#include <sstream>
 #include <stdexcept>
 
 #include "app/options.hpp"
@@ -197,10 +198,25 @@ void show_why(const json::value& answer, const terminal& on, std::ostream& out) 
     out << printable(text) << '\n';
 }
 
+// Names that sentences hold, for what all of them end in.
+short_names shortener_of_sentences(const json::value& details, const terminal& on) {
+  if (on.columns == 0) return {};
+  std::vector<std::string> names;
+  std::istringstream words(text_of(details));
+  for (std::string word; words >> word;) {
+    if (word.find('@') == std::string::npos) continue;
+    const auto begin = word.find_first_not_of('(');
+    names.push_back(word.substr(begin, word.find_last_not_of(",;:)") + 1 - begin));
+  }
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return short_names(names);
+}
+
 // A detail is an object with a name, or only a text.
-std::vector<cell> detail_row(const json::value& detail) {
+std::vector<cell> detail_row(const json::value& detail, const short_names& shorten) {
   const auto* parts = detail.if_object();
-  if (parts == nullptr) return {"", text_of(detail)};
+  if (parts == nullptr) return {"", shorten(text_of(detail))};
   std::string rest;
   for (const auto& [key, value] : *parts) {
     if (key == "name" || key == "severity" || value.is_null()) continue;
@@ -209,7 +225,7 @@ std::vector<cell> detail_row(const json::value& detail) {
     rest += fmt::format("{}{}", rest.empty() ? "" : " ",
                         sentence ? text : fmt::format("{}={}", std::string_view(key), text));
   }
-  return {"", colored(text_of(*parts, "severity")), text_of(*parts, "name"), rest};
+  return {"", colored(text_of(*parts, "severity")), text_of(*parts, "name"), shorten(rest)};
 }
 
 constexpr std::string_view standing_by_text =
@@ -221,6 +237,8 @@ int show_status(const json::value& answer, milliseconds now, const terminal& on,
   if (health.empty()) throw std::runtime_error("the answer has no health");
   table facts({});
   table details({});
+  const auto* sentences = member_of(status, "details");
+  const auto shorten = sentences == nullptr ? short_names() : shortener_of_sentences(*sentences, on);
   const auto* standing_by = member_of(status, "standing_by");
   if (standing_by != nullptr && standing_by->is_bool() && standing_by->get_bool())
     out << standing_by_text << '\n';
@@ -229,9 +247,12 @@ int show_status(const json::value& answer, milliseconds now, const terminal& on,
     const std::string name(key);
     if (name == "health") continue;
     if (name == "details" && value.is_array()) {
-      for (const auto& detail : value.get_array()) details.row(detail_row(detail));
+      for (const auto& detail : value.get_array()) details.row(detail_row(detail, shorten));
     } else if (name == "meshes" && value.is_array()) {
       for (const auto& mesh : value.get_array()) facts.row({"mesh", text_of(mesh)});
+    } else if (name == "quarantine" && value.is_array() && !value.get_array().empty()) {
+      // The details say why.
+      facts.row({name, shorten(fmt::format("{}", fmt::join(names_of(value.get_array(), "node"), ", ")))});
     } else if (name == "at") {
       facts.row({"changed", age(now, time_of(status, name))});
     } else if (name == "paused_until_at" && value.is_number()) {
@@ -247,6 +268,7 @@ int show_status(const json::value& answer, milliseconds now, const terminal& on,
     out << "\ndetails\n";
     details.print(out, on);
   }
+  tell_suffix(shorten, on, out);
   return health == "ok" ? answered : not_well;
 }
 

@@ -96,40 +96,43 @@ std::string why_no_members(const membership::snapshot& s) {
              : fmt::format("{} listed nodes are hidden and no members: {}", s.hidden.size(), names);
 }
 
+std::string members(std::size_t count) {
+  return fmt::format("{} member{}", count, count == 1 ? "" : "s");
+}
+
 std::pair<int, std::string> verdict(const picture& p) {
   const auto& s = *p.seen;
-  if (s.starting) return {exit_could_not_tell, "could not tell: not every node answered or refused in time"};
   const bool refused_unnamed =
       any_unnamed(s, [](const auto& each) { return each.why == membership::reason::cookie; });
   if (s.members.empty() && !refused_unnamed)
     return {exit_could_not_tell, "could not tell: " + why_no_members(s)};
+  if (s.starting) return {exit_could_not_tell, "could not tell: not every node answered or refused in time"};
   // What refused us has answered: that is proven, and no silence.
   const auto refuses = [](const membership::member& m) {
     return m.why == membership::reason::cookie || m.why == membership::reason::name_mismatch ||
            m.why == membership::reason::incompatible;
   };
   if (s.up == 0 && (refused_unnamed || std::ranges::any_of(s.members, refuses))) {
-    return {exit_not_whole, fmt::format("not whole: none of {} members lets rollcall in", s.expected)};
+    return {exit_not_whole, fmt::format("not whole: none of {} lets rollcall in", members(s.expected))};
   }
   if (s.isolated || s.up == 0) {
     return {exit_could_not_tell,
-            fmt::format("could not tell: none of {} members was reached from here", s.expected)};
+            fmt::format("could not tell: none of {} was reached from here", members(s.expected))};
   }
   if (p.whole() && p.links.probed == p.links.listed)
-    return {exit_ok, fmt::format("whole: {} members, all connected", s.up)};
+    return {exit_ok, fmt::format("whole: {}, all connected", members(s.up))};
   if (p.whole()) {
-    return {exit_ok,
-            fmt::format("whole: {} members, all connected; of the {} ends of their links {} were probed",
-                        s.up, p.links.listed, p.links.probed)};
+    return {exit_ok, fmt::format("whole: {}, all connected; of the {} ends of their links {} were probed",
+                                 members(s.up), p.links.listed, p.links.probed)};
   }
   if (!p.links.dead.empty()) {
     return {exit_not_whole,
-            fmt::format("not whole: {} of {} members up; they list each other, but {} of {} ends of their "
+            fmt::format("not whole: {} of {} up; they list each other, but {} of {} ends of their "
                         "links carry nothing",
-                        s.up, s.expected, p.links.dead.size(), p.links.probed)};
+                        s.up, members(s.expected), p.links.dead.size(), p.links.probed)};
   }
-  return {exit_not_whole, fmt::format("not whole: {} of {} members up, partitions: {}, missing links: {}",
-                                      s.up, s.expected, s.most_partitions(), s.links_missing)};
+  return {exit_not_whole, fmt::format("not whole: {} of {} up, partitions: {}, missing links: {}", s.up,
+                                      members(s.expected), s.most_partitions(), s.links_missing)};
 }
 
 asio::awaitable<void> until_settled(asio::io_context& io, engine& cluster, milliseconds limit) {

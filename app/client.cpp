@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
@@ -156,15 +157,15 @@ int follow(const configuration& config, const terminal& on, std::ostream& out, s
   }
 }
 
-// What fits on the screen, each line cleared to its end and the rest below.
+// What fits on the screen, each line cleared to its end and the rest below; how much does not fit is said.
 std::string screen(const std::string& text, std::size_t rows) {
   std::string out = "\x1b[H";
   std::istringstream lines(text);
+  const auto all = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+  const auto shown = rows < 3 || all < rows ? all : rows - 2;
   std::size_t count = 0;
-  for (std::string line; std::getline(lines, line); ++count) {
-    if (rows > 1 && count + 1 == rows) break;
-    out += line + "\x1b[K\n";
-  }
+  for (std::string line; count < shown && std::getline(lines, line); ++count) out += line + "\x1b[K\n";
+  if (shown < all) out += fmt::format("{} more lines than this terminal has\x1b[K\n", all - shown);
   return out + "\x1b[J";
 }
 
@@ -178,7 +179,8 @@ int watch(configuration config, const terminal& on, std::ostream& out, std::ostr
     picture << fmt::format(
         "rollcall at {}, {:%H:%M:%S}\n", printable(config.url),
         fmt::localtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
-    for (const auto part : {command::status, command::members, command::netsplits}) {
+    // Members last: there may be more of them than lines.
+    for (const auto part : {command::status, command::netsplits, command::members}) {
       picture << '\n';
       config.command = part;
       if (ask_once(config, on, picture, picture) == could_not_ask) break;

@@ -149,8 +149,7 @@ asio::awaitable<bool> examinee::link() {
   record_.pass(step_name::cookie, "accepted");
   found_.hidden = !peer.visible;
   if (!found_.hidden) co_return record_.pass(step_name::name, peer.name.text());
-  record_.pass(step_name::name,
-               peer.name.text() + ", a hidden node (a remote shell, another rollcall): no member");
+  record_.pass(step_name::name, peer.name.text() + ", a hidden node (a remote shell, another rollcall)");
   co_return false;
 }
 

@@ -245,9 +245,8 @@ struct outcome {
 void judge(diagnosis& d, const examination& e, outcome& all) {
   const bool other_name = is_other_name(d, e.found);
   if (other_name) {
-    d.steps.back() = {
-        step_name::name, true,
-        "another name of " + d.answered_as->text() + ", which is listed as well: no member of its own"};
+    d.steps.back() = {step_name::name, true,
+                      "another name of " + d.answered_as->text() + ", which is listed as well"};
   }
   const auto name = discovery::shown(d.node);
   if (d.hidden || other_name) {
@@ -298,10 +297,12 @@ outcome judge(examination& e) {
         all.well.size() == 1 ? "the one node is well" : fmt::format("all {} nodes are well", all.well.size());
   } else if (!all.well.empty() || std::ranges::any_of(all.wrong, is_proof)) {
     all.code = exit_not_whole;
-    all.text = fmt::format("{} findings; {} of {} nodes are well", all.wrong.size(), all.well.size(),
+    all.text = fmt::format("{} finding{}; {} of {} nodes are well", all.wrong.size(),
+                           all.wrong.size() == 1 ? "" : "s", all.well.size(),
                            std::max(members, e.found.size() - all.no_members.size()));
   } else {
-    all.text = fmt::format("could not tell: none of {} nodes was reached from here", e.found.size());
+    all.text = fmt::format("could not tell: none of {} node{} was reached from here", e.found.size(),
+                           e.found.size() == 1 ? "" : "s");
   }
   return all;
 }

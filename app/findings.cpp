@@ -88,9 +88,9 @@ std::string_view code_of(step_name step) {
   return "node-view";
 }
 
-std::string_view code_of(const membership::member& m) {
+std::string_view code_of(membership::reason why) {
   using membership::reason;
-  switch (m.why) {
+  switch (why) {
     case reason::dns:
       return "node-dns";
     case reason::epmd:
@@ -110,6 +110,13 @@ std::string_view code_of(const membership::member& m) {
     default:
       return "node-tcp";
   }
+}
+
+// Something answered at that address and would not go on, or nothing tells its name.
+std::string_view unnamed_code(membership::reason why) {
+  using membership::reason;
+  const bool answered = why == reason::cookie || why == reason::tls || why == reason::incompatible;
+  return answered ? code_of(why) : "node-unnamed";
 }
 
 // Of the conditions, those that no finding of a node, a source or a pair says.
@@ -161,13 +168,13 @@ std::vector<finding> findings_of(const membership::snapshot& s, const link_surve
       found.push_back(make_finding(empty ? "source-empty" : "source-failed", source.source, source.detail));
     }
     for (const auto& each : source.unnamed)
-      found.push_back(
-          make_finding("node-unnamed", each.address, each.detail.empty() ? "not asked yet" : each.detail));
+      found.push_back(make_finding(unnamed_code(each.why), each.address,
+                                   each.detail.empty() ? "not asked yet" : each.detail));
   }
   for (const auto& m : s.members) {
     if (m.why == membership::reason::none || m.state == membership::member_state::left) continue;
-    found.push_back(
-        make_finding(code_of(m), m.name.text(), m.detail.empty() ? std::string(to_string(m.why)) : m.detail));
+    found.push_back(make_finding(code_of(m.why), m.name.text(),
+                                 m.detail.empty() ? std::string(to_string(m.why)) : m.detail));
   }
   pairs_of(s, found);
   for (const auto& each : links.dead)
@@ -190,7 +197,8 @@ void print_findings(std::span<const finding> all, const short_names& shorten, co
       const auto text = shorten(each.text);
       const auto node = shorten(each.node);
       const bool says_which = node.empty() || text.find(node) != std::string::npos;
-      lines.row({says_which ? fmt::format("  {}", text) : fmt::format("  {}: {}", node, text)});
+      // Behind an empty column, so that a second line of it is indented, too.
+      lines.row({"", says_which ? text : fmt::format("{}: {}", node, text)});
     }
     if (count == 0) continue;
     out << '\n' << painted(on, paint::bad, fmt::format("{} ({})", kind.code, count)) << '\n';

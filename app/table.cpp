@@ -66,7 +66,9 @@ std::vector<std::size_t> table::widths() const {
 void table::print(std::ostream& out, const terminal& on) const {
   const auto natural = widths();
   auto fitted = natural;
-  if (on.columns > 0) fit(fitted, optional_, on.columns);
+  // A column in which nothing stands is an indentation.
+  const auto indented = gap * static_cast<std::size_t>(std::ranges::count(natural, 0U));
+  if (on.columns > 0) fit(fitted, optional_, std::max(on.columns, indented) - indented);
   const auto print_row = [&](const std::vector<cell>& row) {
     std::vector<std::vector<std::string>> lines(row.size());
     std::size_t height = 1;

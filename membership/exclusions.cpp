@@ -16,6 +16,33 @@ void unique(std::vector<T>& list) {
   list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
+// Why one is left out, a sentence for each that it cannot reach: those that differ by that one's name are
+// one, with all their names.
+class sentences {
+ public:
+  void add(const std::string& text, const std::string& name) {
+    const auto at = std::min(text.find(name), text.size());
+    const auto after = std::min(at + name.size(), text.size());
+    const std::pair around{text.substr(0, at), text.substr(after)};
+    const auto same = std::ranges::find(all_, around, &std::pair<around_name, std::string>::first);
+    if (same == all_.end()) {
+      all_.emplace_back(around, name);
+    } else {
+      same->second += ", " + name;
+    }
+  }
+  std::string text() const {
+    std::string joined;
+    for (const auto& [around, names] : all_)
+      joined += (joined.empty() ? "" : "; ") + around.first + names + around.second;
+    return joined;
+  }
+
+ private:
+  using around_name = std::pair<std::string, std::string>;
+  std::vector<std::pair<around_name, std::string>> all_;
+};
+
 }  // namespace
 
 void planner::leave_out(std::uint32_t who, std::uint32_t cannot_reach) {
@@ -66,19 +93,20 @@ void planner::publish_exclusions(const step_context& context, const path_book& p
     const auto* m = context.members.find(id);
     if (m == nullptr) continue;
     exclusion e{.node = id, .cannot_reach = others, .text = {}};
-    std::vector<std::string> why;
+    sentences why;
+    std::size_t named = 0;
     for (const auto other : others) {
       const auto* o = context.members.find(other);
       if (o == nullptr) continue;
       const auto fault = quarantine_.what_fails(paths, *m, *o);
       e.path_only &= fault == quarantine::fault::path || fault == quarantine::fault::none;
-      if (why.size() == most_named) {
-        why.push_back(fmt::format("the same with {} more", others.size() - most_named));
+      if (named++ == most_named) {
+        why.add(fmt::format("the same with {} more", others.size() - most_named), {});
         break;
       }
-      why.push_back(quarantine_.describe(paths, *m, *o));
+      why.add(quarantine_.describe(paths, *m, *o), o->name.text());
     }
-    e.text = fmt::format("{} is left out: {}", m->name.text(), fmt::join(why, "; "));
+    e.text = fmt::format("{} is left out: {}", m->name.text(), why.text());
     next.push_back(std::move(e));
   }
   tell_exclusions(context, next);

@@ -28,7 +28,7 @@ TEST_P(AsDnsHasIt, IsWhole) {
     const auto checked = p.check({"--srv", options});
     EXPECT_EQ(checked.exit_code, 0) << checked.output << checked.errors;
     EXPECT_THAT(checked.output, HasSubstr(base + "@" + host));
-    EXPECT_THAT(checked.output, HasSubstr("whole: 1 members, all connected"));
+    EXPECT_THAT(checked.output, HasSubstr("whole: 1 member, all connected"));
   }
 }
 
@@ -84,7 +84,7 @@ TEST(PlatformNames, ANodeWhoseNameEndsInADotIsAMemberUnderThatName) {
   EXPECT_TRUE(eventually([&] { return rollcall.is(own, "up"); }, 60s, "under its own name"));
   const auto checked = p.check({"--srv", "app@web"});
   EXPECT_EQ(checked.exit_code, 0) << checked.output << checked.errors;
-  EXPECT_THAT(checked.output, HasSubstr("whole: 1 members, all connected"));
+  EXPECT_THAT(checked.output, HasSubstr("whole: 1 member, all connected"));
 }
 
 TEST(PlatformNames, APortWithoutANameIsSaidWithTheOptionThatFindsItsNodes) {
@@ -95,7 +95,7 @@ TEST(PlatformNames, APortWithoutANameIsSaidWithTheOptionThatFindsItsNodes) {
   EXPECT_EQ(checked.exit_code, 2) << checked.output << checked.errors;
   EXPECT_THAT(checked.output, HasSubstr("its port has no name: try --srv app@web"));
   const auto again = p.check({"--srv", "app@web"});
-  EXPECT_THAT(again.output, HasSubstr("whole: 1 members, all connected")) << again.output << again.errors;
+  EXPECT_THAT(again.output, HasSubstr("whole: 1 member, all connected")) << again.output << again.errors;
 }
 
 }  // namespace

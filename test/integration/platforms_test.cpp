@@ -78,7 +78,7 @@ TEST(Platforms, RabbitMqsNodesLeaveTheClustersDomainOut) {
   EXPECT_FALSE(rollcall.log_with({"calls itself", "rabbit-0.rabbit-nodes.default"}).empty());
   const auto checked = p.check({"--srv", "rabbit@rabbit-nodes.default"});
   EXPECT_EQ(checked.exit_code, 0) << checked.output << checked.errors;
-  EXPECT_THAT(checked.output, HasSubstr("whole: 1 members, all connected"));
+  EXPECT_THAT(checked.output, HasSubstr("whole: 1 member, all connected"));
 }
 
 TEST(Platforms, ANodeGivenByHandIsCompletedFromTheSearchList) {

@@ -274,7 +274,7 @@ TEST(Program, LocalNodesThatAllRefuseTheCookieAreProof) {
       run_rollcall({"check", "--local", "--cookie-file", files.write("cookie", "chocolate", 0400)},
                    {{"ERL_EPMD_PORT", std::to_string(cluster.mapper().port())}});
   EXPECT_EQ(ended.exit_code, 1) << ended.output << ended.errors;
-  EXPECT_THAT(ended.output, HasSubstr("none of 1 members lets rollcall in"));
+  EXPECT_THAT(ended.output, HasSubstr("none of 1 member lets rollcall in"));
   EXPECT_THAT(ended.output, HasSubstr("localhost (bad)"));
 }
 

@@ -53,6 +53,18 @@ TEST(Findings, OfADiagnosisAreTheStepThatFailed) {
   }
 }
 
+TEST(Findings, OfAnAddressThatAnsweredAreWhatItSaid) {
+  membership::snapshot s;
+  s.sources.push_back({.source = "local", .detail = {}, .last_success = {}, .nodes = {}});
+  s.sources[0].outcome = membership::query_outcome::ok;
+  s.sources[0].unnamed.push_back({"h", "h (a)", membership::reason::cookie, "it refused our cookie", true});
+  s.sources[0].unnamed.push_back({"i", "i", membership::reason::refused, "nothing listens", true});
+  const auto found = findings_of(s, {});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].kind->code, "node-cookie");
+  EXPECT_EQ(found[1].kind->code, "node-unnamed");
+}
+
 TEST(Findings, ArePrintedByKindWithTheHintOnce) {
   std::vector<finding> all;
   for (int i = 0; i < 12; ++i)

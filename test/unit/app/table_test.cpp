@@ -82,6 +82,14 @@ TEST(Table, KeepsToTheWidthOfTheTerminal) {
   EXPECT_EQ(printed(names, 40), "NODE\n" + std::string(40, 'a') + "\n" + std::string(10, 'a') + "\n");
 }
 
+TEST(Table, AnEmptyColumnIndentsAndIsPartOfTheWidth) {
+  table t({});
+  t.row({"", "one two three four five six seven eight"});
+  EXPECT_EQ(printed(t, 30),
+            "  one two three four five six\n"
+            "  seven eight\n");
+}
+
 TEST(Table, ColoursWordsAndNotTheSpaceBesideThem) {
   table t({});
   t.row({cell("up", paint::good), "x"});
