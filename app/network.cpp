@@ -94,7 +94,7 @@ membership::settings core_settings(const configuration& c) {
 }
 
 cnode::node_options node_options(const configuration& c, std::vector<std::string> cookies,
-                                 std::uint16_t mapper_port, std::shared_ptr<const cnode::tls> tls) {
+                                 std::uint16_t mapper_port, std::shared_ptr<const tls::context> tls) {
   cnode::node_options options{.name = *c.name, .cookies = std::move(cookies)};
   options.listen_port = c.dist_port;
   options.port_mapper = c.epmd;

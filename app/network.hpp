@@ -20,7 +20,7 @@ discovery::resolver::options resolver_options(const configuration&);  // throws 
 discovery::roster::options roster_options(const configuration&);
 membership::settings core_settings(const configuration&);
 cnode::node_options node_options(const configuration&, std::vector<std::string> cookies,
-                                 std::uint16_t port_mapper_port, std::shared_ptr<const cnode::tls> = {});
+                                 std::uint16_t port_mapper_port, std::shared_ptr<const tls::context> = {});
 
 // The names this machine's port mapper has, without our `own` (the part before the '@').
 asio::awaitable<boost::system::result<std::vector<discovery::local_entry>>> local_names(

@@ -102,7 +102,7 @@ std::string tls_files::read(const std::string& path, std::string_view what, std:
   return {};
 }
 
-std::string tls_files::read_side(cnode::tls_side& into, const side_files& from) {
+std::string tls_files::read_side(tls::side_settings& into, const side_files& from) {
   std::string problem;
   if (!from.cert.empty()) {
     problem = read(from.cert, "certificate file", into.certificates);
@@ -158,11 +158,11 @@ std::string tls_files::load() {
     return "--tls on needs a certificate to show to nodes that dial us: give --tls-cert (and --tls-key), or "
            "--tls-optfile with certfile in its server part";
   }
-  cnode::tls_settings settings;
+  tls::settings settings;
   auto problem = read_side(settings.dialling, dialling);
   if (problem.empty()) problem = read_side(settings.accepting, accepting);
   if (!problem.empty()) return problem;
-  auto made = cnode::tls::make(settings, problem);
+  auto made = tls::context::make(settings, problem);
   if (!made) return fmt::format("TLS with nodes: {} ({})", problem, printable(accepting.cert));
   current_ = std::move(made);
   return {};

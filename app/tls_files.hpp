@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "app/configuration.hpp"
-#include "cnode/tls.hpp"
+#include "tls/context.hpp"
 
 namespace rollcall::app {
 
@@ -19,7 +19,7 @@ class tls_files {
   explicit tls_files(const configuration&);
 
   // Null with --tls off.
-  const std::shared_ptr<const cnode::tls>& current() const noexcept { return current_; }
+  const std::shared_ptr<const tls::context>& current() const noexcept { return current_; }
   // Looks at the files again (cheap: stat first). True when current() changed. `problem`: a sentence, once.
   bool refresh(std::string& problem);
   // To be logged once: what the nodes' own file says, and is of no use here.
@@ -39,10 +39,10 @@ class tls_files {
   // A sentence about what is wrong; empty: current_ is what the files say.
   std::string load();
   std::string read(const std::string& path, std::string_view what, std::string& into);
-  std::string read_side(cnode::tls_side& into, const side_files& from);
+  std::string read_side(tls::side_settings& into, const side_files& from);
 
   const configuration& configuration_;
-  std::shared_ptr<const cnode::tls> current_;
+  std::shared_ptr<const tls::context> current_;
   std::vector<watched> watched_;
   std::vector<std::string> warnings_;
   std::string last_problem_;

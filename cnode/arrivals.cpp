@@ -149,7 +149,7 @@ asio::awaitable<void> arrivals::answer(std::shared_ptr<arrivals> self, incoming_
 }
 
 asio::awaitable<boost::system::error_code> arrivals::secure(std::shared_ptr<arrivals> self,
-                                                            incoming_pointer one, const tls& with) {
+                                                            incoming_pointer one, const tls::context& with) {
   auto& connection = *one->connection;
   connection.socket.secure(with, tls::role::accepting, {}, false);
   const auto code = co_await shake_tls(connection.socket);

@@ -35,7 +35,7 @@ class arrivals {
 
   static asio::awaitable<void> answer(std::shared_ptr<arrivals>, incoming_pointer);
   static asio::awaitable<boost::system::error_code> secure(std::shared_ptr<arrivals>, incoming_pointer,
-                                                           const tls&);
+                                                           const tls::context&);
   static asio::awaitable<boost::system::error_code> shake_hands(std::shared_ptr<arrivals>, incoming_pointer,
                                                                 accepting_handshake&);
   // Why a peer that has told its name is not let in, with or without the cookie.

@@ -61,7 +61,7 @@ asio::awaitable<boost::system::error_code> write_whole(stream& to, asio::const_b
 asio::awaitable<boost::system::error_code> shake_tls(stream& on) {
   while (true) {
     boost::system::error_code code;
-    on.secured()->shake(code);
+    on.shake(code);
     if (!code) co_return code;
     if (!not_yet(code)) co_return network_error(code);
     const auto [failed] = co_await on.socket().async_wait(on.awaited_by_write(), as_result);

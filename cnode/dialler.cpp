@@ -88,7 +88,7 @@ asio::awaitable<bool> speaks_no_tls(tcp::endpoint at) {
   co_return ended == asio::error::eof || ended == asio::error::connection_reset;
 }
 
-std::string why_not_secure(const target& where, const tcp::endpoint& at, const tls_session& with) {
+std::string why_not_secure(const target& where, const tcp::endpoint& at, const tls::session& with) {
   return fmt::format("{} at {}: {}", name_of(where), to_string(at), with.why());
 }
 
@@ -293,12 +293,12 @@ asio::awaitable<outcome<reached>> reach(target where, const resolve_function& re
 }
 
 asio::awaitable<std::optional<failure>> secure(stream& on, tcp::endpoint remote, const target& where,
-                                               const tls& with) {
+                                               const tls::context& with) {
   const auto host = where.name ? std::string(where.name->host()) : where.host;
   // A node whose name is not known yet has to show a certificate for the one that it will tell.
   on.secure(with, tls::role::dialling, host, where.name.has_value());
   boost::system::error_code code;
-  on.secured()->shake(code);
+  on.shake(code);
   if (not_yet(code)) {
     bool doubtful = co_await is_silent(on);
     if (!doubtful) {

@@ -32,7 +32,8 @@ asio::awaitable<outcome<reached>> reach(target, const resolve_function&, std::ui
                                         std::shared_ptr<dial_progress>);
 
 // TLS of the side that dialled, on an open socket, where it is spoken: absent when it is done.
-asio::awaitable<std::optional<failure>> secure(stream&, tcp::endpoint remote, const target&, const tls&);
+asio::awaitable<std::optional<failure>> secure(stream&, tcp::endpoint remote, const target&,
+                                               const tls::context&);
 // The handshake of the side that dialled, on an open socket.
 asio::awaitable<outcome<identity>> shake(stream&, tcp::endpoint remote, const target&, identity self,
                                          std::string cookie, challenge);

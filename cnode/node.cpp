@@ -94,7 +94,7 @@ const pid& node::self() const noexcept {
 void node::cookies(std::vector<std::string> replaced) {
   implementation_->running->cookies(std::move(replaced));
 }
-void node::tls(std::shared_ptr<const cnode::tls> replaced) {
+void node::tls(std::shared_ptr<const rollcall::tls::context> replaced) {
   implementation_->running->tls(std::move(replaced));
 }
 void node::tick_time(const node_name& name, milliseconds net_ticktime) {

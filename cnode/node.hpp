@@ -12,7 +12,7 @@
 #include "cnode/call.hpp"
 #include "cnode/challenges.hpp"
 #include "cnode/peer.hpp"
-#include "cnode/tls.hpp"
+#include "tls/context.hpp"
 
 namespace rollcall::cnode {
 
@@ -35,7 +35,7 @@ struct node_options {
   // For what all links together hold: frames that are half read, what their peers have not taken, monitors.
   std::size_t max_held_bytes = 48U << 20;
   // What is spoken with nodes, by who dials and who is dialled; null: no TLS. Replaced by node::tls().
-  std::shared_ptr<const cnode::tls> tls{};
+  std::shared_ptr<const rollcall::tls::context> tls{};
   // Shared with every other node of this program that shows the same cookies.
   std::shared_ptr<cnode::challenges> challenges = std::make_shared<cnode::challenges>();
 };
@@ -124,7 +124,7 @@ class node {
   const pid& self() const noexcept;
 
   void cookies(std::vector<std::string>);                       // for handshakes from now on; links stay
-  void tls(std::shared_ptr<const cnode::tls>);                  // for connections from now on; links stay
+  void tls(std::shared_ptr<const rollcall::tls::context>);      // for connections from now on; links stay
   void tick_time(const node_name&, milliseconds net_ticktime);  // once a peer's is known
 
  private:

@@ -172,7 +172,7 @@ class node::implementation::core final : public node_services, public std::enabl
   const pid& own_process() const noexcept { return processes_.self(); }
   std::uint16_t port() const noexcept { return arrivals_.port(); }
   void cookies(std::vector<std::string> replaced) { options_.cookies = std::move(replaced); }
-  void tls(std::shared_ptr<const cnode::tls> replaced) { options_.tls = std::move(replaced); }
+  void tls(std::shared_ptr<const rollcall::tls::context> replaced) { options_.tls = std::move(replaced); }
   std::size_t links() const noexcept { return links_.size(); }
   std::vector<peer> peers() const {
     std::vector<peer> all;

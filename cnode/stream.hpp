@@ -7,7 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
 
-#include "cnode/tls_session.hpp"
+#include "tls/session.hpp"
 
 namespace rollcall::cnode {
 
@@ -23,12 +23,14 @@ class stream {
   void close(boost::system::error_code&);
 
   // From now on everything is TLS; nothing may have been read or written before. `server` and `check`:
-  // tls_session.
-  void secure(const tls&, tls::role, std::string server, bool check);
+  // tls::session.
+  void secure(const tls::context&, tls::role, std::string server, bool check);
   // Null: plain TCP.
-  tls_session* secured() noexcept { return tls_.get(); }
-  const tls_session* secured() const noexcept { return tls_.get(); }
+  tls::session* secured() noexcept { return tls_.get(); }
+  const tls::session* secured() const noexcept { return tls_.get(); }
 
+  // Once secured: until it is done. error::tls, here and below: secured()->why() says why.
+  void shake(boost::system::error_code&);
   // What has come, as much as fits: never nothing without an error.
   std::size_t read_some(boost::asio::mutable_buffer, boost::system::error_code&);
   std::size_t write_some(boost::asio::const_buffer, boost::system::error_code&);
@@ -47,7 +49,7 @@ class stream {
 
  private:
   boost::asio::ip::tcp::socket socket_;
-  std::unique_ptr<tls_session> tls_;
+  std::unique_ptr<tls::session> tls_;
 };
 
 // Whether it only has to be tried again.

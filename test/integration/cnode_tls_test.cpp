@@ -90,17 +90,17 @@ class CnodeTls : public testing::Test {
     delete mapper;
   }
 
-  static std::shared_ptr<const cnode::tls> showing(const certificate& own) {
-    cnode::tls_side side;
+  static std::shared_ptr<const tls::context> showing(const certificate& own) {
+    tls::side_settings side;
     side.certificates = own.text;
     side.key = own.key;
     side.authorities = cluster_ca().text();
     std::string problem;
-    auto made = cnode::tls::make({side, side}, problem);
+    auto made = tls::context::make({side, side}, problem);
     EXPECT_TRUE(made) << problem;
     return made;
   }
-  void start(node_under_test& ours, std::shared_ptr<const cnode::tls> tls) const {
+  void start(node_under_test& ours, std::shared_ptr<const tls::context> tls) const {
     ours.options.port_mapper = cnode::port_mapper_mode::register_only;
     ours.options.port_mapper_port = mapper->port();
     ours.options.tls = std::move(tls);

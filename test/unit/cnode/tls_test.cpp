@@ -1,5 +1,5 @@
 // TLS between nodes of ours: what is accepted, what is refused and with which words, and what goes over it.
-#include "cnode/tls.hpp"
+#include "tls/context.hpp"
 
 #include <gmock/gmock.h>
 
@@ -22,34 +22,34 @@ const authority& ours_and_theirs() {
   return made;
 }
 
-cnode::tls_side side(const certificate& own) {
-  cnode::tls_side made;
+tls::side_settings side(const certificate& own) {
+  tls::side_settings made;
   made.certificates = own.text;
   made.key = own.key;
   made.authorities = ours_and_theirs().text();
   return made;
 }
 
-cnode::tls_settings both(const certificate& own) {
+tls::settings both(const certificate& own) {
   return {side(own), side(own)};
 }
 
-std::shared_ptr<const cnode::tls> made(const cnode::tls_settings& settings) {
+std::shared_ptr<const tls::context> made(const tls::settings& settings) {
   std::string problem;
-  auto result = cnode::tls::make(settings, problem);
+  auto result = tls::context::make(settings, problem);
   EXPECT_TRUE(result) << problem;
   return result;
 }
 
-std::shared_ptr<const cnode::tls> good() {
+std::shared_ptr<const tls::context> good() {
   return made(both(ours_and_theirs().issue()));
 }
 
 class Tls : public testing::Test {
  protected:
   // Why a dial of `dialler` to `listener` fails; empty: it does not.
-  std::string problem(std::shared_ptr<const cnode::tls> dialling,
-                      std::shared_ptr<const cnode::tls> accepting) {
+  std::string problem(std::shared_ptr<const tls::context> dialling,
+                      std::shared_ptr<const tls::context> accepting) {
     node_under_test dialler(thread, "dialler@127.0.0.1"), listener(thread, "listener@127.0.0.1");
     dialler.options.tls = std::move(dialling);
     listener.options.tls = std::move(accepting);
@@ -188,17 +188,17 @@ TEST_F(Tls, SettingsThatAreOfNoUse) {
   std::string problem;
   auto wrong = both(ca.issue());
   wrong.dialling.key = ca.issue().key;
-  EXPECT_FALSE(cnode::tls::make(wrong, problem));
+  EXPECT_FALSE(tls::context::make(wrong, problem));
   EXPECT_THAT(problem, HasSubstr("the key is not the certificate's"));
   wrong.dialling.key = "no key";
-  EXPECT_FALSE(cnode::tls::make(wrong, problem));
+  EXPECT_FALSE(tls::context::make(wrong, problem));
   EXPECT_THAT(problem, HasSubstr("holds no private key"));
   wrong.dialling.certificates = "nothing";
-  EXPECT_FALSE(cnode::tls::make(wrong, problem));
+  EXPECT_FALSE(tls::context::make(wrong, problem));
   EXPECT_THAT(problem, HasSubstr("holds no certificate"));
   auto lonely = both(ca.issue());
   lonely.accepting.authorities.clear();
-  EXPECT_FALSE(cnode::tls::make(lonely, problem));
+  EXPECT_FALSE(tls::context::make(lonely, problem));
   EXPECT_THAT(problem, HasSubstr("file of CAs"));
 }
 

@@ -18,11 +18,12 @@ namespace fs = std::filesystem;
 const std::map<std::string, std::set<std::string>> allowed{
     {"node_name", {}},
     {"membership", {"node_name"}},
-    {"cnode", {"node_name"}},
+    {"tls", {}},
+    {"cnode", {"node_name", "tls"}},
     {"discovery", {"node_name"}},
     {"metrics", {"membership", "node_name"}},
     {"http", {"membership", "metrics", "node_name"}},
-    {"app", {"node_name", "membership", "cnode", "discovery", "metrics", "http"}},
+    {"app", {"node_name", "membership", "cnode", "discovery", "metrics", "http", "tls"}},
 };
 
 // What the pure core may not know: I/O, threads, chance, other people's event loops.

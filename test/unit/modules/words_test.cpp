@@ -60,7 +60,7 @@ std::vector<fs::path> for_people() {
                                            ".tpl", ".txt",  ".ex",        ".exs",    ".erl", ".bash",
                                            ".md",  ".json", ".libsonnet", ".service"};
   for (const auto* folder :
-       {"app", "cnode", "deploy", "discovery", "http", "membership", "metrics", "node_name"}) {
+       {"app", "cnode", "deploy", "discovery", "http", "membership", "metrics", "node_name", "tls"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       if (entry.is_regular_file() && kinds.contains(entry.path().extension().string()))
         all.push_back(entry.path());

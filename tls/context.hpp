@@ -1,4 +1,4 @@
-// TLS as nodes speak it among each other (-proto_dist inet_tls): what is shown, what is believed.
+// What TLS shows and believes, with nodes (-proto_dist inet_tls).
 // https://www.erlang.org/doc/apps/ssl/ssl_distribution.html; ssl inet_tls_dist.erl.
 #pragma once
 
@@ -10,10 +10,12 @@
 
 struct ssl_ctx_st;
 
-namespace rollcall::cnode {
+namespace rollcall::tls {
+
+enum class role { dialling, accepting };
 
 // All of it PEM. The nodes' own file says it for each direction apart.
-struct tls_side {
+struct side_settings {
   std::string certificates;  // the own one first, then those between it and its CA; empty: none is shown
   std::string key;
   std::string password;     // of the key
@@ -23,30 +25,29 @@ struct tls_side {
   bool version_1_2 = true, version_1_3 = true;
   std::optional<int> depth{};  // of certificates between a peer's and its CA
 };
-struct tls_settings {
-  tls_side dialling, accepting;
+struct settings {
+  side_settings dialling, accepting;
 };
 
-// Never changed once made: a link keeps what it began with.
-class tls {
+// Never changed once made: a connection keeps what it began with.
+class context {
  public:
-  enum class role { dialling, accepting };
   struct period {
     std::chrono::system_clock::time_point begin, end;
   };
 
   // Absent: `problem` is a phrase with what is wrong, and never holds anything of a key.
-  static std::shared_ptr<const tls> make(const tls_settings&, std::string& problem);
+  static std::shared_ptr<const context> make(const settings&, std::string& problem);
 
-  ssl_ctx_st* context(role) const noexcept;
+  ssl_ctx_st* of(role) const noexcept;
   // Of our own certificates, the one that ends first; absent without one.
   const std::optional<period>& valid() const noexcept { return valid_; }
 
  private:
   using context_pointer = std::unique_ptr<ssl_ctx_st, void (*)(ssl_ctx_st*)>;
-  tls(context_pointer dialling, context_pointer accepting, std::optional<period>);
+  context(context_pointer dialling, context_pointer accepting, std::optional<period>);
   context_pointer dialling_, accepting_;
   std::optional<period> valid_;
 };
 
-}  // namespace rollcall::cnode
+}  // namespace rollcall::tls

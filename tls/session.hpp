@@ -9,23 +9,26 @@
 #include <string>
 #include <string_view>
 
-#include "cnode/tls.hpp"
+#include "tls/context.hpp"
 
 struct bio_st;
 struct ssl_st;
 struct x509_store_ctx_st;
 
-namespace rollcall::cnode {
+namespace rollcall::tls {
 
-class tls_session {
+// TLS itself failed, not the socket under it.
+boost::system::error_code failed() noexcept;
+
+class session {
  public:
   // `server`: what the peer is called, told to it when we dial. `check`: its certificate has to be for that.
-  tls_session(const tls&, tls::role, int socket, std::string server, bool check);
-  ~tls_session();
-  tls_session(const tls_session&) = delete;
-  tls_session& operator=(const tls_session&) = delete;
+  session(const context&, role, int socket, std::string server, bool check);
+  ~session();
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
 
-  // Until it is done. error::tls: why() says why.
+  // Until it is done. failed(): why() says why.
   void shake(boost::system::error_code&);
   std::size_t read(boost::asio::mutable_buffer, boost::system::error_code&);
   std::size_t write(boost::asio::const_buffer, boost::system::error_code&);
@@ -54,7 +57,7 @@ class tls_session {
   boost::system::error_code outcome_of(int result);
 
   int socket_;
-  tls::role role_;
+  role role_;
   std::string server_;
   bool check_, shows_own_, heard_ = false;
   std::unique_ptr<ssl_st, void (*)(ssl_st*)> tls_;
@@ -63,4 +66,4 @@ class tls_session {
   boost::system::error_code ended_;
 };
 
-}  // namespace rollcall::cnode
+}  // namespace rollcall::tls

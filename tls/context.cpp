@@ -1,4 +1,4 @@
-#include "cnode/tls.hpp"
+#include "tls/context.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <ctime>
 
-#include "cnode/tls_session.hpp"
+#include "tls/session.hpp"
 
-namespace rollcall::cnode {
+namespace rollcall::tls {
 namespace {
 
 template <auto Free>
@@ -52,15 +52,15 @@ std::string last_error() {
   return text != nullptr ? text : "no reason is given";
 }
 
-std::string show(SSL_CTX* context, const tls_side& side) {
+std::string show(SSL_CTX* into, const side_settings& side) {
   if (side.certificates.empty()) return {};
   auto own = certificates_in(side.certificates);
   if (own.empty()) return "the certificate file holds no certificate (PEM)";
-  if (SSL_CTX_use_certificate(context, own.front().get()) != 1) {
+  if (SSL_CTX_use_certificate(into, own.front().get()) != 1) {
     return fmt::format("the certificate cannot be used: {}", last_error());
   }
   for (std::size_t i = 1; i < own.size(); ++i) {
-    if (SSL_CTX_add1_chain_cert(context, own[i].get()) != 1) {
+    if (SSL_CTX_add1_chain_cert(into, own[i].get()) != 1) {
       return fmt::format("certificate {} of the file cannot be used: {}", i + 1, last_error());
     }
   }
@@ -70,27 +70,27 @@ std::string show(SSL_CTX* context, const tls_side& side) {
     return fmt::format("the key file holds no private key that can be read{}",
                        side.password.empty() ? " without a password" : " with the password that is given");
   }
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
+  if (SSL_CTX_use_PrivateKey(into, key.get()) != 1 || SSL_CTX_check_private_key(into) != 1) {
     return fmt::format("the key is not the certificate's: {}", last_error());
   }
   return {};
 }
 
-std::string believe(SSL_CTX* context, const tls_side& side, tls::role as) {
+std::string believe(SSL_CTX* into, const side_settings& side, role as) {
   if (!side.verify) return {};
   const auto authorities = certificates_in(side.authorities);
   if (authorities.empty()) return "the file of CAs holds no certificate (PEM)";
-  auto* const store = SSL_CTX_get_cert_store(context);
+  auto* const store = SSL_CTX_get_cert_store(into);
   for (const auto& one : authorities) {
     X509_STORE_add_cert(store, one.get());
-    if (as == tls::role::accepting) SSL_CTX_add_client_CA(context, one.get());
+    if (as == role::accepting) SSL_CTX_add_client_CA(into, one.get());
   }
   // A CA of the file is enough, whether or not it signed itself.
-  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
-  if (side.depth) SSL_CTX_set_verify_depth(context, *side.depth);
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(into), X509_V_FLAG_PARTIAL_CHAIN);
+  if (side.depth) SSL_CTX_set_verify_depth(into, *side.depth);
   int mode = SSL_VERIFY_PEER;
-  if (as == tls::role::accepting && side.certificate_required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-  SSL_CTX_set_verify(context, mode, tls_session::verify);
+  if (as == role::accepting && side.certificate_required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  SSL_CTX_set_verify(into, mode, session::verify);
   return {};
 }
 
@@ -100,24 +100,25 @@ std::chrono::system_clock::time_point time_of(const ASN1_TIME* when) {
   return std::chrono::system_clock::from_time_t(::timegm(&parts));
 }
 
-void note_period(const tls_side& side, std::optional<tls::period>& earliest) {
+void note_period(const side_settings& side, std::optional<context::period>& earliest) {
   for (const auto& one : certificates_in(side.certificates)) {
-    const tls::period found{time_of(X509_get0_notBefore(one.get())), time_of(X509_get0_notAfter(one.get()))};
+    const context::period found{time_of(X509_get0_notBefore(one.get())),
+                                time_of(X509_get0_notAfter(one.get()))};
     if (!earliest || found.end < earliest->end) earliest = found;
   }
 }
 
 }  // namespace
 
-tls::tls(context_pointer dialling, context_pointer accepting, std::optional<period> valid)
+context::context(context_pointer dialling, context_pointer accepting, std::optional<period> valid)
     : dialling_(std::move(dialling)), accepting_(std::move(accepting)), valid_(valid) {}
 
-SSL_CTX* tls::context(role as) const noexcept {
+SSL_CTX* context::of(role as) const noexcept {
   return as == role::dialling ? dialling_.get() : accepting_.get();
 }
 
-std::shared_ptr<const tls> tls::make(const tls_settings& given, std::string& problem) {
-  const auto context_for = [&](const tls_side& side, role as) {
+std::shared_ptr<const context> context::make(const settings& given, std::string& problem) {
+  const auto context_for = [&](const side_settings& side, role as) {
     context_pointer made(SSL_CTX_new(as == role::dialling ? TLS_client_method() : TLS_server_method()),
                          SSL_CTX_free);
     SSL_CTX_set_min_proto_version(made.get(), side.version_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION);
@@ -138,7 +139,7 @@ std::shared_ptr<const tls> tls::make(const tls_settings& given, std::string& pro
   std::optional<period> valid;
   note_period(given.dialling, valid);
   note_period(given.accepting, valid);
-  return std::shared_ptr<const tls>(new tls(std::move(dialling), std::move(accepting), valid));
+  return std::shared_ptr<const context>(new context(std::move(dialling), std::move(accepting), valid));
 }
 
-}  // namespace rollcall::cnode
+}  // namespace rollcall::tls

@@ -1,4 +1,4 @@
-#include "cnode/tls_failure.hpp"
+#include "tls/failure.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -8,7 +8,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <memory>
 
-namespace rollcall::cnode {
+namespace rollcall::tls {
 namespace {
 
 constexpr std::size_t max_names = 8, max_name = 255;
@@ -66,7 +66,7 @@ std::string names_of(const X509* shown) {
 }
 
 // What the peer says of us.
-std::string explain_alert(const tls_failure& failed, int reason) {
+std::string explain_alert(const failure& failed, int reason) {
   const auto* const use = failed.dialled ? "clientAuth" : "serverAuth";
   std::string none =
       "it asks for a certificate and we have none to show: --tls-cert and --tls-key (certfile, keyfile) are "
@@ -144,7 +144,7 @@ std::string explain_certificate(long result, const X509* shown, bool dialled, co
   }
 }
 
-std::string explain_tls_failure(const tls_failure& failed) {
+std::string explain_failure(const failure& failed) {
   const int reason = ERR_GET_REASON(failed.code);
   std::string nothing = "we have no certificate to show: --tls-cert and --tls-key are needed";
   const bool silent = !failed.dialled && !failed.shows_own;
@@ -174,4 +174,4 @@ std::string explain_tls_failure(const tls_failure& failed) {
   return fmt::format("TLS fails: {}", text != nullptr ? text : "no reason is given");
 }
 
-}  // namespace rollcall::cnode
+}  // namespace rollcall::tls

@@ -1,4 +1,4 @@
-#include "cnode/tls_session.hpp"
+#include "tls/session.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -10,51 +10,64 @@
 #include <boost/asio/ip/address.hpp>
 #include <cerrno>
 
-#include "cnode/error.hpp"
-#include "cnode/tls_failure.hpp"
+#include "tls/failure.hpp"
 
-namespace rollcall::cnode {
+namespace rollcall::tls {
+namespace {
+
+class category_of_tls : public boost::system::error_category {
+ public:
+  const char* name() const noexcept override { return "tls"; }
+  std::string message(int) const override { return "TLS failed"; }
+};
 
 // What a session holds while it rests, with keys and the peer's certificate: measured, with 200 of them.
 constexpr std::size_t resting_size = 24U << 10;
 
+}  // namespace
+
+boost::system::error_code failed() noexcept {
+  static const category_of_tls category;
+  return {1, category};
+}
+
 // OpenSSL's own would raise SIGPIPE, and lets a write end in the middle of a record: then nothing may be read
 // before it is finished, if the peer asks for new keys just then.
-struct tls_session::transport {
-  static tls_session& of(BIO* bio) { return *static_cast<tls_session*>(BIO_get_data(bio)); }
+struct session::transport {
+  static session& of(BIO* bio) { return *static_cast<session*>(BIO_get_data(bio)); }
   static int create(BIO* bio) {
     BIO_set_init(bio, 1);
     return 1;
   }
   static int write(BIO* bio, const char* bytes, std::size_t size, std::size_t* taken) {
-    auto& session = of(bio);
+    auto& self = of(bio);
     BIO_clear_retry_flags(bio);
     *taken = size;
     std::size_t sent = 0;
-    if (session.unsent_.empty()) {
-      const auto done = ::send(session.socket_, bytes, size, MSG_NOSIGNAL);
+    if (self.unsent_.empty()) {
+      const auto done = ::send(self.socket_, bytes, size, MSG_NOSIGNAL);
       if (done < 0 && errno != EAGAIN && errno != EINTR) {
-        session.errno_ = errno;
+        self.errno_ = errno;
         return 0;
       }
       sent = done < 0 ? 0 : static_cast<std::size_t>(done);
     }
-    session.unsent_.append(bytes + sent, size - sent);
+    self.unsent_.append(bytes + sent, size - sent);
     return 1;
   }
   static int read(BIO* bio, char* bytes, std::size_t size, std::size_t* got) {
-    auto& session = of(bio);
+    auto& self = of(bio);
     BIO_clear_retry_flags(bio);
-    const auto come = ::recv(session.socket_, bytes, size, 0);
+    const auto come = ::recv(self.socket_, bytes, size, 0);
     *got = come > 0 ? static_cast<std::size_t>(come) : 0;
     if (come > 0) {
-      session.heard_ = true;
+      self.heard_ = true;
       return 1;
     }
     if (come < 0 && (errno == EAGAIN || errno == EINTR)) {
       BIO_set_retry_read(bio);
     } else {
-      session.errno_ = come < 0 ? errno : 0;
+      self.errno_ = come < 0 ? errno : 0;
     }
     return 0;
   }
@@ -73,18 +86,18 @@ struct tls_session::transport {
   }
 };
 
-tls_session::tls_session(const tls& made, tls::role as, int socket, std::string server, bool check)
+session::session(const context& made, role as, int socket, std::string server, bool check)
     : socket_(socket),
       role_(as),
       server_(std::move(server)),
       check_(check),
-      tls_(SSL_new(made.context(as)), SSL_free) {
+      tls_(SSL_new(made.of(as)), SSL_free) {
   auto* const bio = BIO_new(transport::method());
   BIO_set_data(bio, this);
   SSL_set_bio(tls_.get(), bio, bio);
   SSL_set_app_data(tls_.get(), this);
   shows_own_ = SSL_get_certificate(tls_.get()) != nullptr;
-  if (as == tls::role::dialling) {
+  if (as == role::dialling) {
     SSL_set_tlsext_host_name(tls_.get(), server_.c_str());
     SSL_set_connect_state(tls_.get());
   } else {
@@ -92,27 +105,27 @@ tls_session::tls_session(const tls& made, tls::role as, int socket, std::string 
   }
 }
 
-tls_session::~tls_session() = default;
+session::~session() = default;
 
 // Called for each certificate of the peer's chain, its own last.
-int tls_session::verify(int accepted, X509_STORE_CTX* about) {
+int session::verify(int accepted, X509_STORE_CTX* about) {
   const auto* const connection =
       static_cast<SSL*>(X509_STORE_CTX_get_ex_data(about, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  auto& session = *static_cast<tls_session*>(SSL_get_app_data(connection));
+  auto& self = *static_cast<session*>(SSL_get_app_data(connection));
   const auto* const shown = X509_STORE_CTX_get0_cert(about);
   const bool its_own = X509_STORE_CTX_get_error_depth(about) == 0;
-  if (accepted == 1 && its_own && session.check_ && !certificate_is_for(shown, session.server_)) {
+  if (accepted == 1 && its_own && self.check_ && !certificate_is_for(shown, self.server_)) {
     X509_STORE_CTX_set_error(about, X509_V_ERR_HOSTNAME_MISMATCH);
     accepted = 0;
   }
   if (accepted != 1) {
-    session.why_ = explain_certificate(X509_STORE_CTX_get_error(about), shown,
-                                       session.role_ == tls::role::dialling, session.server_);
+    self.why_ = explain_certificate(X509_STORE_CTX_get_error(about), shown, self.role_ == role::dialling,
+                                    self.server_);
   }
   return accepted;
 }
 
-boost::system::error_code tls_session::outcome_of(int result) {
+boost::system::error_code session::outcome_of(int result) {
   switch (SSL_get_error(tls_.get(), result)) {
     case SSL_ERROR_NONE:
       return {};
@@ -128,13 +141,13 @@ boost::system::error_code tls_session::outcome_of(int result) {
       break;
   }
   if (why_.empty()) {
-    why_ = explain_tls_failure(
-        {.code = ERR_peek_error(), .dialled = role_ == tls::role::dialling, .shows_own = shows_own_});
+    why_ = explain_failure(
+        {.code = ERR_peek_error(), .dialled = role_ == role::dialling, .shows_own = shows_own_});
   }
-  return make_error_code(error::tls);
+  return failed();
 }
 
-void tls_session::shake(boost::system::error_code& code) {
+void session::shake(boost::system::error_code& code) {
   ERR_clear_error();
   code = outcome_of(SSL_do_handshake(tls_.get()));
   // An alert that says why not goes out all the same, if the socket takes it.
@@ -143,7 +156,7 @@ void tls_session::shake(boost::system::error_code& code) {
   if (!code) code = unsent;
 }
 
-std::size_t tls_session::read(boost::asio::mutable_buffer to, boost::system::error_code& code) {
+std::size_t session::read(boost::asio::mutable_buffer to, boost::system::error_code& code) {
   code = ended_;
   std::size_t all = 0;
   while (!code && all < to.size()) {
@@ -158,7 +171,7 @@ std::size_t tls_session::read(boost::asio::mutable_buffer to, boost::system::err
   return all;
 }
 
-std::size_t tls_session::write(boost::asio::const_buffer from, boost::system::error_code& code) {
+std::size_t session::write(boost::asio::const_buffer from, boost::system::error_code& code) {
   flush(code);
   if (code) return 0;
   if (changing_keys()) {
@@ -172,7 +185,7 @@ std::size_t tls_session::write(boost::asio::const_buffer from, boost::system::er
   return size;
 }
 
-void tls_session::flush(boost::system::error_code& code) {
+void session::flush(boost::system::error_code& code) {
   code = {};
   if (unsent_.empty()) return;
   const auto sent = ::send(socket_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
@@ -188,24 +201,24 @@ void tls_session::flush(boost::system::error_code& code) {
   }
 }
 
-bool tls_session::changing_keys() const noexcept {
+bool session::changing_keys() const noexcept {
   return SSL_in_init(tls_.get()) == 1;
 }
 
-bool tls_session::holds_more() const noexcept {
+bool session::holds_more() const noexcept {
   return SSL_pending(tls_.get()) > 0 || ended_;
 }
 
-void tls_session::trust() noexcept {
+void session::trust() noexcept {
   SSL_set_options(tls_.get(), SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
 }
 
-void tls_session::end() noexcept {
+void session::end() noexcept {
   if (why_.empty() && SSL_is_init_finished(tls_.get()) == 1 && unsent_.empty()) SSL_shutdown(tls_.get());
   ERR_clear_error();
 }
 
-bool tls_session::shows(const std::string& host) {
+bool session::shows(const std::string& host) {
   if (SSL_get_verify_mode(tls_.get()) == SSL_VERIFY_NONE) return true;
   const auto* const shown = SSL_get0_peer_certificate(tls_.get());
   if (shown != nullptr && certificate_is_for(shown, host)) return true;
@@ -213,12 +226,12 @@ bool tls_session::shows(const std::string& host) {
   return false;
 }
 
-std::string tls_session::version() const {
+std::string session::version() const {
   return SSL_get_version(tls_.get());
 }
 
-std::size_t tls_session::footprint() const noexcept {
+std::size_t session::footprint() const noexcept {
   return resting_size + unsent_.capacity();
 }
 
-}  // namespace rollcall::cnode
+}  // namespace rollcall::tls

@@ -6,7 +6,7 @@
 
 struct x509_st;
 
-namespace rollcall::cnode {
+namespace rollcall::tls {
 
 // A host that is an address is taken as an iPAddress, or as a dNSName of that text.
 bool certificate_is_for(const x509_st*, const std::string& host);
@@ -16,11 +16,11 @@ std::string wrong_name(const x509_st* shown, const std::string& host);  // `show
 // `server`: what was dialled, when we did.
 std::string explain_certificate(long result, const x509_st* shown, bool dialled, const std::string& server);
 
-struct tls_failure {
+struct failure {
   unsigned long code;  // of OpenSSL's queue
   bool dialled;        // we did
   bool shows_own;      // we have a certificate to show
 };
-std::string explain_tls_failure(const tls_failure&);
+std::string explain_failure(const failure&);
 
-}  // namespace rollcall::cnode
+}  // namespace rollcall::tls
