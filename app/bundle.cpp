@@ -43,7 +43,7 @@ std::string of_the_running_one(const configuration& c) {
   for (const auto* path : {"/readyz", "/api/v1/status", "/api/v1/members", "/api/v1/netsplits",
                            "/api/v1/discovery", "/api/v1/missing_links", "/api/v1/events", "/metrics"}) {
     try {
-      text += section(path, http_get(c.url, path, ask_for).body);
+      text += section(path, http_get(place_of(c), path, ask_for).body);
     } catch (const std::exception& failure) {
       return text + section(path, fmt::format("{} does not answer: {}", c.url, failure.what()));
     }

@@ -41,6 +41,11 @@ int refused(const configuration& config, const std::string& path, unsigned statu
     complaints << fmt::format(
         "rollcall: {} does not know {}: it is an older rollcall, or no rollcall (--url says where)\n",
         printable(config.url), path);
+  } else if (status == 401) {
+    complaints << fmt::format(
+        "rollcall: {} wants a name and a password that are right: --url-auth-file, or the variable "
+        "ROLLCALL_URL_AUTH, holds them\n",
+        printable(config.url));
   } else {
     complaints << fmt::format("rollcall: {} answered {} with HTTP status {}: {}\n", printable(config.url),
                               path, status, printable(body.substr(0, 200)));
@@ -52,7 +57,7 @@ int refused(const configuration& config, const std::string& path, unsigned statu
 // app@app-0.app.shop.svc.cluster.local.
 std::vector<std::string> members_like(const configuration& config, std::string_view part) {
   std::vector<std::string> found;
-  const auto answer = http_get(config.url, "/api/v1/members", ask_timeout);
+  const auto answer = http_get(place_of(config), "/api/v1/members", ask_timeout);
   if (answer.status != 200) return found;
   const auto parsed = json::parse(answer.body);
   const auto begins = [&](std::string_view text) {
@@ -92,7 +97,7 @@ int ask_for_the_one(configuration config, const terminal& on, std::ostream& out,
     if (found.size() == 1) {
       config.subject = found.front();
       const auto path = api_path(config);
-      const auto answer = http_get(config.url, path, ask_timeout);
+      const auto answer = http_get(place_of(config), path, ask_timeout);
       if (answer.status == 200) return show_answer(config, answer, on, out, complaints);
       return refused(config, path, answer.status, answer.body, complaints);
     }
@@ -111,7 +116,7 @@ int ask_once(const configuration& config, const terminal& on, std::ostream& out,
   const auto path = api_path(config);
   http_answer answer;
   try {
-    answer = http_get(config.url, path, ask_timeout);
+    answer = http_get(place_of(config), path, ask_timeout);
   } catch (const std::exception& failure) {
     return could_not(config, failure, complaints);
   }
@@ -145,10 +150,11 @@ int follow(const configuration& config, const terminal& on, std::ostream& out, s
   for (;;) {
     const auto path = fmt::format("/api/v1/events/stream{}", any ? "" : fmt::format("?last={}", config.last));
     try {
-      const auto status = http_lines(config.url, path, last_id, stream_silence, [&](std::string_view line) {
-        any = true;
-        take_stream_line(config, line, last_id, on, out);
-      });
+      const auto status =
+          http_lines(place_of(config), path, last_id, stream_silence, [&](std::string_view line) {
+            any = true;
+            take_stream_line(config, line, last_id, on, out);
+          });
       if (status != 200) return refused(config, path, status, "", complaints);
     } catch (const std::exception& failure) {
       if (!any) return could_not(config, failure, complaints);

@@ -124,7 +124,8 @@ void choose_url(configuration& config) {
   if (!is_default(config, "url")) return;
   auto where = config.http;
   if (where.host == "0.0.0.0" || where.host == "::") where.host = "127.0.0.1";
-  config.url = fmt::format("http://{}", format_host_port(where));
+  config.url =
+      fmt::format("{}://{}", config.http_tls_cert.empty() ? "http" : "https", format_host_port(where));
 }
 
 void refuse_contradictions(const configuration& config, const std::map<std::string, std::string>& places) {
@@ -148,6 +149,11 @@ void refuse_contradictions(const configuration& config, const std::map<std::stri
         fmt::format("{} without --tls on does nothing: nodes are dialled without TLS; give "
                     "--tls on, or --tls off to say so",
                     place(flag)));
+  }
+  if (!config.http_tls_key.empty() && config.http_tls_cert.empty()) {
+    throw configuration_error(fmt::format(
+        "{} without --http-tls-cert does nothing: give both, or the certificate alone with its key in it",
+        place("http-tls-key")));
   }
   if (config.kubernetes_events && config.kubernetes.empty()) {
     throw configuration_error(
@@ -241,7 +247,10 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
   const given* name = nullptr;
   for (const auto& source : by_strength) {
     for (const auto& value : source) {
-      if (!value.what->of(config.command) && value.what->flag != "http") continue;
+      if (!value.what->of(config.command) && value.what->flag != "http" &&
+          value.what->flag != "http-tls-cert") {
+        continue;
+      }
       assign(config, value, places);
       if (value.what->flag == "name") name = &value;
     }
@@ -249,6 +258,7 @@ std::variant<configuration, early_exit> load(std::span<const std::string> argume
   if (is_default(config, "probe-timeout"))
     config.probe_timeout = std::min(milliseconds(1'000), config.interval / 4);
   choose_url(config);
+  config.url_auth = value_of(variables, "ROLLCALL_URL_AUTH");
   choose_cookie(config, variables);
   if (asks) {
     // Never on the wire, but `name` is promised to be there.

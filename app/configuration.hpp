@@ -91,6 +91,7 @@ struct configuration {
   milliseconds reap_after{86'400'000};
   view_mode views = view_mode::push;
   host_port http{"127.0.0.1", 14369};
+  std::string http_tls_cert, http_tls_key, http_auth_file;
   std::size_t max_link_series = 2'500;
   std::string state_dir;
   std::uint16_t dist_port = 0;
@@ -99,6 +100,8 @@ struct configuration {
   log_format format = log_format::text;
   // Of the commands that ask a running rollcall.
   std::string url = "http://127.0.0.1:14369";  // when not given: where this configuration's `http` is reached
+  std::string url_ca, url_auth_file;           // files; empty: the system's CAs, nobody's password
+  std::string url_auth{};                      // NAME:PASSWORD, of ROLLCALL_URL_AUTH
   bool json = false;
   std::size_t last = 50;  // of `events`
   bool follow = false;    // of `events`

@@ -280,7 +280,7 @@ option url_option() {
           value_kind::text,
           "URL",
           "the rollcall to ask",
-          "http://HOST[:PORT][/PREFIX]",
+          "http[s]://HOST[:PORT][/PREFIX]",
           "where --http of this configuration is reached: http://127.0.0.1:14369",
           [](configuration& c, const values& given) {
             parse_url(given.front());
@@ -411,12 +411,30 @@ std::vector<option> make_options() {
       path_option("state-dir", group::healing, "DIRECTORY",
                   "where incidents and the last day's history outlive a restart", "none", &c::state_dir),
       http_option(),
+      path_option(
+          "http-tls-cert", group::serving, "FILE",
+          "certificate (PEM) with which they are served over HTTPS, with those between it and its CA. "
+          "This and the other files are read again when they change",
+          "none: plain HTTP", &c::http_tls_cert),
+      path_option("http-tls-key", group::serving, "FILE", "its key (PEM)", "the file of --http-tls-cert",
+                  &c::http_tls_key),
+      path_option("http-auth-file", group::serving, "FILE",
+                  "names with hashes of their passwords, as `htpasswd -nB NAME` writes them: who may ask. "
+                  "/healthz and /readyz stay open",
+                  "none: everyone may", &c::http_auth_file),
       number_option("max-link-series", group::serving, "N", "most series of the metric link_up",
                     &c::max_link_series, 0, 1'000'000),
       log_level_option(),
       choice_option<log_format>("log-format", group::logging, "lines for people or for collectors",
                                 &c::format, {{"text", log_format::text}, {"json", log_format::json}}),
       url_option(),
+      path_option("url-ca", group::asking, "FILE", "CAs (PEM) whose certificate the rollcall has to show",
+                  "the system's; of one on this machine --http-tls-cert", &c::url_ca),
+      path_option(
+          "url-auth-file", group::asking, "FILE",
+          "NAME:PASSWORD to ask with; the variable ROLLCALL_URL_AUTH may hold it instead. There is no "
+          "flag for the password itself",
+          "none", &c::url_auth_file),
       toggle_option("json", group::asking, "print the answer as JSON instead of a table", "", &c::json),
       number_option("last", group::asking, "N", "how many events `events` prints", &c::last, 1, 100'000),
       toggle_option("follow", group::asking, "`events` goes on with those that come", "", &c::follow),

@@ -193,11 +193,12 @@ std::vector<given> read_environment(const environment& variables, std::vector<st
   static const std::regex of_a_service_value("^(tcp|udp|sctp)://.*");
   constexpr std::string_view prefix = "ROLLCALL_";
   std::vector<given> found;
-  std::vector<std::string> names{"ROLLCALL_COOKIE", "ROLLCALL_CONFIG"};
+  std::vector<std::string> names{"ROLLCALL_COOKIE", "ROLLCALL_URL_AUTH", "ROLLCALL_CONFIG"};
   for (const auto& o : options()) names.push_back(o.variable());
   const std::vector<std::string_view> known(names.begin(), names.end());
   for (const auto& [name, value] : variables) {
-    if (!name.starts_with(prefix) || name == "ROLLCALL_COOKIE" || name == "ROLLCALL_CONFIG" || value.empty())
+    if (!name.starts_with(prefix) || name == "ROLLCALL_COOKIE" || name == "ROLLCALL_URL_AUTH" ||
+        name == "ROLLCALL_CONFIG" || value.empty())
       continue;
     // ROLLCALL_DIST_PORT is an option of ours and Kubernetes' variable of a Service rollcall-dist.
     if (std::regex_match(value, of_a_service_value)) continue;

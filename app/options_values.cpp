@@ -262,10 +262,8 @@ node_name parse_own_name(std::string_view text, const std::string& default_host)
 }
 
 http_url parse_url(std::string_view text) {
-  constexpr std::string_view scheme = "http://";
-  if (text.starts_with("https://")) {
-    throw bad_value(text, "asks for TLS, which rollcall does not serve: http:// is needed");
-  }
+  const bool secure = text.starts_with("https://");
+  const std::string_view scheme = secure ? "https://" : "http://";
   if (!text.starts_with(scheme)) throw bad_value(text, "is not http://HOST[:PORT]");
   const auto rest = text.substr(scheme.size());
   const auto slash = std::min(rest.find('/'), rest.size());
@@ -297,7 +295,8 @@ http_url parse_url(std::string_view text) {
       })) {
     throw bad_value(text, "has no good host: http://HOST[:PORT] is needed");
   }
-  return {std::string(host), has_port ? parse_port(text, port, 1) : std::uint16_t{80}, std::string(prefix)};
+  const std::uint16_t standard = secure ? 443 : 80;
+  return {std::string(host), has_port ? parse_port(text, port, 1) : standard, std::string(prefix), secure};
 }
 
 std::string_view nearest_name(std::string_view text, std::span<const std::string_view> names) {

@@ -40,11 +40,12 @@ std::string parse_glob(std::string_view text);
 // NAME@HOST, or NAME alone: `default_host` is asked for only then.
 node_name parse_own_name(std::string_view text, const std::string& default_host);
 
-// http://HOST[:PORT][/PREFIX]
+// http://HOST[:PORT][/PREFIX], or https://
 struct http_url {
   std::string host;  // without brackets
   std::uint16_t port = 80;
   std::string prefix;  // without a slash at its end
+  bool secure = false;
 };
 http_url parse_url(std::string_view text);
 

@@ -14,6 +14,7 @@
 #include "app/commands.hpp"
 #include "app/descriptors.hpp"
 #include "app/engine.hpp"
+#include "app/http_files.hpp"
 #include "app/service_manager.hpp"
 #include "app/tasks.hpp"
 
@@ -22,6 +23,8 @@ namespace {
 
 // SIGTERM leaves within a second, whatever the network does.
 constexpr std::chrono::milliseconds leave_limit{900};
+// What is changed, a rotated certificate, is in use so soon.
+constexpr std::chrono::milliseconds files_pause{2'000};
 // A service manager without a watchdog hears of a changed status this late.
 constexpr std::chrono::milliseconds status_pause{5'000};
 
@@ -48,7 +51,8 @@ struct service {
                   .max_link_series = c.max_link_series,
                   .otp_ei = ROLLCALL_OTP_EI}),
         cluster(io, c, env, cookie_jar(c, env, cookie_jar::empty_file::may_be_filled), lines, exporter),
-        web(io, {.listen = http_endpoint(c)},
+        web_files(c),
+        web(io, http_options(),
             {.snapshot = [this] { return cluster.snapshot(); },
              .metrics = [this] { return exporter.render(*cluster.snapshot()); },
              .ready = [this] { return cluster.ready(); },
@@ -59,7 +63,15 @@ struct service {
              .others = [this] { return cluster.others(); }}),
         manager(env),
         heartbeat(io),
+        look_at_files(io),
         signals(io, SIGTERM, SIGINT, SIGHUP) {}
+
+  http::options http_options() {
+    http::options made{.listen = http_endpoint(configuration)};
+    if (web_files.context()) made.tls = [this] { return web_files.context(); };
+    if (web_files.passwords()) made.passwords = [this] { return web_files.passwords(); };
+    return made;
+  }
 
   asio::awaitable<void> start() {
     for (const auto& warning : configuration.warnings) lines.warning(warning);
@@ -74,10 +86,25 @@ struct service {
     co_await cluster.start();
     const auto at = web.endpoint();
     lines.info("metrics, API and page are served", {{"http", boost::lexical_cast<std::string>(at)}});
+    if (web_files.context() || web_files.passwords())
+      asio::co_spawn(io, keep_files_read(), [this](const std::exception_ptr& failure) {
+        task_ended(lines, "read the files of HTTP again", failure);
+      });
     if (manager.listens())
       asio::co_spawn(io, keep_manager_told(), [this](const std::exception_ptr& failure) {
         task_ended(lines, "keep systemd told", failure);
       });
+  }
+
+  asio::awaitable<void> keep_files_read() {
+    while (!stopping) {
+      look_at_files.expires_after(files_pause);
+      boost::system::error_code ignored;
+      co_await look_at_files.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      std::string problem;
+      if (web_files.refresh(problem)) lines.info("the changed files of HTTPS and passwords are in use");
+      if (!problem.empty()) lines.warning(problem);
+    }
   }
 
   // That it comes from the loop itself is the point: one that hangs is restarted.
@@ -110,6 +137,7 @@ struct service {
     stopping = true;
     manager.stopping();
     heartbeat.cancel();
+    look_at_files.cancel();
     web.stop();
     asio::steady_timer limit(io, leave_limit);
     boost::system::error_code ignored;
@@ -127,9 +155,10 @@ struct service {
   log lines;
   metrics::exporter exporter;
   engine cluster;
+  http_files web_files;
   http::server web;
   service_manager manager;
-  asio::steady_timer heartbeat;
+  asio::steady_timer heartbeat, look_at_files;
   asio::signal_set signals;
   bool stopping = false;
 };

@@ -2,13 +2,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
 #include <utility>
 
 #include "app/printable.hpp"
@@ -26,7 +21,6 @@ struct side_files {
 
 namespace {
 
-constexpr std::size_t max_file = 1U << 20;
 constexpr std::string_view version_1_2 = "tlsv1.2", version_1_3 = "tlsv1.3";
 
 side_files of_options(const configuration& c) {
@@ -64,9 +58,7 @@ tls_files::tls_files(const configuration& c) : configuration_(c) {
 
 bool tls_files::refresh(std::string& problem) {
   problem.clear();
-  const bool changed =
-      std::ranges::any_of(watched_, [](const watched& file) { return look_at(file.path) != file.seen; });
-  if (!changed && last_problem_.empty()) return false;
+  if (!files_.changed() && last_problem_.empty()) return false;
   const auto before = current_;
   auto found = load();
   if (!found.empty() && found != last_problem_) problem = found + "; what was read last stays in use";
@@ -74,46 +66,18 @@ bool tls_files::refresh(std::string& problem) {
   return current_ != before;
 }
 
-// A Secret's file is a link that is swapped: stat follows it and sees another inode.
-tls_files::look tls_files::look_at(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return {};
-  const auto in_ns = [](const timespec& at) { return at.tv_sec * 1'000'000'000LL + at.tv_nsec; };
-  return {in_ns(status.st_mtim), in_ns(status.st_ctim), status.st_size, status.st_ino};
-}
-
-std::string tls_files::read(const std::string& path, std::string_view what, std::string& into) {
-  watched_.push_back({path, look_at(path)});
-  std::error_code code;
-  // A pipe would be waited for.
-  const bool regular = std::filesystem::is_regular_file(path, code);
-  if (code) return fmt::format("{} {} cannot be read: {}", what, printable(path), code.message());
-  if (!regular) return fmt::format("{} {} is not a regular file", what, printable(path));
-  if (std::filesystem::file_size(path, code) > max_file) {
-    return fmt::format("{} {} is larger than {} bytes: is it the right file?", what, printable(path),
-                       max_file);
-  }
-  std::ifstream file(path, std::ios::binary);
-  into.assign(std::istreambuf_iterator<char>(file), {});
-  if (file.bad() || !file.is_open()) {
-    return fmt::format("{} {} cannot be read: {}", what, printable(path),
-                       std::error_code(errno, std::generic_category()).message());
-  }
-  return {};
-}
-
 std::string tls_files::read_side(tls::side_settings& into, const side_files& from) {
   std::string problem;
   if (!from.cert.empty()) {
-    problem = read(from.cert, "certificate file", into.certificates);
-    if (problem.empty()) problem = read(from.key, "key file", into.key);
+    problem = files_.read(from.cert, "certificate file", into.certificates);
+    if (problem.empty()) problem = files_.read(from.key, "key file", into.key);
   }
   if (problem.empty() && from.verify) {
     if (from.ca.empty()) {
       return "to verify the certificates of nodes their CA is needed: give --tls-ca (or cacertfile), or "
              "--tls-verify none";
     }
-    problem = read(from.ca, "CA file", into.authorities);
+    problem = files_.read(from.ca, "CA file", into.authorities);
   }
   into.password = from.password;
   into.verify = from.verify;
@@ -129,12 +93,12 @@ std::string tls_files::read_side(tls::side_settings& into, const side_files& fro
 }
 
 std::string tls_files::load() {
-  watched_.clear();
+  files_.clear();
   const auto& c = configuration_;
   auto dialling = of_options(c), accepting = dialling;
   if (!c.tls_optfile.empty()) {
     const auto place = fmt::format("{} (--tls-optfile)", printable(c.tls_optfile));
-    std::string text, problem = read(c.tls_optfile, "option file", text);
+    std::string text, problem = files_.read(c.tls_optfile, "option file", text);
     if (!problem.empty()) return problem;
     const auto file = read_tls_optfile(text, problem);
     if (!file) return fmt::format("option file {}: {}", place, problem);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/configuration.hpp"
+#include "app/watched_files.hpp"
 #include "tls/context.hpp"
 
 namespace rollcall::app {
@@ -26,24 +27,13 @@ class tls_files {
   const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
  private:
-  struct look {
-    long long modified_ns = 0, changed_ns = 0, size = -1;
-    unsigned long long inode = 0;
-    bool operator==(const look&) const = default;
-  };
-  struct watched {
-    std::string path;
-    look seen;
-  };
-  static look look_at(const std::string& path);
   // A sentence about what is wrong; empty: current_ is what the files say.
   std::string load();
-  std::string read(const std::string& path, std::string_view what, std::string& into);
   std::string read_side(tls::side_settings& into, const side_files& from);
 
   const configuration& configuration_;
   std::shared_ptr<const tls::context> current_;
-  std::vector<watched> watched_;
+  watched_files files_;
   std::vector<std::string> warnings_;
   std::string last_problem_;
 };

@@ -39,7 +39,10 @@ std::string pace::since_last() {
 }
 
 connections::connections(asio::io_context& io, options given, content from)
-    : io_(io), options_(std::move(given)), content_(std::move(from)) {
+    : io_(io),
+      options_(std::move(given)),
+      content_(std::move(from)),
+      passwords_(std::make_shared<password_check>(io)) {
   content_.metrics = [this, make = std::move(content_.metrics)] {
     const auto now = steady_clock::now();
     if (!line_.empty() && !kept_metrics_.empty() && now - metrics_made_ < metrics_kept) return kept_metrics_;
@@ -63,8 +66,9 @@ void connections::admit(tcp::socket socket) {
     const auto full = problem(503, "too many connections are being served");
     error_code ignored;
     socket.non_blocking(true, ignored);
-    socket.write_some(asio::buffer(head_of(full, content_.version, false, delivery::whole) + full.body),
-                      ignored);
+    if (!options_.tls)
+      socket.write_some(asio::buffer(head_of(full, content_.version, false, delivery::whole) + full.body),
+                        ignored);
     socket.shutdown(tcp::socket::shutdown_send, ignored);
     return;
   }
@@ -81,7 +85,12 @@ void connections::admit(tcp::socket socket) {
 void connections::close_all() {
   stopped_ = true;
   while (!sessions_.empty()) sessions_.front()->close();  // takes itself out of the list
+  passwords_->stop();
   line_.clear();
+}
+
+void connections::note_refused(const client_address& of) {
+  notice(refused_, fmt::format("{} asks over HTTP with a wrong password", of.to_string()));
 }
 
 // ---- turns

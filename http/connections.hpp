@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "http/password_check.hpp"
 #include "http/routes.hpp"
 #include "http/server.hpp"
 #include "http/waiting_line.hpp"
@@ -69,6 +70,7 @@ class connections : public std::enable_shared_from_this<connections> {
   void hold_to_budget();
   bool close_largest_answer_of(const client_address&);
   std::string metrics();
+  void note_refused(const client_address&);
 
   asio::io_context& io_;
   options options_;
@@ -82,7 +84,8 @@ class connections : public std::enable_shared_from_this<connections> {
   std::uint64_t order_ = 0;  // of what sessions did last
   bool turn_scheduled_ = false;
   bool stopped_ = false;
-  pace crowded_, unread_;
+  std::shared_ptr<password_check> passwords_;
+  pace crowded_, unread_, refused_;
   std::string kept_metrics_;
   std::chrono::steady_clock::time_point metrics_made_{};
 };

@@ -74,6 +74,9 @@ std::string_view request_reader::method() const {
 std::string_view request_reader::target() const {
   return view(parser_.get().target());
 }
+std::string_view request_reader::authorization() const {
+  return view(parser_.get()[field::authorization]);
+}
 std::string_view request_reader::last_event_id() const {
   return view(parser_.get()["Last-Event-ID"]);
 }

@@ -33,6 +33,7 @@ class request_reader {
   std::string_view target() const;
   std::string_view last_event_id() const;
   std::string accept_encoding() const;  // all fields of that name, joined
+  std::string_view authorization() const;
   bool http_11() const;
   bool keep_alive() const;
 

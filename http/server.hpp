@@ -16,10 +16,13 @@
 #include "membership/history.hpp"
 #include "membership/snapshot.hpp"
 #include "metrics/exporter.hpp"
+#include "tls/context.hpp"
 
 namespace rollcall::http {
 
 namespace asio = boost::asio;
+
+class passwords;
 
 struct readiness {
   bool ready = false;
@@ -52,6 +55,10 @@ struct options {
   // has most: clients come back by themselves, and where they were.
   std::size_t max_streams = 32;
   std::chrono::milliseconds heartbeat{15'000};  // of a stream on which nothing else was written
+  // Absent: plain HTTP; everything is open to all. Called for each connection, each request: what they give
+  // may change, and is never null.
+  std::function<std::shared_ptr<const rollcall::tls::context>()> tls{};
+  std::function<std::shared_ptr<const http::passwords>()> passwords{};
 };
 
 // The most that the system keeps of what one connection sends, and receives (Linux doubles what is asked

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "http/compression.hpp"
+#include "tls/hello.hpp"
 
 namespace rollcall::http {
 
@@ -24,10 +25,20 @@ constexpr std::size_t max_drained = 256U << 10;  // of what a refused client sti
 constexpr milliseconds drain_limit{1'000};
 constexpr milliseconds stream_pause{100};  // between two looks for new events
 
+// Whether it is alive or ready everyone may know, and not why: the sentence may name nodes.
+void leave_out_detail(answer& made) {
+  if (made.status == 200) made.body = "ok\n";
+  if (made.status == 503) made.body = "not ready\n";
+}
+
 }  // namespace
 
 session::session(std::shared_ptr<connections> of, tcp::socket socket, const client_address& client)
-    : server_(std::move(of)), socket_(std::move(socket)), timer_(server_->io_), client_(client) {
+    : server_(std::move(of)),
+      wire_(std::move(socket)),
+      socket_(wire_.socket()),
+      timer_(server_->io_),
+      client_(client) {
   place_ = server_->sessions_.insert(server_->sessions_.end(), this);
   ++server_->holdings_[client_].connections;
   does(activity::fresh);
@@ -38,7 +49,9 @@ asio::awaitable<void> session::run() {
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
   milliseconds patience = limit();
-  for (bool again = true; again;) {
+  bool again = true;
+  if (server_->options_.tls) again = co_await secure();
+  while (again) {
     again = co_await wait_for_request(patience);
     if (again) again = co_await serve_one();
     patience = server_->options_.idle_limit;
@@ -57,8 +70,7 @@ void session::close() {
   const auto held = server_->holdings_.find(client_);
   if (--held->second.connections == 0 && held->second.streams == 0) server_->holdings_.erase(held);
   server_->sessions_.erase(place_);
-  error_code ignored;
-  socket_.close(ignored);
+  wire_.close();
   timer_.cancel();
 }
 
@@ -97,23 +109,73 @@ void session::set_unsent(std::size_t bytes) {
   server_->unsent_changed(client_, before, bytes);
 }
 
+// False: it is not served any further.
+asio::awaitable<bool> session::secure() {
+  set_deadline(limit());
+  std::string come;
+  auto what = tls::beginning::more;
+  while (what == tls::beginning::more) {
+    if (over()) co_return false;
+    const auto before = come.size();
+    come.resize(tls::hello_prefix);
+    const auto [error, count] =
+        co_await socket_.async_read_some(asio::buffer(come.data() + before, come.size() - before), waiting);
+    if (error || closed_) co_return false;
+    come.resize(before + count);
+    what = tls::begins_with(come);
+  }
+  if (what != tls::beginning::hello) {
+    co_await refuse(problem(400, "this is HTTPS: ask with https://"));
+    co_return false;
+  }
+  co_await wait_for_turn(urgency::probe);
+  does(activity::fresh);
+  if (over() || server_->stopped_) co_return false;
+  wire_.secure(*server_->options_.tls(), std::move(come));
+  co_return co_await shake();
+}
+
+// Each step of it is work for us, and waits in the line for it.
+asio::awaitable<bool> session::shake() {
+  for (;;) {
+    error_code code;
+    wire_.shake(code);
+    if (!code) co_return true;
+    if (code != asio::error::would_block) co_return false;
+    const auto what = wire_.holds_unsent() ? tcp::socket::wait_write : tcp::socket::wait_read;
+    const auto [error] = co_await socket_.async_wait(what, waiting);
+    if (error || over()) co_return false;
+    co_await wait_for_turn(urgency::probe);
+    does(activity::fresh);
+    if (over() || server_->stopped_) co_return false;
+  }
+}
+
 // True when at least one more byte is in the buffer. What is there already is read at once: a probe of a new
 // connection is in the line before the loop comes round.
 asio::awaitable<bool> session::read_some() {
   if (over()) co_return false;
   error_code at_once;
   const auto room = buffer_.prepare(request_reader::read_size);
-  if (const auto count = socket_.read_some(room, at_once); !at_once) {
+  if (const auto count = wire_.read_some(room, at_once); !at_once) {
     buffer_.commit(count);
     co_return true;
   }
   if (at_once != asio::error::would_block) co_return false;
+  while (wire_.secured()) {
+    const auto [error] = co_await socket_.async_wait(tcp::socket::wait_read, waiting);
+    if (error || over()) co_return false;
+    const auto count = wire_.read_some(room, at_once);
+    buffer_.commit(at_once ? 0 : count);
+    if (at_once != asio::error::would_block) co_return !at_once;
+  }
   const auto [error, count] = co_await socket_.async_read_some(room, waiting);
   buffer_.commit(count);
   co_return !error && !closed_;
 }
 
 asio::awaitable<bool> session::write(std::string_view bytes) {
+  if (wire_.secured()) co_return co_await write_secured(bytes);
   while (!bytes.empty()) {
     if (over()) co_return false;
     const auto [error, count] = co_await socket_.async_write_some(asio::buffer(bytes), waiting);
@@ -123,6 +185,31 @@ asio::awaitable<bool> session::write(std::string_view bytes) {
     does(doing_);
   }
   co_return true;
+}
+
+// A record at a time, and then the loop comes round.
+asio::awaitable<bool> session::write_secured(std::string_view bytes) {
+  while (!bytes.empty() || wire_.holds_unsent()) {
+    if (over()) co_return false;
+    error_code code;
+    std::size_t count = 0;
+    if (bytes.empty()) {
+      wire_.flush(code);
+    } else {
+      count = wire_.write_some(bytes, code);
+    }
+    if (code && code != asio::error::would_block) co_return false;
+    if (code) {
+      const auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, waiting);
+      if (error || closed_) co_return false;
+      continue;
+    }
+    bytes.remove_prefix(count);
+    set_unsent(unsent_ - std::min(unsent_, count));
+    does(doing_);
+    co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+  }
+  co_return !over();
 }
 
 asio::awaitable<bool> session::wait_for_request(milliseconds patience) {
@@ -167,10 +254,16 @@ asio::awaitable<bool> session::serve_one() {
   }
   if (closed_ || server_->stopped_) co_return false;
   timer_.cancel();  // it is ours to be quick now
+  const bool open = is_open_to_all(request.target());
+  auto kept_out = co_await keep_out(request.authorization(), open);
+  if (closed_ || server_->stopped_) co_return false;
   co_await wait_for_turn(urgency_of(request.target()));
   if (closed_ || server_->stopped_) co_return false;
 
-  auto made = respond(server_->content_, request.method(), request.target(), request.last_event_id());
+  auto made = kept_out && !open
+                  ? *std::move(kept_out)
+                  : respond(server_->content_, request.method(), request.target(), request.last_event_id());
+  if (kept_out && open) leave_out_detail(made);
   const bool head_only = request.method() == "HEAD";
   if (compressible(made)) {
     made.fields.emplace_back("Vary", "Accept-Encoding");
@@ -181,6 +274,31 @@ asio::awaitable<bool> session::serve_one() {
     co_return false;
   }
   co_return co_await send(std::move(made), head_only, request.http_11(), request.keep_alive());
+}
+
+// What it is told instead of an answer, without the password it needs. `open`: nobody has to show one here.
+asio::awaitable<std::optional<answer>> session::keep_out(std::string_view authorization, bool open) {
+  if (!server_->options_.passwords) co_return std::nullopt;
+  using verdict = password_check::verdict;
+  auto found = verdict::wrong;
+  if (!authorization.empty()) {
+    found = co_await server_->passwords_->check(server_->options_.passwords(), client_,
+                                                std::string(authorization));
+    const bool guessed = found == verdict::wrong || found == verdict::too_many;
+    if (guessed && !open) server_->note_refused(client_);
+  }
+  if (found == verdict::right) co_return std::nullopt;
+  if (found == verdict::wrong) {
+    auto made = problem(401, "a name and a password are needed");
+    made.fields.emplace_back("WWW-Authenticate", "Basic realm=\"rollcall\", charset=\"UTF-8\"");
+    co_return made;
+  }
+  if (found == verdict::too_many) {
+    auto made = problem(429, "too many wrong passwords came from this address: it has to wait a minute");
+    made.fields.emplace_back("Retry-After", std::to_string(password_check::wrong_count_for.count()));
+    co_return made;
+  }
+  co_return problem(503, "the password cannot be checked now");
 }
 
 asio::awaitable<void> session::refuse(answer made) {
@@ -266,8 +384,11 @@ asio::awaitable<bool> session::nothing_came() {
   const auto [error] = co_await socket_.async_wait(tcp::socket::wait_read, waiting);
   if (error && expired_ && !closed_) co_return true;
   if (error || closed_) co_return false;
-  set_deadline(limit());
-  if (!co_await read_some()) co_return false;
+  error_code code;
+  const auto count = wire_.read_some(buffer_.prepare(request_reader::read_size), code);
+  if (code == asio::error::would_block) co_return true;
+  if (code) co_return false;
+  buffer_.commit(count);
   discarded_ += buffer_.size();
   buffer_.clear();
   co_return discarded_ <= max_drained;
@@ -280,7 +401,7 @@ asio::awaitable<void> session::finish() {
   set_unsent(0);
   does(activity::idle);
   error_code error;
-  socket_.shutdown(tcp::socket::shutdown_send, error);
+  wire_.shut_down(error);
   if (error) co_return;
   set_deadline(drain_limit);
   bool more = true;

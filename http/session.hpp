@@ -14,6 +14,7 @@
 #include "http/answer_head.hpp"
 #include "http/connections.hpp"
 #include "http/request_reader.hpp"
+#include "http/transport.hpp"
 
 namespace rollcall::http {
 
@@ -46,6 +47,10 @@ class session : public std::enable_shared_from_this<session> {
   void set_unsent(std::size_t);
   asio::awaitable<bool> read_some();
   asio::awaitable<bool> write(std::string_view);
+  asio::awaitable<bool> write_secured(std::string_view);
+  asio::awaitable<bool> secure();
+  asio::awaitable<bool> shake();
+  asio::awaitable<std::optional<answer>> keep_out(std::string_view authorization, bool open);
   asio::awaitable<bool> wait_for_request(milliseconds patience);
   asio::awaitable<void> wait_for_turn(urgency);
   void leave_line();
@@ -58,7 +63,8 @@ class session : public std::enable_shared_from_this<session> {
   asio::awaitable<void> finish();
 
   std::shared_ptr<connections> server_;
-  asio::ip::tcp::socket socket_;
+  transport wire_;
+  asio::ip::tcp::socket& socket_;
   asio::steady_timer timer_;
   client_address client_;
   boost::beast::flat_buffer buffer_;

@@ -22,9 +22,14 @@ client_address client_of(const client_address& address) {
   return asio::ip::address_v6(bytes, v6.scope_id());
 }
 
+bool is_open_to_all(std::string_view target) {
+  const auto path = target.substr(0, target.find('?'));
+  return path == "/healthz" || path == "/readyz";
+}
+
 urgency urgency_of(std::string_view target) {
   const auto path = target.substr(0, target.find('?'));
-  return path == "/healthz" || path == "/readyz" || path == "/metrics" ? urgency::probe : urgency::ordinary;
+  return is_open_to_all(target) || path == "/metrics" ? urgency::probe : urgency::ordinary;
 }
 
 std::uint64_t waiting_line::join(const client_address& of, urgency how, request go) {

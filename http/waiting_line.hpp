@@ -22,6 +22,8 @@ client_address client_of(const client_address&);
 
 enum class urgency { probe, ordinary };
 urgency urgency_of(std::string_view target);
+// What the kubelet asks: it has no password.
+bool is_open_to_all(std::string_view target);
 
 class waiting_line {
  public:

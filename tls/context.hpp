@@ -1,5 +1,5 @@
-// What TLS shows and believes, with nodes (-proto_dist inet_tls).
-// https://www.erlang.org/doc/apps/ssl/ssl_distribution.html; ssl inet_tls_dist.erl.
+// What TLS shows and believes: with nodes (-proto_dist inet_tls), and as a server of HTTP, which only
+// accepts. https://www.erlang.org/doc/apps/ssl/ssl_distribution.html; ssl inet_tls_dist.erl.
 #pragma once
 
 #include <chrono>

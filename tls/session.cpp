@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "tls/failure.hpp"
+#include "tls/hello.hpp"
 
 namespace rollcall::tls {
 namespace {
@@ -23,6 +24,9 @@ class category_of_tls : public boost::system::error_category {
 
 // What a session holds while it rests, with keys and the peer's certificate: measured, with 200 of them.
 constexpr std::size_t resting_size = 24U << 10;
+// By one read() or shake(): OpenSSL goes on while something comes that is not for its user (new keys), and a
+// peer that sends that without end would keep it there.
+constexpr std::size_t most_received_at_once = 256U << 10;
 
 }  // namespace
 
@@ -58,12 +62,19 @@ struct session::transport {
   static int read(BIO* bio, char* bytes, std::size_t size, std::size_t* got) {
     auto& self = of(bio);
     BIO_clear_retry_flags(bio);
+    if (!self.come_.empty()) {
+      *got = self.come_.copy(bytes, size);
+      self.come_.erase(0, *got);
+      return self.take({bytes, *got});
+    }
+    if (self.received_ >= most_received_at_once) {
+      BIO_set_retry_read(bio);
+      return 0;
+    }
     const auto come = ::recv(self.socket_, bytes, size, 0);
     *got = come > 0 ? static_cast<std::size_t>(come) : 0;
-    if (come > 0) {
-      self.heard_ = true;
-      return 1;
-    }
+    self.received_ += *got;
+    if (come > 0) return self.take({bytes, *got});
     if (come < 0 && (errno == EAGAIN || errno == EINTR)) {
       BIO_set_retry_read(bio);
     } else {
@@ -107,6 +118,16 @@ session::session(const context& made, role as, int socket, std::string server, b
 
 session::~session() = default;
 
+// Something came from the peer. 0: OpenSSL is not to see it.
+int session::take(std::string_view come) {
+  heard_ = true;
+  if (role_ != role::accepting || first_.size() >= hello_prefix) return 1;
+  first_.append(come.substr(0, hello_prefix - first_.size()));
+  if (begins_with(first_) != beginning::too_large) return 1;
+  why_ = fmt::format("its first message is larger than {} KiB", max_client_hello >> 10U);
+  return 0;
+}
+
 // Called for each certificate of the peer's chain, its own last.
 int session::verify(int accepted, X509_STORE_CTX* about) {
   const auto* const connection =
@@ -135,6 +156,7 @@ boost::system::error_code session::outcome_of(int result) {
     case SSL_ERROR_ZERO_RETURN:
       return boost::asio::error::eof;
     case SSL_ERROR_SYSCALL:
+      if (!why_.empty()) return failed();
       if (errno_ != 0) return {errno_, boost::system::system_category()};
       return boost::asio::error::eof;
     default:
@@ -149,6 +171,7 @@ boost::system::error_code session::outcome_of(int result) {
 
 void session::shake(boost::system::error_code& code) {
   ERR_clear_error();
+  received_ = 0;
   code = outcome_of(SSL_do_handshake(tls_.get()));
   // An alert that says why not goes out all the same, if the socket takes it.
   boost::system::error_code unsent;
@@ -158,6 +181,7 @@ void session::shake(boost::system::error_code& code) {
 
 std::size_t session::read(boost::asio::mutable_buffer to, boost::system::error_code& code) {
   code = ended_;
+  received_ = 0;
   std::size_t all = 0;
   while (!code && all < to.size()) {
     std::size_t size = 0;

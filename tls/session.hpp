@@ -28,6 +28,8 @@ class session {
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
+  // What was read from the socket before: it is taken first.
+  void begin_with(std::string come) { come_ = std::move(come); }
   // Until it is done. failed(): why() says why.
   void shake(boost::system::error_code&);
   std::size_t read(boost::asio::mutable_buffer, boost::system::error_code&);
@@ -55,6 +57,7 @@ class session {
  private:
   struct transport;
   boost::system::error_code outcome_of(int result);
+  int take(std::string_view come);
 
   int socket_;
   role role_;
@@ -62,7 +65,8 @@ class session {
   bool check_, shows_own_, heard_ = false;
   std::unique_ptr<ssl_st, void (*)(ssl_st*)> tls_;
   int errno_ = 0;
-  std::string unsent_, why_;
+  std::size_t received_ = 0;
+  std::string come_, first_, unsent_, why_;  // first_: what it began with, when it dialled
   boost::system::error_code ended_;
 };
 

@@ -77,6 +77,36 @@ TEST(Chart, GivesWhatKustomizeGives) {
   }
 }
 
+// Probes have no password and know no CA: kubelet asks over HTTPS and checks nothing.
+TEST(Chart, ServesHttpsWithPasswordsFromTwoSecrets) {
+  ROLLCALL_NEEDS_TOOLS();
+  const temporary_directory folder;
+  const auto values = folder.write("values.yaml", R"(
+http: {tls: {secretName: web}, auth: {secretName: readers, key: htpasswd}}
+monitoring: {type: service, tlsConfig: {serverName: roll}, basicAuth: {username: {name: scraper, key: u}}}
+)");
+  const auto made = helm("", {"--values", values});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  const auto objects = yaml_documents(made.output);
+  EXPECT_EQ(complaints(objects), "");
+  for (const auto* probe : {"/startupProbe", "/livenessProbe", "/readinessProbe"}) {
+    EXPECT_EQ(at(container(objects), std::string(probe) + "/httpGet/scheme"), "HTTPS");
+  }
+  const auto endpoint = at(the(objects, "ServiceMonitor"), "/spec/endpoints/0");
+  EXPECT_EQ(at(endpoint, "/scheme"), "https");
+  EXPECT_EQ(at(endpoint, "/tlsConfig/serverName"), "roll");
+  EXPECT_EQ(at(endpoint, "/basicAuth/username/name"), "scraper");
+  const auto data = at(the(objects, "ConfigMap"), "/data");
+  const auto pod = at(the(objects, "Deployment"), "/spec/template/spec");
+  EXPECT_EQ(at(pod, "/volumes/2/secret/secretName"), "web");
+  EXPECT_EQ(at(pod, "/volumes/3/secret/items/0/key"), "htpasswd");
+  EXPECT_EQ(string(at(data, "/ROLLCALL_HTTP_TLS_KEY")),
+            string(at(container(objects), "/volumeMounts/2/mountPath")) + "/tls.key");
+  EXPECT_EQ(string(at(data, "/ROLLCALL_HTTP_AUTH_FILE")),
+            string(at(container(objects), "/volumeMounts/3/mountPath")) + "/" +
+                string(at(pod, "/volumes/3/secret/items/0/path")));
+}
+
 TEST(Chart, ServicesOfOtherNamespacesHaveTheirRolesThere) {
   ROLLCALL_NEEDS_TOOLS();
   const auto made = helm("config.ROLLCALL_KUBERNETES=app@app\\,app-*@jobs.batch\\,rabbit@mq.batch");

@@ -18,7 +18,7 @@ std::string configuration(const prometheus_options& options) {
          "scrape_configs:\n"
          "  - job_name: rollcall\n"
          "    static_configs: [{targets: [" +
-         targets + "], labels: " + options.labels + "}]\n";
+         targets + "], labels: " + options.labels + "}]\n" + options.scrape;
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ std::string url_encoded(std::string_view text);
 struct prometheus_options {
   std::vector<std::string> targets{};  // HOST:PORT, as job `rollcall`
   std::string labels = "{}";           // of the targets, as a YAML mapping
+  std::string scrape{};                // more lines of the job
   std::string scrape_interval = "200ms";
   std::string rules{};              // path of a rule file
   std::string network_namespace{};  // on 127.0.0.1:9090 there, else on a free port

@@ -163,7 +163,13 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
                          "--tls-verify",
                          "none",
                          "--tls-optfile",
-                         "/etc/ssl_dist.conf"},
+                         "/etc/ssl_dist.conf",
+                         "--http-tls-cert",
+                         "/etc/web/tls.crt",
+                         "--http-tls-key",
+                         "/etc/web/tls.key",
+                         "--http-auth-file",
+                         "/etc/web/auth"},
                         {{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}});
   EXPECT_THAT(written(c.srv), ElementsAre("app@headless.prod", "b@c"));
   EXPECT_THAT(written(c.dns), ElementsAre("app@pods.prod"));
@@ -209,6 +215,9 @@ TEST(Configuration, EveryFlagReachesItsPlace) {
   EXPECT_EQ(c.tls_ca, "/etc/tls/ca.crt");
   EXPECT_EQ(c.tls_verify, tls_verify_mode::none);
   EXPECT_EQ(c.tls_optfile, "/etc/ssl_dist.conf");
+  EXPECT_EQ(c.http_tls_cert, "/etc/web/tls.crt");
+  EXPECT_EQ(c.http_tls_key, "/etc/web/tls.key");
+  EXPECT_EQ(c.http_auth_file, "/etc/web/auth");
   for (const auto& o : options()) {
     if (!o.of(command::run)) continue;
     EXPECT_EQ(c.origin.at(std::string(o.flag)), "--" + std::string(o.flag));

@@ -14,6 +14,7 @@ namespace rollcall::test {
 namespace {
 
 using cnode::error;
+using namespace std::string_literals;
 using testing::HasSubstr;
 using tcp = boost::asio::ip::tcp;
 
@@ -181,6 +182,23 @@ TEST_F(Tls, AConnectionThatNeverFinishesIsClosed) {
   for (const auto& ended : listener.seen.handshakes()) {
     EXPECT_EQ(ended.code, cnode::make_error_code(error::timed_out)) << ended.detail;
   }
+}
+
+// OpenSSL would make room for 128 KiB before a byte of them is there.
+TEST_F(Tls, AHelloThatAnnouncesTooMuchIsRefusedAtOnce) {
+  node_under_test listener(thread, "listener@127.0.0.1");
+  listener.options.tls = good();
+  listener.options.handshake_limit = 30s;
+  ASSERT_TRUE(listener.start());
+  boost::asio::io_context io;
+  tcp::socket large(io);
+  large.connect({boost::asio::ip::address_v4::loopback(), listener.port()});
+  boost::asio::write(large, boost::asio::buffer("\x16\x03\x01\x40\x00\x01\x00\x40\x01\x03\x03"s +
+                                                std::string((16U << 10U) - 6, 'x')));
+  EXPECT_TRUE(until([&] { return listener.seen.handshakes().size() == 1; }, 30s, "it is refused"));
+  const auto ended = listener.seen.handshakes().front();
+  EXPECT_EQ(ended.code, cnode::make_error_code(error::tls)) << ended.detail;
+  EXPECT_THAT(ended.detail, HasSubstr("its first message is larger than 16 KiB"));
 }
 
 TEST_F(Tls, SettingsThatAreOfNoUse) {

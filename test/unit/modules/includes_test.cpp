@@ -22,7 +22,7 @@ const std::map<std::string, std::set<std::string>> allowed{
     {"cnode", {"node_name", "tls"}},
     {"discovery", {"node_name"}},
     {"metrics", {"membership", "node_name"}},
-    {"http", {"membership", "metrics", "node_name"}},
+    {"http", {"membership", "metrics", "node_name", "tls"}},
     {"app", {"node_name", "membership", "cnode", "discovery", "metrics", "http", "tls"}},
 };
 

@@ -91,6 +91,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.tls.secretName }}
 {{- $all = merge $all (dict "ROLLCALL_TLS" "on" "ROLLCALL_TLS_CERT" "/etc/rollcall-tls/tls.crt" "ROLLCALL_TLS_KEY" "/etc/rollcall-tls/tls.key" "ROLLCALL_TLS_CA" "/etc/rollcall-tls/ca.crt") }}
 {{- end }}
+{{- if .Values.http.tls.secretName }}
+{{- $all = merge $all (dict "ROLLCALL_HTTP_TLS_CERT" "/etc/rollcall-http-tls/tls.crt" "ROLLCALL_HTTP_TLS_KEY" "/etc/rollcall-http-tls/tls.key") }}
+{{- end }}
+{{- if .Values.http.auth.secretName }}
+{{- $all = set $all "ROLLCALL_HTTP_AUTH_FILE" "/etc/rollcall-http-auth/auth" }}
+{{- end }}
 {{- range $variable, $value := .Values.config }}
 {{- if kindIs "invalid" $value }}
 {{- $all = unset $all $variable }}
@@ -107,7 +113,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* The Secret of TLS with nodes, as a volume and its mount: of Rollcall, and of its test. */}}
+{{/* What page, API, metrics and probes are asked over. */}}
+{{- define "rollcall.scheme" -}}
+{{- if or .Values.http.tls.secretName .Values.config.ROLLCALL_HTTP_TLS_CERT }}https{{ else }}http{{ end }}
+{{- end }}
+
+{{/* The Secrets, as volumes and their mounts; those for HTTP are of no use to `check`. */}}
 {{- define "rollcall.tlsVolume" -}}
 - name: tls
   secret:

@@ -1,0 +1,38 @@
+// The files that the page, the API and the metrics are served with: --http-tls-cert, --http-tls-key,
+// --http-auth-file. Read again when one of them changes; what cannot be used then is told, and the last good
+// ones stay.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/configuration.hpp"
+#include "app/watched_files.hpp"
+#include "http/passwords.hpp"
+#include "tls/context.hpp"
+
+namespace rollcall::app {
+
+class http_files {
+ public:
+  // Throws configuration_error: a file that cannot be read, or is of no use.
+  explicit http_files(const configuration&);
+
+  // Null: plain HTTP; no password is asked for.
+  const std::shared_ptr<const tls::context>& context() const noexcept { return context_; }
+  const std::shared_ptr<const http::passwords>& passwords() const noexcept { return passwords_; }
+  // Looks at the files again. True when something changed. `problem`: a sentence, once.
+  bool refresh(std::string& problem);
+
+ private:
+  // A sentence about what is wrong; empty: what the files say is in use.
+  std::string load();
+
+  const configuration& configuration_;
+  std::shared_ptr<const tls::context> context_;
+  std::shared_ptr<const http::passwords> passwords_;
+  watched_files files_;
+  std::string last_problem_;
+};
+
+}  // namespace rollcall::app

@@ -1,0 +1,179 @@
+#include "http/password_check.hpp"
+
+#include <crypt.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+namespace rollcall::http {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto waiting = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t max_remembered_clients = 1'024;
+constexpr rlim_t most_cpu_seconds = 10;
+// Behind the loop, and yet done in time on a machine that is busy: at 19 others would leave it nothing.
+constexpr int niceness = 5;
+constexpr char is_ready = 'r', is_right = 'y', is_wrong = 'n';
+
+struct both_ends {
+  int reading = -1, writing = -1;
+};
+
+// In the child, where nothing of the parent may be touched: no other descriptor stays open, so that what the
+// parent closes is closed.
+[[noreturn]] void be_the_child(int to, const char* hash, const char* password) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const auto kept = static_cast<unsigned>(to);
+  const bool closed =
+      (kept == 0 || ::close_range(0, kept - 1, 0) == 0) && ::close_range(kept + 1, ~0U, 0) == 0;
+  if (!closed) {  // a kernel, or a sandbox, that does not know the call
+    for (long each = ::sysconf(_SC_OPEN_MAX) - 1; each >= 0; --each) {
+      if (each != to) ::close(static_cast<int>(each));
+    }
+  }
+  const auto say = [to](char what) { return ::write(to, &what, 1) == 1; };
+  if (!say(is_ready)) ::_exit(1);
+  const rlimit limit{most_cpu_seconds, most_cpu_seconds};
+  ::setrlimit(RLIMIT_CPU, &limit);
+  ::setpriority(PRIO_PROCESS, 0, niceness);
+  static crypt_data room;
+  const char* made = ::crypt_rn(password, hash, &room, sizeof room);
+  const auto size = std::strlen(hash);
+  const bool right = made != nullptr && std::strlen(made) == size && CRYPTO_memcmp(made, hash, size) == 0;
+  say(right ? is_right : is_wrong);
+  ::_exit(0);
+}
+
+// The child's process, once it holds nothing of ours; negative: there is none.
+pid_t start_child(both_ends& pipe, const std::string& hash, const std::string& password) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return -1;
+  const auto child = ::fork();
+  if (child == 0) be_the_child(ends[1], hash.c_str(), password.c_str());
+  ::close(ends[1]);
+  pipe.reading = ends[0];
+  char said = 0;
+  if (child > 0 && ::read(ends[0], &said, 1) == 1 && said == is_ready) return child;
+  ::close(ends[0]);
+  if (child > 0) ::waitpid(child, nullptr, 0);
+  return -1;
+}
+
+}  // namespace
+
+password_check::password_check(asio::io_context& io) : io_(io) {
+  if (RAND_bytes(secret_.data(), static_cast<int>(secret_.size())) != 1) {
+    throw std::runtime_error("no random numbers are to be had");
+  }
+}
+
+password_check::digest password_check::digest_of(std::string_view text) const {
+  digest made{};
+  HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(), made.data(), nullptr);
+  return made;
+}
+
+bool password_check::has_guessed_too_often(const client_address& who) {
+  const auto found = wrong_.find(who);
+  if (found == wrong_.end()) return false;
+  if (steady_clock::now() - found->second.since >= wrong_count_for) {
+    wrong_.erase(found);
+    return false;
+  }
+  return found->second.count >= most_wrong;
+}
+
+void password_check::note_wrong(const client_address& who) {
+  const auto now = steady_clock::now();
+  if (wrong_.size() >= max_remembered_clients) {
+    std::erase_if(wrong_, [&](const auto& each) { return now - each.second.since >= wrong_count_for; });
+  }
+  if (wrong_.size() >= max_remembered_clients) wrong_.erase(wrong_.begin());
+  auto& of = wrong_[who];
+  if (of.count++ == 0) of.since = now;
+}
+
+asio::awaitable<void> password_check::wait_for_turn(client_address who) {
+  if (!std::exchange(busy_, true)) co_return;
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [&](auto resume) {
+        const auto kept = std::make_shared<decltype(resume)>(std::move(resume));
+        line_.join(who, urgency::ordinary, [kept] { (*kept)(); });
+      },
+      asio::use_awaitable);
+}
+
+void password_check::let_next_go() {
+  busy_ = !line_.empty();
+  if (busy_) asio::post(io_, [self = shared_from_this()] { self->line_.next(); });
+}
+
+void password_check::stop() {
+  const auto self = shared_from_this();  // what waits may hold the last of our owners
+  stopped_ = true;
+  line_.clear();
+}
+
+asio::awaitable<password_check::verdict> password_check::work_out(const std::string& hash,
+                                                                  const std::string& password) {
+  both_ends pipe;
+  const auto child = start_child(pipe, hash, password);
+  if (child < 0) co_return verdict::cannot_tell;
+  asio::posix::stream_descriptor from(io_, pipe.reading);
+  char said = 0;
+  const auto [error, count] = co_await from.async_read_some(asio::buffer(&said, 1), waiting);
+  ::waitpid(child, nullptr, 0);  // it is at its end, or was ended
+  if (count != 1) co_return verdict::cannot_tell;
+  co_return said == is_right ? verdict::right : verdict::wrong;
+}
+
+asio::awaitable<password_check::verdict> password_check::check(std::shared_ptr<const passwords> of,
+                                                               client_address who, std::string given) {
+  const auto self = shared_from_this();
+  if (of_ != of) {
+    of_ = of;
+    known_.clear();
+    wrong_.clear();
+  }
+  const auto shown = digest_of(given);
+  if (known_.contains(shown)) co_return verdict::right;
+  const auto whose = credentials_in(given);
+  if (!whose) co_return verdict::wrong;
+  if (has_guessed_too_often(who) || line_.size() >= most_waiting) co_return verdict::too_many;
+  co_await wait_for_turn(who);
+  auto found = verdict::cannot_tell;
+  if (known_.contains(shown) && of_ == of) {
+    found = verdict::right;
+  } else if (has_guessed_too_often(who)) {
+    found = verdict::too_many;
+  } else if (!stopped_) {
+    found = co_await work_out(of->hash_for(whose->name), whose->password);
+    if (found == verdict::right && !of->knows(whose->name)) found = verdict::wrong;
+  }
+  let_next_go();
+  if (found == verdict::wrong) note_wrong(who);
+  if (found == verdict::right && of_ == of) {
+    if (known_.size() >= most_known) known_.erase(known_.begin());
+    known_.insert(shown);
+  }
+  co_return found;
+}
+
+}  // namespace rollcall::http
