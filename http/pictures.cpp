@@ -27,6 +27,16 @@ void append_member(std::string& out, std::string_view name, membership::member_s
   out += '}';
 }
 
+// Nodes that are no members, beside them.
+void append_names(std::string& out, std::string_view key, const std::vector<node_name>& names) {
+  fmt::format_to(std::back_inserter(out), ",\"{}\":[", key);
+  for (const auto& name : names) {
+    if (out.back() != '[') out += ',';
+    append_string(out, name.text());
+  }
+  out += ']';
+}
+
 void append_pair(std::string& out, bool first, std::size_t a, std::size_t b, pair_state state) {
   fmt::format_to(std::back_inserter(out), "{}[{},{},\"{}\"]", first ? "" : ",", a, b, to_string(state));
 }
@@ -58,7 +68,10 @@ class writer {
       first = false;
       append_member(out, m.name.text(), m.state, m.why, m.partition, m.base);
     }
-    out += "],\"pairs\":[";
+    out += ']';
+    append_names(out, "hidden", of_->hidden);
+    append_names(out, "unlisted", of_->unlisted);
+    out += ",\"pairs\":[";
   }
   void pairs(std::string& out, std::size_t a) {
     const auto gone = [&](std::size_t i) { return of_->members[i].state == membership::member_state::left; };

@@ -39,7 +39,7 @@ export function showMember(name, member, why, picture, events, short) {
   if (state === told) return;
   told = state;
   say(at('member-title'), name);
-  if (member === null) return at('member').replaceChildren(make('p', 'Rollcall does not know a member of that name.'));
+  if (member === null) return at('member').replaceChildren(make('p', why?.text ?? 'Rollcall does not know a member of that name.'));
   const facts = make('dl'), stateShown = make('span', member.state, 'state ' + member.state);
   row(facts, 'state', stateShown, member.reason ? ' ' + member.reason : '');
   row(facts, 'since', member.since_at ? day(member.since_at) : '\u2013');

@@ -54,6 +54,12 @@ function showHealth(status) {
   document.title = (state === 'ok' ? '' : state + ': ') + 'Rollcall ' + (status.up ?? '?') + '/' + (status.expected ?? '?');
 }
 
+// Nodes that are no members are drawn beside them: hidden ones, and visible ones that no source lists.
+function withOthers(drawn) {
+  const others = state => (drawn[state] ?? []).map(node => ({node, state, reason: null, partition: null}));
+  return {...drawn, members: [...drawn.members, ...others('hidden'), ...others('unlisted')]};
+}
+
 function showAll() {
   if (now === null) return;
   const {suffix, shorten} = shortener(now.members.map(m => m.node));
@@ -65,7 +71,7 @@ function showAll() {
   showDetails(now.status, shortText);
   const drawn = past ? past.picture : now.picture;
   const open = now.netsplits.find(split => split.closed_at === null);
-  picture.showPicture(drawn, !past && open ? open.cause : null, {
+  picture.showPicture(withOthers(drawn), !past && open ? open.cause : null, {
     short: shorten, chosen, matches: filter.matches, nobody: now.status.standing_by ? 'standing by' : 'nobody yet',
     open: name => { location.hash = '#/member/' + encodeURIComponent(name); },
   });

@@ -8,10 +8,11 @@ const states = {missing: 'not connected', one_way: 'only one of the two sees the
 
 const outlines = {
   up: 'M0-8a8 8 0 1 0 .01 0z', joining: 'M0-8a8 8 0 1 0 .01 0z', suspect: 'M0-9 9 7-9 7z', leaving: 'M0-9 9 0 0 9-9 0z',
-  down: 'M-8-8H8V8H-8z',
+  down: 'M-8-8H8V8H-8z', hidden: 'M0-9 9-2 5 8H-5L-9-2z', unlisted: 'M-4-9H4L9 0 4 9H-4L-9 0z',
 };
 const paint = {up: ['var(--ok)', 'var(--ok)'], joining: ['var(--card)', 'var(--warning)'], suspect: ['var(--card)', 'var(--warning)'],
-  leaving: ['var(--card)', 'var(--idle)'], down: ['var(--card)', 'var(--error)']};
+  leaving: ['var(--card)', 'var(--idle)'], down: ['var(--card)', 'var(--error)'], hidden: ['var(--card)', 'var(--idle)'],
+  unlisted: ['var(--card)', 'var(--warning)']};
 
 function shape(member) {
   const d = (outlines[member.state] ?? outlines.up) + (member.state === 'down' ? 'M-8-8 8 8M8-8-8 8' : '');
@@ -73,8 +74,8 @@ const line = (from, to) => 'M' + from.x.toFixed(1) + ' ' + from.y.toFixed(1) + '
 const colourOf = group => group.number === null ? 'var(--soft)' : 'var(--group-' + group.number % 6 + ')';
 
 function nameOf(group) {
+  if (group.number === null) return counted(group.indices.length, 'node') + ' in no partition';
   const members = counted(group.indices.length, 'member');
-  if (group.number === null) return members + ' in no partition';
   return (group.mesh ? group.mesh + ': ' : '') + (group.alone ? members + ' together' : 'partition ' + group.number + ': ' + members);
 }
 
@@ -160,7 +161,7 @@ function words(picture, laid, first, short) {
   const lines = [];
   for (const group of laid.groups) {
     const names = group.indices.map(i => short(picture.members[i].node) + (picture.members[i].state === 'up' ? '' : ' (' + picture.members[i].state + ')'));
-    lines.push((group.number === null ? 'In no partition' : (group.mesh ? 'Mesh ' + group.mesh + ', partition ' : 'Partition ') + group.number) + ', ' + counted(names.length, 'member') + ': ' + some(names, 60) + '.');
+    lines.push((group.number === null ? 'In no partition' : (group.mesh ? 'Mesh ' + group.mesh + ', partition ' : 'Partition ') + group.number) + ', ' + counted(names.length, group.number === null ? 'node' : 'member') + ': ' + some(names, 60) + '.');
   }
   const by = {};
   for (const [a, b, state] of picture.pairs) (by[state] ??= []).push(short(picture.members[a].node) + ' and ' + short(picture.members[b].node));
@@ -178,7 +179,7 @@ export function legend() {
     item.append(sample, make('span', text));
     return item;
   });
-  for (const state of ['up', 'joining', 'suspect', 'leaving', 'down']) {
+  for (const state of ['up', 'joining', 'suspect', 'leaving', 'down', 'hidden', 'unlisted']) {
     const item = make('li'), sample = svg('svg', {width: 20, height: 20, viewBox: '-10 -10 20 20', 'aria-hidden': 'true'});
     const {d, fill, stroke} = shape({state});
     sample.append(svg('path', {class: 'shape', d, fill, stroke, 'stroke-dasharray': state === 'joining' ? '3 2' : 'none'}));

@@ -1,6 +1,6 @@
 // Clusters that do not exist, for looking at the page and for its tests: what /api/v1 would answer of them.
 
-export function cluster({size = 5, groups = null, states = {}, missing = [], suspected = [], oneWay = [], quarantined = [], cause = null, status = {},
+export function cluster({size = 5, groups = null, states = {}, missing = [], suspected = [], oneWay = [], quarantined = [], cause = null, status = {}, hidden = [], unlisted = [],
   mesh = () => null, name = i => 'app@app-' + i + '.app.default.svc.cluster.local'} = {}) {
   const now = Date.now();
   const parts = groups ?? [Array.from({length: size}, (_, i) => i)];
@@ -38,7 +38,7 @@ export function cluster({size = 5, groups = null, states = {}, missing = [], sus
   const up = members.filter(m => m.state === 'up').length;
   const counts = Object.fromEntries(['joining', 'up', 'suspect', 'leaving', 'down', 'left'].map(s => [s, members.filter(m => m.state === s).length]));
   const details = split ? [{name: 'netsplit', severity: 'error', text: 'the members are in ' + parts.length + ' partitions'}] : [];
-  const picture = {at: now, members: members.map(({node, state, reason, partition}, i) => ({node, state, reason, partition, ...(mesh(i) ? {mesh: mesh(i)} : {})})), pairs: pairs.slice(0, 4000),
+  const picture = {at: now, hidden, unlisted, members: members.map(({node, state, reason, partition}, i) => ({node, state, reason, partition, ...(mesh(i) ? {mesh: mesh(i)} : {})})), pairs: pairs.slice(0, 4000),
     pairs_omitted: Math.max(0, pairs.length - 4000),
     views: size <= 300 ? index.map(i => reached(i) ? index.map(j => i === j ? '-' : sees(i, j) ? '1' : '0').join('') : null) : null};
   return {

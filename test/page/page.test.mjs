@@ -143,6 +143,18 @@ test('each kind of pair and each state of a member has a stroke or a shape of it
   assert.deepEqual(await findings(), []);
 });
 
+test('hidden nodes and those that no source lists stand beside the members, and say what they are', async () => {
+  await look(cluster({size: 3, hidden: ['shell@10.0.0.9'], unlisted: ['other@10.0.0.8']}));
+  assert.equal(await page.locator('.member-point').count(), 5);
+  assert.match((await page.locator('.group-name').allTextContents()).join('; '), /3 members together; 2 nodes in no partition/);
+  await page.locator('summary').click();
+  assert.match(await text('#picture-words'), /In no partition, 2 nodes: other@10.0.0.8 \(unlisted\), shell@10.0.0.9 \(hidden\)/);
+  assert.equal(await page.locator('#members tr').count(), 3);
+  await page.locator('[aria-label="shell@10.0.0.9, hidden"]').click();
+  await until(() => document.activeElement.id === 'member-title');
+  assert.deepEqual(await findings(), []);
+});
+
 test('a split while one looks: focus, scroll and what was typed stay', async () => {
   await look(cluster({size: 60}));
   await page.locator('#search').fill('app-');

@@ -180,6 +180,10 @@ TEST(Routes, ThePictureHasEveryPairThatIsNotConnectedAndEveryView) {
   ASSERT_GT(expected, 0U) << "a troubled cluster has such pairs";
   EXPECT_EQ(shown.at("pairs").as_array().size(), expected);
   EXPECT_EQ(shown.at("pairs_omitted").to_number<int>(), 0);
+  ASSERT_FALSE(of.unlisted.empty());
+  EXPECT_EQ(shown.at("unlisted").as_array().size(), of.unlisted.size());
+  EXPECT_EQ(shown.at("unlisted").as_array().front(), value(of.unlisted.front().text()));
+  EXPECT_EQ(shown.at("hidden").as_array().size(), of.hidden.size());
   const auto& views = shown.at("views").as_array();
   ASSERT_EQ(views.size(), of.members.size());
   for (std::size_t from = 0; from < of.members.size(); ++from) {
