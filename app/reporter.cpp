@@ -290,11 +290,12 @@ void reporter::lasting(const membership::snapshot& now) {
       continue;
     }
     if (waits) {
-      of_member(
-          log_level::warning, m->name,
-          fmt::format("{} has been listed for {} s and does not join: {}", m->name.text(),
-                      (now.at - m->since).count() / 1'000, m->detail.empty() ? to_string(m->why) : m->detail),
-          {{"node", m->name.text()}, {"reason", std::string(to_string(m->why))}});
+      auto why = m->detail.empty() ? std::string(to_string(m->why)) : m->detail;
+      if (const auto itself = m->name.text() + ": "; why.starts_with(itself)) why.erase(0, itself.size());
+      of_member(log_level::warning, m->name,
+                fmt::format("{} has been listed for {} s and does not join: {}", m->name.text(),
+                            (now.at - m->since).count() / 1'000, why),
+                {{"node", m->name.text()}, {"reason", std::string(to_string(m->why))}});
     }
     at = waited_for_.erase(at);
   }

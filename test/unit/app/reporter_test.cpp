@@ -95,7 +95,7 @@ TEST_F(Reporter, AStartThatDoesNotEndIsAWarningOnce) {
   EXPECT_THAT(
       lines(),
       ElementsAre("info  a@h.example: not_registered state=joining reason=not_registered",
-                  "warning a@h.example has been listed for 61 s and does not join: it: not_registered "
+                  "warning a@h.example has been listed for 61 s and does not join: not_registered "
                   "reason=not_registered"));
 }
 
