@@ -2,6 +2,9 @@
 #include "membership/picture.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <unordered_set>
 
 #include "membership/compatible.hpp"
 
@@ -136,12 +139,15 @@ snapshot draw(const member_table& members, const view_matrix& views, const view_
   const compatible_sets telling(members, [](const member_record& m) { return m.fresh; });
   std::size_t present = 0;
   std::vector<node_name> strangers;
+  std::unordered_set<std::string_view> met;  // mostly the same ones, of every member
   for (const auto& record : members.all()) {
     auto& m = s.members.emplace_back(describe(*record, views));
     s.up += m.state == member_state::up ? 1 : 0;
     s.listed += m.listed ? 1 : 0;
     if (m.state != member_state::left) ++present;
-    if (record->fresh) std::ranges::copy(record->strangers, std::back_inserter(strangers));
+    if (!record->fresh) continue;
+    std::ranges::copy_if(record->strangers, std::back_inserter(strangers),
+                         [&](const node_name& name) { return met.insert(name.text()).second; });
   }
   mark_seen(members, views, telling, s, strangers);
   const auto counted = count_pairs(members, views, suspected, telling, s);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "bench/core/allocations.hpp"
 #include "bench/core/played_cluster.hpp"
 
 namespace {
@@ -75,6 +76,31 @@ TEST_F(Counts, ASilentCutIsToldAndOverWithinTwoIntervals) {
     EXPECT_TRUE(whole(core.shown(), size)) << size;
     EXPECT_LE(core.take().probes_asked, 20 * size) << size;
   }
+}
+
+// What many members see alike and no source lists is copied once, not once for each of them.
+TEST(CountsOfUnlisted, AStepCopiesEachNameOnce) {
+  namespace fact = rollcall::membership::fact;
+  const auto named = [](std::size_t i) {
+    return *rollcall::node_name::parse("n@host-" + std::to_string(1'000 + i) + ".cluster.example");
+  };
+  constexpr std::size_t listed = 60, unlisted = 500;
+  std::vector<rollcall::node_name> members, all;
+  for (std::size_t i = 0; i < listed + unlisted; ++i) {
+    all.push_back(named(i));
+    if (i < listed) members.push_back(named(i));
+  }
+  rollcall::membership::cluster core{rollcall::membership::settings{}};
+  std::vector<rollcall::membership::any_fact> facts{fact::listed{members, {}}};
+  for (const auto& name : members) facts.emplace_back(fact::link_up{name, 1, true});
+  core.step(facts, {1s, 1s});
+  facts.clear();
+  for (const auto& name : members) facts.emplace_back(fact::view{name, all, 1ms});
+  core.step(facts, {2s, 2s});
+  ASSERT_EQ(core.snapshot()->unlisted.size(), unlisted);
+  const auto before = allocations();
+  core.step(std::vector<rollcall::membership::any_fact>{fact::view{members[0], all, 1ms}}, {3s, 3s});
+  EXPECT_LE(allocations() - before, 10 * (listed + unlisted));
 }
 
 TEST_F(Counts, HalfGoneIsOneStepAndNoQuestion) {
