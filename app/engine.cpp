@@ -66,7 +66,8 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       wake_(io),
       rest_(io),
       next_round_(io),
-      views_answered_(io) {
+      views_answered_(io),
+      turn_(io) {
   if (roster_.figures()) e.kubernetes([this] { return kubernetes_figures(); });
 }
 
@@ -233,9 +234,18 @@ void engine::implementation::wait_until(milliseconds steady) {
   });
 }
 
-void engine::implementation::carry_out(const action::ask_view& a) {
+void engine::implementation::carry_out(action::ask_view& a) {
   ++views_awaited_;
-  spawn("ask view", ask_view(a.node));
+  in_turn(std::move(a));
+}
+
+// Somebody waits for a second look.
+void engine::implementation::carry_out(action::probe_links& a) {
+  if (a.confirm) {
+    ask("probe links", questions_.links(a));
+  } else {
+    in_turn(std::move(a));
+  }
 }
 
 // What a task uses of ours outlives the task.
@@ -373,6 +383,7 @@ asio::awaitable<void> engine::implementation::start() {
 
 asio::awaitable<void> engine::implementation::stop() {
   stopping_ = true;
+  drop_turns();
   wake_.cancel();
   rest_.cancel();
   next_round_.cancel();
@@ -387,6 +398,7 @@ asio::awaitable<void> engine::implementation::stop() {
 // tell half of them that the links of the other half are lost.
 void engine::implementation::abandon() {
   stopping_ = true;
+  drop_turns();
   inquiry_.reset();
   node_.reset();
 }

@@ -1,7 +1,16 @@
-// Dials, and calls over the links they make.
+// Dials, calls over the links they make, and which of both begin in turn.
 #include "app/engine_implementation.hpp"
 
+#include <array>
+
 namespace rollcall::app {
+namespace {
+
+// By the index of what waits.
+constexpr std::array<std::string_view, 5> turn_names{"dial", "ask settings", "ask view", "ask status",
+                                                     "probe links"};
+
+}  // namespace
 
 cnode::target engine::implementation::target_for(const node_name& name) const {
   const auto found = entries_.find(name);
@@ -10,6 +19,45 @@ cnode::target engine::implementation::target_for(const node_name& name) const {
                        ? found->second
                        : discovery::entry{.name = name, .host = {}, .address = {}, .port = {}},
                    configuration_);
+}
+
+void engine::implementation::in_turn(awaited_turn wanted) {
+  waiting_.push_back(std::move(wanted));
+  take_turns();
+}
+
+void engine::implementation::take_turns() {
+  if (taking_turns_) return;  // one has ended while it began
+  taking_turns_ = true;
+  while (!waiting_.empty() && turns_.open()) {
+    const auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    static_assert(turn_names.size() == std::variant_size_v<awaited_turn>);
+    asio::co_spawn(io_, kept(std::visit([this](const auto& what) { return task_of(what); }, next)),
+                   [self = shared_from_this(), number = turns_.begin(),
+                    what = turn_names[next.index()]](const std::exception_ptr& failure) {
+                     task_ended(self->log_, what, failure);
+                     self->turns_.ended(number);
+                     self->take_turns();
+                   });
+  }
+  taking_turns_ = false;
+  if (waiting_.empty() || turn_due_) return;
+  turn_due_ = true;
+  turn_.expires_after(turns::longest);
+  turn_.async_wait([self = shared_from_this()](boost::system::error_code) {
+    self->turn_due_ = false;
+    self->turns_.next();
+    self->take_turns();
+  });
+}
+
+void engine::implementation::drop_turns() {
+  for (const auto& each : std::exchange(waiting_, {})) {
+    views_awaited_ -= std::holds_alternative<action::ask_view>(each) ? 1 : 0;
+  }
+  if (views_awaited_ == 0) views_answered_.cancel();
+  turn_.cancel();
 }
 
 asio::awaitable<void> engine::implementation::dial(node_name name) {

@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
@@ -38,6 +39,7 @@
 #include "app/succession.hpp"
 #include "app/tasks.hpp"
 #include "app/tls_files.hpp"
+#include "app/turns.hpp"
 #include "cnode/flags.hpp"
 #include "cnode/port_mapper.hpp"
 #include "discovery/api_resolve.hpp"
@@ -97,13 +99,13 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                    });
   }
 
-  void carry_out(const action::dial& a) { spawn("dial", dial(a.node)); }
+  void carry_out(action::dial& a) { in_turn(std::move(a)); }
   void carry_out(const action::hang_up& a) { node_->hang_up(a.node); }
-  void carry_out(const action::ask_settings& a) { ask("ask settings", questions_.settings(a.node)); }
-  void carry_out(const action::ask_view& a);
-  void carry_out(const action::ask_status& a) { ask("ask status", questions_.status(a.node)); }
+  void carry_out(action::ask_settings& a) { in_turn(std::move(a)); }
+  void carry_out(action::ask_view& a);
+  void carry_out(action::ask_status& a) { in_turn(std::move(a)); }
   void carry_out(const action::watch& a) { ask("watch", questions_.watch(a.node)); }
-  void carry_out(const action::probe_links& a) { ask("probe links", questions_.links(a)); }
+  void carry_out(action::probe_links& a);
   void carry_out(const action::probe_path& a) { ask("probe path", questions_.path(a)); }
   void carry_out(const action::leave_mesh& a) { ask("leave the mesh", questions_.leave(a)); }
   void carry_out(const action::connect& a) { ask("connect", questions_.connect(a)); }
@@ -111,6 +113,19 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void ask(std::string_view what, asio::awaitable<void> question) { spawn(what, kept(std::move(question))); }
   asio::awaitable<void> kept(asio::awaitable<void> task);
   asio::awaitable<void> ask_view(node_name on);
+
+  // ---- what begins in turn: engine_dials.cpp
+
+  using awaited_turn = std::variant<action::dial, action::ask_settings, action::ask_view, action::ask_status,
+                                    action::probe_links>;
+  void in_turn(awaited_turn wanted);
+  void take_turns();
+  void drop_turns();
+  asio::awaitable<void> task_of(const action::dial& a) { return dial(a.node); }
+  asio::awaitable<void> task_of(const action::ask_settings& a) { return questions_.settings(a.node); }
+  asio::awaitable<void> task_of(const action::ask_view& a) { return ask_view(a.node); }
+  asio::awaitable<void> task_of(const action::ask_status& a) { return questions_.status(a.node); }
+  asio::awaitable<void> task_of(const action::probe_links& a) { return questions_.links(a); }
 
   // ---- dialling
 
@@ -231,8 +246,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::map<node_name, std::chrono::steady_clock::time_point> replaced_;
   std::optional<std::chrono::steady_clock::time_point> memory_told_;
   std::uint64_t memory_closed_ = 0;
-  asio::steady_timer wake_, rest_, next_round_, views_answered_;
+  asio::steady_timer wake_, rest_, next_round_, views_answered_, turn_;
   pace pace_;
+  turns turns_;
+  std::deque<awaited_turn> waiting_;
   std::vector<membership::any_fact> facts_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::string port_mapper_problem_;
@@ -240,6 +257,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::size_t views_awaited_ = 0, views_gathered_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
+  bool taking_turns_ = false, turn_due_ = false;
   bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
   bool listed_once_ = false;

@@ -62,6 +62,7 @@ void engine::implementation::stand_by(const node_name& taken, const std::string&
   log_.warning(std::string(stands_by),
                {{"name", configuration_.name->text()}, {"seen_at", taken.text()}, {"it_is_at", by}});
   wake_.cancel();
+  drop_turns();
   facts_.clear();
   node_->stand_by(true);
   exporter_.links(0);
