@@ -93,6 +93,12 @@ void connections::note_refused(const client_address& of) {
   notice(refused_, fmt::format("{} asks over HTTP with a wrong password", of.to_string()));
 }
 
+void connections::note_unchecked() {
+  notice(unchecked_,
+         "passwords shown over HTTP cannot be checked: no child process could be made, or it was ended; look "
+         "at the limits of processes (pids) and memory");
+}
+
 // ---- turns
 
 std::uint64_t connections::join_line(const client_address& of, urgency how, waiting_line::request go) {

@@ -71,6 +71,7 @@ class connections : public std::enable_shared_from_this<connections> {
   bool close_largest_answer_of(const client_address&);
   std::string metrics();
   void note_refused(const client_address&);
+  void note_unchecked();
 
   asio::io_context& io_;
   options options_;
@@ -85,7 +86,7 @@ class connections : public std::enable_shared_from_this<connections> {
   bool turn_scheduled_ = false;
   bool stopped_ = false;
   std::shared_ptr<password_check> passwords_;
-  pace crowded_, unread_, refused_;
+  pace crowded_, unread_, refused_, unchecked_;
   std::string kept_metrics_;
   std::chrono::steady_clock::time_point metrics_made_{};
 };

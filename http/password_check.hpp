@@ -25,13 +25,15 @@ namespace asio = boost::asio;
 class password_check : public std::enable_shared_from_this<password_check> {
  public:
   static constexpr std::size_t most_waiting = 64, most_known = 64;
+  // So that no address fills the line alone.
+  static constexpr std::size_t most_waiting_of_client = 16;
   // Wrong ones of an address in that time; then it has to wait for the rest of it.
   static constexpr std::size_t most_wrong = 10;
   static constexpr std::chrono::seconds wrong_count_for{60};
 
   explicit password_check(asio::io_context&);
 
-  enum class verdict { right, wrong, too_many, cannot_tell };
+  enum class verdict { right, wrong, too_many, busy, cannot_tell };
   // `given` is the value of the field Authorization.
   asio::awaitable<verdict> check(std::shared_ptr<const passwords>, client_address, std::string given);
   void stop();
@@ -48,6 +50,7 @@ class password_check : public std::enable_shared_from_this<password_check> {
   void note_wrong(const client_address&);
   asio::awaitable<void> wait_for_turn(client_address);
   asio::awaitable<verdict> work_out(const std::string& hash, const std::string& password);
+  bool has_room_for(const client_address&) const;
   void let_next_go();
 
   asio::io_context& io_;

@@ -199,6 +199,8 @@ asio::awaitable<bool> session::write_secured(std::string_view bytes) {
       count = wire_.write_some(bytes, code);
     }
     if (code && code != asio::error::would_block) co_return false;
+    // A message about keys that stops half way: the socket can be written all the while, and this would spin.
+    if (code && wire_.changing_keys()) co_return false;
     if (code) {
       const auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, waiting);
       if (error || closed_) co_return false;
@@ -255,7 +257,7 @@ asio::awaitable<bool> session::serve_one() {
   if (closed_ || server_->stopped_) co_return false;
   timer_.cancel();  // it is ours to be quick now
   const bool open = is_open_to_all(request.target());
-  auto kept_out = co_await keep_out(request.authorization(), open);
+  auto kept_out = co_await keep_out(request.authorization());
   if (closed_ || server_->stopped_) co_return false;
   co_await wait_for_turn(urgency_of(request.target()));
   if (closed_ || server_->stopped_) co_return false;
@@ -276,16 +278,16 @@ asio::awaitable<bool> session::serve_one() {
   co_return co_await send(std::move(made), head_only, request.http_11(), request.keep_alive());
 }
 
-// What it is told instead of an answer, without the password it needs. `open`: nobody has to show one here.
-asio::awaitable<std::optional<answer>> session::keep_out(std::string_view authorization, bool open) {
+// What it is told instead of an answer, without the password it needs.
+asio::awaitable<std::optional<answer>> session::keep_out(std::string_view authorization) {
   if (!server_->options_.passwords) co_return std::nullopt;
   using verdict = password_check::verdict;
   auto found = verdict::wrong;
+  checked_by_ = server_->options_.passwords();
   if (!authorization.empty()) {
-    found = co_await server_->passwords_->check(server_->options_.passwords(), client_,
-                                                std::string(authorization));
-    const bool guessed = found == verdict::wrong || found == verdict::too_many;
-    if (guessed && !open) server_->note_refused(client_);
+    found = co_await server_->passwords_->check(checked_by_, client_, std::string(authorization));
+    if (found == verdict::wrong || found == verdict::too_many) server_->note_refused(client_);
+    if (found == verdict::cannot_tell && !server_->stopped_) server_->note_unchecked();
   }
   if (found == verdict::right) co_return std::nullopt;
   if (found == verdict::wrong) {
@@ -298,7 +300,13 @@ asio::awaitable<std::optional<answer>> session::keep_out(std::string_view author
     made.fields.emplace_back("Retry-After", std::to_string(password_check::wrong_count_for.count()));
     co_return made;
   }
-  co_return problem(503, "the password cannot be checked now");
+  auto made = problem(503, "the password cannot be checked now");
+  made.fields.emplace_back("Retry-After", "1");
+  co_return made;
+}
+
+bool session::passwords_are_the_same() const {
+  return !server_->options_.passwords || server_->options_.passwords() == checked_by_;
 }
 
 asio::awaitable<void> session::refuse(answer made) {
@@ -352,7 +360,7 @@ asio::awaitable<bool> session::send_whole(const answer& made, std::string& head)
 }
 
 // Until the client goes away, or does not take what is written in the time a request has, or another stream
-// needs its place, or the server stops.
+// needs its place, or the passwords change (then it comes back, and shows one), or the server stops.
 asio::awaitable<void> session::follow(answer made, bool can_chunk) {
   server_->make_room_for_stream(client_);
   does(activity::following);
@@ -360,7 +368,7 @@ asio::awaitable<void> session::follow(answer made, bool can_chunk) {
       head_of(made, server_->content_.version, false, can_chunk ? delivery::chunked : delivery::until_close);
   std::string piece = "retry: 2000\n\n";
   auto last_written = std::chrono::steady_clock::now();
-  while (!closed_ && !server_->stopped_) {
+  while (!closed_ && !server_->stopped_ && passwords_are_the_same()) {
     made.follow(piece);
     const auto now = std::chrono::steady_clock::now();
     if (piece.empty() && now - last_written >= server_->options_.heartbeat) piece = ": nothing new\n\n";

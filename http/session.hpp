@@ -50,7 +50,8 @@ class session : public std::enable_shared_from_this<session> {
   asio::awaitable<bool> write_secured(std::string_view);
   asio::awaitable<bool> secure();
   asio::awaitable<bool> shake();
-  asio::awaitable<std::optional<answer>> keep_out(std::string_view authorization, bool open);
+  asio::awaitable<std::optional<answer>> keep_out(std::string_view authorization);
+  bool passwords_are_the_same() const;
   asio::awaitable<bool> wait_for_request(milliseconds patience);
   asio::awaitable<void> wait_for_turn(urgency);
   void leave_line();
@@ -68,6 +69,7 @@ class session : public std::enable_shared_from_this<session> {
   asio::steady_timer timer_;
   client_address client_;
   boost::beast::flat_buffer buffer_;
+  std::shared_ptr<const passwords> checked_by_;  // what the last request was held against
   std::list<session*>::iterator place_;
   activity doing_ = activity::fresh;
   std::uint64_t deadline_ = 0, number_in_line_ = 0;

@@ -26,6 +26,7 @@ class transport {
   // Once secured: what is taken may have to be flushed.
   std::size_t write_some(std::string_view, boost::system::error_code&);
   bool holds_unsent() const noexcept { return tls_ && tls_->holds_unsent(); }
+  bool changing_keys() const noexcept { return tls_ && tls_->changing_keys(); }
   void flush(boost::system::error_code& code) { tls_->flush(code); }
   // Says that nothing more comes, and hears out what does.
   void shut_down(boost::system::error_code&);

@@ -57,6 +57,12 @@ waiting_line::request waiting_line::leave(const client_address& of, urgency how,
   return go;
 }
 
+std::size_t waiting_line::size_of(const client_address& of, urgency how) const {
+  const auto& in = (how == urgency::probe ? urgent_ : ordinary_).clients;
+  const auto found = in.find(of);
+  return found != in.end() ? found->second.requests.size() : 0;
+}
+
 void waiting_line::next() {
   if (empty()) return;
   const bool others_had_to_wait = urgent_in_a_row_ >= most_urgent_in_a_row && ordinary_.waiting > 0;

@@ -37,6 +37,7 @@ class waiting_line {
   request leave(const client_address&, urgency, std::uint64_t number);
   bool empty() const noexcept { return waiting_ == 0; }
   std::size_t size() const noexcept { return waiting_; }
+  std::size_t size_of(const client_address&, urgency) const;
   // Lets one go. Nothing happens when nobody waits.
   void next();
   // Forgets all requests, and what `go` holds with them.

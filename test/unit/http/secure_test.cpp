@@ -1,8 +1,11 @@
 // HTTPS and passwords: what is served over TLS and to those who show a password, and what floods of either do
 // to others.
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "http/password_check.hpp"
@@ -70,6 +73,74 @@ class secure_client {
   client plain_;
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_{SSL_CTX_new(TLS_client_method()), SSL_CTX_free};
   std::unique_ptr<SSL, void (*)(SSL*)> session_{SSL_new(context_.get()), SSL_free};
+};
+
+// A client that writes records of TLS 1.3 of its own making.
+class record_writer {
+ public:
+  explicit record_writer(const tcp::endpoint& at) : plain_(at) {
+    SSL_CTX_set_min_proto_version(context_.get(), TLS1_3_VERSION);
+    SSL_CTX_set_ciphersuites(context_.get(), "TLS_AES_128_GCM_SHA256");
+    SSL_CTX_set_keylog_callback(context_.get(), [](const SSL* of, const char* line) {
+      constexpr std::string_view label = "CLIENT_TRAFFIC_SECRET_0 ";
+      const std::string_view said(line);
+      if (said.starts_with(label))
+        *static_cast<std::string*>(SSL_get_app_data(of)) = said.substr(label.size() + 65);
+    });
+    session_.reset(SSL_new(context_.get()));
+    SSL_set_app_data(session_.get(), &hex_);
+    SSL_set_fd(session_.get(), plain_.socket().native_handle());
+  }
+  bool shake() { return SSL_connect(session_.get()) == 1; }
+  client& plain() { return plain_; }
+
+  // RFC 8446, 5.2 and 7.3. The first one after the handshake has the number 0.
+  std::string record(char kind, std::string text) {
+    text += kind;
+    const auto key = derived("key", 16);
+    auto nonce = derived("iv", 12);
+    nonce.back() = static_cast<char>(nonce.back() ^ static_cast<char>(number_++));
+    const auto size = static_cast<int>(text.size());
+    std::string made("\x17\x03\x03", 3);
+    made += static_cast<char>((size + 16) >> 8);
+    made += static_cast<char>((size + 16) & 0xff);
+    std::string sealed(text.size() + 16, '\0');
+    const std::unique_ptr<EVP_CIPHER_CTX, void (*)(EVP_CIPHER_CTX*)> with(EVP_CIPHER_CTX_new(),
+                                                                          EVP_CIPHER_CTX_free);
+    int taken = 0;
+    EVP_EncryptInit_ex(with.get(), EVP_aes_128_gcm(), nullptr, bytes_of(key), bytes_of(nonce));
+    EVP_EncryptUpdate(with.get(), nullptr, &taken, bytes_of(made), static_cast<int>(made.size()));
+    auto* const to = reinterpret_cast<unsigned char*>(sealed.data());
+    EVP_EncryptUpdate(with.get(), to, &taken, bytes_of(text), size);
+    EVP_EncryptFinal_ex(with.get(), to + size, &taken);
+    EVP_CIPHER_CTX_ctrl(with.get(), EVP_CTRL_GCM_GET_TAG, 16, to + size);
+    return made + sealed;
+  }
+
+ private:
+  static const unsigned char* bytes_of(const std::string& text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+  }
+  std::string derived(const std::string& what, unsigned size) const {
+    std::string from;
+    for (std::size_t i = 0; i + 1 < hex_.size(); i += 2)
+      from += static_cast<char>(std::stoi(hex_.substr(i, 2), nullptr, 16));
+    const auto label = "tls13 " + what;
+    std::string info{'\0', static_cast<char>(size), static_cast<char>(label.size())};
+    info += label;
+    info += '\0';
+    info += '\1';
+    std::array<unsigned char, EVP_MAX_MD_SIZE> made{};
+    HMAC(EVP_sha256(), from.data(), static_cast<int>(from.size()), bytes_of(info), info.size(), made.data(),
+         nullptr);
+    return {reinterpret_cast<const char*>(made.data()), size};
+  }
+
+  client plain_;
+  std::string hex_;
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_{SSL_CTX_new(TLS_client_method()), SSL_CTX_free};
+  std::unique_ptr<SSL, void (*)(SSL*)> session_{nullptr, SSL_free};
+  unsigned number_ = 0;
 };
 
 class Secure : public server_under_test {
@@ -152,6 +223,28 @@ TEST_F(Secure, HelloWithoutEndKeepsNobodyOut) {
   EXPECT_LE(open_connections(), 256U);
 }
 
+// Nothing can be written before the rest of it has come, while the socket can be written all the time.
+TEST_F(Secure, AMessageAboutKeysThatStopsHalfWayIsNoReasonToSpin) {
+  constexpr char application_data = 23, handshake = 22;
+  options with;
+  with.tls = [made = context()] { return made; };
+  with.request_limit = 5min;
+  serve(std::move(with));
+  record_writer rude(at_);
+  ASSERT_TRUE(rude.shake());
+  const auto asked = rude.record(application_data, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  rude.plain().send(asked + rude.record(handshake, std::string("\x18\0\0\1", 4)));
+  EXPECT_EQ(rude.plain().rest(), "");
+}
+
+TEST_F(Secure, RecordsOfItsOwnMakingAreAnswered) {
+  serve_secured();
+  record_writer one(at_);
+  ASSERT_TRUE(one.shake());
+  one.plain().send(one.record(23, "GET /healthz HTTP/1.0\r\n\r\n"));
+  EXPECT_GT(one.plain().rest().size(), 100U);
+}
+
 TEST_F(Secure, AnswersThoseWhoShowAPasswordAndTheProbes) {
   serve_with(secret);
   EXPECT_THAT(ask("/healthz", ""), StartsWith("HTTP/1.1 200"));
@@ -190,6 +283,35 @@ TEST_F(Secure, AChangedFileIsTakenAtOnce) {
   on_thread([this] { change(other); });
   EXPECT_THAT(ask("/metrics", shows_secret), StartsWith("HTTP/1.1 401")) << "no longer known";
   EXPECT_THAT(ask("/metrics", shows_other), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(Secure, AStreamEndsWhenThePasswordItWasOpenedWithIsChanged) {
+  serve_with(secret);
+  client reader(at_);
+  const auto field = "Authorization: " + std::string(shows_secret) + "\r\n";
+  ASSERT_THAT(open_stream(reader, field), StartsWith("HTTP/1.1 200"));
+  on_thread([this] { change(other); });
+  EXPECT_THAT(reader.rest(), testing::Not(EndsWith("still open")));
+  client again(at_);
+  again.send("GET /api/v1/events/stream HTTP/1.1\r\nHost: x\r\n" + field + "\r\n");
+  EXPECT_THAT(again.answer(), StartsWith("HTTP/1.1 401"));
+}
+
+TEST_F(Secure, GuessesAtWhatIsOpenAreToldToo) {
+  serve_with(secret);
+  EXPECT_THAT(ask("/healthz", shows_wrong), StartsWith("HTTP/1.1 200"));
+  on_thread([this] { EXPECT_EQ(noticed_.size(), 1U); });
+}
+
+// More guesses at once than may wait, of one address: another one finds room, and has its turn.
+TEST_F(Secure, NoAddressFillsTheLineAlone) {
+  serve_with(slow_secret);
+  std::list<client> guessing;
+  for (std::size_t i = 0; i < 2 * password_check::most_waiting; ++i) {
+    guessing.emplace_back(at_, "127.0.0.66")
+        .send("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: " + std::string(shows_wrong) + "\r\n\r\n");
+  }
+  EXPECT_THAT(ask("/metrics", shows_secret, "127.0.0.88"), StartsWith("HTTP/1.1 200"));
 }
 
 // Twelve hashes, of a quarter of a second each, are worked out one after the other: the loop goes on
