@@ -25,14 +25,18 @@ class http_files {
   bool refresh(std::string& problem);
 
  private:
+  struct part {
+    watched_files files;
+    std::string last_problem;
+  };
   // A sentence about what is wrong; empty: what the files say is in use.
-  std::string load();
+  std::string load_certificate();
+  std::string load_passwords();
 
   const configuration& configuration_;
   std::shared_ptr<const tls::context> context_;
   std::shared_ptr<const http::passwords> passwords_;
-  watched_files files_;
-  std::string last_problem_;
+  part certificate_, names_;
 };
 
 }  // namespace rollcall::app
