@@ -14,6 +14,9 @@ namespace {
 constexpr std::size_t max_users = 1'000, max_encoded = 1'024;
 // Each step doubles the time of one guess: 14 takes a second.
 constexpr int max_cost = 14;
+// Of SHA-crypt, which takes as many when none are named as 5,000; a million take a second.
+constexpr unsigned long max_rounds = 1'000'000;
+constexpr std::size_t bcrypt_length = 60;
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blanks = " \t\r";
@@ -35,10 +38,19 @@ std::string wrong_with(const std::string& hash) {
   }
   if (!hash.starts_with('$')) return "has no hash: a password is never written here itself (`htpasswd -nB`)";
   if (hash.starts_with("$2") && hash.size() > 6) {
+    if (hash.size() != bcrypt_length) return "has a hash that is cut off, or has something after it";
     int cost = 0;
     std::from_chars(hash.data() + 4, hash.data() + 6, cost);
     if (cost > max_cost) {
       return fmt::format("has a hash of cost {}: at most {}, or one guess takes seconds", cost, max_cost);
+    }
+  }
+  if (const auto named = hash.find("$rounds="); named != std::string::npos) {
+    const char* const digits = hash.data() + named + std::string_view("$rounds=").size();
+    unsigned long rounds = 0;
+    const auto read = std::from_chars(digits, hash.data() + hash.size(), rounds);
+    if (read.ec != std::errc() || rounds > max_rounds) {
+      return fmt::format("has a hash of more than {} rounds: one guess takes seconds", max_rounds);
     }
   }
   const auto answer = ::crypt_checksalt(hash.c_str());
@@ -73,6 +85,9 @@ std::optional<credentials> credentials_in(std::string_view authorization) {
 
 std::optional<passwords> passwords::parse(std::string_view text, std::string& problem) {
   passwords made;
+  if (constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF"; text.starts_with(byte_order_mark)) {
+    text.remove_prefix(byte_order_mark.size());
+  }
   for (std::size_t number = 1; !text.empty(); ++number) {
     const auto end = std::min(text.find('\n'), text.size());
     const auto line = trimmed(text.substr(0, end));

@@ -345,7 +345,7 @@ TEST(Passwords, AreReadFromHtpasswdAndFromWebYml) {
   std::string problem;
   const std::string hash = "$2y$04$" + std::string(53, 'a');
   const auto both = http::passwords::parse(
-      "# readers\nroll:" + hash + "\n\nbasic_auth_users:\n  call: \"" + hash + "\"\n", problem);
+      "\xEF\xBB\xBF# readers\nroll:" + hash + "\n\nbasic_auth_users:\n  call: \"" + hash + "\"\n", problem);
   ASSERT_TRUE(both) << problem;
   EXPECT_TRUE(both->knows("roll"));
   EXPECT_TRUE(both->knows("call"));
@@ -357,7 +357,10 @@ TEST(Passwords, AreReadFromHtpasswdAndFromWebYml) {
            {"a:" + hash + "\na:" + hash, "line 2 has a name for the second time"},
            {"roll:$apr1$x$y", "`htpasswd -B` writes bcrypt"},
            {"tls_server_config:", "only basic_auth_users is taken"},
-           {"roll:$2y$17$" + std::string(53, 'a'), "a hash of cost 17: at most 14"}}) {
+           {"roll:$2y$17$" + std::string(53, 'a'), "a hash of cost 17: at most 14"},
+           {"roll:$2y$04$" + std::string(40, 'a'), "a hash that is cut off"},
+           {"roll:$6$rounds=999999999$salt$hash", "a hash of more than 1000000 rounds"},
+           {"roll:$6$rounds=x$salt$hash", "a hash of more than 1000000 rounds"}}) {
     EXPECT_FALSE(http::passwords::parse(text, problem)) << text;
     EXPECT_THAT(problem, HasSubstr(words));
     EXPECT_THAT(problem, testing::Not(HasSubstr(std::string(53, 'a'))));
