@@ -151,7 +151,8 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
   missing(s, found, now, wake);
   refused(s, found);
   differing(s, found);
-  if (!s.quarantine.empty()) {
+  // While many start at once on a busy machine a pair is tried by itself first, and in a moment later.
+  if (lasts(condition::quarantine, !s.quarantine.empty(), 2 * options_.interval, now, wake)) {
     std::vector<std::string> sentences;
     for (const auto& out : s.quarantine) sentences.push_back(out.text);
     found.warning(condition::quarantine, some_of(sentences));
