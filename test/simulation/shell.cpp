@@ -317,10 +317,12 @@ void shell::probe_links(const action::probe_links& asked) {
   if (!reaches(on)) bite(on);
   const bool mute = !reaches(on) || without_word();
   auto takes = mute ? asked.limit : wait(on, 2, 20);
+  // What was not heard of by then says nothing (app/probes.cpp).
+  const bool late = takes > asked.limit;
   std::vector<link_probe> results;
   for (const auto& name : asked.to) {
     const auto to = at(name);
-    auto result = mute ? link_probe::no_word : probe(on, to, asked.confirm);
+    auto result = mute || late ? link_probe::no_word : probe(on, to, asked.confirm);
     if (result == link_probe::answered && takes + mesh_[to].slow > asked.limit) {
       // Too slow for us; directly it does not answer in time either.
       result = asked.confirm ? link_probe::no_word : link_probe::silent;
@@ -328,7 +330,9 @@ void shell::probe_links(const action::probe_links& asked) {
     if (result != link_probe::answered && result != link_probe::no_link) takes = std::max(takes, asked.limit);
     results.push_back(result);
   }
-  later(takes, [this, id = asked.id, results] { tell(fact::links_probed{id, results}); });
+  later(std::min(takes, asked.limit), [this, id = asked.id, results] {
+    tell(fact::links_probed{id, results});
+  });
 }
 
 void shell::probe_path(const action::probe_path& asked) {
@@ -358,6 +362,11 @@ void shell::probe_path(const action::probe_path& asked) {
     takes = asked.limit;
   } else if (!there.running || net_.find(on, to, obstacle::refuse)) {
     result = path_probe::refused;
+  }
+  if (const auto given_up = asked.limit + milliseconds(1'000);
+      takes > given_up) {  // app/probes.cpp: call_margin
+    takes = given_up;
+    result = path_probe::no_word;
   }
   later(takes, [this, id = asked.id, result] { tell(fact::path_probed{id, result}); });
 }
@@ -409,13 +418,14 @@ void shell::carry_out(const any_action& any) {
   if (const auto* s = std::get_if<action::ask_status>(&any)) {
     const auto i = at(s->node);
     if (without_word()) return;
-    return answer(i, wait(i, 1, 20), [this, i] {
+    const auto takes = wait(i, 1, 20);
+    return answer(i, takes, [this, i, takes] {
       if (mesh_[i].stopping) {
         tell_.bit(mesh_[i].gone_by);
         viewing_.erase(i);  // it answers what else it was asked, too
         tell(fact::stopping{names_[i]});
       } else {
-        tell(fact::heard{names_[i], milliseconds(1)});
+        tell(fact::heard{names_[i], takes});
       }
     });
   }

@@ -37,6 +37,7 @@ place world::add(bool listed, kernel_settings kernel) {
 }
 
 void world::boot(place i) {
+  if (mesh[i].running) return;  // two faults may start it
   mesh.boot(i);
   us.booted(i);
   note(fmt::format("{} boots", us.name(i).text()));
