@@ -7,8 +7,9 @@
 namespace rollcall::membership {
 namespace {
 
-milliseconds last_heard(const member_record& m) {
-  return m.has_view ? std::max(m.view_at, m.heard_at) : m.heard_at;
+// What we know of its links is no older than this: who reports changes has a view as new as its last word.
+milliseconds last_told(const member_record& m) {
+  return m.watched ? std::max(m.view_of, m.heard_at) : m.view_of;
 }
 
 }  // namespace
@@ -130,8 +131,8 @@ void broken_pairs::watch(const step_context& context) {
   pairs_ = std::move(next);
 }
 
-bool broken_pairs::due(const member_record& a, const member_record& b, const broken_pair& pair,
-                       milliseconds gathering, const step_context& context, deadline& wake) const {
+bool broken_pairs::due(const member_record& a, const member_record& b, const broken_pair& pair, bool apart,
+                       milliseconds gathering, const step_context& context, deadline& wake) {
   const auto now = context.now;
   const auto interval = context.options.interval;
   const auto passed = [&](milliseconds at) {
@@ -139,13 +140,13 @@ bool broken_pairs::due(const member_record& a, const member_record& b, const bro
     return now >= at;
   };
   if (pair.suspected_at >= milliseconds(0)) return passed(pair.suspected_at + gathering);
-  const auto intervals = pair.one_way ? 2 : pair.ever ? 1 : never_connected_grace;
+  const auto intervals = pair.one_way ? 2 : pair.ever ? 1 : apart ? apart_grace : never_connected_grace;
   auto since = pair.one_way ? std::max(pair.since, pair.one_way_since) : pair.since;
   if (!pair.ever) since = std::max(since, pair.held);
   if (!passed(since + intervals * interval)) return false;
-  // Both answered since, and lately: neither of them is what has just gone away.
+  // Both told their links since, and lately: neither of them is what has just gone away.
   const auto lately = std::max(pair.since + milliseconds(1), now - 3 * interval / 2);
-  if (last_heard(a) >= lately && last_heard(b) >= lately) return true;
+  if (last_told(a) >= lately && last_told(b) >= lately) return true;
   wake.note(now + std::max(milliseconds(50), interval / 8));
   return false;
 }

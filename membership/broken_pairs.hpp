@@ -30,15 +30,17 @@ struct broken_pair {
 class broken_pairs {
  public:
   static constexpr std::size_t max_pairs = 20'000;  // followed one by one
-  static constexpr int never_connected_grace = 6;   // intervals
+  // Intervals. Two partitions are an alarm after two (conditions.cpp), and an incident then, too.
+  static constexpr int never_connected_grace = 6, apart_grace = 2;
 
   void reorder(std::span<const std::size_t> previous) { ever_.reorder(previous); }
   // A new creation, or gone: its pairs are new ones.
   void forget(const member_record&);
   void watch(const step_context&);
-  // Whether it counts by now; notes when it may. `gathering`: others of the same cause are waited for.
-  bool due(const member_record&, const member_record&, const broken_pair&, milliseconds gathering,
-           const step_context&, deadline&) const;
+  // Whether it counts by now; notes when it may. `apart`: its ends stand in two partitions. `gathering`:
+  // others of the same cause are waited for.
+  static bool due(const member_record&, const member_record&, const broken_pair&, bool apart,
+                  milliseconds gathering, const step_context&, deadline&);
 
   // In order of their keys, in one piece of memory: there may be twenty thousand, and all are looked at each
   // step.
@@ -49,8 +51,11 @@ class broken_pairs {
   broken_pair* find(pair_key);
   // By rank: of how many broken pairs it is an end.
   std::size_t degree(std::size_t rank) const { return degrees_[rank]; }
-  // Whether it was connected to anybody since it was started.
+  // Whether it was connected to anybody, or these two to each other, since they were started.
   bool ever_whole(std::size_t rank) const;
+  bool was_whole(std::size_t rank, std::size_t other) const {
+    return rank < ever_.size() && other < ever_.size() && ever_.sees(rank, other);
+  }
 
  private:
   word broken_word(const step_context&, const compatible_sets&, const member_record&,

@@ -302,19 +302,49 @@ void cluster::implementation::apply(const fact::dial_failed& failed) {
   asks.dial_failed(*m, failed.why, now.steady);
 }
 
+// What it reported while it was asked may be newer than its answer, or older: its word is followed, and it is
+// asked again. Nothing that was reported to be up is lost for an answer that was on its way.
+rank_set cluster::implementation::seen_by(member_record& m, const name_list& visible) {
+  rank_set seen(members.size());
+  m.strangers.clear();
+  for (const auto text : visible) {
+    if (const auto* other = members.find(text); other != nullptr) {
+      seen.insert(other->rank);
+    } else if (m.strangers.size() < max_strangers) {
+      auto name = node_name::parse(text);
+      if (name && !aside.contains(*name)) m.strangers.push_back(*std::move(name));
+    }
+  }
+  for (const auto& [peer, up] : std::exchange(m.reported_meanwhile, {})) {
+    m.view_wanted = true;
+    auto* other = members.find(peer);
+    if (other == &m || aside.contains(peer)) continue;
+    if (other == nullptr) {
+      report_stranger(m, peer, up);
+    } else if (up) {
+      seen.insert(other->rank);
+      greet(m, *other);
+    } else {
+      seen.erase(other->rank);
+    }
+  }
+  return seen;
+}
+
+void cluster::implementation::report_stranger(member_record& m, const node_name& peer, bool up) {
+  const auto at = std::ranges::find(m.strangers, peer);
+  if (up && at == m.strangers.end() && m.strangers.size() < max_strangers) m.strangers.push_back(peer);
+  if (!up && at != m.strangers.end()) m.strangers.erase(at);
+}
+
+void cluster::implementation::greet(const member_record& by, member_record& other) const {
+  if (!other.linked && other.greeted_by.size() < members.size()) other.greeted_by.push_back(by.id);
+}
+
 void cluster::implementation::apply(const fact::view& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
-  rank_set seen(members.size());
-  m->strangers.clear();
-  for (const auto text : told.visible) {
-    if (const auto* other = members.find(text); other != nullptr) {
-      seen.insert(other->rank);
-    } else if (m->strangers.size() < max_strangers) {
-      auto name = node_name::parse(text);
-      if (name && !aside.contains(*name)) m->strangers.push_back(*std::move(name));
-    }
-  }
+  const auto seen = seen_by(*m, told.visible);
   rank_set came(members.size()), went(members.size());
   for (std::size_t i = 0; i < views.row_words(); ++i) {
     const auto before = views.sees(m->rank)[i], after = seen.words()[i];
@@ -326,6 +356,7 @@ void cluster::implementation::apply(const fact::view& told) {
   const bool differs = views.replace(m->rank, seen);
   planning_due |= differs || !m->fresh;
   m->view_basis = m->asking_view ? m->asked_in : number;
+  m->view_of = m->asking_view ? m->view_asked_at : now.steady;
   m->asking_view = false;
   m->has_view = m->first_view_ended = true;
   m->view_at = m->heard_at = now.steady;
@@ -333,12 +364,6 @@ void cluster::implementation::apply(const fact::view& told) {
   m->round_trip = told.round_trip;
   planning_due |= plans.viewed(*m, context());
   dirty = true;
-  // What it reported while it was asked may be newer than its answer, or older: its word is followed, and it
-  // is asked again.
-  for (const auto& [peer, up] : std::exchange(m->reported_meanwhile, {})) {
-    changed(*m, peer, up, {});
-    m->view_wanted = true;
-  }
 }
 
 void cluster::implementation::lost(member_record& from, member_record& to, std::string_view why) {
@@ -351,13 +376,11 @@ void cluster::implementation::changed(member_record& m, const node_name& peer, b
   auto* other = members.find(peer);
   if (other == &m || aside.contains(peer)) return;
   if (other == nullptr) {
-    const auto at = std::ranges::find(m.strangers, peer);
-    if (up && at == m.strangers.end() && m.strangers.size() < max_strangers) m.strangers.push_back(peer);
-    if (!up && at != m.strangers.end()) m.strangers.erase(at);
+    report_stranger(m, peer, up);
   } else if (up) {
     if (!views.sees(m.rank, other->rank)) gained(m, *other);
     views.set(m.rank, other->rank);
-    if (!other->linked && other->greeted_by.size() < members.size()) other->greeted_by.push_back(m.id);
+    greet(m, *other);
   } else if (views.sees(m.rank, other->rank)) {
     views.unset(m.rank, other->rank);
     lost(m, *other, why);

@@ -78,6 +78,9 @@ struct cluster::implementation {
   }
   void lost(member_record& from, member_record& to, std::string_view why);
   void changed(member_record&, const node_name& peer, bool up, std::string_view why);
+  rank_set seen_by(member_record&, const name_list& visible);
+  static void report_stranger(member_record&, const node_name& peer, bool up);
+  void greet(const member_record& by, member_record& other) const;
   void follow_incidents();
   void settle();
   void put_aside(member_record&);

@@ -86,6 +86,10 @@ void differs(const snapshot& s, std::string_view what, Value&& value, std::vecto
   }
 }
 
+bool incident_open(const snapshot& s) {
+  return std::ranges::any_of(*s.incidents, [](const incident& i) { return !i.closed_at; });
+}
+
 std::optional<std::string> yes_or_no(const std::optional<bool>& value) {
   if (!value) return std::nullopt;
   return *value ? "true" : "false";
@@ -122,7 +126,7 @@ bool conditions::lasts(condition name, bool holds, milliseconds grace, moment no
 }
 
 // What was raised stays raised for an interval after it was last true: nothing is over and raised again
-// within a moment. An incident closes after an interval, too, so both end together.
+// within a moment. A netsplit is over with its incident, which closes after an interval, too.
 void conditions::linger(const snapshot& s, findings& found, moment now, deadline& wake) {
   for (const auto name : {condition::netsplit, condition::possible_split}) {
     auto& last = raised_last_[static_cast<std::size_t>(name)];
@@ -133,6 +137,10 @@ void conditions::linger(const snapshot& s, findings& found, moment now, deadline
       continue;
     }
     if (!last) continue;
+    if (name == condition::netsplit && !incident_open(s)) {
+      last.reset();
+      continue;
+    }
     const auto ends = last->second + options_.interval;
     wake.note(ends);
     if (now.steady < ends) {
@@ -220,7 +228,9 @@ void conditions::discovered(const snapshot& s, findings& found) {
 }
 
 void conditions::split(const snapshot& s, findings& found, moment now, deadline& wake) {
-  if (lasts(condition::netsplit, s.most_partitions() > 1, 2 * options_.interval, now, wake)) {
+  // Said only of what is on record, so that the two never contradict each other.
+  const bool parted = lasts(condition::netsplit, s.most_partitions() > 1, 2 * options_.interval, now, wake);
+  if (parted && incident_open(s)) {
     found.error(condition::netsplit, partitions_of(s));
   } else {
     bool full = false, partial = false;

@@ -1,6 +1,7 @@
 #include "membership/incident_cause.hpp"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -18,6 +19,11 @@ evidence_rank rank_of(const loss& l) {
   if (l.why.empty()) return evidence_rank::lost;
   return l.why.find("tick_timeout") != std::string::npos ? evidence_rank::tick : evidence_rank::told;
 }
+
+constexpr std::string_view unexplained = "unknown";
+constexpr std::string_view given_up_by_its_end = "disconnect";
+// Two nodes tell of what happened at one moment.
+constexpr milliseconds told_within{500};
 
 struct first_pair {
   std::uint32_t from = 0, to = 0;
@@ -38,27 +44,45 @@ const loss* most_torn(const cause_question& asked, const std::vector<const loss*
   });
 }
 
-// What tore it may be whole again when the incident opens: a link that one of its ends lost just before.
+// Those that one of their own ends gave up: what prevent_overlapping_partitions does when another was lost.
+std::set<pair_key> given_up(const losses& known, milliseconds since, milliseconds until) {
+  std::set<pair_key> pairs;
+  for (const auto& l : known.all()) {
+    if (l.why == given_up_by_its_end && l.at >= since && l.at <= until) pairs.insert(key_of(l.from, l.to));
+  }
+  return pairs;
+}
+
+// What tore it may be whole again when the incident opens: a link that one of its ends lost just before. One
+// that neither end gave up goes before those that were, and may be told a moment after them.
 const loss* torn_by(const loss& l, const losses& known, const member_table& members) {
   const auto *one = members.find(l.from), *other = members.find(l.to);
   if (!one->prevent_overlapping_partitions.value_or(false) &&
       !other->prevent_overlapping_partitions.value_or(false)) {
     return &l;
   }
-  const auto found = std::ranges::find_if(known.all(), [&](const loss& before) {
+  const auto collateral = given_up(known, l.at - tearing, l.at + tearing);
+  const auto tears = [&](const loss& before) {
     const auto *a = members.find(before.from), *b = members.find(before.to);
     const bool shares =
         concerns(key_of(l.from, l.to), before.from) || concerns(key_of(l.from, l.to), before.to);
-    return before.at <= l.at && l.at - before.at <= tearing && shares && !before.why.empty() &&
-           a != nullptr && b != nullptr && a->linked && b->linked;
+    return l.at - before.at <= tearing && shares && !before.why.empty() && a != nullptr && b != nullptr &&
+           a->linked && b->linked;
+  };
+  const auto breaks = std::ranges::find_if(known.all(), [&](const loss& before) {
+    return before.at <= l.at + told_within && tears(before) &&
+           !collateral.contains(key_of(before.from, before.to));
   });
+  if (breaks != known.all().end()) return &*breaks;
+  const auto found = std::ranges::find_if(
+      known.all(), [&](const loss& before) { return before.at <= l.at && tears(before); });
   return found == known.all().end() ? &l : &*found;
 }
 
 std::optional<first_pair> best_loss(const cause_question& asked, const losses& known,
                                     const member_table& members) {
   const loss* best = nullptr;
-  std::vector<const loss*> unexplained;
+  std::vector<const loss*> without_word;
   for (const auto& l : known.all()) {
     if (l.at < asked.since || !asked.seen.contains(key_of(l.from, l.to))) continue;
     const auto* a = members.find(l.from);
@@ -66,15 +90,15 @@ std::optional<first_pair> best_loss(const cause_question& asked, const losses& k
     if (a == nullptr || b == nullptr) continue;
     if (rank_of(l) > evidence_rank::tick && (!a->linked || !b->linked)) continue;
     if (best == nullptr || rank_of(l) < rank_of(*best)) best = &l;
-    if (rank_of(l) == evidence_rank::lost) unexplained.push_back(&l);
+    if (rank_of(l) == evidence_rank::lost) without_word.push_back(&l);
   }
   if (best == nullptr) return std::nullopt;
-  if (rank_of(*best) == evidence_rank::lost) best = most_torn(asked, unexplained);
+  if (rank_of(*best) == evidence_rank::lost) best = most_torn(asked, without_word);
   if (rank_of(*best) == evidence_rank::told) best = torn_by(*best, known, members);
   return first_pair{best->from, best->to,
                     best->probed        ? "probe"
                     : best->refused     ? "connect_failed"
-                    : best->why.empty() ? "unknown"
+                    : best->why.empty() ? std::string(unexplained)
                                         : best->why,
                     best->wall};
 }
@@ -121,6 +145,12 @@ std::optional<incident_cause> find_cause(const cause_question& asked, const loss
   auto first = best_loss(asked, known, context.members);
   if (!first && !asked.now) first = oldest_pair(asked, broken, context.members, paths);
   if (!first) return std::nullopt;
+  // Of losses that nobody explained, those seen later say less about the first one.
+  if (asked.now && asked.now->reason == unexplained && first->why == unexplained) {
+    const auto *a = context.members.find(asked.now->from), *b = context.members.find(asked.now->to);
+    if (a != nullptr && b != nullptr)
+      first = first_pair{a->id, b->id, std::string(unexplained), asked.now->at};
+  }
   const auto *from = context.members.find(first->from), *to = context.members.find(first->to);
   if (from == nullptr || to == nullptr) return std::nullopt;
   incident_cause cause{

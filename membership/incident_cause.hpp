@@ -17,7 +17,8 @@ struct loss {
   std::uint32_t from = 0, to = 0;  // ids
   std::string why;                 // the reason of the nodedown; empty when the view was polled
   bool probed = false;
-  bool refused = false;  // no loss: a request to connect them failed
+  bool refused = false;            // no loss: a request to connect them failed
+  bool of_its_run_before = false;  // the two were never linked since one of them was started
 };
 
 class losses {

@@ -14,11 +14,6 @@ namespace {
 
 constexpr milliseconds gathering_at_most{1'000};
 
-bool gone(const member_record& m) {
-  return m.state == member_state::down || m.state == member_state::left || m.state == member_state::leaving ||
-         m.kept_out || m.stopping;
-}
-
 }  // namespace
 
 struct incidents::implementation {
@@ -60,7 +55,8 @@ struct incidents::implementation {
   void absorb(open_incident& into, open_incident& from);
   bool torn_by(const open_incident&, pair_key, const step_context&) const;
   std::vector<pair_key> assign_to_open(const step_context&);
-  void open_new(const std::vector<pair_key>& unassigned, const step_context&, deadline&);
+  bool due(pair_key, const step_context&, const standing&, deadline&) const;
+  void open_new(const std::vector<pair_key>& unassigned, const step_context&, const standing&, deadline&);
   void record_cut(const silence::cut&, const step_context&);
   open_incident& begin(moment opened, moment now);
   void tell_returned(const step_context&);
@@ -75,11 +71,12 @@ struct incidents::implementation {
 void incidents::implementation::resolve_restored(const step_context& context) {
   for (auto& i : open) {
     if (!std::exchange(i.restored, false)) continue;
-    i.inherited = true;
     for (const auto& [a, b] : i.shown.pairs) {
       const auto* one = context.members.find(a);
       const auto* other = context.members.find(b);
-      if (one != nullptr && other != nullptr) i.pairs.insert(key_of(one->id, other->id));
+      if (one == nullptr || other == nullptr) continue;
+      i.pairs.insert(key_of(one->id, other->id));
+      i.inherited.insert(key_of(one->id, other->id));
     }
     for (const auto& name : i.shown.left_out) {
       if (const auto* m = context.members.find(name); m != nullptr) i.excluded.insert(m->id);
@@ -101,15 +98,17 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
     } else if (counts(*a) && counts(*b) && broken.find(k) == nullptr) {
       // Of more than can be followed, it may only be out of sight.
       ends = context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
-             proven_whole(i, *a, *b, context);
+             proven_whole(i, k, *a, *b, context);
       if (ends) i.last_fate = incident_end::healed;
     }
     return ends;
   });
   changed |= ended != 0;
+  i.inherited.erase_if([&](pair_key k) { return broken.find(k) != nullptr; });  // followed like any other
   std::erase_if(i.awaited, [&](const auto& e) {
     const auto* m = context.members.find(e.first);
     const bool dead = m == nullptr || m->state == member_state::left ||
+                      (m->state == member_state::down && !m->listed) ||
                       (m->linked && m->creation != e.second) ||
                       (!m->linked && evidence_of(m->dial_failure) == evidence::gone);
     if (dead) i.last_fate = incident_end::gone;
@@ -118,12 +117,7 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
 }
 
 void incidents::implementation::absorb(open_incident& into, open_incident& from) {
-  into.excluded.insert(from.excluded.begin(), from.excluded.end());
-  into.pairs.insert(from.pairs);
-  into.seen.insert(from.seen);
-  into.awaited.insert(from.awaited.begin(), from.awaited.end());
-  into.first_broken = std::min(into.first_broken, from.first_broken);
-  into.whole.reset();
+  into.take(from);
   for (auto& [k, pair] : broken.all()) {
     if (pair.incident == from.shown.id) pair.incident = into.shown.id;
   }
@@ -137,8 +131,10 @@ void incidents::implementation::merge() {
       const bool shares = std::ranges::any_of(from.excluded, [&](std::uint32_t id) {
         return open[older].excluded.contains(id) && !from.pairs.empty();
       });
-      // Two that were both told stay two: what was counted is not taken back.
-      if (!shares || from.shown.confirmed) {
+      // What the same pair tore is the same, and is told once. Two that were both told stay two: what was
+      // counted is not taken back.
+      const bool same = !from.announced && begins_alike(open[older].shown, from.shown);
+      if ((!shares && !same) || from.shown.confirmed) {
         ++newer;
         continue;
       }
@@ -214,16 +210,20 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
   return unassigned;
 }
 
+// Two groups that never met are told as soon as they are an alarm. One by itself has only been started.
+bool incidents::implementation::due(pair_key k, const step_context& context, const standing& where,
+                                    deadline& wake) const {
+  if (without(rule_taken::losses_are_waited_for)) return true;
+  const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
+  return broken_pairs::due(*a, *b, *broken.find(k), where.two_groups(a, b), gathering(), context, wake);
+}
+
 // One incident for all that hang together, due or not yet.
 void incidents::implementation::open_new(const std::vector<pair_key>& unassigned, const step_context& context,
-                                         deadline& wake) {
+                                         const standing& where, deadline& wake) {
   std::set<pair_key> due;
   for (const auto k : unassigned) {
-    if (without(rule_taken::losses_are_waited_for) ||
-        broken.due(*context.members.find(lower(k)), *context.members.find(higher(k)), *broken.find(k),
-                   gathering(), context, wake)) {
-      due.insert(k);
-    }
+    if (this->due(k, context, where, wake)) due.insert(k);
   }
   if (due.empty()) return;
   clusters_of_pairs together(unassigned);
@@ -308,8 +308,10 @@ void incidents::implementation::follow(open_incident& i, const step_context& con
   }
   const auto confirmation = i.opened + confirmed_after * options.interval;
   wake.note(confirmation);
-  if (context.now >= confirmation || i.opened - i.first_broken > confirmed_after * options.interval)
-    confirm(i);
+  // One that is whole by then is told as it closes: nothing is raised for what is over in a moment.
+  const bool lasted =
+      context.now >= confirmation || i.opened - i.first_broken > confirmed_after * options.interval;
+  if (lasted && !i.whole) confirm(i);
   if (i.whole) wake.note(i.whole->steady + options.interval);
 }
 
@@ -394,11 +396,14 @@ void incidents::reorder(std::span<const std::size_t> previous) {
 }
 
 void incidents::lost(const member_record& from, const member_record& to, std::string_view why, moment now) {
-  implementation_->lost.remember({now.steady, now.wall, from.id, to.id, std::string(why), false, false});
+  // Who believed in a link to the run before finds out by and by.
+  const bool before = !implementation_->broken.was_whole(from.rank, to.rank);
+  implementation_->lost.remember(
+      {now.steady, now.wall, from.id, to.id, std::string(why), false, false, before});
 }
 
 void incidents::suspected(const member_record& from, const member_record& to, moment now) {
-  implementation_->lost.remember({now.steady, now.wall, from.id, to.id, {}, true, false});
+  implementation_->lost.remember({now.steady, now.wall, from.id, to.id, {}, true, false, false});
 }
 
 void incidents::asked(const member_record& on, const member_record& to, moment now) {
@@ -412,7 +417,7 @@ void incidents::asked(const member_record& on, const member_record& to, moment n
 void incidents::answered(const member_record& on, const member_record& to, connect_outcome outcome,
                          moment now) {
   if (outcome == connect_outcome::failed || outcome == connect_outcome::timeout)
-    implementation_->lost.remember({now.steady, now.wall, on.id, to.id, {}, false, true});
+    implementation_->lost.remember({now.steady, now.wall, on.id, to.id, {}, false, true, false});
   auto* i = implementation_->concerned(on.id, to.id);
   if (i == nullptr) return;
   if (outcome == connect_outcome::connected) {
@@ -459,18 +464,19 @@ bool incidents::evaluate(const step_context& context, const std::vector<std::vec
   self.quiet.follow(context, self.lost);
   self.tell_returned(context);
   if (!context.starting) {
+    const standing where(context.members, partitions);
     self.broken.watch(context);
     self.resolve_restored(context);
     if (!context.isolated) {
       for (const auto& cut : self.quiet.take_cuts()) self.record_cut(cut, context);
-      self.open_new(self.assign_to_open(context), context, wake);
+      self.open_new(self.assign_to_open(context), context, where, wake);
       for (auto& i : self.open) {
         self.settle_pairs(i, context);
         exclude(i, self.broken, context);
+        self.look_for_cause(i, context, paths);
       }
       self.merge();
     }
-    const standing where(context.members, partitions);
     for (auto& i : self.open) self.follow(i, context, where, paths, wake);
     if (!context.isolated) self.close_whole(context);
   }

@@ -64,7 +64,9 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool has_view = false;  // of this link
   bool first_view_ended = false;
   milliseconds view_at{0};
-  step_number view_basis = 0;  // the step in which the view we hold was asked for
+  step_number view_basis = 0;     // the step in which the view we hold was asked for
+  milliseconds view_asked_at{0};  // of the last question
+  milliseconds view_of{0};        // when the view we hold was asked for: it is no newer than that
   milliseconds round_trip{0};
   bool asking_view = false;  // a question is outstanding
   step_number asked_in = 0;

@@ -107,6 +107,32 @@ standing::standing(const member_table& members, const std::vector<std::vector<st
   }
 }
 
+bool standing::two_groups(const member_record* a, const member_record* b) const {
+  const auto one = of(a), other = of(b);
+  return one != other && one != nowhere && other != nowhere && partitions[one].size() > 1 &&
+         partitions[other].size() > 1;
+}
+
+void open_incident::take(const open_incident& from) {
+  excluded.insert(from.excluded.begin(), from.excluded.end());
+  pairs.insert(from.pairs);
+  seen.insert(from.seen);
+  inherited.insert(from.inherited);
+  awaited.insert(from.awaited.begin(), from.awaited.end());
+  first_broken = std::min(first_broken, from.first_broken);
+  whole.reset();
+}
+
+bool gone(const member_record& m) {
+  return m.state == member_state::down || m.state == member_state::left || m.state == member_state::leaving ||
+         m.kept_out || m.stopping;
+}
+
+bool begins_alike(const incident& a, const incident& b) {
+  return a.cause && b.cause && a.cause->from == b.cause->from && a.cause->to == b.cause->to &&
+         a.cause->at == b.cause->at;
+}
+
 bool describe(open_incident& i, const broken_pairs& broken, const step_context& context,
               const standing& where, bool& worsened) {
   auto now = look(i, broken, context, where);
@@ -155,9 +181,9 @@ void exclude(open_incident& i, const broken_pairs& broken, const step_context& c
   }
 }
 
-bool proven_whole(const open_incident& i, const member_record& a, const member_record& b,
+bool proven_whole(const open_incident& i, pair_key k, const member_record& a, const member_record& b,
                   const step_context& context) {
-  if (!i.inherited || !context.options.probe) return true;
+  if (!context.options.probe || !i.inherited.contains(k)) return true;
   return context.now - std::max(a.link_since, b.link_since) >= inherited_grace * context.options.interval;
 }
 

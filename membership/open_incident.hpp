@@ -25,9 +25,11 @@ struct open_incident {
   std::optional<moment> whole;
   incident_end last_fate = incident_end::healed;
   bool announced = false;
-  bool restored = false;   // its pairs are names only, until we know who is there
-  bool inherited = false;  // of an earlier life: see proven_whole()
+  bool restored = false;  // its pairs are names only, until we know who is there
+  pair_set inherited;     // of an earlier life, and not seen broken in this one: see proven_whole()
 
+  // All that the other one was about.
+  void take(const open_incident&);
   bool holds(pair_key k) const { return excluded.contains(lower(k)) || excluded.contains(higher(k)); }
 };
 
@@ -39,6 +41,8 @@ struct standing {
   std::vector<std::size_t> place;
 
   std::size_t of(const member_record* m) const { return m == nullptr ? nowhere : place[m->rank]; }
+  // In two partitions, of two members at least each.
+  bool two_groups(const member_record* a, const member_record* b) const;
 };
 
 // All three: whether anything that readers see changed.
@@ -47,12 +51,17 @@ struct standing {
 bool describe(open_incident&, const broken_pairs&, const step_context&, const standing&, bool& worsened);
 // At one end of each of its pairs stands somebody who lacks at least as many as the other end does.
 void exclude(open_incident&, const broken_pairs&, const step_context&);
-// What views call whole is whole; in an incident of an earlier life only once probes had their time, since
-// nodes go on listing each other over a link that is dark.
-bool proven_whole(const open_incident&, const member_record&, const member_record&, const step_context&);
+// What views call whole is whole; a pair that was broken in an earlier life only once probes had their time,
+// since nodes go on listing each other over a link that is dark.
+bool proven_whole(const open_incident&, pair_key, const member_record&, const member_record&,
+                  const step_context&);
 // The pair was never whole since one of its ends came, and those that it has joined lack the other end
 // because of this incident: it found the cut when it came, and has no part in it.
 bool met_on_arrival(const open_incident&, pair_key, const broken_pair&, const step_context&);
+// Neither waited for nor missed.
+bool gone(const member_record&);
+// Of the same first pair: what one pair tore is one incident.
+bool begins_alike(const incident&, const incident&);
 // A cut that is told once it is over, at least for some.
 void show_cut(open_incident&, const silence::cut&, const member_table&);
 bool act(open_incident&, std::string text, moment);

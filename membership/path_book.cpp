@@ -18,13 +18,14 @@ bool path_book::under_way(const member_record& on, const member_record& to, prob
 
 milliseconds path_book::mute_until(const member_record& on, const member_record& to) const {
   const auto found = entries_.find(key_of(on, to, probed_port::distribution));
-  return found != entries_.end() ? mute_until(found->second, on.id) : milliseconds(-1);
+  return found != entries_.end() ? mute_until(found->second, on) : milliseconds(-1);
 }
 
-milliseconds path_book::mute_until(const entry& e, std::uint32_t on) const {
-  const auto word = last_word_.find(on);
+milliseconds path_book::mute_until(const entry& e, const member_record& on) const {
+  const auto word = last_word_.find(on.id);
   const bool speaks = word != last_word_.end() && word->second > e.asked_at;
-  return speaks ? std::min(e.mute_until, e.asked_at + first_mute) : e.mute_until;
+  const bool quick_again = e.too_late && on.heard_at > *e.too_late && on.round_trip <= e.limit;
+  return speaks || quick_again ? std::min(e.mute_until, e.asked_at + first_mute) : e.mute_until;
 }
 
 bool path_book::ask(const member_record& on, const member_record& to, milliseconds limit, milliseconds now,
@@ -32,7 +33,7 @@ bool path_book::ask(const member_record& on, const member_record& to, millisecon
   const auto k = key_of(on, to, port);
   if (const auto known = entries_.find(k); known != entries_.end()) {
     if (known->second.under_way) return true;
-    if (mute_until(known->second, on.id) > now) return false;
+    if (mute_until(known->second, on) > now) return false;
   }
   auto& asked = asked_of_[on.id];
   if (requests_.size() >= max_under_way || asked >= max_under_way_of_one) return false;
@@ -40,6 +41,7 @@ bool path_book::ask(const member_record& on, const member_record& to, millisecon
   auto& e = entries_[k];
   e.under_way = true;
   e.asked_at = now;
+  e.limit = limit;
   const auto id = next_++;
   requests_.emplace(id, k);
   actions.emplace_back(
@@ -58,7 +60,10 @@ bool path_book::answered(const fact::path_probed& told, milliseconds now) {
   if (found == entries_.end()) return false;  // forgotten meanwhile
   auto& e = found->second;
   e.under_way = false;
+  e.too_late.reset();
   if (told.result == path_probe::no_word) {
+    // Out of ports or descriptors it says so at once.
+    if (now - e.asked_at >= e.limit) e.too_late = now;
     e.mute_until = now + std::min(longest_mute, first_mute * (1U << std::min(e.no_words++, 10U)));
     return true;
   }

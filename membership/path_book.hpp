@@ -17,7 +17,8 @@ class path_book {
   static constexpr std::size_t max_under_way_of_one = 256;  // asked of one node
   // A probe that ends without an answer (the asked node has no port or descriptor left, or does not answer
   // us) is made again after a second, two, four, up to a minute: nothing is learnt sooner by asking more
-  // often. An asked node that has said a word since is asked again after a second.
+  // often. An asked node that has said a word since is asked again after a second: about a probe, or about
+  // anything, in the time of a probe, where it was only too late with this one.
   static constexpr milliseconds first_mute{1'000}, longest_mute{60'000};
 
   struct finding {
@@ -52,16 +53,17 @@ class path_book {
   struct entry {
     finding found;
     bool known = false, under_way = false;
-    milliseconds asked_at{0};
+    milliseconds asked_at{0}, limit{0};
     unsigned no_words = 0;  // in a row
     milliseconds mute_until{-1};
+    std::optional<milliseconds> too_late;  // given up then, without an answer
   };
 
   request_id next_ = 1;
   std::unordered_map<request_id, key> requests_;
   std::unordered_map<key, entry> entries_;
   std::unordered_map<std::uint32_t, std::size_t> asked_of_;
-  milliseconds mute_until(const entry&, std::uint32_t on) const;
+  milliseconds mute_until(const entry&, const member_record& on) const;
   std::unordered_map<std::uint32_t, milliseconds>
       last_word_;  // when its last probe that said anything was asked
 };

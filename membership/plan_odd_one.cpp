@@ -61,7 +61,7 @@ bool planner::others_work(round& r, const odd_one& odd, std::size_t joined, std:
   for (const auto x : r.groups[joined]) {
     for (const auto y : r.groups[apart]) {
       if (x == odd.rank || y == odd.rank) continue;
-      all &= look(r, x, y, false, false) == verdict::works;
+      all &= look(r, x, y, {}, false) == verdict::works;
     }
   }
   return all;

@@ -223,7 +223,7 @@ bool planner::ask_inside(round& r, std::size_t x, std::size_t y) {
       return false;
     }
   }
-  const auto said = look(r, x, y, false, false);
+  const auto said = look(r, x, y, {}, false);
   if (said == verdict::dark || said == verdict::held) leave_out(a.id, b.id);
   if (said == verdict::dark) dark_.push_back({a.id, b.id, {{a.id, b.id}}});
   return said == verdict::works;
@@ -240,7 +240,7 @@ std::vector<std::pair<std::size_t, std::size_t>> planner::find_conflicts(round& 
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = i + 1; j < all.size(); ++j) {
       if (all.size() > many_groups && i != largest && j != largest) continue;
-      const auto found = compare(r, all[i], all[j], false);
+      const auto found = compare(r, all[i], all[j], {});
       const auto said = found.said;
       r.compared.emplace(std::minmax(all[i], all[j]), found);
       if (said == verdict::unknown) unknown.emplace_back(i, j);
@@ -397,18 +397,18 @@ std::vector<std::size_t> planner::fit_together(round& r, std::vector<std::size_t
   for (const auto g : entering) {
     const auto& m = r.first_of(g);
     const auto waited = r.context.now - m.came_at;
-    const bool patient = waited < r.context.options.introduce_timeout;
+    const auto how = newcomer_after(r, waited);
     const auto looked_at = std::min(taken.size(), fellow_newcomers);
     bool fits = true;
     for (std::size_t i = 0; i < looked_at; ++i) {  // all, so that their probes run at once
-      const auto said = compare(r, g, taken[i * taken.size() / looked_at], patient).said;
+      const auto said = compare(r, g, taken[i * taken.size() / looked_at], how).said;
       const bool unknown = said == verdict::unknown && waited < r.context.options.interval;
       known &= !unknown;
       fits &= said == verdict::works || unknown;
     }
     if (fits) {
       taken.push_back(g);
-    } else if (patient) {
+    } else if (how.patient) {
       left_out_.erase(m.id);
       held_.insert(m.id);
     }
@@ -422,8 +422,9 @@ std::vector<std::size_t> planner::fit_together(round& r, std::vector<std::size_t
 bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, std::size_t target) {
   const auto since = m.came_at;
   const auto waited = r.context.now - since;
-  const bool patient = waited < r.context.options.introduce_timeout;
-  const auto paired = compare(r, newcomer, target, patient);
+  const auto how = newcomer_after(r, waited);
+  const bool patient = how.patient;
+  const auto paired = compare(r, newcomer, target, how);
   auto said = paired.said;
   if (said == verdict::works && patient) said = exposed(r, newcomer, target);
   if (patient) r.wake.note(since + r.context.options.introduce_timeout);

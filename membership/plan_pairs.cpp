@@ -7,18 +7,24 @@
 
 namespace rollcall::membership {
 
-planner::verdict planner::look(round& r, std::size_t x, std::size_t y, bool patient, bool harmless) {
+planner::verdict planner::look(round& r, std::size_t x, std::size_t y, quarantine::newcomer fresh,
+                               bool harmless) {
   const auto &a = r.at(x), &b = r.at(y);
   if (const auto* tried = requests_.last(a, b); tried != nullptr && tried->under_way) {
     // One that hangs counts as one that fails.
     r.wake.note(tried->asked_at + quiet_time);
     return r.context.now - tried->asked_at < quiet_time ? verdict::unknown : verdict::held;
   }
-  return quarantine_.look(r.context, r.paths, a, b, patient, harmless, r.wake, r.actions);
+  return quarantine_.look(r.context, r.paths, a, b, fresh, harmless, r.wake, r.actions);
+}
+
+quarantine::newcomer planner::newcomer_after(const round& r, milliseconds waited) {
+  const auto& how = r.context.options;
+  return {.patient = waited < how.introduce_timeout, .waited = waited >= how.interval};
 }
 
 // First what is held back already, so that one broken pair saves the probes of all others.
-planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, bool patient) {
+planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, quarantine::newcomer fresh) {
   const auto pairs = sample_pairs(r.groups[g], r.groups[h], max_probed_pairs);
   const bool harmless = r.alone(g) || r.alone(h);
   dark_conflict conflict{.one = r.first_of(g).id, .other = r.first_of(h).id, .pairs = {}};
@@ -35,7 +41,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, boo
       }
       if (quarantine_.barred(a, b, r.context.now) != barred) continue;
       const bool was_dark = quarantine_.dark(a, b);
-      const auto said = look(r, x, y, patient, harmless);
+      const auto said = look(r, x, y, fresh, harmless);
       unknown |= said == verdict::unknown;
       light |= was_dark && !quarantine_.dark(a, b);
       if (said == verdict::dark || said == verdict::held) {

@@ -137,8 +137,9 @@ class planner {
   std::optional<odd_one> find_odd_one(round&, std::size_t joined, std::size_t apart);
   bool others_work(round&, const odd_one&, std::size_t joined, std::size_t apart);
   // plan_pairs.cpp: questions about two groups
-  comparison compare(round&, std::size_t g, std::size_t h, bool patient);
-  verdict look(round&, std::size_t x, std::size_t y, bool patient, bool harmless);
+  comparison compare(round&, std::size_t g, std::size_t h, quarantine::newcomer);
+  verdict look(round&, std::size_t x, std::size_t y, quarantine::newcomer, bool harmless);
+  static quarantine::newcomer newcomer_after(const round&, milliseconds waited);
   bool barred_between(round&, std::size_t g, std::size_t h) const;
   bool calm(round&, std::size_t g, std::size_t h, bool newcomer);
   verdict exposed(round&, std::size_t g, std::size_t h);

@@ -153,7 +153,7 @@ void quarantine::sweep(const step_context& context) {
 }
 
 quarantine::verdict quarantine::look(const step_context& context, path_book& paths, const member_record& a,
-                                     const member_record& b, bool patient, bool harmless, deadline& wake,
+                                     const member_record& b, newcomer fresh, bool harmless, deadline& wake,
                                      std::vector<any_action>& actions) {
   auto* e = find(a.id, b.id);
   if (e != nullptr) {
@@ -170,7 +170,7 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
     }
   }
   if (without(rule_taken::paths_are_proven)) return verdict::works;
-  const auto path = look_at_path(context, paths, a, b, e, patient, wake, actions);
+  const auto path = look_at_path(context, paths, a, b, e, fresh, wake, actions);
   if (path != verdict::works || e == nullptr || !harmless) return path;
   if (e->failed_sides == lower_side || e->failed_sides == higher_side) {
     return look_at_sides(context, paths, *e, a, b, actions);
@@ -240,11 +240,21 @@ bool quarantine::path_works(const step_context& context, const path_book& paths,
   return false;
 }
 
+bool quarantine::proven_lately(const step_context& context, const path_book& paths, const member_record& a,
+                               const member_record& b, milliseconds asked_since) {
+  const auto since = std::max(asked_since, context.now - proof_intervals * context.options.interval);
+  const auto proves = [&](const std::optional<path_book::finding>& found) {
+    return found && found->result == path_probe::reachable && found->asked_at >= since;
+  };
+  return proves(paths.last(a, b)) || proves(paths.last(b, a));
+}
+
 // Whether a path between the two is known to work, by a probe that is not too old; asks where it is not
 // known.
 quarantine::verdict quarantine::look_at_path(const step_context& context, path_book& paths,
                                              const member_record& a, const member_record& b, entry* e,
-                                             bool patient, deadline& wake, std::vector<any_action>& actions) {
+                                             newcomer fresh, deadline& wake,
+                                             std::vector<any_action>& actions) {
   const auto limit = context.options.probe_limit;
   const auto proven_since = e == nullptr ? milliseconds(-1) : e->since;
   if (path_works(context, paths, a, b, proven_since)) {
@@ -252,6 +262,11 @@ quarantine::verdict quarantine::look_at_path(const step_context& context, path_b
     return verdict::works;
   }
   const bool dark = e != nullptr && e->dark_rounds > 0;
+  if (fresh.waited && !dark && proven_lately(context, paths, a, b, proven_since)) {
+    const auto& on = preferred(a, b, false);
+    paths.ask(on, &on == &a ? b : a, limit, context.now, actions);
+    return verdict::works;
+  }
   if (dark && context.now < e->next_probe) {
     wake.note(e->next_probe);
     return verdict::dark;
@@ -275,7 +290,7 @@ quarantine::verdict quarantine::look_at_path(const step_context& context, path_b
     return verdict::unknown;
   }
   if (mute) return verdict::unknown;
-  no_path(context, a, b, patient, wake);
+  no_path(context, a, b, fresh.patient, wake);
   return verdict::dark;
 }
 

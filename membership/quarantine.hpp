@@ -89,9 +89,14 @@ class quarantine {
   void recovered(const std::vector<pair_key>&, milliseconds now);
   void sweep(const step_context&);
 
-  // `patient`: one of them is new, and names may resolve late: it is probed every interval. `harmless`: one
-  // of them has no link at all, so that asking for this pair alone cannot hurt.
-  verdict look(const step_context&, path_book&, const member_record& a, const member_record& b, bool patient,
+  // `patient`: one of them is new, and names may resolve late: it is probed every interval. `waited`: it has
+  // waited for an interval, since answers are late or lost: what a probe has proven stands for two intervals,
+  // while it is probed again. Else a dozen pairs would never be proven at one moment.
+  struct newcomer {
+    bool patient = false, waited = false;
+  };
+  // `harmless`: one of them has no link at all, so that asking for this pair alone cannot hurt.
+  verdict look(const step_context&, path_book&, const member_record& a, const member_record& b, newcomer,
                bool harmless, deadline&, std::vector<any_action>&);
   // The side to ask: where a probe worked and the last request did not fail.
   const member_record& side_to_ask(const step_context&, const path_book&, const member_record& a,
@@ -178,7 +183,9 @@ class quarantine {
   verdict look_at_sides(const step_context&, path_book&, const entry&, const member_record& a,
                         const member_record& b, std::vector<any_action>&);
   verdict look_at_path(const step_context&, path_book&, const member_record& a, const member_record& b,
-                       entry*, bool patient, deadline&, std::vector<any_action>&);
+                       entry*, newcomer, deadline&, std::vector<any_action>&);
+  static bool proven_lately(const step_context&, const path_book&, const member_record& a,
+                            const member_record& b, milliseconds asked_since);
   // A request failed although the path works: whether it is the port mapper.
   static void look_at_mapper(const step_context&, path_book&, const entry&, const member_record& a,
                              const member_record& b, std::vector<any_action>&);

@@ -103,6 +103,8 @@ void questions::ask_linked(member_record& m, const step_context& context, deadli
   if (m.view_wanted && (!m.asking_view || without(rule_taken::views_asked_for_once))) {
     m.view_wanted = m.answers_unseen = false;
     m.asking_view = true;
+    m.view_asked_at = now;
+    m.reported_meanwhile.clear();
     m.asked_in = context.step;
     actions.emplace_back(action::ask_view{m.name});
   }

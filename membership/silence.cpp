@@ -62,14 +62,21 @@ void silence::enter(const step_context& context) {
 }
 
 void silence::note_witnesses(const step_context& context, const losses& known) {
-  const bool anybody = std::ranges::any_of(context.members.all(), [](const auto& m) { return m->fresh; });
+  std::map<std::size_t, std::size_t> reached;  // by mesh
+  for (const auto& m : context.members.all()) reached[judged_with(*m)] += m->fresh ? 1 : 0;
   for (auto& [id, away] : absences_) {
     const auto* m = context.members.find(id);
-    away.unseen |= anybody && m != nullptr && !m->fresh && !seen_by_anybody(context, *m);
+    if (m == nullptr || m->fresh) continue;
+    std::size_t held_by = 0;
+    each_rank(context.views.seen_by(m->rank),
+              [&](std::size_t rank) { held_by += context.members[rank].fresh ? 1 : 0; });
+    const auto with_it = reached[judged_with(*m)];
+    away.unseen |= with_it > 0 && held_by == 0;
+    away.deserted |= with_it > 2 * held_by;
   }
   for (const auto& l : known.all()) {
     const auto away = absences_.find(l.to);
-    if (l.refused || away == absences_.end() || absences_.contains(l.from)) continue;
+    if (l.refused || l.of_its_run_before || away == absences_.end() || absences_.contains(l.from)) continue;
     away->second.lost_by_somebody |= l.at >= away->second.since.steady - context.options.interval;
   }
 }
@@ -113,7 +120,8 @@ void silence::follow(const step_context& context, const losses& known) {
 // answer us was not cut off.
 bool silence::cut_off(std::size_t mesh, const step_context& context) const {
   std::size_t lost = 0;
-  for (const auto& [id, away] : absences_) lost += away.together == mesh && away.lost_by_somebody ? 1 : 0;
+  for (const auto& [id, away] : absences_)
+    lost += away.together == mesh && away.lost_by_somebody && away.deserted ? 1 : 0;
   return enough(lost, expected_of(mesh, context));
 }
 

@@ -46,6 +46,7 @@ class silence {
     moment since;
     bool lost_by_somebody = false;          // a member we reach lost it, too
     bool unseen = false;                    // no member that we reached held it, at some time
+    bool deserted = false;                  // most of them did not: who holds it tells of no cut
     std::optional<std::size_t> together{};  // one of many, of that mesh
   };
   void look(const step_context&);

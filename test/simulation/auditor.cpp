@@ -215,6 +215,14 @@ bool auditor::all_linked_to_us() const {
                              [&](place i) { return !world_.mesh[i].running || world_.us.reaches(i); });
 }
 
+// One that died without a word and is not listed any more is suspect for its net_ticktime: it may be cut off.
+bool auditor::dead_are_known() const {
+  if (!world_.us.running()) return true;
+  return std::ranges::none_of(world_.us.snapshot()->members, [&](const member& m) {
+    return m.state == member_state::suspect && !world_.mesh[world_.us.at(m.name)].running;
+  });
+}
+
 bool auditor::shown_whole(std::string& why) const {
   const auto s = world_.us.snapshot();
   const bool of_one_kind = !any([](const fault& f) { return f.kind == fault_kind::incompatible_releases; });
@@ -251,7 +259,7 @@ bool auditor::finished() {
       return false;
     case stage::settling:
       // Dials of whom we lost, and ends that still believe in a link, take their own time.
-      if (world_.mesh.settled() && all_linked_to_us()) {
+      if (world_.mesh.settled() && all_linked_to_us() && dead_are_known()) {
         asked_before_ = world_.us.connects().size();
         return next(stage::healing);
       }

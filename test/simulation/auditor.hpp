@@ -80,6 +80,7 @@ class auditor : public witness {
   void check_newcomers();
   bool whole() const;
   bool all_linked_to_us() const;
+  bool dead_are_known() const;
   std::string who_is_apart() const;
   bool shown_whole(std::string& why) const;
   // what is asked for
@@ -92,7 +93,6 @@ class auditor : public witness {
   void check_members(const membership::snapshot&);
   void check_incidents(const membership::snapshot&);
   bool really_apart(const membership::incident&) const;
-  bool really_parted(const membership::snapshot&) const;
   void check_conditions(const membership::snapshot&);
   void check_events(const std::vector<membership::event>&);
   void check_plain_cut();
@@ -110,8 +110,7 @@ class auditor : public witness {
   std::optional<milliseconds> whole_since_;
   bool broke_ = false, broke_soon_ = false;  // a link, soon after it had come up
   std::size_t wholes_ = 0;
-  milliseconds split_shown_{0};  // when partitions or an open incident were last shown
-  bool plain_ = false;           // one cut, nothing else
+  bool plain_ = false;  // one cut, nothing else
   std::map<place, newcomer> newcomers_;
   std::deque<milliseconds> acted_;
   std::map<std::pair<place, place>, std::size_t> last_asked_;  // by index into shell::connects()

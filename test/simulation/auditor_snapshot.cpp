@@ -75,26 +75,17 @@ void auditor::check_members(const snapshot& s) {
   }
 }
 
-// Whether what it says is so: a pair of it has no link, and had one, at either end, longer than a look may
-// take.
+// Whether what it says is so: a pair of it has no link, at either end, and had one; or one of the two is a
+// newcomer that waited for --introduce-timeout, which is promised to be told then.
 bool auditor::really_apart(const incident& i) const {
+  const auto introduced_by = world_.time.now() - settings{}.introduce_timeout;
   return std::ranges::any_of(i.pairs, [&](const auto& pair) {
     const auto a = world_.us.at(pair.first), b = world_.us.at(pair.second);
-    return world_.mesh[a].running && world_.mesh[b].running && !world_.mesh.linked(a, b) &&
-           lost_.contains({std::min(a, b), std::max(a, b)});
+    if (!world_.mesh[a].running || !world_.mesh[b].running || world_.mesh.linked(a, b)) return false;
+    const bool waited = world_.us.linked(a) && world_.us.linked(b) &&
+                        std::max(world_.us.linked_since(a), world_.us.linked_since(b)) <= introduced_by;
+    return waited || lost_.contains({std::min(a, b), std::max(a, b)});
   });
-}
-
-// A newcomer that waited for --introduce-timeout is a partition of its own, since it is one.
-bool auditor::really_parted(const snapshot& s) const {
-  for (std::size_t i = 1; i < s.partitions.size(); ++i) {
-    for (const auto& one : s.partitions[i]) {
-      for (const auto& other : s.partitions[0]) {
-        if (world_.mesh.linked(world_.us.at(one), world_.us.at(other))) return false;
-      }
-    }
-  }
-  return true;
 }
 
 void auditor::check_incidents(const snapshot& s) {
@@ -129,11 +120,14 @@ void auditor::check_incidents(const snapshot& s) {
 
 void auditor::check_conditions(const snapshot& s) {
   const auto open = std::ranges::count_if(*s.incidents, [](const incident& i) { return !i.closed_at; });
-  // It stays raised for an interval, so that it is not over and raised again within a moment.
-  if (open != 0 || s.partitions.size() > 1) split_shown_ = world_.time.now();
-  const bool over = world_.time.now() - split_shown_ > interval_ + milliseconds(1'000);
-  if (find(s, condition::netsplit) != nullptr && over) {
-    broken(rule::contradiction, "netsplit is raised, no incident is open, and there is one partition");
+  if (find(s, condition::netsplit) != nullptr && open == 0) {
+    broken(rule::contradiction, "netsplit is raised, and no incident is open");
+  }
+  const bool full = std::ranges::any_of(*s.incidents, [](const incident& i) {
+    return !i.closed_at && i.confirmed && i.type == incident_type::full;
+  });
+  if (full && find(s, condition::netsplit) == nullptr) {
+    broken(rule::contradiction, "a confirmed incident of the type full is open, and netsplit is not raised");
   }
   if (find(s, condition::links_missing) != nullptr && s.links_missing == 0) {
     broken(rule::contradiction, "links_missing is raised and none is missing");
@@ -152,10 +146,6 @@ void auditor::check_conditions(const snapshot& s) {
              fmt::format("{} was raised for {} ms", to_string(watched[i]), (now - a.since).count()));
     }
     a = {raised, now};
-  }
-  if (only([](const fault_traits& t) { return t.benign; }) && find(s, condition::netsplit) != nullptr &&
-      open == 0 && s.partitions.size() > 1 && !really_parted(s)) {
-    broken(rule::false_alarm, "netsplit: " + find(s, condition::netsplit)->text);
   }
 }
 

@@ -11,22 +11,16 @@ const std::vector<known_finding>& known_findings() {
   // Of 1,000 seeds; the numbers are those of one run, with room for what small changes move.
   static const std::vector<known_finding> all{
       {rule::too_many_tears, 5,
-       "doors that close, most of them, with other faults or at 20 nodes and more; such as seeds 271, 794 "
+       "doors that close, most of them, with other faults or at 20 nodes and more; such as seeds 257, 794 "
        "and 2350, not looked into further"},
       {rule::newcomer_waits, 2,
        "two faults of other members at once, such as a machine lost while the observer is cut off (seed "
-       "1692), "
-       "or two restarts that roll; not looked into further"},
-      {rule::whole_too_late, 2,
-       "just later than 2 s after the last link went; such as seed 3700, not looked into"},
+       "1692) "
+       "or a dark node while others restart (seed 2141); not looked into further"},
       {rule::not_whole, 1,
        "pairs wait for holds that end at different moments; such as seed 817, not looked into"},
-      {rule::false_alarm, 4, "a node beside late answers or frozen nodes waits too long; such as seed 920"},
-      {rule::not_shown_whole, 2,
-       "an incident that was told before the observer was restarted; not looked into"},
-      {rule::wrong_count, 1, "a link that breaks again soon after its incident closed; such as seed 5194"},
       {rule::wrong_cause, 3,
-       "a pair torn by another one is told first; such as seed 1092, with polled views, most of them"},
+       "a pair torn by another one is told first, with polled views, most of them; such as seed 1294"},
       {rule::too_many_actions, 1,
        "782 of 780 in ten seconds at four nodes that flap, twice (seed 1301), and 26,856 of 24,540 at 200 "
        "that "
@@ -36,10 +30,15 @@ const std::vector<known_finding>& known_findings() {
 }
 
 const std::vector<known_gap>& known_gaps() {
+  constexpr auto asymmetric =
+      "a link in which one end alone believes is suspected by probes within three intervals, and is partial "
+      "then; the unit tests play it without probes";
   static const std::vector<known_gap> all{
       {"request outcomes: ignored was never reached",
        "a node that stops links until its kernel is down, and then answers nothing"},
-      {"incidents, asymmetric: gone was never reached", "not looked into"},
+      {"incidents, asymmetric: open was never reached", asymmetric},
+      {"incidents, asymmetric: healed was never reached", asymmetric},
+      {"incidents, asymmetric: gone was never reached", asymmetric},
   };
   return all;
 }
