@@ -262,10 +262,11 @@ asio::awaitable<bool> session::serve_one() {
   co_await wait_for_turn(urgency_of(request.target()));
   if (closed_ || server_->stopped_) co_return false;
 
+  const bool without_detail = kept_out && open;
   auto made = kept_out && !open
                   ? *std::move(kept_out)
                   : respond(server_->content_, request.method(), request.target(), request.last_event_id());
-  if (kept_out && open) leave_out_detail(made);
+  if (without_detail) leave_out_detail(made);
   const bool head_only = request.method() == "HEAD";
   if (compressible(made)) {
     made.fields.emplace_back("Vary", "Accept-Encoding");

@@ -73,8 +73,9 @@ TEST(Completion, OfARealBash) {
 TEST(Completion, OfARealZsh) {
   if (!installed("zsh")) GTEST_SKIP() << "no zsh here";
   EXPECT_THAT(offered_by_zsh("rollcall ''"), HasSubstr("run check doctor members"));
-  EXPECT_THAT(offered_by_zsh("rollcall members ''"),
-              testing::StartsWith("--url --json --state --config --check-config --help"));
+  EXPECT_THAT(
+      offered_by_zsh("rollcall members ''"),
+      testing::StartsWith("--url --url-ca --url-auth-file --json --state --config --check-config --help"));
   EXPECT_EQ(offered_by_zsh("rollcall members --state ''"), "joining up suspect leaving down left\n");
   EXPECT_EQ(offered_by_zsh("rollcall run --heal=p"), "auto off all plan\n");
   EXPECT_EQ(offered_by_zsh("rollcall run --state-dir ''"), "files\n");

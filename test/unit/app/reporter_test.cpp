@@ -92,11 +92,10 @@ TEST_F(Reporter, AStartThatDoesNotEndIsAWarningOnce) {
   reporter_.changed(fresh, fresh, {});
   reporter_.changed(fresh, late, {});
   reporter_.changed(late, late, {});
-  EXPECT_THAT(
-      lines(),
-      ElementsAre("info  a@h.example: not_registered state=joining reason=not_registered",
-                  "warning a@h.example has been listed for 61 s and does not join: not_registered "
-                  "reason=not_registered"));
+  EXPECT_THAT(lines(),
+              ElementsAre("info  a@h.example: not_registered state=joining reason=not_registered",
+                          "warning a@h.example has been listed for 61 s and does not join: not_registered "
+                          "reason=not_registered"));
 }
 
 TEST_F(Reporter, WhatManyDidAtOnceIsOneLine) {
