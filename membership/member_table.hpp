@@ -80,7 +80,6 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   std::vector<std::pair<node_name, bool>> reported_meanwhile;  // while a question for its view is outstanding
   std::vector<std::uint32_t> greeted_by;  // ids of those that reported to be linked to it while we were not
   bool status_wanted = false, asking_status = false;
-  bool answers_probes = false;  // it did since the last round
   milliseconds status_asked{0};
   bool kept_out = false;       // leave/1, or pruned: never asked to connect
   milliseconds leave_told{0};  // when it was last told to leave the mesh

@@ -76,7 +76,6 @@ class prober {
   using batches = std::map<std::uint32_t, std::vector<std::uint32_t>>;  // by asked id
 
   std::uint64_t mixed(std::uint64_t) const;
-  static void hear(const step_context&, const request&, const std::vector<link_probe>&);
   void clean(const step_context&);
   void round(const step_context&, batches&);
   void recheck(const step_context&, deadline&, batches& again, batches& confirm);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "membership/jitter.hpp"
 #include "membership/lifecycle.hpp"
@@ -65,9 +64,7 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, m
 void questions::round(const member_table& members, std::uint64_t number) {
   for (const auto& m : members.all()) {
     if (!m->linked) continue;
-    // Who watches tells when it stops, and an answer to a probe is as good a sign of life.
-    const bool known_to_live = std::exchange(m->answers_probes, false) && m->watched;
-    m->status_wanted |= !known_to_live;
+    m->status_wanted = true;
     m->view_wanted |= !m->watched || (number + m->id) % watched_rounds == 0;
   }
 }
