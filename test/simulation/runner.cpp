@@ -14,7 +14,7 @@ namespace rollcall::simulation {
 
 namespace {
 
-constexpr unsigned batch_at_most = 900, one_at_most = 300;  // seconds, on a busy machine
+constexpr unsigned batch_at_most = 1'800, one_at_most = 1'200;  // seconds, on a busy machine
 
 std::string without_newlines(std::string text) {
   std::ranges::replace(text, '\n', ' ');
