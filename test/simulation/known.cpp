@@ -10,7 +10,7 @@ const std::vector<not_yet_true>& named_not_yet_true() {
 const std::vector<known_finding>& known_findings() {
   // Of 1,000 seeds; the numbers are those of one run, with room for what small changes move.
   static const std::vector<known_finding> all{
-      {rule::too_many_tears, 5,
+      {rule::too_many_tears, 6,
        "doors that close, most of them, with other faults or at 20 nodes and more; such as seeds 257, 794 "
        "and 2350, not looked into further"},
       {rule::newcomer_waits, 2,
