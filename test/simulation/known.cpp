@@ -19,10 +19,11 @@ const std::vector<known_finding>& known_findings() {
        "or a dark node while others restart (seed 2141); not looked into further"},
       {rule::not_whole, 1,
        "pairs wait for holds that end at different moments; such as seed 817, not looked into"},
-      {rule::whole_too_late, 1, "up to 100 ms too late, of 2 s, such as seeds 364 and 5164; not looked into"},
-      {rule::not_shown_whole, 1, "seed 150, not looked into"},
-      {rule::false_alarm, 1, "seeds 3724 and 9703, not looked into"},
-      {rule::wrong_cause, 3,
+      {rule::whole_too_late, 2, "most by up to 100 ms, of 2 s, such as seeds 364 and 5164; not looked into"},
+      {rule::not_shown_whole, 1, "seeds 150 and 6654, not looked into"},
+      {rule::false_alarm, 1, "such as seeds 837, 3724 and 9703, not looked into"},
+      {rule::wrong_count, 1, "one cause told twice, such as seeds 2556, 3079 and 6072; not looked into"},
+      {rule::wrong_cause, 4,
        "a pair torn by another one is told first, with polled views, most of them; such as seed 1294"},
       {rule::too_many_actions, 1,
        "782 of 780 in ten seconds at four nodes that flap, twice (seed 1301), and 26,856 of 24,540 at 200 "
@@ -33,15 +34,12 @@ const std::vector<known_finding>& known_findings() {
 }
 
 const std::vector<known_gap>& known_gaps() {
-  constexpr auto asymmetric =
-      "a link in which one end alone believes is suspected by probes within three intervals, and is partial "
-      "then; the unit tests play it without probes";
   static const std::vector<known_gap> all{
       {"request outcomes: ignored was never reached",
        "a node that stops links until its kernel is down, and then answers nothing"},
-      {"incidents, asymmetric: open was never reached", asymmetric},
-      {"incidents, asymmetric: healed was never reached", asymmetric},
-      {"incidents, asymmetric: gone was never reached", asymmetric},
+      {"incidents, asymmetric: gone was never reached",
+       "those are rare, since a link in which one end alone believes is suspected by probes within three "
+       "intervals, and is partial then; none of them has ended so"},
   };
   return all;
 }
