@@ -3,134 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 
-#include "app/options_values.hpp"
+#include "app/options_kinds.hpp"
 
 namespace rollcall::app {
 namespace {
 
-using values = std::vector<std::string>;
+using values = option_texts;
 using namespace std::chrono_literals;
 using group = option_group;
-
-// Members of these kinds are most of the table; each function makes the row for one of them.
-template <class T>
-option list_option(std::string_view flag, group where, const std::string& placeholder,
-                   std::string_view meaning, std::vector<T> configuration::*member,
-                   T (*parse)(std::string_view), std::string (*write)(const T&)) {
-  return {flag,
-          where,
-          value_kind::list,
-          placeholder,
-          meaning,
-          "",
-          "none",
-          [member, parse](configuration& c, const values& given) {
-            std::vector<std::string> seen;
-            (c.*member).clear();
-            for (const auto& text : given) {
-              auto value = parse(text);
-              if (std::ranges::find(seen, text) != seen.end()) continue;
-              seen.push_back(text);
-              (c.*member).push_back(std::move(value));
-            }
-          },
-          [member, write](const configuration& c) {
-            values shown;
-            for (const auto& value : c.*member) shown.push_back(write(value));
-            return shown;
-          }};
-}
-
-option toggle_option(std::string_view flag, group where, std::string_view meaning, std::string_view standard,
-                     bool configuration::*member) {
-  return {flag,
-          where,
-          value_kind::toggle,
-          "",
-          meaning,
-          "",
-          standard,
-          [member](configuration& c, const values& given) { c.*member = parse_toggle(given.front()); },
-          [member](const configuration& c) { return values{c.*member ? "true" : "false"}; }};
-}
-
-option duration_option(std::string_view flag, group where, std::string_view meaning,
-                       std::string_view standard, milliseconds configuration::*member, milliseconds least,
-                       milliseconds most) {
-  return {
-      flag,
-      where,
-      value_kind::text,
-      "TIME",
-      meaning,
-      fmt::format("{} to {}", format_duration(least), format_duration(most)),
-      standard,
-      [=](configuration& c, const values& given) { c.*member = parse_duration(given.front(), least, most); },
-      [member](const configuration& c) { return values{format_duration(c.*member)}; }};
-}
-
-template <class T>
-option number_option(std::string_view flag, group where, const std::string& placeholder,
-                     std::string_view meaning, T configuration::*member, std::uint64_t least,
-                     std::uint64_t most) {
-  return {flag,
-          where,
-          value_kind::number,
-          placeholder,
-          meaning,
-          fmt::format("{} to {}", least, most),
-          "",
-          [=](configuration& c, const values& given) {
-            c.*member = static_cast<T>(parse_number(given.front(), least, most));
-          },
-          [member](const configuration& c) { return values{std::to_string(c.*member)}; }};
-}
-
-template <class T>
-using choices = std::vector<std::pair<std::string_view, T>>;
-
-template <class T>
-option choice_option(std::string_view flag, group where, std::string_view meaning, T configuration::*member,
-                     choices<T> names) {
-  std::string placeholder, allowed;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    placeholder += fmt::format("{}{}", i == 0 ? "" : "|", names[i].first);
-    allowed += fmt::format("{}{}", i == 0 ? "" : i + 1 == names.size() ? " or " : ", ", names[i].first);
-  }
-  auto assign = [member, names, allowed](configuration& c, const values& given) {
-    for (const auto& [name, value] : names) {
-      if (name == given.front()) {
-        c.*member = value;
-        return;
-      }
-    }
-    throw bad_value(given.front(), fmt::format("is not known: {} is allowed", allowed));
-  };
-  auto show = [member, names](const configuration& c) {
-    const auto found = std::ranges::find(names, c.*member, &std::pair<std::string_view, T>::second);
-    return values{std::string(found->first)};
-  };
-  return {flag, where, value_kind::text, placeholder, meaning, "", "", std::move(assign), std::move(show)};
-}
-
-option path_option(std::string_view flag, group where, const std::string& placeholder,
-                   std::string_view meaning, std::string_view standard, std::string configuration::*member) {
-  return {flag,
-          where,
-          value_kind::text,
-          placeholder,
-          meaning,
-          "",
-          standard,
-          [member](configuration& c, const values& given) {
-            if (given.front().empty() || given.front().find('\0') != std::string::npos) {
-              throw bad_value(given.front(), "is not a path");
-            }
-            c.*member = given.front();
-          },
-          [member](const configuration& c) { return (c.*member).empty() ? values{} : values{c.*member}; }};
-}
 
 std::string write_alive_at_domain(const alive_at_domain& value) {
   return fmt::format("{}@{}", value.alive, value.domain);
@@ -289,7 +172,7 @@ option url_option() {
           [](const configuration& c) { return values{c.url}; }};
 }
 
-std::vector<option> make_options() {
+std::vector<option> discovery_options() {
   using c = configuration;
   return {
       list_option<alive_at_domain>(
@@ -337,6 +220,12 @@ std::vector<option> make_options() {
                                "deploys which are meant "
                                "to be apart stay apart; or all are",
                                &c::mesh, {{"base", mesh_mode::base}, {"all", mesh_mode::all}}),
+  };
+}
+
+std::vector<option> identity_options() {
+  using c = configuration;
+  return {
       name_option(),
       path_option(
           "cookie-file", group::identity, "FILE",
@@ -374,6 +263,12 @@ std::vector<option> make_options() {
                                 {"register", epmd_mode::register_only},
                                 {"serve", epmd_mode::serve},
                                 {"none", epmd_mode::none}}),
+  };
+}
+
+std::vector<option> rounds_options() {
+  using c = configuration;
+  return {
       duration_option("interval", group::rounds, "time between rounds", "", &c::interval, 100ms, 1h),
       duration_option("connect-timeout", group::rounds, "limit for one dial, handshake included", "",
                       &c::connect_timeout, 100ms, 10min),
@@ -386,6 +281,12 @@ std::vector<option> make_options() {
           "views", group::rounds,
           "how changes are seen: the nodes report them at once, or are asked every round", &c::views,
           {{"push", view_mode::push}, {"poll", view_mode::poll}}),
+  };
+}
+
+std::vector<option> healing_options() {
+  using c = configuration;
+  return {
       choice_option<heal_mode>(
           "heal", group::healing,
           "what is done about missing links: what is safe; nothing (observe only); every missing pair is "
@@ -410,6 +311,12 @@ std::vector<option> make_options() {
                     "", &c::kubernetes_events),
       path_option("state-dir", group::healing, "DIRECTORY",
                   "where incidents and the last day's history outlive a restart", "none", &c::state_dir),
+  };
+}
+
+std::vector<option> serving_and_logging_options() {
+  using c = configuration;
+  return {
       http_option(),
       path_option(
           "http-tls-cert", group::serving, "FILE",
@@ -427,6 +334,12 @@ std::vector<option> make_options() {
       log_level_option(),
       choice_option<log_format>("log-format", group::logging, "lines for people or for collectors",
                                 &c::format, {{"text", log_format::text}, {"json", log_format::json}}),
+  };
+}
+
+std::vector<option> asking_options() {
+  using c = configuration;
+  return {
       url_option(),
       path_option("url-ca", group::asking, "FILE", "CAs (PEM) whose certificate the rollcall has to show",
                   "the system's; of one on this machine --http-tls-cert", &c::url_ca),
@@ -444,6 +357,16 @@ std::vector<option> make_options() {
       path_option("bundle", group::asking, "FILE",
                   "`doctor` writes what a bug report needs, never the cookie", "none", &c::bundle),
   };
+}
+
+// In the order of --help.
+std::vector<option> make_options() {
+  std::vector<option> all;
+  for (const auto& make : {discovery_options, identity_options, rounds_options, healing_options,
+                           serving_and_logging_options, asking_options}) {
+    std::ranges::move(make(), std::back_inserter(all));
+  }
+  return all;
 }
 
 constexpr std::array<action, 4> all_actions{{
