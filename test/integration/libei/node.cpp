@@ -1,22 +1,18 @@
 // A C node, as erl_interface's library makes one.
 //   node listen ALIVE HOST COOKIE            registered by name; says who links to it
 //   node call ALIVE HOST COOKIE ROLLCALL     asks rollcall:nodes/0 as a shell would, and writes the names
-#include <arpa/inet.h>
 #include <ei.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <thread>
 
-namespace {
+#include "test/integration/libei/client.hpp"
 
-[[noreturn]] void fail(const char* what) {
-  std::printf("failed: %s\n", what);
-  std::exit(1);
-}
+namespace rollcall::libei {
+namespace {
 
 void hear(int link, const std::string& whose) {
   while (true) {
@@ -52,9 +48,8 @@ void hear(int link, const std::string& whose) {
   }
 }
 
-void call(ei_cnode& node, std::string other) {
-  const int link = ei_connect(&node, other.data());
-  if (link < 0) fail("connect");
+void call(ei_cnode& node, const char* other) {
+  const int link = connected(node, other);
   ei_x_buff none, answer;
   ei_x_new(&none);
   ei_x_encode_empty_list(&none);
@@ -71,17 +66,14 @@ void call(ei_cnode& node, std::string other) {
 }
 
 }  // namespace
+}  // namespace rollcall::libei
 
 int main(int argc, char** argv) {
+  using namespace rollcall::libei;
   const std::string what = argc > 1 ? argv[1] : "";
   if (argc < 5) fail("usage");
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  ei_init();
   ei_cnode node;
-  in_addr address{};
-  inet_pton(AF_INET, argv[3], &address);
-  const std::string name = std::string(argv[2]) + "@" + argv[3];
-  if (ei_connect_xinit(&node, argv[3], argv[2], name.c_str(), &address, argv[4], 0) < 0) fail("init");
+  start(node, argv[2], argv[3], argv[4]);
   if (what == "listen") listen_as(node);
   if (what != "call" || argc != 6) fail("usage");
   call(node, argv[5]);

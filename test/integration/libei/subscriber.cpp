@@ -1,19 +1,14 @@
 // A C node, as erl_interface's library makes one: links to a Rollcall, subscribes over its own ei_rpc, and
 // writes the type of each event that comes. subscriber ALIVE HOST COOKIE ROLLCALL
-#include <arpa/inet.h>
 #include <ei.h>
-#include <netinet/in.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
-namespace {
+#include "test/integration/libei/client.hpp"
 
-[[noreturn]] void fail(const char* what) {
-  std::printf("failed: %s\n", what);
-  std::exit(1);
-}
+namespace rollcall::libei {
+namespace {
 
 // The value of `type` in {rollcall, Node, #{...}}.
 std::string type_of(const ei_x_buff& x) {
@@ -36,19 +31,14 @@ std::string type_of(const ei_x_buff& x) {
 }
 
 }  // namespace
+}  // namespace rollcall::libei
 
 int main(int argc, char** argv) {
+  using namespace rollcall::libei;
   if (argc != 5) fail("usage");
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  ei_init();
   ei_cnode node;
-  in_addr address{};
-  inet_pton(AF_INET, argv[2], &address);
-  const std::string name = std::string(argv[1]) + "@" + argv[2];
-  if (ei_connect_xinit(&node, argv[2], argv[1], name.c_str(), &address, argv[3], 0) < 0) fail("init");
-  std::string other = argv[4];
-  const int link = ei_connect(&node, other.data());
-  if (link < 0) fail("connect");
+  start(node, argv[1], argv[2], argv[3]);
+  const int link = connected(node, argv[4]);
 
   ei_x_buff arguments, answer;
   ei_x_new(&arguments);
