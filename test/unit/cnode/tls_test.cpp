@@ -63,6 +63,12 @@ class Tls : public testing::Test {
     told = listener.seen.handshakes().front().detail;
     return linked.error().detail;
   }
+  // It speaks TLS, and gives up handshakes after `limit`.
+  static bool listens_with(node_under_test& listener, std::chrono::milliseconds limit) {
+    listener.options.tls = good();
+    listener.options.handshake_limit = limit;
+    return listener.start().has_value();
+  }
   io_thread thread;
   std::string told;  // of the listener
 };
@@ -169,9 +175,7 @@ TEST_F(Tls, NewCertificatesAreForNewLinksAndOldLinksStay) {
 // Who has not shown the cookie is gone after the limit, in the middle of TLS as anywhere.
 TEST_F(Tls, AConnectionThatNeverFinishesIsClosed) {
   node_under_test listener(thread, "listener@127.0.0.1");
-  listener.options.tls = good();
-  listener.options.handshake_limit = 300ms;
-  ASSERT_TRUE(listener.start());
+  ASSERT_TRUE(listens_with(listener, 300ms));
   boost::asio::io_context io;
   tcp::socket silent(io), halfway(io);
   const tcp::endpoint at(boost::asio::ip::address_v4::loopback(), listener.port());
@@ -187,9 +191,7 @@ TEST_F(Tls, AConnectionThatNeverFinishesIsClosed) {
 // OpenSSL would make room for 128 KiB before a byte of them is there.
 TEST_F(Tls, AHelloThatAnnouncesTooMuchIsRefusedAtOnce) {
   node_under_test listener(thread, "listener@127.0.0.1");
-  listener.options.tls = good();
-  listener.options.handshake_limit = 30s;
-  ASSERT_TRUE(listener.start());
+  ASSERT_TRUE(listens_with(listener, 30s));
   boost::asio::io_context io;
   tcp::socket large(io);
   large.connect({boost::asio::ip::address_v4::loopback(), listener.port()});
