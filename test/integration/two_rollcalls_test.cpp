@@ -179,7 +179,7 @@ TEST(RollcallReset, AnOldConnectionOfOursIsNotTakenForAnother) {
   EXPECT_EQ(only.log_with({"an old connection of ours"}).size(), 1U);
 }
 
-// A node that still holds the link of one that was killed without a word gives it to its successor.
+// A node that still holds the link of one that was killed gives it to its successor.
 TEST(RollcallRestarted, TakesTheLinkThatANodeStillHolds) {
   ROLLCALL_NEEDS_NETWORK();
   pods cluster({.count = 2});

@@ -40,7 +40,7 @@ class network {
   // Laid over /etc/resolv.conf of every host, present and future.
   void resolv_conf(std::string content);
 
-  void cut(const std::string& a, const std::string& b);  // packets are dropped, both ways, without a word
+  void cut(const std::string& a, const std::string& b);  // packets are dropped silently, both ways
   void heal(const std::string& a, const std::string& b);
   // Every pair between the two, each host's filter changed once: as nearly at one moment as it gets.
   void cut(const std::vector<std::string>& some, const std::vector<std::string>& others);
