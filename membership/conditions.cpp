@@ -64,6 +64,10 @@ std::string along(const snapshot& s, Predicate&& holds) {
   return where.empty() ? std::string() : "; " + where;
 }
 
+std::string last_word(const source_report& source) {
+  return source.detail.empty() ? std::string(to_string(source.outcome)) : source.detail;
+}
+
 bool wanted(const member& m) {
   return m.listed && m.state != member_state::up && m.state != member_state::leaving &&
          m.state != member_state::left;
@@ -267,11 +271,11 @@ void conditions::stale_sources(const snapshot& s, findings& found, moment now, d
     if (known == watched_.end() || !source.asked) continue;
     const auto& watch = known->second;
     if (!watch.ever) {
-      stale.push_back(fmt::format("{} has not answered yet ({})", source.source, to_string(source.outcome)));
+      stale.push_back(fmt::format("{} has not answered yet ({})", source.source, last_word(source)));
     } else if (now.steady - watch.succeeded >= options_.discovery_stale_after) {
       in_force = true;
       stale.push_back(fmt::format("{} gave no good answer for {} s ({})", source.source,
-                                  (now.steady - watch.succeeded).count() / 1000, to_string(source.outcome)));
+                                  (now.steady - watch.succeeded).count() / 1000, last_word(source)));
     }
   }
   if (stale.empty()) return;

@@ -171,12 +171,15 @@ TEST(Conditions, DiscoveryIsStaleAfterAMinuteWithoutAGoodAnswer) {
   d.up("a");
   d.answer_views();
   for (int i = 0; i < 11; ++i) {
-    d.list({"a"}, {source("srv:x@y", query_outcome::servfail, driver::epoch)});
+    auto failed = source("srv:x@y", query_outcome::servfail, driver::epoch);
+    failed.detail = "no server answered";
+    d.list({"a"}, {failed});
     d.pass(5s);
   }
   EXPECT_FALSE(d.raised(condition::discovery_stale));
   d.pass(6s);
   EXPECT_THAT(d.text_of(condition::discovery_stale), HasSubstr("srv:x@y gave no good answer for"));
+  EXPECT_THAT(d.text_of(condition::discovery_stale), HasSubstr("(no server answered)"));
   EXPECT_EQ(d.of("a").state, member_state::up);
   d.list({"a"}, {source("srv:x@y", query_outcome::ok, driver::epoch + 70s)});
   EXPECT_FALSE(d.raised(condition::discovery_stale));
