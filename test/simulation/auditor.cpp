@@ -215,7 +215,7 @@ bool auditor::all_linked_to_us() const {
                              [&](place i) { return !world_.mesh[i].running || world_.us.reaches(i); });
 }
 
-// A dead node that is no longer listed is suspect until its net_ticktime has passed, since it may only be cut off.
+// A dead node that is no longer listed is suspect until its net_ticktime has passed: it may only be cut off.
 bool auditor::dead_are_known() const {
   if (!world_.us.running()) return true;
   return std::ranges::none_of(world_.us.snapshot()->members, [&](const member& m) {
