@@ -2,6 +2,7 @@
 #include "test/support/rollcall_program.hpp"
 
 #include <csignal>
+#include <iostream>
 #include <sstream>
 #include <stdexcept>
 
@@ -39,6 +40,20 @@ rollcall_program::rollcall_program(rollcall_options options) : options_(std::mov
     if (!anywhere || process_->errors().find("cannot listen for HTTP") == std::string::npos) break;
   }
   throw std::runtime_error("rollcall ended: " + process_->errors());
+}
+
+rollcall_program::~rollcall_program() {
+  if (!process_ || !testing::Test::HasFailure()) return;
+  try {
+    const auto lines = log();
+    constexpr std::size_t most = 80;
+    std::cerr << "its log ends with:\n";
+    for (std::size_t i = lines.size() > most ? lines.size() - most : 0; i < lines.size(); ++i) {
+      std::cerr << "  " << lines[i] << "\n";
+    }
+  } catch (const std::exception& e) {
+    std::cerr << "its log cannot be read: " << e.what() << "\n";
+  }
 }
 
 void rollcall_program::start() {

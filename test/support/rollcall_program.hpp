@@ -30,6 +30,10 @@ class rollcall_program {
  public:
   // Answering on HTTP when this returns. --http is chosen here (a free port; 127.0.0.1:14369 in a namespace).
   explicit rollcall_program(rollcall_options);
+  // The end of its log is printed when the test has failed.
+  ~rollcall_program();
+  rollcall_program(const rollcall_program&) = delete;
+  rollcall_program& operator=(const rollcall_program&) = delete;
 
   http_answer get(const std::string& path) const;
   boost::json::value json(const std::string& path) const;  // throws std::runtime_error unless 200 and JSON
