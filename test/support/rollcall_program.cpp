@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "test/support/wait.hpp"
 
@@ -40,6 +41,14 @@ rollcall_program::rollcall_program(rollcall_options options) : options_(std::mov
     if (!anywhere || process_->errors().find("cannot listen for HTTP") == std::string::npos) break;
   }
   throw std::runtime_error("rollcall ended: " + process_->errors());
+}
+
+rollcall_program::rollcall_program(rollcall_program&& other) noexcept
+    : options_(std::move(other.options_)),
+      files_(std::move(other.files_)),
+      http_port_(other.http_port_),
+      process_(std::move(other.process_)) {
+  other.process_.reset();
 }
 
 rollcall_program::~rollcall_program() {

@@ -32,6 +32,7 @@ class rollcall_program {
   explicit rollcall_program(rollcall_options);
   // The end of its log is printed when the test has failed.
   ~rollcall_program();
+  rollcall_program(rollcall_program&&) noexcept;
   rollcall_program(const rollcall_program&) = delete;
   rollcall_program& operator=(const rollcall_program&) = delete;
 
