@@ -51,6 +51,15 @@ rollcall_program::rollcall_program(rollcall_program&& other) noexcept
   other.process_.reset();
 }
 
+rollcall_program& rollcall_program::operator=(rollcall_program&& other) noexcept {
+  options_ = std::move(other.options_);
+  files_ = std::move(other.files_);
+  http_port_ = other.http_port_;
+  process_ = std::move(other.process_);
+  other.process_.reset();
+  return *this;
+}
+
 rollcall_program::~rollcall_program() {
   if (!process_ || !testing::Test::HasFailure()) return;
   try {

@@ -33,6 +33,7 @@ class rollcall_program {
   // The end of its log is printed when the test has failed.
   ~rollcall_program();
   rollcall_program(rollcall_program&&) noexcept;
+  rollcall_program& operator=(rollcall_program&&) noexcept;
   rollcall_program(const rollcall_program&) = delete;
   rollcall_program& operator=(const rollcall_program&) = delete;
 
