@@ -51,11 +51,11 @@ void row(std::string_view what, fmt::format_string<Values...> text, Values&&... 
   std::fflush(stdout);
 }
 
-rollcall_program observe(const fleet_program& fleet, std::chrono::seconds interval) {
+rollcall_program observe(const fleet_program& fleet, const turn_clock& turns, std::chrono::seconds interval) {
   std::vector<std::string> arguments{"--epmd", "none"};
   for (const auto& name : fleet.names()) arguments.insert(arguments.end(), {"--node", name});
   return rollcall_program({.arguments = std::move(arguments),
-                           .environment = {},
+                           .environment = turns.environment(),
                            .network_namespace = {},
                            .name = own_name,
                            .interval = fmt::format("{}s", interval.count())});
@@ -89,19 +89,23 @@ std::string seconds(std::optional<double> value) {
   return value ? fmt::format("{:.2f} s", *value) : std::string("not within the limit");
 }
 
-void health(std::string_view what, health_clock& clock) {
+// What requests had to wait, with the machine's part in it; and what they would have waited without it.
+void health(std::string_view what, health_clock& clock, turn_clock& turns) {
   const auto seen = clock.take();
+  const auto took = turns.take();
   row(fmt::format("/healthz, {}", what),
       "p50 {:.1f} ms, p99 {:.1f}, worst {:.1f} (of {}; {} unanswered; load {:.1f})", seen.median, seen.late,
       seen.worst, seen.asked, seen.unanswered, load());
+  row("  turns of the loop, CPU", "longest {:.1f} ms, three in a row {:.1f}; {} of {} above 20 ms; {:.2f} s",
+      took.longest_ms, took.longest_three_ms, took.above_20_ms, took.turns, took.spent_s);
 }
 
 double mib(std::size_t kib) {
   return static_cast<double>(kib) / 1024;
 }
 
-void quiet(fleet_program& fleet, pid_t id, erlang_observer* beside, const wishes& wanted,
-           health_clock& clock) {
+void quiet(fleet_program& fleet, pid_t id, erlang_observer* beside, const wishes& wanted, health_clock& clock,
+           turn_clock& turns) {
   const auto minute = 60.0 / static_cast<double>(wanted.quiet.count());
   clock.rest(true);
   if (beside == nullptr) {
@@ -146,13 +150,15 @@ void quiet(fleet_program& fleet, pid_t id, erlang_observer* beside, const wishes
   }
   clock.rest(false);
   clock.take();
+  turns.take();
   std::this_thread::sleep_for(3 * wanted.interval);
-  health("in quiet", clock);
+  health("in quiet", clock, turns);
 }
 
-void answers(const rollcall_program& program, pid_t id, health_clock& clock) {
+void answers(const rollcall_program& program, pid_t id, health_clock& clock, turn_clock& turns) {
   for (const std::string path : {"/metrics", "/api/v1/members", "/api/v1/links"}) {
     clock.take();
+    turns.take();
     std::vector<double> took;
     std::size_t size = 0;
     const auto cpu = cpu_seconds(id);
@@ -165,14 +171,15 @@ void answers(const rollcall_program& program, pid_t id, health_clock& clock) {
     }
     row(path, "{} bytes, {}, CPU {:.1f} ms each", size, cell(took, "ms", 1),
         (cpu_seconds(id) - cpu) * 1e3 / times);
-    health("meanwhile", clock);
+    health("meanwhile", clock, turns);
   }
   row("resident afterwards, at its highest", "{:.1f} MiB, {:.1f}", mib(status_kib(id, "VmRSS")),
       mib(status_kib(id, "VmHWM")));
 }
 
-void cut(fleet_program& fleet, const rollcall_program& program, health_clock& clock) {
+void cut(fleet_program& fleet, const rollcall_program& program, health_clock& clock, turn_clock& turns) {
   clock.take();
+  turns.take();
   const auto open = [&] {
     const auto all = program.json("/api/v1/netsplits").as_array();
     return !all.empty() && all[0].at("closed_at").is_null();
@@ -180,24 +187,26 @@ void cut(fleet_program& fleet, const rollcall_program& program, health_clock& cl
   fleet.tell(fmt::format("cut {}", fleet.size() / 2));
   row("silent halves to incident", "{}", seconds(until(program, 60s, [&](const auto&) { return open(); })));
   std::this_thread::sleep_for(15s);
-  health("during the cut", clock);
+  health("during the cut", clock, turns);
   fleet.tell("repair");
   const auto over = until(program, 120s, [&](const auto&) { return !open(); });
   row("repair to closed incident", "{}", seconds(over));
   row("whole again", "{}",
       seconds(until(program, 60s, [&](const auto& now) { return whole(now, fleet.size()); })));
-  health("during the repair", clock);
+  health("during the repair", clock, turns);
 }
 
-void half(fleet_program& fleet, const rollcall_program& program, pid_t id, health_clock& clock) {
+void half(fleet_program& fleet, const rollcall_program& program, pid_t id, health_clock& clock,
+          turn_clock& turns) {
   clock.take();
+  turns.take();
   const auto size = fleet.size(), gone = size / 2;
   auto cpu = cpu_seconds(id);
   fleet.tell(fmt::format("stop {}", gone));
   row("half of the nodes gone, until it is seen", "{}",
       seconds(until(program, 60s, [&](const auto& now) { return count(now, "up") <= size - gone; })));
   std::this_thread::sleep_for(20s);
-  health("after half has gone", clock);
+  health("after half has gone", clock, turns);
   row("CPU since", "{:.2f} s", cpu_seconds(id) - cpu);
   cpu = cpu_seconds(id);
   fleet.tell(fmt::format("start {}", gone));
@@ -205,7 +214,7 @@ void half(fleet_program& fleet, const rollcall_program& program, pid_t id, healt
       seconds(until(program, 120s, [&](const auto& now) { return count(now, "up") == size; })));
   row("  and whole", "{} more",
       seconds(until(program, 180s, [&](const auto& now) { return whole(now, size); })));
-  health("while half comes back", clock);
+  health("while half comes back", clock, turns);
   row("CPU since", "{:.2f} s", cpu_seconds(id) - cpu);
   row("resident, at its highest", "{:.1f} MiB, {:.1f}", mib(status_kib(id, "VmRSS")),
       mib(status_kib(id, "VmHWM")));
@@ -213,7 +222,8 @@ void half(fleet_program& fleet, const rollcall_program& program, pid_t id, healt
 
 void formation(std::size_t size, const wishes& wanted) {
   fleet_program fleet(size, false);
-  auto program = observe(fleet, wanted.interval);
+  turn_clock turns;
+  auto program = observe(fleet, turns, wanted.interval);
   const auto id = program.running_process().id();
   health_clock clock(program);
   const auto up = until(program, 120s, [&](const auto& now) { return count(now, "up") == size; });
@@ -221,7 +231,7 @@ void formation(std::size_t size, const wishes& wanted) {
   row("nodes without links: start to all up", "{}", seconds(up));
   row("  and whole", "{} more, CPU {:.2f} s, highest {:.1f} MiB", seconds(joined), cpu_seconds(id),
       mib(status_kib(id, "VmHWM")));
-  health("meanwhile", clock);
+  health("meanwhile", clock, turns);
 }
 
 void measure(std::size_t size, const wishes& wanted) {
@@ -229,7 +239,8 @@ void measure(std::size_t size, const wishes& wanted) {
   if (wanted.parts != std::vector<std::string>{"formation"}) {
     fleet_program fleet(size, true);
     const auto begun = now_s();
-    auto program = observe(fleet, wanted.interval);
+    turn_clock turns;
+    auto program = observe(fleet, turns, wanted.interval);
     const auto id = program.running_process().id();
     const auto up = until(program, 120s, [&](const auto& now) { return whole(now, size); });
     row("start to all up", "{} (load {:.1f}), CPU {:.2f} s",
@@ -237,11 +248,11 @@ void measure(std::size_t size, const wishes& wanted) {
     health_clock clock(program);
     std::optional<erlang_observer> beside;
     if (wanted.beside && wanted.has("quiet")) beside.emplace(fleet);
-    if (wanted.has("quiet")) quiet(fleet, id, beside ? &*beside : nullptr, wanted, clock);
+    if (wanted.has("quiet")) quiet(fleet, id, beside ? &*beside : nullptr, wanted, clock, turns);
     beside.reset();
-    if (wanted.has("answers")) answers(program, id, clock);
-    if (wanted.has("cut")) cut(fleet, program, clock);
-    if (wanted.has("half")) half(fleet, program, id, clock);
+    if (wanted.has("answers")) answers(program, id, clock, turns);
+    if (wanted.has("cut")) cut(fleet, program, clock, turns);
+    if (wanted.has("half")) half(fleet, program, id, clock, turns);
   }
   if (wanted.has("formation")) formation(size, wanted);
   fmt::print("\n");

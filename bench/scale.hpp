@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "bench/measure.hpp"
+#include "bench/turns.hpp"
 #include "test/support/beam.hpp"
 #include "test/support/process.hpp"
 #include "test/support/rollcall_program.hpp"
@@ -63,6 +64,29 @@ class health_clock {
   std::size_t unanswered_ = 0;
   std::atomic<bool> resting_{false};
   std::jthread thread_;
+};
+
+// What the turns of the program's loop take, by bench/turns.cpp preloaded into it.
+class turn_clock {
+ public:
+  turn_clock();
+  ~turn_clock();
+  turn_clock(const turn_clock&) = delete;
+  turn_clock& operator=(const turn_clock&) = delete;
+
+  // For the program that is to be measured.
+  std::map<std::string, std::string> environment() const;
+
+  struct taken {
+    double longest_ms = 0, longest_three_ms = 0, spent_s = 0;
+    std::size_t turns = 0, above_20_ms = 0;
+  };
+  taken take();  // since the last call
+
+ private:
+  test::temporary_directory files_;
+  std::string path_;
+  turn_counts* counts_ = nullptr;
 };
 
 // The same watcher on each node, the views it sends kept up to date, and questions at the same rate, asked by

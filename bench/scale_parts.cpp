@@ -1,4 +1,10 @@
 #include "bench/scale.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <new>
+
 #include "test/support/wait.hpp"
 
 namespace rollcall::bench {
@@ -109,6 +115,31 @@ health_clock::latency health_clock::take() {
   found.late = at(0.99);
   found.worst = all.back();
   return found;
+}
+
+turn_clock::turn_clock() : path_(files_.write("turns", std::string(sizeof(turn_counts), '\0'))) {
+  const int file = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+  void* memory = ::mmap(nullptr, sizeof(turn_counts), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (file >= 0) ::close(file);
+  if (memory == MAP_FAILED) throw std::runtime_error("no memory to share with the program");
+  counts_ = new (memory) turn_counts;
+}
+
+turn_clock::~turn_clock() {
+  ::munmap(counts_, sizeof(turn_counts));
+}
+
+std::map<std::string, std::string> turn_clock::environment() const {
+  return {{"LD_PRELOAD", ROLLCALL_TURNS}, {turn_counts_variable, path_}};
+}
+
+turn_clock::taken turn_clock::take() {
+  const auto ms = [](std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e6; };
+  return {.longest_ms = ms(counts_->longest.exchange(0)),
+          .longest_three_ms = ms(counts_->longest_three.exchange(0)),
+          .spent_s = ms(counts_->spent.exchange(0)) / 1e3,
+          .turns = counts_->turns.exchange(0),
+          .above_20_ms = counts_->above_20_ms.exchange(0)};
 }
 
 namespace {
