@@ -56,6 +56,8 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
       written_to_(stream_.get_executor()),
       taken_(stream_.get_executor()),
       clock_(stream_.get_executor()),
+      turn_(stream_.get_executor()),
+      turns_(reading_turns::of(stream_.get_executor())),
       held_(std::move(budget), [this] {
         close(make_error_code(error::memory_exhausted),
               fmt::format("the memory for all links is at its limit, and {} held most of it: {} KiB",
@@ -131,6 +133,7 @@ void link::close(boost::system::error_code code, std::string detail) {
   written_to_.cancel();
   taken_.cancel();
   clock_.cancel();
+  turn_.cancel();
 }
 
 void link::close_broken(boost::system::error_code code) {
@@ -146,6 +149,12 @@ void link::peer_tick_time(milliseconds net_ticktime) {
   clock_.cancel();
 }
 
+asio::awaitable<void> link::own_turn() {
+  turns_.line_up(turn_);
+  const std::shared_ptr<void> leaves(nullptr, [this](void*) { turns_.leave(turn_); });
+  co_await turn_.async_wait(as_result);
+}
+
 asio::awaitable<void> link::read_loop() {
   while (is_open()) {
     boost::system::error_code code;
@@ -156,6 +165,10 @@ asio::awaitable<void> link::read_loop() {
     } else {
       const auto [failed] = co_await stream_.socket().async_wait(stream_.awaited_by_read(), as_result);
       code = failed;
+    }
+    if (!code && !turns_.free()) {
+      co_await own_turn();
+      if (!is_open()) co_return;
     }
     auto& bytes = read_to();
     const auto size = code ? 0 : stream_.read_some(asio::buffer(bytes), code);
@@ -176,7 +189,7 @@ asio::awaitable<void> link::read_loop() {
         taken_.expires_at(ticks::time_point::max());
         co_await taken_.async_wait(as_result);
       } else {
-        co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+        co_await own_turn();
       }
       if (!is_open() || !take(rest_)) co_return;
     }
@@ -184,7 +197,9 @@ asio::awaitable<void> link::read_loop() {
 }
 
 bool link::take(byte_view come) {
+  const auto begun = ticks::clock::now();
   const auto taken = take_frames(come);
+  turns_.used(ticks::clock::now() - begun, stream_.get_executor());
   if (!is_open()) return false;
   if (taken == come.size()) {
     byte_string().swap(rest_);
@@ -204,7 +219,7 @@ std::size_t link::take_frames(byte_view all) {
   const auto begun = ticks::clock::now();
   while (!choked()) {
     // What leaves nothing to be sent, a cast, costs its caller nothing: the others' turn comes all the same.
-    turn_over_ = at > 0 && ticks::clock::now() - begun > longest_turn;
+    turn_over_ = at > 0 && turns_.over(ticks::clock::now() - begun);
     if (turn_over_) break;
     const auto come = all.substr(at);
     if (skipping_) {

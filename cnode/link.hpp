@@ -14,6 +14,7 @@
 #include "cnode/message_writer.hpp"
 #include "cnode/node.hpp"
 #include "cnode/processes.hpp"
+#include "cnode/reading_turns.hpp"
 #include "cnode/ticks.hpp"
 
 namespace rollcall::cnode {
@@ -55,13 +56,12 @@ class link {
  private:
   // What was needed for one burst is given back after it: of a thousand links few are at work at one time.
   static constexpr std::size_t largest_resting_queue = 512;
-  // What one turn takes, however much has come: everybody else's turn is next.
-  static constexpr milliseconds longest_turn{5};
   // While more than this waits for the peer, nothing more of what it asks is read: it gets its answers as
   // fast as it takes them, and no faster.
   static constexpr std::size_t most_unread_answers = 1U << 20;
 
   asio::awaitable<void> read_loop();
+  asio::awaitable<void> own_turn();
   asio::awaitable<void> write_loop();
   asio::awaitable<void> clock_loop();
   // What has come is taken, frame by frame, as long as the peer takes the answers; the rest is kept. `come`
@@ -85,7 +85,8 @@ class link {
   cnode::peer peer_;
   std::size_t max_queued_bytes_;
   ticks ticks_;
-  asio::steady_timer written_to_, taken_, clock_;
+  asio::steady_timer written_to_, taken_, clock_, turn_;
+  reading_turns& turns_;
   receive_function receive_;
   unknown_function unknown_;
   bool unknown_told_ = false, turn_over_ = false;
