@@ -31,8 +31,9 @@ beam_mesh::beam_mesh(timeline& time, network& net, listener& tell, std::size_t m
 place beam_mesh::add(kernel_settings kernel) {
   nodes_.push_back({.kernel = kernel});
   rows_.emplace_back(words_);
-  introducing_.emplace_back(words_);
   dialling_.emplace_back(words_);
+  known_.emplace_back(words_);
+  meeting_.emplace_back(words_);
   removing_.emplace_back(words_);
   return static_cast<place>(nodes_.size() - 1);
 }
@@ -59,6 +60,7 @@ void beam_mesh::boot(place i) {
   n.frozen = n.stopping = n.closing = n.lost = n.ever_linked = false;
   ++n.boots;
   n.creation += 1 + static_cast<std::uint32_t>(time_.weather.draw(3));
+  for (place peer = 0; peer < nodes_.size(); ++peer) forget(i, peer);
   // What is sent over a link to the run before is answered with a reset: at the next tick at the latest.
   for (place peer = 0; peer < nodes_.size(); ++peer) {
     if (sees(peer, i)) forsaken(peer, i);
@@ -274,17 +276,15 @@ void beam_mesh::join(place a, place b, cause because) {
     tell_.gained(x, y);
   }
   wear(a, b);
-  for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
-    tell_.bit(nodes_[x].kernel.by);
-    if (!nodes_[x].kernel.connect_all || !nodes_[y].kernel.connect_all) continue;
-    time_.in(time_.weather.between(global_begins_after, nodes_[x].kernel.global_takes.count()),
-             [this, x = x, y = y, because, generation] {
-               // Who is told to drop the other one ends what the two were exchanging (global.erl:
-               // cancel_locker).
-               if (end(x, y).generation != generation || removes(x, y) || removes(y, x)) return;
-               if (hears(x, y)) introduce(x, y, because);
-             });
-  }
+  for (const auto x : {a, b}) tell_.bit(nodes_[x].kernel.by);
+  if (!nodes_[a].kernel.connect_all || !nodes_[b].kernel.connect_all) return;
+  // One was named to the other: there is nothing to exchange (global.erl: handle_nodeup, in_sync).
+  const bool named = knows(a, b) || knows(b, a);
+  for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) mark(named ? known_ : meeting_, x, y, true);
+  if (named) return;
+  const auto begins = std::max(nodes_[a].kernel.global_takes, nodes_[b].kernel.global_takes).count();
+  time_.in(time_.weather.between(global_begins_after, begins),
+           [this, a, b, because, generation] { meet(a, b, generation, because); });
 }
 
 void beam_mesh::mesh_all() {
@@ -297,6 +297,7 @@ void beam_mesh::mesh_all() {
         end(x, y).generation = generation;
         nodes_[x].ever_linked = true;
         rows_[x][y / 64] |= std::uint64_t{1} << (y % 64);
+        mark(known_, x, y, nodes_[a].kernel.connect_all && nodes_[b].kernel.connect_all);
       }
     }
   }
@@ -308,6 +309,7 @@ void beam_mesh::lose(place on, place of, const char* why, cause because, bool sa
   const bool mutual = end(of, on).generation == generation;
   rows_[on][of / 64] &= ~(std::uint64_t{1} << (of % 64));
   mark(removing_, on, of, false);
+  forget(on, of);
   end(on, of) = {.generation = 0, .deafness = end(on, of).deafness};
   ++nodedowns_;
   tell_.lost({on, of, why, because, links_[generation].born, mutual});
@@ -330,7 +332,7 @@ void beam_mesh::announce(place by, place gone, cause because) {
   if (!nodes_[by].kernel.prevent_overlapping || !nodes_[by].kernel.connect_all)
     return tell_.bit(nodes_[by].kernel.by);
   each_peer(by, [&](place third) {
-    if (!hears(third, by)) return;
+    if (!minds(by, third) || !hears(third, by)) return;
     time_.in(time_.weather.between(0, pop_told_within),
              [this, by, third, gone, because] { told_of_loss(by, third, gone, because); });
   });
@@ -339,16 +341,19 @@ void beam_mesh::announce(place by, place gone, cause because) {
 // One that has dropped who tells does not hear it any more.
 void beam_mesh::told_of_loss(place by, place third, place gone, cause because) {
   if (!hears(third, by)) return;
-  // One that is about to dial knows it already: that attempt's failure is told to nobody (global.erl:
+  // One that was named is known already: an attempt at it that fails then is told to nobody (global.erl:
   // removing).
-  const bool about_to = dials(third, gone) || marked(introducing_, third, gone);
-  if (!sees(third, gone) && !about_to) return;
+  if (!minds(third, gone)) return;
   if (!nodes_[third].kernel.prevent_overlapping || !nodes_[third].kernel.connect_all)
     return tell_.bit(nodes_[third].kernel.by);
   // It is known to this one no more from then on, and passed on to nobody, however long the link takes to go.
   mark(removing_, third, gone, true);
+  forget(third, gone);
   if (!sees(third, gone)) return;
-  if (hears(gone, third)) mark(removing_, gone, third, true);
+  if (hears(gone, third)) {
+    mark(removing_, gone, third, true);
+    forget(gone, third);
+  }
   const auto most = time_.weather.one_in(2) ? pop_takes : pop_takes_at_most;
   time_.in(time_.weather.between(0, most),
            [this, third, gone, because, generation = end(third, gone).generation] {
@@ -357,59 +362,91 @@ void beam_mesh::told_of_loss(place by, place third, place gone, cause because) {
            });
 }
 
-// global: `a` is told of everybody that `b` knows.
-void beam_mesh::introduce(place a, place b, cause because) {
-  if (!present(a) || nodes_[a].closing) return;
-  for (std::size_t i = 0; i < words_; ++i) {
-    auto unknown = rows_[b][i] & ~removing_[b][i] & ~rows_[a][i] & ~introducing_[a][i];
-    if (i == a / 64) unknown &= ~(std::uint64_t{1} << (a % 64));
-    for (; unknown != 0; unknown &= unknown - 1) {
-      introduce_pair(a, static_cast<place>(i * 64 + static_cast<std::size_t>(__builtin_ctzll(unknown))),
-                     because);
-    }
+// Two that are linked exchange what they know. Of several that do so at once, the first names all others to
+// each other, and theirs are over then (global.erl: cancel_resolved_locker); who is told meanwhile to drop
+// the other one ends it (cancel_locker).
+void beam_mesh::meet(place a, place b, std::uint32_t generation, cause because) {
+  if (end(a, b).generation != generation || end(b, a).generation != generation) return;
+  if (!marked(meeting_, a, b) || !marked(meeting_, b, a) || nodes_[a].closing || nodes_[b].closing) return;
+  if (!hears(a, b) || !hears(b, a)) {  // it goes on when it hears again
+    constexpr milliseconds again{500};
+    return time_.in(again, [this, a, b, generation, because] { meet(a, b, generation, because); });
   }
+  for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
+    mark(meeting_, x, y, false);
+    if (removes(x, y) || removes(y, x)) return;
+  }
+  if (!knows(a, b) && !knows(b, a)) exchange(a, b, because);
+  for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) mark(known_, x, y, true);
 }
 
-// Both are told of each other, and both dial.
-void beam_mesh::introduce_pair(place a, place b, cause because) {
-  if (!nodes_[b].kernel.connect_all) return;
-  mark(introducing_, a, b, true);
-  const bool forth = nodes_[a].kernel.auto_connect, back = nodes_[b].kernel.auto_connect;
-  time_.in(time_.weather.between(1, 40), [this, a, b, because, tries = forth || !back] {
-    mark(introducing_, a, b, false);
-    if (tries) dial(a, b, because);
+// Everybody that one of the two knows is named to everybody that the other one knows.
+void beam_mesh::exchange(place a, place b, cause because) {
+  auto some = known_[a], others = known_[b];
+  some[a / 64] |= std::uint64_t{1} << (a % 64);
+  others[b / 64] |= std::uint64_t{1} << (b % 64);
+  const auto told = [&](place who, place by) { return who == by || hears(who, by); };
+  const auto each = [&](const std::vector<std::uint64_t>& row, auto&& visit) {
+    for (std::size_t i = 0; i < words_; ++i) {
+      for (auto bits = row[i]; bits != 0; bits &= bits - 1)
+        visit(static_cast<place>(i * 64 + static_cast<std::size_t>(__builtin_ctzll(bits))));
+    }
+  };
+  each(some, [&](place x) {
+    auto fresh = others;
+    for (std::size_t i = 0; i < words_; ++i) fresh[i] &= ~known_[x][i];
+    fresh[x / 64] &= ~(std::uint64_t{1} << (x % 64));
+    each(fresh, [&](place y) {
+      const bool x_told = told(x, a), y_told = told(y, b);
+      if (x_told) mark(known_, x, y, true);
+      if (y_told) mark(known_, y, x, true);
+      if (sees(x, y) || sees(y, x)) return;
+      if (x_told) introduce(x, y, because);
+      if (y_told) introduce(y, x, because);
+    });
   });
-  if (!back) return;
-  mark(introducing_, b, a, true);
-  time_.in(time_.weather.between(1, 40), [this, a, b, because] {
-    mark(introducing_, b, a, false);
-    dial(b, a, because);
-  });
+}
+
+// `on` was told of `to`, and dials.
+void beam_mesh::introduce(place on, place to, cause because) {
+  if (!nodes_[on].kernel.auto_connect && nodes_[to].kernel.auto_connect) return;  // it waits to be dialled
+  time_.in(time_.weather.between(1, 40), [this, on, to, because] { dial(on, to, because); });
 }
 
 // An attempt that fails is a lost connection, whatever the other side's becomes. Of two at once the greater
-// name keeps its own, even if that one hangs.
+// name keeps its own, and the other one waits for that, even if it hangs or has failed.
 void beam_mesh::dial(place on, place to, cause because) {
-  if (!present(on) || nodes_[on].closing || sees(on, to) || dials(on, to)) return;
-  dialling_[on][to / 64] |= std::uint64_t{1} << (to % 64);
+  if (sees(on, to) || dials(on, to)) return;
+  if (!present(on) || nodes_[on].closing) return forget(on, to);
+  mark(dialling_, on, to, true);
   const auto will = nodes_[on].kernel.auto_connect ? look(on, to) : prospect{fate::fails_at_once};
   auto takes = latency(on, to);
   takes += will.what == fate::links   ? time_.weather.between(4, 40)
            : will.what == fate::hangs ? nodes_[on].kernel.setuptime
                                       : time_.weather.between(1, 20);
   time_.in(takes, [this, on, to, because, will] {
-    dialling_[on][to / 64] &= ~(std::uint64_t{1} << (to % 64));
-    if (!present(on) || nodes_[on].closing || sees(on, to)) return;
-    if (will.what == fate::links && look(on, to).what == fate::links) {
-      if (to > on && present(to) && dials(to, on)) return;
-      if (sees(to, on)) lose(to, on, "connection_closed", cause::fault(), true);
-      return join(on, to, because);
+    const bool links = will.what == fate::links && look(on, to).what == fate::links;
+    if (links && to > on && present(to) && dials(to, on)) {
+      return time_.in(nodes_[on].kernel.setuptime,
+                      [this, on, to, because] { dialled(on, to, false, because); });
     }
-    tell_.bit(will.by);
-    const bool told_before = removes(on, to);
-    mark(removing_, on, to, false);
-    if (!told_before) announce(on, to, because);
+    if (!links && !sees(on, to)) tell_.bit(will.by);
+    dialled(on, to, links, because);
   });
+}
+
+void beam_mesh::dialled(place on, place to, bool links, cause because) {
+  mark(dialling_, on, to, false);
+  if (sees(on, to)) return;
+  if (!present(on) || nodes_[on].closing) return forget(on, to);
+  if (links) {
+    if (sees(to, on)) lose(to, on, "connection_closed", cause::fault(), true);
+    return join(on, to, because);
+  }
+  const bool told_before = removes(on, to);
+  mark(removing_, on, to, false);
+  forget(on, to);
+  if (!told_before) announce(on, to, because);
 }
 
 void beam_mesh::connect(place on, place to, cause because, std::function<void(bool)> done) {

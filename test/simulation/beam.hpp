@@ -135,11 +135,20 @@ class beam_mesh {
   void lose(place on, place of, const char* why, cause, bool announce);
   void announce(place by, place lost, cause);
   void told_of_loss(place by, place third, place gone, cause);
-  void introduce(place a, place b, cause);
-  void introduce_pair(place a, place b, cause);
+  void meet(place a, place b, std::uint32_t generation, cause);
+  void exchange(place a, place b, cause);
+  void introduce(place on, place to, cause);
   void dial(place on, place to, cause);
+  void dialled(place on, place to, bool links, cause);
   bool dials(place on, place to) const { return marked(dialling_, on, to); }
   bool removes(place on, place of) const { return marked(removing_, on, of); }
+  bool knows(place on, place of) const { return marked(known_, on, of); }
+  // Known, or about to be.
+  bool minds(place on, place of) const { return knows(on, of) || marked(meeting_, on, of); }
+  void forget(place on, place of) {
+    mark(known_, on, of, false);
+    mark(meeting_, on, of, false);
+  }
   void wear(place a, place b);  // what traffic does to a new or doubtful link
   void stall(place a, place b, std::uint32_t generation);
   cause cause_of_loss(std::uint32_t generation) const;
@@ -149,8 +158,9 @@ class beam_mesh {
   listener& tell_;
   std::size_t most_, words_;
   std::vector<node> nodes_;
-  bit_rows rows_, introducing_, dialling_;
-  bit_rows removing_;  // dropped by `global`, and not closed yet
+  bit_rows rows_, dialling_;
+  bit_rows known_, meeting_;  // to `global`: exchanged or named; linked, and not exchanged yet
+  bit_rows removing_;         // dropped by `global`, and not closed yet
   std::vector<link_end> ends_;
   std::vector<link> links_;  // by generation
   std::uint64_t nodedowns_ = 0;

@@ -1,7 +1,7 @@
 // simulate: plays histories against membership. See README.md beside this file.
 //
 //   simulate all [--jobs N] [--histories N] [--small]   what `./dev test` runs
-//   simulate model | named [NAME] | mutants             parts of it
+//   simulate model [NAME] | named [NAME] | mutants      parts of it
 //   simulate on HOURS                                   new seeds
 //   simulate seed N [NODES]                             one history, with its diary
 //   --tell: each seed that breaks a rule, as it is found
@@ -70,7 +70,7 @@ int run(const arguments& a) {
   if (word(0) == "all") {
     right = play_everything(a);
   } else if (word(0) == "model") {
-    right = play_named(measured_behaviour(), nullptr, false);
+    right = play_named(measured_behaviour(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, false);
   } else if (word(0) == "named") {
     right = play_named(named_histories(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, a.small);
   } else if (word(0) == "histories") {
@@ -86,9 +86,10 @@ int run(const arguments& a) {
   } else if (word(0) == "seed" && a.words.size() > 1) {
     right = play_seed(std::stoull(word(1)), a.words.size() > 2 ? std::stoull(word(2)) : 0);
   } else {
-    fmt::print(stderr,
-               "simulate all | model | named [NAME] | histories | mutants | on HOURS | seed N [NODES]\n"
-               "         [--jobs N] [--histories N] [--small] [--tell]\n");
+    fmt::print(
+        stderr,
+        "simulate all | model [NAME] | named [NAME] | histories | mutants | on HOURS | seed N [NODES]\n"
+        "         [--jobs N] [--histories N] [--small] [--tell]\n");
     return 2;
   }
   return right ? 0 : 1;

@@ -102,6 +102,30 @@ std::string a_newcomer_that_cannot_reach_one_member_throws_it_out() {
   return right.verdict();
 }
 
+// Linked to some of a mesh by requests of its own; on real nodes all losses came within 1.5 s, and some links
+// stayed.
+std::string one_that_the_others_cannot_dial_is_dropped_once() {
+  constexpr milliseconds at_most{1'800};
+  for (const auto& [nodes, linked] : {std::pair<place, place>{14, 1}, {14, 6}, {20, 10}}) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      const auto w = bare(nodes, seed);
+      for (place i = 1; i < nodes; ++i) w->put_one_way(i, 0, obstacle::closing_door);
+      w->mesh.leave(0);
+      w->run_for(5 * second);
+      const auto before = w->mesh.nodedowns();
+      for (place i = 1; i <= linked; ++i) w->mesh.connect(0, i, cause::fault(), [](bool) {});
+      w->run_for(at_most);
+      const auto first = w->mesh.nodedowns();
+      w->run_for(5 * second);
+      expectations right(*w);
+      right.is_true(first > before, "it is dropped");
+      right.equal(w->mesh.nodedowns(), first, "losses, 5 s after the first ones");
+      if (const auto wrong = right.verdict(); !wrong.empty()) return wrong;
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 #define BEHAVIOUR(name) \
@@ -115,6 +139,7 @@ const std::vector<named_history>& measured_behaviour() {
       BEHAVIOUR(five_left_alone_stay_whole),
       BEHAVIOUR(after_the_repair_one_connect_joins_all),
       BEHAVIOUR(a_newcomer_that_cannot_reach_one_member_throws_it_out),
+      BEHAVIOUR(one_that_the_others_cannot_dial_is_dropped_once),
   };
   return all;
 }
