@@ -76,6 +76,13 @@ void quarantine::strike(entry& e, milliseconds now, milliseconds at_most) {
       without(rule_taken::what_fails_is_held_back) ? now : now + std::min(at_most, hold(e.strikes));
 }
 
+// One of two that dial each other at once fails, too. Where the same side fails each time, the other one is
+// asked.
+void quarantine::forgive(entry& e) {
+  if (e.failed_sides != 0 && e.failed_sides != both_sides) e.lame_side = e.failed_sides;
+  e.failed_sides = 0;
+}
+
 void quarantine::trial(const member_record& on, const member_record& to) {
   if (auto* e = obtain(on.id, to.id); e != nullptr) e->trial = true;
 }
@@ -84,6 +91,7 @@ void quarantine::connected(std::uint32_t on, std::uint32_t to) {
   auto* e = find(on, to);
   if (e == nullptr) return;
   e->failed_sides = 0;
+  if (e->lame_side == side(on, to)) e->lame_side = 0;
   e->trial = false;
   e->dark_rounds = 0;
   e->root_lost.reset();
@@ -175,6 +183,8 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
   if (e->failed_sides == lower_side || e->failed_sides == higher_side) {
     return look_at_sides(context, paths, *e, a, b, actions);
   }
+  // Linked to one of a mesh alone, it would be dialled by all others, in vain.
+  if (e->lame_side != 0 && e->failed_sides == 0 && (e->dropped || !e->root_lost)) return path;
   const bool doubtful = e->failed_sides != 0 || e->root_lost || e->strikes > 0;
   return doubtful ? verdict::try_first : verdict::works;
 }
@@ -334,7 +344,8 @@ const member_record& quarantine::side_to_ask(const step_context& context, const 
   };
   if (!worked(*on, *to) && worked(*to, *on)) std::swap(on, to);
   const auto* e = find(a.id, b.id);
-  if (e == nullptr || e->failed_sides == 0) return *on;
+  if (e == nullptr) return *on;
+  if (e->failed_sides == 0) return e->lame_side == side(on->id, to->id) ? *to : *on;
   const bool this_failed = (e->failed_sides & side(on->id, to->id)) != 0;
   const bool that_failed = (e->failed_sides & side(to->id, on->id)) != 0;
   if (this_failed && (!that_failed || e->last_failed_on == on->id)) return *to;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -121,11 +122,12 @@ class quarantine {
   struct loss {
     std::uint32_t from, to;
     milliseconds at;
-    bool collateral;  // dropped by its own node, since another one had lost it
-    bool reasoned;    // it was said why
-    bool dropped;     // its own node gave it up, and nobody told it to leave
+    bool collateral;     // dropped by its own node, since another one had lost it
+    bool reasoned;       // it was said why
+    bool dropped;        // its own node gave it up, and nobody told it to leave
+    std::uint64_t link;  // a number; the same when the other end tells of it
     std::optional<milliseconds> up_at{};
-    bool judged = false;
+    bool judged = false, stands = false;
   };
   const std::deque<loss>& losses() const noexcept { return losses_; }
 
@@ -139,6 +141,8 @@ class quarantine {
     unsigned failed_sides = 0;  // 1: the lower id was asked and it failed, 2: the higher
     std::uint32_t last_failed_on = 0;
     milliseconds failed_at{0};
+    // 1 or 2, like the failed ones: from there it failed, and a link came up all the same, from the other.
+    unsigned lame_side = 0;
     bool trial = false;  // the request under way is one
     milliseconds next_trial{0};
     // Links.
@@ -170,8 +174,11 @@ class quarantine {
   entry* obtain(std::uint32_t a, std::uint32_t b);
   const admission* admission_of(std::uint32_t a, std::uint32_t b) const;
   static void strike(entry&, milliseconds now, milliseconds at_most);
+  static void forgive(entry&);  // there is a link: requests that failed are history
+  std::uint64_t number_of(std::uint32_t from, std::uint32_t to);
+  bool explained(const loss&, const std::map<std::uint32_t, milliseconds>&) const;
   void judge(const step_context&, const path_book&, const loss&, bool reasoned);
-  void judge_drop(const step_context&, const path_book&, const loss&);
+  bool judge_drop(const step_context&, const path_book&, const loss&);
   void broke_soon(const step_context&, const path_book&, entry&, const loss&, milliseconds came_up,
                   milliseconds at_most);
   std::optional<milliseconds> came_up_soon(const step_context&, const loss&) const;
@@ -195,6 +202,13 @@ class quarantine {
   std::unordered_set<pair_key> broken_;  // of them, those that broke, of late
   std::deque<admission> admissions_;
   std::deque<loss> losses_;
+  struct last_loss {
+    std::uint64_t link = 0;
+    std::uint32_t told_by = 0;
+    bool both = false;
+  };
+  std::unordered_map<pair_key, last_loss> lost_last_;  // since something was lost last
+  std::uint64_t links_lost_ = 0;
   std::unordered_map<std::uint32_t, milliseconds> taken_out_;
 };
 

@@ -1,6 +1,7 @@
 // Which lost links were the first of their tear, which of those broke soon after they had come up, and what
 // explains it.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <utility>
@@ -22,7 +23,7 @@ void quarantine::gained(const member_record& from, const member_record& to, bool
   if (other_holds) {
     // Both say so: requests that failed are history. One of two that dial each other at once fails, too.
     if (e == nullptr || !e->up_at) return;
-    e->failed_sides = 0;
+    forgive(*e);
     if (!e->broke) e->not_before = milliseconds{0};
     return;
   }
@@ -45,12 +46,24 @@ void quarantine::lost(const member_record& from, const member_record& to, std::s
     return key_of(l.from, l.to) == key_of(from.id, to.id);
   });
   const bool given_up = why == dropped_by_its_own_node, explained = aftermath || told_to(from) || told_to(to);
-  losses_.push_back({from.id, to.id, now, given_up || explained, !why.empty(), given_up && !explained});
-  // There was a link: requests that failed before are history.
+  const auto link = number_of(from.id, to.id);
+  losses_.push_back({from.id, to.id, now, given_up || explained, !why.empty(), given_up && !explained, link});
   if (auto* e = find(from.id, to.id); e != nullptr) {
-    e->failed_sides = 0;
+    forgive(*e);
     losses_.back().up_at = std::exchange(e->up_at, std::nullopt);
   }
+}
+
+// The same for both ends of a link, as long as they tell of it in turn.
+std::uint64_t quarantine::number_of(std::uint32_t from, std::uint32_t to) {
+  if (losses_.empty()) lost_last_.clear();
+  auto& last = lost_last_[key_of(from, to)];
+  if (last.link == 0 || last.told_by == from || last.both) {
+    last = {.link = ++links_lost_, .told_by = from};
+  } else {
+    last.both = true;
+  }
+  return last.link;
 }
 
 // When the lost link came up, if that was a moment ago, and not in place of one to the run before.
@@ -81,10 +94,10 @@ void quarantine::judge(const step_context& context, const path_book& paths, cons
 // A node was dropped by others, and no link of it broke: one of them could not dial it when `global` named
 // it. Which one, nobody says. So the first pair that was lost stands for it, and goes on where the last one
 // of that node stopped.
-void quarantine::judge_drop(const step_context& context, const path_book& paths, const loss& l) {
+bool quarantine::judge_drop(const step_context& context, const path_book& paths, const loss& l) {
   const auto came_up = came_up_soon(context, l);
   auto* e = came_up ? obtain(l.from, l.to) : nullptr;
-  if (e == nullptr) return;
+  if (e == nullptr) return false;
   for (const auto& [pair, other] : entries_) {
     if (other.dropped && (concerns(pair, l.from) || concerns(pair, l.to))) {
       e->strikes = std::max(e->strikes, other.strikes);
@@ -93,6 +106,17 @@ void quarantine::judge_drop(const step_context& context, const path_book& paths,
   e->root_lost = l.at;
   e->dropped = true;
   broke_soon(context, paths, *e, l, *came_up, second_hold);
+  return true;
+}
+
+// Whether a link of one of its ends broke, or one of the two stands for a drop, since the pair was let in:
+// what was lost before that has nothing to do with it.
+bool quarantine::explained(const loss& l, const std::map<std::uint32_t, milliseconds>& by) const {
+  const auto* let_in = admission_of(l.from, l.to);
+  return std::ranges::any_of(std::array{l.from, l.to}, [&](std::uint32_t id) {
+    const auto found = by.find(id);
+    return found != by.end() && (let_in == nullptr || found->second >= let_in->at);
+  });
 }
 
 void quarantine::broke_soon(const step_context& context, const path_book& paths, entry& e, const loss& l,
@@ -133,24 +157,26 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
     bool collateral, reasoned, dropped;
     bool judged = false;  // both ends may tell of it in one step
   };
-  std::map<pair_key, told> pairs;
+  std::map<std::uint64_t, told> links;
   for (const auto& l : losses_) {
-    const auto [at, fresh] =
-        pairs.try_emplace(key_of(l.from, l.to), told{l.at, l.collateral, l.reasoned, l.dropped});
+    const auto [at, fresh] = links.try_emplace(l.link, told{l.at, l.collateral, l.reasoned, l.dropped});
     if (fresh) continue;
     at->second.collateral |= l.collateral;
     at->second.reasoned |= l.reasoned;
     at->second.dropped |= l.dropped;
   }
-  std::set<std::uint32_t> explained;  // a link of theirs broke, or they stand for a drop already
-  for (const auto& [pair, its] : pairs) {
-    if (!its.collateral) explained.insert({lower(pair), higher(pair)});
+  std::map<std::uint32_t, milliseconds> explaining;  // when a link of theirs broke, or they stood for a drop
+  const auto explains = [&](const loss& l) {
+    for (const auto id : {l.from, l.to}) explaining[id] = std::max(explaining[id], l.at);
+  };
+  for (const auto& l : losses_) {
+    if (!links.find(l.link)->second.collateral) explains(l);
   }
   for (auto& l : losses_) {
     wake.note(l.at + remembered);
-    auto& its = pairs.find(key_of(l.from, l.to))->second;
+    auto& its = links.find(l.link)->second;
     if (l.judged) {
-      if (its.dropped) explained.insert({l.from, l.to});
+      if (l.stands) explains(l);
       continue;
     }
     if (context.now - l.at < losses_settle) {
@@ -158,10 +184,8 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
       continue;
     }
     l.judged = true;
-    if (its.dropped && its.first == l.at && !explained.contains(l.from) && !explained.contains(l.to)) {
-      judge_drop(context, paths, l);
-    }
-    if (its.dropped) explained.insert({l.from, l.to});
+    if (its.dropped && !explained(l, explaining)) l.stands = judge_drop(context, paths, l);
+    if (l.stands) explains(l);
     if (its.collateral || its.first != l.at || std::exchange(its.judged, true)) continue;
     judge(context, paths, l, its.reasoned);
   }
