@@ -1,6 +1,7 @@
 #include "membership/incident_cause.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -31,17 +32,50 @@ struct first_pair {
   milliseconds at{0};
 };
 
-// Views that are polled do not tell what was lost first. Where overlapping partitions are prevented, the
-// others drop both ends of it: they are those that lost most.
-const loss* most_torn(const cause_question& asked, const std::vector<const loss*>& lost) {
-  std::unordered_map<std::uint32_t, std::size_t> degrees;
-  for (const auto k : asked.seen) {
+// How many pairs of each were lost.
+using degree_map = std::unordered_map<std::uint32_t, std::size_t>;
+
+degree_map lost_by_each(const losses& known, milliseconds since, milliseconds until) {
+  std::set<pair_key> pairs;
+  for (const auto& l : known.all()) {
+    if (!l.refused && !l.probed && l.at >= since && l.at <= until) pairs.insert(key_of(l.from, l.to));
+  }
+  degree_map degrees;
+  for (const auto k : pairs) {
     ++degrees[lower(k)];
     ++degrees[higher(k)];
   }
+  return degrees;
+}
+
+// Views that are polled do not tell what was lost first, and what is told at one moment comes in any order.
+// Where overlapping partitions are prevented, the others drop both ends of it: they are those that lost most.
+const loss* most_torn(const degree_map& degrees, const std::vector<const loss*>& lost) {
+  const auto of = [&](std::uint32_t id) {
+    const auto found = degrees.find(id);
+    return found == degrees.end() ? std::size_t{0} : found->second;
+  };
   return *std::ranges::max_element(lost, {}, [&](const loss* l) {
-    return std::pair(std::min(degrees[l->from], degrees[l->to]), degrees[l->from] + degrees[l->to]);
+    return std::pair(std::min(of(l->from), of(l->to)), of(l->from) + of(l->to));
   });
+}
+
+// A closed socket is seen by the other end at once. Where that end said nothing of it, nothing got through.
+const loss* half_lost(const losses& known, const std::vector<const loss*>& first,
+                      const step_context& context) {
+  const auto since = first.front()->at - told_within, until = first.back()->at + told_within;
+  std::map<pair_key, std::pair<bool, bool>> told;  // by the lower id, by the higher
+  for (const auto& l : known.all()) {
+    if (l.refused || l.probed || l.at < since || l.at > until) continue;
+    auto& ends = told[key_of(l.from, l.to)];
+    (l.from < l.to ? ends.first : ends.second) = true;
+  }
+  const auto half = std::ranges::find_if(first, [&](const loss* l) {
+    const auto& ends = told[key_of(l->from, l->to)];
+    return context.members.find(l->to)->watched && context.now > l->at + told_within &&
+           !(ends.first && ends.second);
+  });
+  return half == first.end() ? nullptr : *half;
 }
 
 // Those that one of their own ends gave up: what prevent_overlapping_partitions does when another was lost.
@@ -55,7 +89,8 @@ std::set<pair_key> given_up(const losses& known, milliseconds since, millisecond
 
 // What tore it may be whole again when the incident opens: a link that one of its ends lost just before. One
 // that neither end gave up goes before those that were, and may be told a moment after them.
-const loss* torn_by(const loss& l, const losses& known, const member_table& members) {
+const loss* torn_by(const loss& l, const losses& known, const step_context& context) {
+  const auto& members = context.members;
   const auto *one = members.find(l.from), *other = members.find(l.to);
   if (!one->prevent_overlapping_partitions.value_or(false) &&
       !other->prevent_overlapping_partitions.value_or(false)) {
@@ -74,13 +109,20 @@ const loss* torn_by(const loss& l, const losses& known, const member_table& memb
            !collateral.contains(key_of(before.from, before.to));
   });
   if (breaks != known.all().end()) return &*breaks;
-  const auto found = std::ranges::find_if(
-      known.all(), [&](const loss& before) { return before.at <= l.at && tears(before); });
-  return found == known.all().end() ? &l : &*found;
+  std::vector<const loss*> first;  // told at one moment
+  for (const auto& before : known.all()) {
+    if (!tears(before) || before.at > l.at + told_within) continue;
+    if (first.empty() || before.at <= first.front()->at + told_within) first.push_back(&before);
+  }
+  if (first.empty()) return &l;
+  if (const auto* half = half_lost(known, first, context); half != nullptr) return half;
+  const auto degrees = lost_by_each(known, first.front()->at, first.front()->at + tearing);
+  return most_torn(degrees, first);
 }
 
 std::optional<first_pair> best_loss(const cause_question& asked, const losses& known,
-                                    const member_table& members) {
+                                    const step_context& context) {
+  const auto& members = context.members;
   const loss* best = nullptr;
   std::vector<const loss*> without_word;
   for (const auto& l : known.all()) {
@@ -93,8 +135,15 @@ std::optional<first_pair> best_loss(const cause_question& asked, const losses& k
     if (rank_of(l) == evidence_rank::lost) without_word.push_back(&l);
   }
   if (best == nullptr) return std::nullopt;
-  if (rank_of(*best) == evidence_rank::lost) best = most_torn(asked, without_word);
-  if (rank_of(*best) == evidence_rank::told) best = torn_by(*best, known, members);
+  if (rank_of(*best) == evidence_rank::lost) {
+    degree_map degrees;
+    for (const auto k : asked.seen) {
+      ++degrees[lower(k)];
+      ++degrees[higher(k)];
+    }
+    best = most_torn(degrees, without_word);
+  }
+  if (rank_of(*best) == evidence_rank::told) best = torn_by(*best, known, context);
   return first_pair{best->from, best->to,
                     best->probed        ? "probe"
                     : best->refused     ? "connect_failed"
@@ -142,7 +191,7 @@ void losses::forget(const member_record& m) {
 std::optional<incident_cause> find_cause(const cause_question& asked, const losses& known,
                                          const broken_pairs& broken, const step_context& context,
                                          const path_book& paths) {
-  auto first = best_loss(asked, known, context.members);
+  auto first = best_loss(asked, known, context);
   if (!first && !asked.now) first = oldest_pair(asked, broken, context.members, paths);
   if (!first) return std::nullopt;
   // Of losses that nobody explained, those seen later say less about the first one.

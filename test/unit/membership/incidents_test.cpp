@@ -153,6 +153,35 @@ TEST_F(Incidents, WhereNobodySaysWhatWentFirstItIsThePairWhoseEndsLostMost) {
   EXPECT_EQ(list()[0].cause->to, full("b"));
 }
 
+// All give up their link with one whose link broke, and tell of it in any order.
+TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairWhoseEndsLostMost) {
+  d.usual.prevent_overlapping_partitions = true;
+  meshed({"a", "b", "c", "d"});
+  for (const auto* third : {"c", "d"}) part(third, "a", "disconnect");
+  part("a", "b", "disconnect");
+  for (const auto* third : {"c", "d"}) part(third, "b", "disconnect");
+  live(20s);
+  ASSERT_EQ(list().size(), 1U);
+  ASSERT_TRUE(list()[0].cause.has_value());
+  EXPECT_EQ(list()[0].cause->from, full("a"));
+  EXPECT_EQ(list()[0].cause->to, full("b"));
+}
+
+TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairOfWhichOneEndHeardNothing) {
+  d.usual.prevent_overlapping_partitions = true;
+  meshed({"a", "b", "c", "d"});
+  part("c", "a", "disconnect");
+  lose("b", "a", "disconnect");
+  part("d", "a", "disconnect");
+  live(1s);
+  lose("a", "b", "connection_closed");
+  live(20s);
+  ASSERT_EQ(list().size(), 1U);
+  ASSERT_TRUE(list()[0].cause.has_value());
+  EXPECT_EQ(list()[0].cause->from, full("b"));
+  EXPECT_EQ(list()[0].cause->to, full("a"));
+}
+
 TEST_F(Incidents, ATickTimeoutIsABetterCauseThanWhatWasTornBeforeIt) {
   meshed({"a", "b", "c"});
   lose("c", "b", "disconnect");
