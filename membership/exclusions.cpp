@@ -104,7 +104,7 @@ void planner::publish_exclusions(const step_context& context, const path_book& p
         why.add(fmt::format("the same with {} more", others.size() - most_named), {});
         break;
       }
-      why.add(quarantine_.describe(paths, *m, *o), o->name.text());
+      why.add(quarantine_.describe(paths, *m, *o, context.views.linked(m->rank, o->rank)), o->name.text());
     }
     e.text = fmt::format("{} is left out: {}", m->name.text(), why.text());
     next.push_back(std::move(e));

@@ -167,7 +167,9 @@ void planner::wait_for_what_breaks(round& r) {
       return rank != a->rank && rank != b->rank &&
              (!r.context.views.linked(a->rank, rank) || !r.context.views.linked(b->rank, rank));
     };
-    r.waits[g] = r.waits[g] || g != largest || std::ranges::any_of(r.groups[g], lacks);
+    if (g == largest && std::ranges::none_of(r.groups[g], lacks)) continue;
+    r.waits[g] = true;
+    leave_out(a->id, b->id);
   }
 }
 

@@ -390,8 +390,8 @@ quarantine::fault quarantine::what_fails(const path_book& paths, const member_re
   return fault::handshake;
 }
 
-std::string quarantine::describe(const path_book& paths, const member_record& from,
-                                 const member_record& to) const {
+std::string quarantine::describe(const path_book& paths, const member_record& from, const member_record& to,
+                                 bool linked) const {
   const auto found = [&](const member_record& on, const member_record& other, probed_port port) {
     const auto last = paths.last(on, other, port);
     return last ? to_string(last->result) : std::string_view("not probed");
@@ -412,7 +412,9 @@ std::string quarantine::describe(const path_book& paths, const member_record& fr
           "net_kernel:allow/1, or what stands in between)",
           to.name.text());
     case fault::breaks:
-      return fmt::format("its link with {} comes up, and breaks again soon", to.name.text());
+      return fmt::format(
+          "its link with {} comes up, and breaks again soon{}", to.name.text(),
+          linked ? "; it is up now, and nobody else is joined to the two until it has lasted" : "");
     case fault::none:
       if (works(from, to) || works(to, from)) {
         return fmt::format("its link with {} was lost, and is asked for by itself first", to.name.text());

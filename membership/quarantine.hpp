@@ -117,7 +117,8 @@ class quarantine {
   std::optional<milliseconds> tried_first(const member_record& a, const member_record& b) const;
   // What is wrong with a pair that is dark or held, and a few words for people.
   fault what_fails(const path_book&, const member_record& a, const member_record& b) const;
-  std::string describe(const path_book&, const member_record& from, const member_record& to) const;
+  std::string describe(const path_book&, const member_record& from, const member_record& to,
+                       bool linked = false) const;
   // Links lost lately between members that are still there: what tears down goes on for a while.
   struct loss {
     std::uint32_t from, to;

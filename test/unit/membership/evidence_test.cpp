@@ -320,6 +320,20 @@ TEST_F(Evidence, ALinkThatComesBackByItselfAndBreaksCostsNobodyElsesLinks) {
   EXPECT_LE(sound_tears - before, 2U);
 }
 
+// What keeps the two out is said while their link is up, too: else they "may join again" a moment before it
+// breaks.
+TEST_F(Evidence, ALinkThatIsUpAgainThoughItBreaksKeepsItsSentence) {
+  both_fall_out = comes_back = true;
+  whole({"a", "b", "c", "d", "e"});
+  fragile.insert(both("a", "b"));
+  tear("a", "b");
+  link("a", "b");
+  live(30s);
+  ASSERT_TRUE(linked("a", "b"));
+  ASSERT_FALSE(linked("a", "c"));
+  EXPECT_NE(sentence().find("breaks again soon; it is up now"), std::string::npos) << sentence();
+}
+
 // Dark for 6 s, light for 6 s: joined once it stays light.
 TEST_F(Evidence, APathThatFlapsIsJoinedWhenItIsSteady) {
   whole({"a", "b", "c", "d", "e"});
