@@ -14,6 +14,8 @@ namespace {
 // A view of a thousand names takes 50 to 100 KiB while it waits for its step: so many end the rest after the
 // last one.
 constexpr std::size_t most_views_gathered = 64;
+// What many members do in it is one line.
+constexpr milliseconds one_moment = 1'000ms;
 constexpr milliseconds record_flush = 500ms;  // of the second in which we leave
 // Rounds are working while the last ended within this many intervals, and never less than the floor.
 constexpr int rounds_late = 3;
@@ -67,7 +69,8 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       rest_(io),
       next_round_(io),
       views_answered_(io),
-      turn_(io) {
+      turn_(io),
+      moment_(io) {
   if (roster_.figures()) e.kubernetes([this] { return kubernetes_figures(); });
 }
 
@@ -211,19 +214,50 @@ void engine::implementation::make_step() {
   const auto facts = std::exchange(facts_, {});
   views_gathered_ = 0;
   auto result = core_.step(facts, now());
-  reporter_.happened(result.events);
   for (const auto& e : result.events) subscriptions_.publish(e);
+  membership::snapshot_ptr before;
   if (result.changed) {
-    const auto before = std::exchange(snapshot_, core_.snapshot());
+    before = std::exchange(snapshot_, core_.snapshot());
     history_.note(*snapshot_);
-    reporter_.changed(*before, *snapshot_, result.events);
     record_->keep(*snapshot_);
   }
+  if (before || !result.events.empty()) report(result.events, before);
   tell_pods(result.events);
   for (auto& a : result.actions) {
     std::visit([this](auto& what) { carry_out(what); }, a);
   }
   wait_until(result.wake.steady);
+}
+
+// Members come and go a link at a time, each in a step of its own, though it is one moment: what is told of
+// them waits for its end, where they are enough to be one line. An incident waits for nothing.
+void engine::implementation::report(const std::vector<membership::event>& events,
+                                    const membership::snapshot_ptr& before) {
+  const auto is_of_member = [](const membership::event& e) { return e.node.has_value(); };
+  if (snapshot_->members.size() < reporter::many) {
+    tell_gathered();
+    reporter_.happened(events);
+    if (before) reporter_.changed(*before, *snapshot_, events);
+    return;
+  }
+  std::vector<membership::event> at_once;
+  std::ranges::copy_if(events, std::back_inserter(at_once), std::not_fn(is_of_member));
+  reporter_.happened(at_once);
+  std::ranges::copy_if(events, std::back_inserter(gathered_), is_of_member);
+  if (!before_moment_) before_moment_ = before;
+  if (std::exchange(gathering_, true)) return;
+  moment_.expires_after(one_moment);
+  moment_.async_wait([self = shared_from_this()](boost::system::error_code code) {
+    if (!code) self->tell_gathered();
+  });
+}
+
+void engine::implementation::tell_gathered() {
+  gathering_ = false;
+  moment_.cancel();
+  const auto events = std::exchange(gathered_, {});
+  reporter_.happened(events);
+  if (const auto before = std::exchange(before_moment_, {})) reporter_.changed(*before, *snapshot_, events);
 }
 
 void engine::implementation::wait_until(milliseconds steady) {
@@ -390,6 +424,7 @@ asio::awaitable<void> engine::implementation::stop() {
   views_answered_.cancel();
   if (pod_events_) pod_events_->stop();
   if (!standing_by_) history_.note_stop(now().wall);
+  if (!standing_by_) tell_gathered();
   co_await record_->stop(record_flush);
   co_await node_->stop();
 }

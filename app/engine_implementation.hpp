@@ -18,6 +18,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <random>
 #include <set>
@@ -89,6 +91,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void take_facts();
   void step();
   void make_step();
+  // `before`: what was shown until now, when that has changed.
+  void report(const std::vector<membership::event>&, const membership::snapshot_ptr& before);
+  void tell_gathered();
   void wait_until(milliseconds steady);
 
   template <class Task>
@@ -246,18 +251,21 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::map<node_name, std::chrono::steady_clock::time_point> replaced_;
   std::optional<std::chrono::steady_clock::time_point> memory_told_;
   std::uint64_t memory_closed_ = 0;
-  asio::steady_timer wake_, rest_, next_round_, views_answered_, turn_;
+  asio::steady_timer wake_, rest_, next_round_, views_answered_, turn_, moment_;
   pace pace_;
   turns turns_;
   std::deque<awaited_turn> waiting_;
   std::vector<membership::any_fact> facts_;
+  // Of this moment, not yet in the log.
+  std::vector<membership::event> gathered_;
+  membership::snapshot_ptr before_moment_;
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::string port_mapper_problem_;
   std::optional<std::chrono::seconds> fresh_for_;  // what discovery's answers say of themselves
   std::size_t views_awaited_ = 0, views_gathered_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
-  bool taking_turns_ = false, turn_due_ = false;
+  bool taking_turns_ = false, turn_due_ = false, gathering_ = false;
   bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
   bool listed_once_ = false;

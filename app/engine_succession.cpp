@@ -10,6 +10,7 @@ namespace {
 
 // Longer than what was asked before may take to end: it must not be taken for an answer of the next life.
 constexpr milliseconds shortest_stand_by = 2'000ms, longest_stand_by = 15'000ms;
+constexpr std::chrono::seconds roll_out_may_take{60};
 
 }  // namespace
 
@@ -59,8 +60,13 @@ succession::witnesses engine::implementation::others_than(const node_name& one) 
 // Everything that was known of the cluster is another's to know now. What is remembered stays.
 void engine::implementation::stand_by(const node_name& taken, const std::string& by) {
   standing_by_ = true;
-  log_.warning(std::string(stands_by),
-               {{"name", configuration_.name->text()}, {"seen_at", taken.text()}, {"it_is_at", by}});
+  // A roll-out starts the new one before it stops the old one: somebody must act only when this lasts.
+  log_.info(std::string(stands_by),
+            {{"name", configuration_.name->text()}, {"seen_at", taken.text()}, {"it_is_at", by}});
+  // The links that the other one has taken from us are nobody's departure.
+  gathered_.clear();
+  before_moment_.reset();
+  tell_gathered();
   wake_.cancel();
   drop_turns();
   facts_.clear();
@@ -83,13 +89,22 @@ asio::awaitable<void> engine::implementation::look_for_our_turn() {
   asio::steady_timer pause(io_);
   std::optional<node_name> last;
   std::minstd_rand random(std::random_device{}());
+  const auto since = std::chrono::steady_clock::now();
+  bool told = false;
   while (standing_by_ && !stopping_) {
     const auto least = std::clamp(configuration_.interval, shortest_stand_by, longest_stand_by);
     // Two that lost to each other do not look at the same moment each time.
     pause.expires_after(least + milliseconds(random() % static_cast<unsigned long>(least.count())));
     boost::system::error_code ignored;
     co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (stopping_ || entries_.empty()) continue;
+    if (stopping_) continue;
+    if (!told && std::chrono::steady_clock::now() - since >= roll_out_may_take) {
+      told = true;
+      log_.warning(
+          "standing by for a minute: another rollcall of our name is at work; one is enough, stop either",
+          {{"name", configuration_.name->text()}, {"see", "/runbook#rollcallstandby"}});
+    }
+    if (entries_.empty()) continue;
     auto next = last ? entries_.upper_bound(*last) : entries_.begin();
     if (next == entries_.end()) next = entries_.begin();
     last = probed_ = next->first;

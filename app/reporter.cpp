@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 
@@ -15,8 +16,7 @@ namespace {
 // Handshakes of strangers that failed are logged once per address and cause; this many are remembered.
 constexpr std::size_t max_remembered_strangers = 256;
 
-// From so many of one kind in one moment on, they are one line, which names the first few.
-constexpr std::size_t many = 5, named_of_many = 3;
+constexpr std::size_t named_of_many = 3;
 // What every start looks like is worth a warning once it has lasted for this.
 constexpr membership::milliseconds start_may_take{60'000};
 
@@ -71,7 +71,7 @@ std::string_view what_many_did(membership::event_type type) {
   using membership::event_type;
   switch (type) {
     case event_type::member_joined:
-      return "members are listed";
+      return "members joined";
     case event_type::member_up:
       return "members are up";
     case event_type::member_suspect:
@@ -121,9 +121,16 @@ bool said_nothing(boost::system::error_code code) {
          code == cnode::make_error_code(cnode::error::timed_out);
 }
 
+// A departure is one line: who was told as stopping, and is gone when its stop is over, is not told again.
+bool is_told(const membership::event& e) {
+  return e.type == membership::event_type::member_left && e.why == membership::reason::stopping;
+}
+
 }  // namespace
 
-void reporter::happened(const std::vector<membership::event>& events) {
+void reporter::happened(const std::vector<membership::event>& all) {
+  std::vector<membership::event> events;
+  std::ranges::copy_if(all, std::back_inserter(events), std::not_fn(is_told));
   std::map<std::pair<membership::event_type, membership::reason>, std::vector<const membership::event*>>
       alike;
   for (const auto& e : events) {
@@ -335,7 +342,7 @@ void reporter::conditions(const membership::snapshot& after) {
 
 // One name server that fails is asked by every source: what went wrong with several of them in the same way
 // is one line, the sentence of the first.
-void reporter::listed(const discovery::round& round) {
+void reporter::listed(const discovery::round& round, std::chrono::steady_clock::time_point now) {
   std::map<discovery::query_outcome, std::vector<const discovery::source_status*>> troubled;
   std::map<discovery::query_outcome, std::string_view> first;
   const auto write = [this](log_level level, const std::string& text, std::vector<log::field> of) {
@@ -343,7 +350,8 @@ void reporter::listed(const discovery::round& round) {
     log_.line(level, text, of);
   };
   const auto level_of = [](discovery::query_outcome outcome) {
-    return failed(outcome) ? log_level::warning : log_level::info;
+    return failed(outcome) && outcome != discovery::query_outcome::nxdomain ? log_level::warning
+                                                                            : log_level::info;
   };
   for (const auto& change : round.changes) {
     const auto source = std::ranges::find_if(
@@ -363,6 +371,22 @@ void reporter::listed(const discovery::round& round) {
     for (const auto* each : sources) all += (all.empty() ? "" : ", ") + each->source;
     if (sources.size() > 1) of.emplace_back("sources", all);
     write(level_of(outcome), std::string(first[outcome]) + likewise(sources), of);
+  }
+  lasting(round, now);
+}
+
+void reporter::lasting(const discovery::round& round, std::chrono::steady_clock::time_point now) {
+  for (const auto& source : round.sources) {
+    if (source.outcome != discovery::query_outcome::nxdomain) {
+      absent_names_.erase(source.source);
+      continue;
+    }
+    auto& its = absent_names_.try_emplace(source.source, absent_name{now}).first->second;
+    if (its.told || now - its.since < start_may_take) continue;
+    its.told = true;
+    const auto for_so_long = std::chrono::duration_cast<std::chrono::seconds>(now - its.since).count();
+    log_.warning(fmt::format("{}: for {} s now: {}", source.source, for_so_long, source.detail),
+                 {{"source", source.source}, {"see", "/runbook#rollcallnothingdiscovered"}});
   }
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
+#include <chrono>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +20,8 @@ namespace rollcall::app {
 
 class reporter {
  public:
+  // From so many of one kind in one moment on, they are one line.
+  static constexpr std::size_t many = 5;
   explicit reporter(log& lines) : log_(lines) {}
 
   // Of one moment: what many members did at once is one line.
@@ -25,7 +29,10 @@ class reporter {
   // What no event tells: a member's new reason, a condition that begins or ends.
   void changed(const membership::snapshot& before, const membership::snapshot& after,
                const std::vector<membership::event>&);
-  void listed(const discovery::round&);
+  // A name that is not there is information when it begins, since a service may come later than we or go
+  // before us, and a warning once it lasts.
+  void listed(const discovery::round&,
+              std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now());
   // The end of a handshake that came in from `address`; a default-constructed code is success.
   void dialled_us(const std::optional<node_name>& peer, const boost::asio::ip::address&,
                   boost::system::error_code, const std::string& detail);
@@ -38,6 +45,7 @@ class reporter {
   void tell_reason(const std::vector<const membership::member*>&);
   void without_names(const membership::snapshot& before, const membership::snapshot& after);
   void lasting(const membership::snapshot&);
+  void lasting(const discovery::round&, std::chrono::steady_clock::time_point now);
   void planned(const membership::snapshot& before, const membership::snapshot& after);
   void conditions(const membership::snapshot&);
 
@@ -53,6 +61,11 @@ class reporter {
   std::set<membership::condition> raised_;  // by the last line about each
   std::size_t netsplits_told_ = 0;          // opened in this log, and not yet closed
   std::set<node_name> waited_for_;  // not there yet, told as information, and as a warning once that lasts
+  struct absent_name {
+    std::chrono::steady_clock::time_point since;
+    bool told = false;
+  };
+  std::map<std::string, absent_name> absent_names_;  // by source
   std::set<std::pair<std::string, int>> strangers_;
 };
 

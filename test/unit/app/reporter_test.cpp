@@ -238,6 +238,31 @@ TEST_F(Reporter, OneNameServerThatFailsIsOneLineForAllItsSources) {
                            Not(HasSubstr(" source=")), HasSubstr(" sources=\"srv:a@a, srv:b@b, srv:d@d\""))));
 }
 
+// A service that comes after us, or is scaled to nothing, is nothing to act on; a name that is wrong is.
+TEST_F(Reporter, ANameThatIsNotThereIsAWarningOnceThatLasts) {
+  using enum discovery::query_outcome;
+  const std::chrono::steady_clock::time_point begun{};
+  auto round = asked_of({{"srv:a@a", nxdomain}});
+  round.sources[0].detail = "there is no such name";
+  reporter_.listed(round, begun);
+  round.changes.clear();
+  for (const auto later : {5s, 59s, 60s, 65s}) reporter_.listed(round, begun + later);
+  EXPECT_THAT(lines(), ElementsAre(HasSubstr("info  srv:a@a: NXDOMAIN"),
+                                   "warning srv:a@a: for 60 s now: there is no such name "
+                                   "see=/runbook#rollcallnothingdiscovered"));
+  reporter_.listed(asked_of({{"srv:a@a", ok}}), begun + 70s);
+  reporter_.listed(round, begun + 75s);
+  reporter_.listed(round, begun + 100s);
+  EXPECT_EQ(lines().size(), 2U) << "it begins again";
+}
+
+TEST_F(Reporter, AnOrderlyStopIsOneLine) {
+  reporter_.happened({of(event_type::member_leaving, "a", reason::stopping)});
+  reporter_.happened({of(event_type::member_left, "a", reason::stopping)});
+  reporter_.happened({of(event_type::member_left, "b", reason::closed)});
+  EXPECT_THAT(lines(), ElementsAre(HasSubstr("a@h.example did"), HasSubstr("b@h.example did")));
+}
+
 TEST_F(Reporter, AFamilyThatIsRefusedIsToldOnceForAllNames) {
   using enum discovery::query_outcome;
   reporter_.listed(asked_of({{"dns:a@a", partial},
