@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <ostream>
 #include <sstream>
 #include <stdexcept>
 
+#include "app/answer_readers.hpp"
 #include "app/options.hpp"
 #include "app/printable.hpp"
 #include "app/short_names.hpp"
@@ -21,71 +21,6 @@ namespace json = boost::json;
 
 // A member that left is of no interest after this, unless it is asked for.
 constexpr milliseconds left_is_shown{600'000};
-
-// Readers of what may be absent or of another type: an older or newer server is no reason to fail.
-const json::value* member_of(const json::object& object, std::string_view key) {
-  return object.if_contains(key);
-}
-
-std::string text_of(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null:
-      return "";
-    case json::kind::bool_:
-      return value.get_bool() ? "yes" : "no";
-    case json::kind::string:
-      return std::string(value.get_string());
-    case json::kind::array: {
-      std::string text;
-      for (const auto& element : value.get_array())
-        text += fmt::format("{}{}", text.empty() ? "" : ", ", text_of(element));
-      return text;
-    }
-    case json::kind::object: {
-      std::string text;
-      for (const auto& [key, part] : value.get_object()) {
-        if (part.is_null()) continue;
-        text += fmt::format("{}{}={}", text.empty() ? "" : " ", std::string_view(key), text_of(part));
-      }
-      return text;
-    }
-    default:
-      return json::serialize(value);
-  }
-}
-
-std::string text_of(const json::object& object, std::string_view key) {
-  const auto* value = member_of(object, key);
-  return value == nullptr ? std::string() : text_of(*value);
-}
-
-milliseconds time_of(const json::object& object, std::string_view key) {
-  const auto* value = member_of(object, key);
-  if (value == nullptr || !value->is_number()) return milliseconds{0};
-  boost::system::error_code failure;
-  return milliseconds{value->to_number<std::int64_t>(failure)};
-}
-
-const json::array& list(const json::value& answer) {
-  const auto* array = answer.if_array();
-  if (array == nullptr) throw std::runtime_error("the answer is not a list");
-  return *array;
-}
-
-const json::object& object(const json::value& element) {
-  const auto* found = element.if_object();
-  if (found == nullptr) throw std::runtime_error("an element of the answer is not an object");
-  return *found;
-}
-
-std::vector<std::string> names_of(const json::array& objects, std::string_view key) {
-  std::vector<std::string> names;
-  for (const auto& each : objects) {
-    if (const auto* of = each.if_object()) names.push_back(text_of(*of, key));
-  }
-  std::erase(names, "");
-  return names;
-}
 
 void collect_names(const json::value& value, std::vector<std::string>& names) {
   if (const auto* all = value.if_array()) {
@@ -121,10 +56,6 @@ void tell_suffix(const short_names& shorten, const terminal& on, std::ostream& o
 cell colored(std::string word) {
   const auto how = paint_of(word);
   return {std::move(word), how};
-}
-
-bool left_long_ago(const json::object& member, milliseconds now) {
-  return text_of(member, "state") == "left" && now - time_of(member, "since_at") > left_is_shown;
 }
 
 void show_members(const configuration& asked, const json::value& answer, milliseconds now, const terminal& on,
@@ -227,9 +158,6 @@ std::vector<cell> detail_row(const json::value& detail, const short_names& short
   }
   return {"", colored(text_of(*parts, "severity")), text_of(*parts, "name"), shorten(rest)};
 }
-
-constexpr std::string_view standing_by_text =
-    "standing by: another rollcall of this name is at work, and here nothing is known";
 
 int show_status(const json::value& answer, milliseconds now, const terminal& on, std::ostream& out) {
   const auto& status = object(answer);
@@ -385,6 +313,18 @@ void show_events(const json::value& answer, milliseconds now, const terminal& on
 }
 
 }  // namespace
+
+bool left_long_ago(const json::object& member, milliseconds now) {
+  return text_of(member, "state") == "left" && now - time_of(member, "since_at") > left_is_shown;
+}
+
+std::string netsplit_in_a_line(const json::object& incident, milliseconds now) {
+  const short_names whole;
+  const auto pair = first_broken_pair(incident, whole), groups = groups_of(incident, whole);
+  return fmt::format("netsplit {}, {}, {}{}{}{}{}", text_of(incident, "id"), text_of(incident, "type"),
+                     age(now, time_of(incident, "opened_at")), pair.empty() ? "" : ": first broken pair ",
+                     pair, groups.empty() ? "" : ", groups ", groups);
+}
 
 std::string health_in(const json::value& status) {
   const auto* of = status.if_object();

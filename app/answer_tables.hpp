@@ -4,6 +4,8 @@
 
 #include <boost/json/value.hpp>
 #include <iosfwd>
+#include <string>
+#include <string_view>
 
 #include "app/configuration.hpp"
 #include "app/terminal.hpp"
@@ -19,6 +21,14 @@ int show(const configuration&, const boost::json::value&, milliseconds now, cons
 
 // One event as `events --follow` prints it.
 void show_event(const boost::json::value&, const terminal&, std::ostream&);
+
+// What watch_screen shares with the tables. An incident that is open: "3 full, 2m ago: app-0 - app-3 (probe),
+// 2: app-0 app-1 | 1: app-3".
+std::string netsplit_in_a_line(const boost::json::object& incident, milliseconds now);
+// Left so long ago that only who asks for it wants to see it.
+bool left_long_ago(const boost::json::object& member, milliseconds now);
+inline constexpr std::string_view standing_by_text =
+    "standing by: another rollcall of this name is at work, and here nothing is known";
 
 // The health as text: "ok", or what it is instead.
 std::string health_in(const boost::json::value& status);

@@ -1,6 +1,5 @@
 #include "app/client.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,7 +7,6 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -16,6 +14,7 @@
 #include "app/options.hpp"
 #include "app/plain_text.hpp"
 #include "app/printable.hpp"
+#include "app/watch.hpp"
 
 namespace rollcall::app {
 namespace {
@@ -23,7 +22,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr milliseconds stream_silence{60'000};  // four comment lines of the server's
-constexpr milliseconds try_again{2'000}, redraw{1'000};
+constexpr milliseconds try_again{2'000};
 
 milliseconds wall_clock() {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -37,31 +36,20 @@ int could_not(const configuration& config, const std::exception& failure, std::o
 
 int refused(const configuration& config, const std::string& path, unsigned status, std::string_view body,
             std::ostream& complaints) {
-  if (status == 404) {
-    complaints << fmt::format(
-        "rollcall: {} does not know {}: it is an older rollcall, or no rollcall (--url says where)\n",
-        printable(config.url), path);
-  } else if (status == 401) {
-    complaints << fmt::format(
-        "rollcall: {} wants a name and a password that are right: --url-auth-file, or the variable "
-        "ROLLCALL_URL_AUTH, holds them\n",
-        printable(config.url));
-  } else {
-    complaints << fmt::format("rollcall: {} answered {} with HTTP status {}: {}\n", printable(config.url),
-                              path, status, printable(body.substr(0, 200)));
-  }
+  complaints << "rollcall: " << refusal(config, path, status, body) << '\n';
   return could_not_ask;
 }
 
 // Members of which `part` is the beginning of the name or of the host: "app-0" for
-// app@app-0.app.shop.svc.cluster.local.
+// app@app-0.app.shop.svc.cluster.local, "one" for one@127.0.0.1.
 std::vector<std::string> members_like(const configuration& config, std::string_view part) {
   std::vector<std::string> found;
   const auto answer = http_get(place_of(config), "/api/v1/members", ask_timeout);
   if (answer.status != 200) return found;
   const auto parsed = json::parse(answer.body);
   const auto begins = [&](std::string_view text) {
-    return text.starts_with(part) && (text.size() == part.size() || text[part.size()] == '.');
+    const auto rest = text.substr(std::min(part.size(), text.size()));
+    return text.starts_with(part) && (rest.empty() || rest[0] == '.' || rest[0] == '@');
   };
   for (const auto& each : parsed.as_array()) {
     const std::string name(each.at("node").as_string());
@@ -163,40 +151,23 @@ int follow(const configuration& config, const terminal& on, std::ostream& out, s
   }
 }
 
-// What fits on the screen, each line cleared to its end and the rest below; how much does not fit is said.
-std::string screen(const std::string& text, std::size_t rows) {
-  std::string out = "\x1b[H";
-  std::istringstream lines(text);
-  const auto all = static_cast<std::size_t>(std::ranges::count(text, '\n'));
-  const auto shown = rows < 3 || all < rows ? all : rows - 2;
-  std::size_t count = 0;
-  for (std::string line; count < shown && std::getline(lines, line); ++count) out += line + "\x1b[K\n";
-  if (shown < all) out += fmt::format("{} more lines than this terminal has\x1b[K\n", all - shown);
-  return out + "\x1b[J";
-}
-
-int watch(configuration config, const terminal& on, std::ostream& out, std::ostream& complaints) {
-  if (on.columns == 0) {
-    complaints << "rollcall: `rollcall watch` draws on a terminal; `rollcall events --follow` is for pipes\n";
-    return could_not_ask;
-  }
-  for (;;) {
-    std::ostringstream picture;
-    picture << fmt::format(
-        "rollcall at {}, {:%H:%M:%S}\n", printable(config.url),
-        fmt::localtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
-    // Members last: there may be more of them than lines.
-    for (const auto part : {command::status, command::netsplits, command::members}) {
-      picture << '\n';
-      config.command = part;
-      if (ask_once(config, on, picture, picture) == could_not_ask) break;
-    }
-    out << screen(picture.str(), on.rows) << std::flush;
-    std::this_thread::sleep_for(redraw);
-  }
-}
-
 }  // namespace
+
+std::string refusal(const configuration& config, const std::string& path, unsigned status,
+                    std::string_view body) {
+  if (status == 404) {
+    return fmt::format("{} does not know {}: it is an older rollcall, or no rollcall (--url says where)",
+                       printable(config.url), path);
+  }
+  if (status == 401) {
+    return fmt::format(
+        "{} wants a name and a password that are right: --url-auth-file, or the variable "
+        "ROLLCALL_URL_AUTH, holds them",
+        printable(config.url));
+  }
+  return fmt::format("{} answered {} with HTTP status {}: {}", printable(config.url), path, status,
+                     printable(body.substr(0, 200)));
+}
 
 std::string api_path(const configuration& config) {
   if (config.command == command::healthcheck) return "/healthz";
@@ -207,14 +178,15 @@ std::string api_path(const configuration& config) {
 }
 
 int ask(const configuration& config, const terminal& on, std::ostream& out, std::ostream& complaints) {
-  if (config.command == command::watch) return watch(config, on, out, complaints);
   if (config.follow) return follow(config, on, out, complaints);
   const auto code = ask_once(config, on, out, complaints);
   return config.command == command::healthcheck && code == could_not_ask ? not_alive : code;
 }
 
 int ask(const configuration& config, const environment& env) {
-  const auto code = ask(config, terminal_of(STDOUT_FILENO, env), std::cout, std::cerr);
+  const auto look = [&env] { return terminal_of(STDOUT_FILENO, env); };
+  const auto code = config.command == command::watch ? watch(config, look, std::cout, std::cerr)
+                                                     : ask(config, look(), std::cout, std::cerr);
   std::cout.flush();
   return code;
 }

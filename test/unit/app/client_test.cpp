@@ -3,6 +3,7 @@
 #include "app/client.hpp"
 
 #include "app/http_client.hpp"
+#include "test/unit/app/answering_server.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -298,6 +299,31 @@ TEST(Client, AsksOverHttpAndPrintsTheAnswer) {
   const auto request = server.request();
   EXPECT_THAT(request, testing::StartsWith("GET /prefix/api/v1/partitions HTTP/1.1\r\n"));
   EXPECT_THAT(request, HasSubstr("\r\nHost: 127.0.0.1:"));
+}
+
+TEST(Client, AMemberIsFoundByTheBeginningOfItsNameOrHost) {
+  const std::string whole = "app@app-0.app.shop.svc.cluster.local";
+  answering_server server([&](const std::string& path) -> std::optional<std::string> {
+    if (path == "/api/v1/members")
+      return R"([{"node":"app@app-0.app.shop.svc.cluster.local"},{"node":"one@127.0.0.1"},{"node":"one1@127.0.0.1"}])";
+    for (const auto& name : {whole, std::string("one@127.0.0.1")})
+      if (path == "/api/v1/why/" + url_encoded(name))
+        return R"({"node":")" + name + R"(","state":"up","steps":[]})";
+    return std::nullopt;
+  });
+  server.start();
+  for (const auto& [asked, found] : {std::pair<std::string, std::string>{"app-0", whole},
+                                     {"app-0.app", whole},
+                                     {"one", "one@127.0.0.1"},
+                                     {"app", whole}}) {
+    configuration c;
+    c.command = command::why;
+    c.url = server.url();
+    c.subject = asked;
+    std::ostringstream out, complaints;
+    EXPECT_EQ(ask(c, {}, out, complaints), answered) << asked << ": " << complaints.str();
+    EXPECT_THAT(out.str(), testing::StartsWith(found + ": up")) << asked;
+  }
 }
 
 TEST(Client, AsksOverIpv6) {
