@@ -7,6 +7,8 @@
 #include <charconv>
 #include <optional>
 
+#include "app/pair_lists.hpp"
+
 namespace rollcall::app {
 namespace {
 
@@ -16,8 +18,10 @@ using membership::snapshot;
 
 // Distinct arguments make distinct cache entries (member/1); a caller cannot grow the cache beyond this.
 constexpr std::size_t max_cached_answers = 256;
-// links/0 of a thousand members is 60 MB: made when it is asked for, and not kept.
+// What is above that is made when it is asked for, and not kept.
 constexpr std::size_t max_cached_size = 4U << 20;
+// So many snapshots may be kept by those who take long over a list of pairs.
+constexpr std::size_t max_long_answers = 16;
 // Who wants no healing at all has --heal=off.
 constexpr std::chrono::seconds longest_pause{7 * 86'400};
 
@@ -105,13 +109,41 @@ void encode(cnode::term_writer& out, const report::document& document) {
 answers::answers(std::string version, actions given)
     : version_(std::move(version)), actions_(std::move(given)) {}
 
+const answers::encoded* answers::find_cached(const std::string& key, const membership::snapshot& now) {
+  if (now.version != cached_version_) {
+    cache_.clear();
+    cached_version_ = now.version;
+  }
+  const auto found = cache_.find(key);
+  return found == cache_.end() ? nullptr : &found->second;
+}
+
+cnode::answer answers::in_turns(const std::string& key, long_builder make) {
+  const auto snapshot = actions_.snapshot();
+  if (const auto* found = find_cached(key, *snapshot)) return value(*found);
+  std::erase_if(long_answers_, [](const long_answer& each) { return each.value.expired(); });
+  for (const auto& each : long_answers_) {
+    auto kept = each.version == snapshot->version && each.key == key ? each.value.lock() : nullptr;
+    if (kept) return {cnode::answer_kind::value, nullptr, std::move(kept)};
+  }
+  auto made = make(snapshot);
+  if (made->pieces == 1) {
+    cnode::byte_string bytes;
+    made->append(0, made->atoms, bytes);
+    return value(cache_.emplace(key, std::make_shared<const cnode::byte_string>(bytes)).first->second);
+  }
+  if (long_answers_.size() >= max_long_answers) {
+    static const auto why =
+        std::make_shared<const cnode::byte_string>(cnode::term_writer().atom("system_limit").bytes());
+    return {cnode::answer_kind::error, why};
+  }
+  long_answers_.push_back({key, snapshot->version, made});
+  return {cnode::answer_kind::value, nullptr, std::move(made)};
+}
+
 cnode::answer answers::cached(const std::string& key, const builder& build) {
   const auto snapshot = actions_.snapshot();
-  if (snapshot->version != cached_version_) {
-    cache_.clear();
-    cached_version_ = snapshot->version;
-  }
-  if (const auto found = cache_.find(key); found != cache_.end()) return value(found->second);
+  if (const auto* found = find_cached(key, *snapshot)) return value(*found);
   cnode::term_writer writer;
   encode(writer, build(*snapshot));
   auto bytes = std::make_shared<const cnode::byte_string>(writer.bytes());
@@ -176,9 +208,9 @@ const std::vector<answers::function>& answers::functions() {
       {"partitions", "", "lists of nodes that are connected to each other, largest first", 0,
        [](answers& self, terms) { return self.cached("partitions", report::partitions); }},
       {"links", "", "every pair of members with its state", 0,
-       [](answers& self, terms) { return self.cached("links", report::links); }},
+       [](answers& self, terms) { return self.in_turns("links", list_of_links); }},
       {"missing_links", "", "the pairs that should be connected and are not, as {A, B}", 0,
-       [](answers& self, terms) { return self.cached("missing_links", report::missing_links); }},
+       [](answers& self, terms) { return self.in_turns("missing_links", list_of_missing_links); }},
       {"netsplits", "", "what split, between which nodes, why, and how it ended; the newest first", 0,
        [](answers& self, terms) { return self.cached("netsplits", report::netsplits); }},
       {"netsplit", "Id", "one of them, or nil", 1,

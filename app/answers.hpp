@@ -42,6 +42,10 @@ class answers {
   static const std::vector<function>& functions();
   static std::string help();
   cnode::answer cached(const std::string& key, const builder&);
+  using long_builder = std::shared_ptr<const cnode::long_value> (*)(membership::snapshot_ptr);
+  // One that is made at once while it is small, and in turns from then on.
+  cnode::answer in_turns(const std::string& key, long_builder);
+  const encoded* find_cached(const std::string& key, const membership::snapshot&);
   // members/0: only those that changed since the last time are encoded again.
   cnode::answer all_members();
   cnode::answer of_a_member(const cnode::term& name, const std::function<void(const node_name&)>&);
@@ -57,6 +61,13 @@ class answers {
   std::uint64_t members_version_ = 0;
   std::uint64_t cached_version_ = 0;
   std::map<std::string, encoded> cache_;  // answers about snapshot `cached_version_`
+  // Those that are being sent, each of which keeps its snapshot; the last of each kind.
+  struct long_answer {
+    std::string key;
+    std::uint64_t version;
+    std::weak_ptr<const cnode::long_value> value;
+  };
+  std::vector<long_answer> long_answers_;
 };
 
 }  // namespace rollcall::app

@@ -38,11 +38,22 @@ enum class answer_kind {
   error,         // error:Reason; `encoded` is the reason
 };
 
+// A term that is too large to be made at one time. It lives as long as it is being sent, which may be as long
+// as a link does.
+struct long_value {
+  std::vector<byte_string> atoms;  // encoded; those that occur most come first
+  std::size_t pieces = 1;          // one after the other they are the term; each is made within a millisecond
+  // Appends one of them, at least a byte and always the same, with `atoms` as they are to be written: each as
+  // it stands above, or as a reference to it.
+  std::function<void(std::size_t piece, std::span<const byte_string> atoms, byte_string& to)> append;
+};
+
 // What a handler answers. `encoded` is one term without version byte, shared so that an answer can be encoded
-// once.
+// once; or `in_turns`, of a value only.
 struct answer {
   answer_kind kind = answer_kind::value;
-  std::shared_ptr<const byte_string> encoded;
+  std::shared_ptr<const byte_string> encoded{};
+  std::shared_ptr<const long_value> in_turns{};
 };
 
 // All calls for `rollcall`/`Elixir.Rollcall` and for the registered process of that name come here.

@@ -74,7 +74,9 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
 std::size_t link::footprint() const noexcept {
   const auto head = (skipping_ ? skipping_->head.capacity() : 0) +
                     (headers_ ? headers_->footprint() + writer_->footprint() : 0);
-  return stream_.footprint() + rest_.capacity() + queue_.capacity() + writing_.capacity() + head +
+  std::size_t long_ones = later_.capacity();
+  for (const auto& each : long_ones_) long_ones += each.footprint();
+  return stream_.footprint() + rest_.capacity() + queue_.capacity() + writing_.capacity() + head + long_ones +
          (session.monitors.size() + watched.size()) * monitor_size;
 }
 
@@ -113,12 +115,37 @@ void link::answer(byte_view frames) {
   enqueue(frames);
 }
 
+void link::answer(long_message message) {
+  if (!is_open()) return;
+  const bool fragments = flags::has(peer_.flags & flags::ours, flags::fragments);
+  long_ones_.emplace_back(std::move(message), writer_.get(),
+                          fragments ? std::optional(++sequences_) : std::nullopt);
+  account();
+  if (is_open()) written_to_.cancel();
+}
+
+void link::write_long() {
+  auto& message = long_ones_.front();
+  if (!unsent()) ticks_.last_progress = ticks::clock::now();
+  const auto before = queue_.size();
+  message.turn(queue_);
+  answers_ = std::min(answers_, waiting()) + queue_.size() - before;
+  if (message.over()) {
+    long_ones_.pop_front();
+    queue_.append(later_);
+    byte_string().swap(later_);
+    if (!choked()) taken_.cancel();
+  }
+  account();
+}
+
 void link::enqueue(byte_view frames) {
   if (!unsent()) ticks_.last_progress = ticks::clock::now();
+  auto& to = inside_long() ? later_ : queue_;
   if (writer_) {
-    writer_->append(queue_, frames);
+    writer_->append(to, frames);
   } else {
-    queue_.append(frames);
+    to.append(frames);
   }
   account();
   if (!is_open()) return;
@@ -297,6 +324,12 @@ asio::awaitable<void> link::write_loop() {
         close_broken(code);
         co_return;
       }
+      continue;
+    }
+    if (queue_.empty() && !long_ones_.empty()) {
+      // Everybody else's turn comes first.
+      co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+      if (is_open() && queue_.empty()) write_long();
       continue;
     }
     if (queue_.empty()) {

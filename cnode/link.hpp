@@ -4,6 +4,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <list>
 #include <map>
 
 #include "cnode/calls.hpp"
@@ -40,6 +41,8 @@ class link {
   // What the peer asked for: does not count for the bound, since nothing more is read of a peer that does not
   // take it.
   void answer(byte_view frames);
+  // The same, in turns. Nothing more is read of the peer until it is sent.
+  void answer(long_message);
   // The first reason given is the one that counts. May be called from inside receive_function.
   void close(boost::system::error_code, std::string detail);
   bool is_open() const noexcept { return !closing_; }
@@ -47,7 +50,7 @@ class link {
   const cnode::peer& peer() const noexcept { return peer_; }
   void peer_tick_time(milliseconds);
   // Bytes that the peer has not taken yet.
-  std::size_t waiting() const noexcept { return queue_.size() + writing_.size() - written_; }
+  std::size_t waiting() const noexcept { return queue_.size() + later_.size() + writing_.size() - written_; }
 
   processes::session session;
   cnode::calls calls;
@@ -73,13 +76,17 @@ class link {
   void receive(const result<std::optional<message>>&, std::size_t size);
   std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
   void enqueue(byte_view frames);
+  void write_long();  // its next turn
   void close_broken(boost::system::error_code);
   bool unsent() const noexcept { return !queue_.empty() || !writing_.empty(); }
+  bool inside_long() const noexcept { return !long_ones_.empty() && long_ones_.front().inside_frame(); }
   std::size_t footprint() const noexcept;
   // Tells the budget of all links; that may close this one.
   void account();
   // Not while keys change, which reading alone brings to an end.
-  bool choked() const noexcept { return waiting() > most_unread_answers && !stream_.changing_keys(); }
+  bool choked() const noexcept {
+    return (waiting() > most_unread_answers || !long_ones_.empty()) && !stream_.changing_keys();
+  }
 
   stream stream_;
   cnode::peer peer_;
@@ -101,6 +108,9 @@ class link {
   std::unique_ptr<message_writer> writer_;
   byte_string queue_, writing_;
   std::size_t written_ = 0;  // of writing_
+  std::list<long_writing> long_ones_;
+  byte_string later_;            // what has to wait for the end of the frame that is being made
+  std::uint64_t sequences_ = 0;  // of what went out as fragments
   // At most so much of waiting() are answers. While they drain it covers bytes of our own, too: up to twice
   // max_queued_bytes_ of those may wait.
   std::size_t answers_ = 0;

@@ -15,8 +15,10 @@ byte_view text_of(byte_view encoded) {
   return encoded.substr(static_cast<std::uint8_t>(encoded[0]) == term_tag::atom_utf8 ? 3 : 2);
 }
 
+}  // namespace
+
 // Flags and references of a header, while they are collected.
-class references {
+class message_writer::references {
  public:
   explicit references(std::size_t count) : count_(count), flags_(count == 0 ? 0 : count / 2 + 1, '\0') {}
 
@@ -53,8 +55,6 @@ class references {
   bool long_ = false;
 };
 
-}  // namespace
-
 byte_string encode_referring(const control_message& control, byte_view payload,
                              const std::vector<referring_term::entry>& atoms) {
   byte_string body{referring, static_cast<char>(atoms.size())};
@@ -84,16 +84,25 @@ void message_writer::append(byte_string& to, byte_view frames) {
   }
 }
 
+void message_writer::refer_to(std::uint16_t slot, byte_view encoded, references& named) {
+  const bool is_new = sent_.find(slot) != encoded;
+  if (is_new) sent_.put(slot, encoded);
+  named.add(slot, text_of(encoded), is_new);
+}
+
+void message_writer::append_atoms(byte_string& to, const std::vector<referring_term::entry>& atoms) {
+  references named(atoms.size());
+  for (const auto& [slot, encoded] : atoms) refer_to(slot, encoded, named);
+  named.write(to);
+}
+
 void message_writer::append_referring(byte_string& to, byte_view frame) {
   byte_reader in(frame.substr(1));
   const std::size_t count = in.u8();
   references named(count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto slot = in.u16();
-    const auto encoded = in.take(in.u16());
-    const bool is_new = sent_.find(slot) != encoded;
-    if (is_new) sent_.put(slot, encoded);
-    named.add(slot, text_of(encoded), is_new);
+    refer_to(slot, in.take(in.u16()), named);
   }
   const auto terms = in.rest();
   const auto at = to.size();

@@ -18,10 +18,15 @@ class message_writer {
  public:
   // In the order in which they are sent: what is in the cache depends on it.
   void append(byte_string& to, byte_view frames);
+  // What a header has of atoms: how many, flags and references, and the texts of those that are not there
+  // yet.
+  void append_atoms(byte_string& to, const std::vector<referring_term::entry>& atoms);
   std::size_t footprint() const noexcept { return sent_.footprint(); }
 
  private:
+  class references;
   void append_referring(byte_string& to, byte_view frame);
+  void refer_to(std::uint16_t slot, byte_view encoded, references&);
   atom_cache sent_;
 };
 

@@ -93,6 +93,15 @@ byte_string returned(const term& of_call, byte_view value) {
   return term_writer().tuple_header(3).write(of_call).atom("return").raw(value).bytes();
 }
 
+// The same with a long value: what stands before it, in the form that this link has for it.
+long_message end_with(const control::monitor_exit& down, const term_writer& front,
+                      std::shared_ptr<const long_value> value, bool refers) {
+  if (refers) return {encode_control(down, reason_place::behind), front.bytes(), std::move(value)};
+  auto whole = down;
+  whole.reason = opaque{front.bytes()};
+  return {encode_control(whole, reason_place::in_control), {}, std::move(value)};
+}
+
 term written(const term_writer& out) {
   return opaque{out.bytes()};
 }
@@ -272,6 +281,19 @@ reaction processes::spawn(session& of, const control::spawn_request& request, by
       return made;
     }
   }
+  if (call && answered.in_turns) {
+    term_writer front;
+    front.tuple_header(3).write(given->front()).atom("return");
+    if (options.monitor) {
+      made.long_ones.push_back(
+          end_with({runner, request.from, request.id, {}}, front, answered.in_turns, of.refers));
+    }
+    if (options.link) {
+      const control::exit ended{runner, request.from, written(front)};
+      made.long_ones.push_back({encode_control(ended, reason_place::in_control), {}, answered.in_turns});
+    }
+    return made;
+  }
   const auto reason = exit_reason(answered, call ? &given->front() : nullptr, failure);
   if (options.monitor) {
     made.frames += encode_message(control::monitor_exit{runner, request.from, request.id, written(reason)});
@@ -282,15 +304,15 @@ reaction processes::spawn(session& of, const control::spawn_request& request, by
 
 // {call, M, F, A, GroupLeader}, as nodes before OTP 23, erl_call and libei's ei_rpc ask it of `rex`; absent:
 // something else. The answer is the value, or {badrpc, {'EXIT', {Reason, Stack}}}.
-std::optional<byte_string> processes::rex_call(const pid& caller, const term& request) {
+std::optional<answer> processes::rex_call(const pid& caller, const term& request) {
   const auto* call = items_of(request, 5);
   if (call == nullptr || !call->front().is_atom("call")) return {};
   const auto* module = (*call)[1].as<atom>();
   const auto* function = (*call)[2].as<atom>();
   const auto* arguments = proper_list((*call)[3]);
   if (module == nullptr || function == nullptr || arguments == nullptr) return {};
-  const auto answered = handler_({caller, module->text, function->text, *arguments});
-  if (answered.kind == answer_kind::value && answered.encoded) return *answered.encoded;
+  auto answered = handler_({caller, module->text, function->text, *arguments});
+  if (answered.kind == answer_kind::value && (answered.encoded || answered.in_turns)) return answered;
   term_writer out;
   if (answered.kind == answer_kind::value) {
     out.atom("ok");
@@ -298,7 +320,7 @@ std::optional<byte_string> processes::rex_call(const pid& caller, const term& re
     out.tuple_header(2).atom("badrpc").tuple_header(2).atom("EXIT").tuple_header(2);
     write_error(out, answered, module->text, function->text, *arguments);
   }
-  return out.bytes();
+  return answer{answer_kind::value, std::make_shared<const byte_string>(out.bytes())};
 }
 
 reaction processes::monitor(session& of, const control::monitor& asked) {
@@ -333,8 +355,15 @@ reaction processes::deliver(session& of, std::string_view name, byte_view payloa
     const auto answered = from == nullptr ? std::nullopt : rex_call(*from, asked->back());
     term_writer out;
     if (answered) {
-      out.tuple_header(2).atom("rex").raw(*answered);
-      return {encode_message(control::send{*from}, out.view()), {}};
+      out.tuple_header(2).atom("rex");
+      const control::send back{*from};
+      if (answered->in_turns) {
+        reaction made;
+        made.long_ones.push_back(
+            {encode_control(back, reason_place::in_control), out.bytes(), answered->in_turns});
+        return made;
+      }
+      return {encode_message(back, out.raw(*answered->encoded).view()), {}};
     }
     // rpc:sbcast/3 and rpc:server_call/4 have it pass a message on, and wait for its word whether there is
     // such a process. Ours take messages from those who send them only.
@@ -380,13 +409,23 @@ struct processes::gen_client {
   call_tag tagged;
 };
 
+control_message processes::reply_to(const gen_client& to) const {
+  if (to.tagged.alias && to.tagged.ref != nullptr) return control::alias_send{self_, *to.tagged.ref};
+  return control::send{to.caller};
+}
+
+reaction processes::reply(const gen_client& to, std::shared_ptr<const long_value> value) const {
+  reaction made;
+  made.long_ones.push_back({encode_control(reply_to(to), reason_place::in_control),
+                            term_writer().tuple_header(2).write(to.tag).bytes(), std::move(value)});
+  return made;
+}
+
 reaction processes::reply(const gen_client& to, byte_view encoded,
                           const std::vector<referring_term::entry>* atoms) const {
   term_writer out;
   out.tuple_header(2).write(to.tag).raw(encoded);
-  const auto operation = to.tagged.alias && to.tagged.ref != nullptr
-                             ? control_message(control::alias_send{self_, *to.tagged.ref})
-                             : control_message(control::send{to.caller});
+  const auto operation = reply_to(to);
   return {atoms != nullptr ? encode_referring(operation, out.view(), *atoms)
                            : encode_message(operation, out.view()),
           {}};
@@ -409,7 +448,9 @@ reaction processes::gen_call(session& of, std::string_view name, const term& fro
   const gen_client client{*caller, pair->back(), read_tag(pair->back())};
   if (name == "rollcall") return ask_rollcall(of, client, request);
   if (name == "rex") {
-    if (const auto answered = rex_call(*caller, request)) return reply(client, *answered);
+    if (const auto answered = rex_call(*caller, request)) {
+      return answered->in_turns ? reply(client, answered->in_turns) : reply(client, *answered->encoded);
+    }
   }
   term_writer out;
   if (const auto* is_auth = items_of(request, 2);
@@ -433,6 +474,7 @@ reaction processes::ask_rollcall(session& of, const gen_client& client, const te
                             : handler_({client.caller, "rollcall", function->text, arguments});
   term_writer out;
   if (answered.kind == answer_kind::value) {
+    if (answered.in_turns) return reply(client, answered.in_turns);
     const auto referring = of.refers ? referring_.of(answered.encoded) : nullptr;
     if (referring) return reply(client, referring->bytes, &referring->atoms);
     return reply(client, answered.encoded ? byte_view(*answered.encoded) : out.atom("ok").view());

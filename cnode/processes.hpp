@@ -12,6 +12,7 @@
 #include <string>
 
 #include "cnode/control.hpp"
+#include "cnode/long_message.hpp"
 #include "cnode/node.hpp"
 #include "cnode/referring_term.hpp"
 
@@ -25,6 +26,7 @@ struct reaction {
   std::string unexpected;
   std::optional<term>
       told{};  // a plain message to `rollcall`: for the one that made a reference or a watcher
+  std::vector<long_message> long_ones{};  // after the frames
 };
 
 class processes {
@@ -56,13 +58,15 @@ class processes {
   struct gen_client;  // who made a gen call, and what its answer carries
   reaction gen_call(session&, std::string_view name, const term& from_and_tag, const term& request);
   reaction ask_rollcall(session&, const gen_client&, const term& request);
+  control_message reply_to(const gen_client&) const;
   reaction reply(const gen_client&, byte_view encoded,
                  const std::vector<referring_term::entry>* atoms = nullptr) const;
+  reaction reply(const gen_client&, std::shared_ptr<const long_value>) const;
   static reaction fail(session&, std::string_view name, const gen_client&, const term_writer& reason);
   reaction monitor(session&, const control::monitor&);
   // As if the process had ended for `reason`; nothing when there is no such monitor.
   static reaction end_monitor(session&, const reference*, const term& reason);
-  std::optional<byte_string> rex_call(const pid& caller, const term& request);
+  std::optional<answer> rex_call(const pid& caller, const term& request);
   bool is_alive(const process_id&) const;
   pid next_process();
 

@@ -10,17 +10,12 @@
 namespace rollcall::cnode {
 namespace {
 
-constexpr std::size_t max_atoms = 255;
-constexpr std::size_t unnumbered = max_atoms;
+constexpr std::size_t unnumbered = max_referred_atoms;
 
 struct use {
   byte_view encoded;
   std::size_t count = 0, number = unnumbered;
 };
-
-std::uint16_t slot_of(byte_view encoded) {
-  return static_cast<std::uint16_t>(std::hash<byte_view>()(encoded) % atom_cache::slots);
-}
 
 // Those that the table has get their number in it.
 std::vector<referring_term::entry> table_of(std::vector<use>& uses) {
@@ -31,7 +26,7 @@ std::vector<referring_term::entry> table_of(std::vector<use>& uses) {
   std::vector<bool> taken(atom_cache::slots);
   std::vector<referring_term::entry> table;
   for (auto* each : by_count) {
-    if (table.size() == max_atoms) break;
+    if (table.size() == max_referred_atoms) break;
     const auto slot = slot_of(each->encoded);
     if (taken[slot]) continue;
     taken[slot] = true;
@@ -42,6 +37,10 @@ std::vector<referring_term::entry> table_of(std::vector<use>& uses) {
 }
 
 }  // namespace
+
+std::uint16_t slot_of(byte_view encoded) {
+  return static_cast<std::uint16_t>(std::hash<byte_view>()(encoded) % atom_cache::slots);
+}
 
 referring_term refer(byte_view checked) {
   const auto places = atom_places(checked);

@@ -17,6 +17,10 @@ struct referring_term {
   byte_string bytes;         // no version byte; ATOM_CACHE_REF for those
 };
 
+// Where an encoded atom has its place in the cache of what goes out, on each link.
+std::uint16_t slot_of(byte_view encoded);
+inline constexpr std::size_t max_referred_atoms = 255;  // of one message
+
 // `checked` was accepted by check_term. The atoms that occur most are referred to; of two that have one slot
 // the first. A term with a fun in it is left as it is: its size is in it.
 referring_term refer(byte_view checked);

@@ -184,8 +184,32 @@ answer show_links(const content& from, const target& asked) {
   return made;
 }
 
+// A row at a time, too: as a list of all it may be as long. The same elements as report::missing_links.
 answer show_missing_links(const content& from, const target&) {
-  return json(report::missing_links(*from.snapshot()));
+  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
+  made.next = [of = from.snapshot(), row = std::size_t{0}, first = true](std::string& out) mutable {
+    using membership::pair_state;
+    const auto& members = of->members;
+    const auto misses = [&](std::size_t at) { return members[at].links_missing != 0; };
+    if (row == 0) out += '[';
+    for (auto other = row + 1; other < members.size() && misses(row); ++other) {
+      if (!misses(other)) continue;
+      const auto state = of->pair(row, other);
+      if (state != pair_state::missing && state != pair_state::suspected && state != pair_state::quarantined)
+        continue;
+      out += first ? "[" : ",[";
+      first = false;
+      append_string(out, members[row].name.text());
+      out += ',';
+      append_string(out, members[other].name.text());
+      out += ']';
+    }
+    ++row;
+    if (row < members.size()) return true;
+    out += "]\n";
+    return false;
+  };
+  return made;
 }
 
 // Each member's own view: what it sees, null while that view is stale or there is none.

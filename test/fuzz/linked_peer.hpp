@@ -54,6 +54,7 @@ class linked_peer {
     must(budget_->held() <= budget_->most());
     if (!link_->is_open()) return;
     must(came_.empty());  // nothing but whole frames
+    must(!reader_ || reader_->open_sequences() == 0);
     must(answered_ == asked_);
   }
 
@@ -70,7 +71,21 @@ class linked_peer {
     if (from.calls.receive(received.control)) return;
     const auto reaction = processes_.receive(from.session, received);
     if (!reaction.frames.empty()) from.answer(reaction.frames);
+    for (const auto& each : reaction.long_ones) from.answer(each);
     if (reaction.told) must(!to_string(*reaction.told, 200).empty());
+  }
+
+  // 300 elements in three pieces.
+  static std::shared_ptr<const long_value> made_pairs() {
+    auto made = std::make_shared<long_value>();
+    for (int i = 0; i < 300; ++i) made->atoms.push_back(term_writer().atom("p" + std::to_string(i)).bytes());
+    made->pieces = 3;
+    made->append = [](std::size_t piece, std::span<const byte_string> atoms, byte_string& to) {
+      if (piece == 0) to += term_writer().list_header(atoms.size()).view();
+      for (std::size_t i = 100 * piece; i < 100 * (piece + 1); ++i) to += atoms[i];
+      if (piece == 2) to += term_writer().nil().view();
+    };
+    return made;
   }
 
   answer answers(const request& asked) {
@@ -80,6 +95,8 @@ class linked_peer {
       out.write(asked.arguments.front());
     } else if (asked.function == "members") {
       return {answer_kind::value, members_};  // the same each time: the second refers to atoms
+    } else if (asked.function == "pairs") {
+      return {answer_kind::value, nullptr, pairs_};
     } else {
       return {answer_kind::undefined, nullptr};
     }
@@ -108,12 +125,12 @@ class linked_peer {
     return std::make_shared<const byte_string>(out.nil().bytes());
   }
 
-  result<cnode::message> read(byte_view frame) {
-    if (!reader_) return parse_message(frame);
-    auto parsed = reader_->take(frame, frame.size(), reasons::decoded);
+  // Absent: a fragment, and not the last.
+  result<std::optional<cnode::message>> read(byte_view frame) {
+    if (reader_) return reader_->take(frame, frame.size(), reasons::decoded);
+    auto parsed = parse_message(frame);
     if (!parsed) return parsed.error();
-    must(parsed->has_value());
-    return **std::move(parsed);
+    return std::optional(*std::move(parsed));
   }
 
   void read_frames() {
@@ -127,7 +144,7 @@ class linked_peer {
       if (*length > 0) {
         const auto parsed = read(rest.substr(4, *length));
         must(parsed.has_value());
-        if (std::holds_alternative<control::spawn_reply>(parsed->control)) ++answered_;
+        if (*parsed && std::holds_alternative<control::spawn_reply>((*parsed)->control)) ++answered_;
       }
       rest.remove_prefix(4 + *length);
     }
@@ -141,6 +158,7 @@ class linked_peer {
   std::shared_ptr<link> link_;
   int theirs_ = -1;
   std::shared_ptr<const byte_string> members_ = made_members();
+  std::shared_ptr<const long_value> pairs_ = made_pairs();
   std::unique_ptr<message_reader> reader_;  // of what comes back; null: it has no headers
   byte_string came_;
   std::size_t asked_ = 0, answered_ = 0;

@@ -333,6 +333,24 @@ TEST_F(CnodeCalls, FragmentsOfManyProcessesAlternate) {
   EXPECT_TRUE(ours.seen.downs().empty());
 }
 
+// However it is asked for, and while others ask: fragments of ours, which alternate with whole messages.
+TEST_F(CnodeCalls, ALongAnswerComesInFragments) {
+  EXPECT_EQ(eval("R = 'roll@127.0.0.1', N = 40,"
+                 "Value = [{list_to_atom(\"atom\" ++ integer_to_list(I rem 600)), I} || I <- lists:seq(0, N "
+                 "* 1000 - 1)],"
+                 "Ways = [fun() -> rpc:call(R, rollcall, in_turns, [N]) end,"
+                 "  fun() -> erpc:call(R, rollcall, in_turns, [N]) end,"
+                 "  fun() -> gen_server:call({rollcall, R}, {in_turns, N}, 30000) end,"
+                 "  fun() -> gen_server:call({rex, R}, {call, rollcall, in_turns, [N], self()}, 30000) end,"
+                 "  fun() -> {rex, R} ! {self(), {call, rollcall, in_turns, [N], self()}},"
+                 "    receive {rex, V} -> V after 30000 -> late end end,"
+                 "  fun() -> [one, two] = rpc:call(R, rollcall, members, []), Value end],"
+                 "All = [element(2, spawn_monitor(fun() -> exit(Value =:= W()) end)) || W <- Ways ++ Ways],"
+                 "lists:usort([receive {'DOWN', M, process, _, Why} -> Why end || M <- All])"),
+            "[true]");
+  EXPECT_TRUE(ours.seen.downs().empty());
+}
+
 TEST_F(CnodeCalls, MonitorNodeSeesUsLeave) {
   EXPECT_EQ(eval("pong = net_adm:ping('roll@127.0.0.1'), monitor_node('roll@127.0.0.1', true)"), "true");
   ours.stop();

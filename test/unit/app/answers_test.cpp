@@ -154,6 +154,74 @@ TEST_F(Answers, WhoDoesNotWaitGetsNothingMade) {
   EXPECT_EQ(rounds, 1) << "what acts acts all the same";
 }
 
+// 80 members that miss many of each other: 3,160 pairs of all states.
+membership::snapshot_ptr many_pairs(std::uint64_t version) {
+  constexpr std::size_t count = 80;
+  membership::snapshot s;
+  s.version = version;
+  s.row_words = 2;
+  s.view_bits.resize(count * s.row_words);
+  for (std::size_t i = 0; i < count; ++i) {
+    membership::member m{.name = node_name::parse("n" + std::to_string(i) + "@h").value()};
+    m.state = i % 7 == 3 ? membership::member_state::left : membership::member_state::up;
+    m.fresh_view = i % 11 != 5;
+    m.links_missing = i % 5 == 1 ? 0 : 1;
+    s.members.push_back(m);
+    for (std::size_t j = 0; j < count; ++j)
+      if (i % 3 == j % 3 || i * j % 17 == 2) s.view_bits[i * 2 + j / 64] |= std::uint64_t{1} << (j % 64);
+  }
+  s.suspected_bits = s.view_bits;
+  for (std::size_t i = 0; i < count / 2; ++i) s.suspected_bits[i * 2] &= 0xff00ff00ff00ff00U;
+  s.quarantined_pairs = {{1, 2}, {2, 4}, {8, 9}};
+  return std::make_shared<const membership::snapshot>(std::move(s));
+}
+
+cnode::byte_string whole(const cnode::answer& of) {
+  if (of.encoded) return *of.encoded;
+  cnode::byte_string all;
+  for (std::size_t i = 0; i < of.in_turns->pieces; ++i) {
+    const auto before = all.size();
+    of.in_turns->append(i, of.in_turns->atoms, all);
+    EXPECT_GT(all.size(), before) << "piece " << i;
+  }
+  return all;
+}
+
+TEST_F(Answers, PairsAreTheSameInTurnsAsAtOnce) {
+  const auto at_once = [](const membership::report::document& document) {
+    cnode::term_writer writer;
+    encode(writer, document);
+    return writer.bytes();
+  };
+  const auto judge = [&](bool in_turns) {
+    const auto all = ask("links"), missing = ask("missing_links");
+    EXPECT_EQ(all.in_turns != nullptr, in_turns);
+    EXPECT_EQ(missing.in_turns != nullptr, in_turns);
+    EXPECT_EQ(whole(all), at_once(membership::report::links(*current)));
+    EXPECT_EQ(whole(missing), at_once(membership::report::missing_links(*current)));
+  };
+  judge(false);
+  current = std::make_shared<const membership::snapshot>();
+  judge(false);
+  current = many_pairs(5);
+  judge(true);
+}
+
+TEST_F(Answers, AFewSnapshotsAreKeptByThoseWhoTakeLong) {
+  std::vector<cnode::answer> kept;
+  for (std::uint64_t version = 2; version < 18; ++version) {
+    current = many_pairs(version);
+    kept.push_back(ask("links"));
+    EXPECT_EQ(ask("links").in_turns, kept.back().in_turns) << "one for all who ask";
+  }
+  current = many_pairs(20);
+  const auto refused = ask("links");
+  EXPECT_EQ(refused.kind, answer_kind::error);
+  EXPECT_TRUE(cnode::decode_term(*refused.encoded).value().is_atom("system_limit"));
+  kept.pop_back();
+  EXPECT_EQ(ask("links").kind, answer_kind::value);
+}
+
 TEST_F(Answers, EncodedOncePerSnapshot) {
   const auto first = ask("status").encoded;
   EXPECT_EQ(ask("status").encoded, first);

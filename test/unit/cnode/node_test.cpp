@@ -395,11 +395,10 @@ TEST_F(Node, AFrameInSingleBytesIsAFrame) {
 }
 
 std::string call_of(const cnode::pid& from, const cnode::reference& id, std::string_view function,
-                    std::size_t padding = 0) {
+                    std::vector<cnode::term> given = {}) {
   cnode::term_writer arguments;
   arguments.list_header(4).write(id).atom("rollcall").atom(function);
-  if (padding > 0) arguments.list_header(1).binary(std::string(padding, 'x'));
-  arguments.nil().nil();
+  arguments.write(cnode::list{std::move(given), nullptr}).nil();
   const cnode::control::spawn_request request{id,
                                               from,
                                               from,
@@ -430,6 +429,58 @@ TEST_F(Node, APeerThatDoesNotReadGetsItsAnswersAsFastAsItTakesThem) {
     answered += std::holds_alternative<cnode::control::monitor_exit>(*message) ? 1 : 0;
   }
   EXPECT_LE(most, 4U << 20U);
+  EXPECT_TRUE(ours.seen.downs().empty());
+}
+
+// {atomN, N} for each, however it went out.
+void expect_in_turns(const cnode::term& value, std::size_t pieces) {
+  const auto* list = value.as<cnode::list>();
+  ASSERT_NE(list, nullptr);
+  ASSERT_EQ(list->items.size(), pieces * 1'000);
+  for (std::size_t i = 0; i < list->items.size(); ++i) {
+    const cnode::tuple expected{
+        {cnode::atom{"atom" + std::to_string(i % 600)}, static_cast<std::int64_t>(i)}};
+    ASSERT_EQ(list->items[i], cnode::term(expected)) << i;
+  }
+}
+
+TEST_F(Node, ALongAnswerGoesOutInFragments) {
+  node_under_test other(thread, "other@127.0.0.1");
+  ASSERT_TRUE(other.start());
+  ASSERT_TRUE(other.dial("ours@127.0.0.1", ours.port()));
+  for (int i = 0; i < 2; ++i) {
+    const auto answer = other.call("ours@127.0.0.1", "rollcall", "in_turns", {std::int64_t{20}});
+    ASSERT_TRUE(answer) << answer.error().detail;
+    expect_in_turns(*answer, 20);
+  }
+  EXPECT_TRUE(other.call("ours@127.0.0.1", "rollcall", "members")) << "the link is read again";
+  EXPECT_LT(thread.on([&] { return (*ours).held(); }), 100'000U);
+}
+
+// One that announced no headers gets a frame, and nothing within it; of what it asks meanwhile nothing is
+// read.
+TEST_F(Node, ALongAnswerIsOneFrameWhereThereAreNoFragments) {
+  peer plain(thread, "plain@127.0.0.1", ours.port());
+  ASSERT_TRUE(plain.linked());
+  const auto me = pid_of("plain@127.0.0.1");
+  constexpr std::int64_t pieces = 60;
+  const auto asked = call_of(me, reference_of("plain@127.0.0.1"), "in_turns", {pieces});
+  ASSERT_TRUE(plain.write(asked + asked));
+  std::size_t reasons = 0, events = 0;
+  while (reasons < 2) {
+    thread.on([&] { return (*ours).send(me, cnode::term_writer().atom("event").bytes()); });
+    const auto message = plain.read();
+    ASSERT_TRUE(message) << reasons << " answers came";
+    if (const auto* down = std::get_if<cnode::control::monitor_exit>(&*message)) {
+      ++reasons;
+      const auto* answer = down->reason.as<cnode::tuple>();
+      ASSERT_NE(answer, nullptr);
+      expect_in_turns(answer->items.at(2), pieces);
+    } else if (std::holds_alternative<cnode::control::send>(*message)) {
+      ++events;
+    }
+  }
+  EXPECT_GT(events, 0U);
   EXPECT_TRUE(ours.seen.downs().empty());
 }
 
@@ -595,7 +646,8 @@ TEST_F(Node, ACallThatIsTooLargeIsRefusedAndTheNextOneIsServed) {
   ASSERT_TRUE(large.linked());
   const auto me = pid_of("large@127.0.0.1");
   const auto id = reference_of("large@127.0.0.1");
-  ASSERT_TRUE(large.write(call_of(me, id, "echo", cnode::max_frame_size) + call_of(me, id, "members")));
+  const cnode::binary too_large{std::string(cnode::max_frame_size, 'x')};
+  ASSERT_TRUE(large.write(call_of(me, id, "echo", {too_large}) + call_of(me, id, "members")));
   const auto refused = large.read();
   ASSERT_TRUE(refused && std::holds_alternative<cnode::control::spawn_reply>(*refused));
   EXPECT_EQ(std::get<cnode::control::spawn_reply>(*refused).outcome,

@@ -154,7 +154,27 @@ class recorder : public cnode::node_observer {
   std::vector<std::string> unexpected_;
 };
 
-// Answers members/0 with [one, two], echo/1 with its argument, fails the ways a function can fail.
+// [{atom0, 0}, {atom1, 1}, ...], a thousand of them in a piece; of 600 atoms.
+inline std::shared_ptr<const cnode::long_value> sample_in_turns(std::size_t pieces) {
+  constexpr std::size_t of_a_piece = 1'000;
+  auto made = std::make_shared<cnode::long_value>();
+  for (int i = 0; i < 600; ++i)
+    made->atoms.push_back(cnode::term_writer().atom("atom" + std::to_string(i)).bytes());
+  made->pieces = pieces;
+  made->append = [pieces](std::size_t piece, std::span<const cnode::byte_string> atoms,
+                          cnode::byte_string& to) {
+    cnode::term_writer out;
+    if (piece == 0) out.list_header(pieces * of_a_piece);
+    for (auto i = piece * of_a_piece; i < (piece + 1) * of_a_piece; ++i)
+      out.tuple_header(2).raw(atoms[i % atoms.size()]).integer(static_cast<std::int64_t>(i));
+    if (piece + 1 == pieces) out.nil();
+    to.append(out.view());
+  };
+  return made;
+}
+
+// Answers members/0 with [one, two], echo/1 with its argument, in_turns/1 with so many pieces, fails the ways
+// a function can fail.
 inline cnode::answer sample_answers(const cnode::request& call) {
   using cnode::answer_kind;
   const auto encoded = [](const cnode::term_writer& out) {
@@ -170,6 +190,11 @@ inline cnode::answer sample_answers(const cnode::request& call) {
     if (call.arguments.size() != 1) return {answer_kind::undefined, {}};
     out.write(call.arguments.front());
     return {answer_kind::value, encoded(out)};
+  }
+  if (call.function == "in_turns" && call.arguments.size() == 1) {
+    const auto* pieces = call.arguments.front().as<std::int64_t>();
+    if (pieces == nullptr) return {answer_kind::bad_argument, {}};
+    return {answer_kind::value, nullptr, sample_in_turns(static_cast<std::size_t>(*pieces))};
   }
   if (call.function == "clause") return {answer_kind::function_clause, {}};
   if (call.function == "bad") return {answer_kind::bad_argument, {}};

@@ -1,0 +1,121 @@
+#include "app/pair_lists.hpp"
+
+#include "cnode/term.hpp"
+
+namespace rollcall::app {
+namespace {
+
+using membership::pair_state;
+using membership::snapshot;
+using membership::snapshot_ptr;
+
+// About as many pairs are a piece: whole rows of them.
+constexpr std::size_t piece_size = 1'000;
+
+cnode::byte_string encoded_atom(std::string_view text) {
+  return cnode::term_writer().atom(text).bytes();
+}
+
+// Each pair of members that `wanted` has, by rows.
+template <class Wanted, class Visit>
+void each_pair_of(const snapshot& of, std::size_t row, const Wanted& wanted, const Visit& visit) {
+  if (!wanted.member(of, row)) return;
+  for (auto other = row + 1; other < of.members.size(); ++other) {
+    if (!wanted.member(of, other)) continue;
+    const auto state = of.pair(row, other);
+    if (wanted.pair(state)) visit(other, state);
+  }
+}
+
+struct every_pair {
+  static bool member(const snapshot& of, std::size_t at) {
+    return of.members[at].state != membership::member_state::left;
+  }
+  static bool pair(pair_state) { return true; }
+};
+
+struct missing_pairs {
+  static bool member(const snapshot& of, std::size_t at) { return of.members[at].links_missing != 0; }
+  static bool pair(pair_state state) {
+    return state == pair_state::missing || state == pair_state::suspected || state == pair_state::quarantined;
+  }
+};
+
+struct plan {
+  std::size_t pairs = 0;
+  std::vector<std::size_t> ends;  // of each piece: the row behind its last
+};
+
+// A piece has a pair in it at least, but for the one of a list without any.
+template <class Wanted>
+plan planned(const snapshot& of, const Wanted& wanted) {
+  plan made;
+  std::size_t in_piece = 0;
+  for (std::size_t row = 0; row < of.members.size(); ++row) {
+    each_pair_of(of, row, wanted, [&](std::size_t, pair_state) { ++in_piece; });
+    if (in_piece < piece_size) continue;
+    made.pairs += std::exchange(in_piece, 0);
+    made.ends.push_back(row + 1);
+  }
+  if (in_piece > 0 || made.ends.empty()) made.ends.push_back(of.members.size());
+  made.pairs += in_piece;
+  made.ends.back() = of.members.size();
+  return made;
+}
+
+// What stands in each element: before the first name, between the two, and behind, by the pair's state.
+struct element {
+  cnode::byte_string before, between;
+  std::array<cnode::byte_string, membership::pair_state_count> behind;
+};
+
+template <class Wanted>
+std::shared_ptr<const cnode::long_value> list_of(
+    snapshot_ptr of, const Wanted& wanted, std::vector<cnode::byte_string> words,
+    element (*element_of)(std::span<const cnode::byte_string> words)) {
+  auto made = std::make_shared<cnode::long_value>();
+  const auto names = words.size();
+  made->atoms = std::move(words);
+  for (const auto& member : of->members) made->atoms.push_back(encoded_atom(member.name.text()));
+  const auto plan = planned(*of, wanted);
+  made->pieces = plan.ends.size();
+  made->append = [=, of = std::move(of)](std::size_t piece, std::span<const cnode::byte_string> atoms,
+                                         cnode::byte_string& to) {
+    if (piece == 0) to.append(cnode::term_writer().list_header(plan.pairs).view());
+    const auto of_name = atoms.subspan(names);
+    const auto text = element_of(atoms.first(names));
+    for (auto row = piece == 0 ? 0 : plan.ends[piece - 1]; row < plan.ends[piece]; ++row) {
+      const auto begin = text.before + of_name[row] + text.between;
+      each_pair_of(*of, row, wanted, [&](std::size_t other, pair_state state) {
+        to.append(begin).append(of_name[other]).append(text.behind[static_cast<std::size_t>(state)]);
+      });
+    }
+    if (piece + 1 == plan.ends.size()) to.append(cnode::term_writer().nil().view());
+  };
+  return made;
+}
+
+element element_of_links(std::span<const cnode::byte_string> words) {
+  element made{cnode::term_writer().map_header(3).bytes() + words[0], words[1], {}};
+  for (std::size_t i = 0; i < made.behind.size(); ++i) made.behind[i] = words[2] + words[3 + i];
+  return made;
+}
+
+element element_of_missing_links(std::span<const cnode::byte_string>) {
+  return {cnode::term_writer().tuple_header(2).bytes(), {}, {}};
+}
+
+}  // namespace
+
+std::shared_ptr<const cnode::long_value> list_of_links(snapshot_ptr of) {
+  std::vector<cnode::byte_string> words{encoded_atom("a"), encoded_atom("b"), encoded_atom("state")};
+  for (int i = 0; i < membership::pair_state_count; ++i)
+    words.push_back(encoded_atom(to_string(static_cast<pair_state>(i))));
+  return list_of(std::move(of), every_pair(), std::move(words), element_of_links);
+}
+
+std::shared_ptr<const cnode::long_value> list_of_missing_links(snapshot_ptr of) {
+  return list_of(std::move(of), missing_pairs(), {}, element_of_missing_links);
+}
+
+}  // namespace rollcall::app
