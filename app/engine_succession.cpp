@@ -100,9 +100,8 @@ asio::awaitable<void> engine::implementation::look_for_our_turn() {
     if (stopping_) continue;
     if (!told && std::chrono::steady_clock::now() - since >= roll_out_may_take) {
       told = true;
-      log_.warning(
-          "standing by for a minute: another rollcall of our name is at work; one is enough, stop either",
-          {{"name", configuration_.name->text()}, {"see", "/runbook#rollcallstandby"}});
+      log_.warning("another rollcall of our name has been at work for a minute; one is enough, stop either",
+                   {{"name", configuration_.name->text()}, {"see", "/runbook#rollcallstandby"}});
     }
     if (entries_.empty()) continue;
     auto next = last ? entries_.upper_bound(*last) : entries_.begin();

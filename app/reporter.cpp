@@ -376,18 +376,22 @@ void reporter::listed(const discovery::round& round, std::chrono::steady_clock::
 }
 
 void reporter::lasting(const discovery::round& round, std::chrono::steady_clock::time_point now) {
+  std::vector<const discovery::source_status*> due;
   for (const auto& source : round.sources) {
     if (source.outcome != discovery::query_outcome::nxdomain) {
       absent_names_.erase(source.source);
       continue;
     }
     auto& its = absent_names_.try_emplace(source.source, absent_name{now}).first->second;
-    if (its.told || now - its.since < start_may_take) continue;
-    its.told = true;
-    const auto for_so_long = std::chrono::duration_cast<std::chrono::seconds>(now - its.since).count();
-    log_.warning(fmt::format("{}: for {} s now: {}", source.source, for_so_long, source.detail),
-                 {{"source", source.source}, {"see", "/runbook#rollcallnothingdiscovered"}});
+    if (now - its.since >= start_may_take && !std::exchange(its.told, true)) due.push_back(&source);
   }
+  if (due.empty()) return;
+  const auto& first = *due.front();
+  const auto since = absent_names_[first.source].since;
+  log_.warning(fmt::format("{}: for {} s now: {}{}", first.source,
+                           std::chrono::duration_cast<std::chrono::seconds>(now - since).count(),
+                           first.detail, likewise(due)),
+               {{"source", first.source}, {"see", "/runbook#rollcallnothingdiscovered"}});
 }
 
 void reporter::dialled_us(const std::optional<node_name>& peer, const boost::asio::ip::address& address,

@@ -242,15 +242,15 @@ TEST_F(Reporter, OneNameServerThatFailsIsOneLineForAllItsSources) {
 TEST_F(Reporter, ANameThatIsNotThereIsAWarningOnceThatLasts) {
   using enum discovery::query_outcome;
   const std::chrono::steady_clock::time_point begun{};
-  auto round = asked_of({{"srv:a@a", nxdomain}});
+  auto round = asked_of({{"srv:a@a", nxdomain}, {"srv:b@b", nxdomain}});
   round.sources[0].detail = "there is no such name";
   reporter_.listed(round, begun);
   round.changes.clear();
   for (const auto later : {5s, 59s, 60s, 65s}) reporter_.listed(round, begun + later);
   EXPECT_THAT(lines(), ElementsAre(HasSubstr("info  srv:a@a: NXDOMAIN"),
-                                   "warning srv:a@a: for 60 s now: there is no such name "
-                                   "see=/runbook#rollcallnothingdiscovered"));
-  reporter_.listed(asked_of({{"srv:a@a", ok}}), begun + 70s);
+                                   "warning srv:a@a: for 60 s now: there is no such name; the same with "
+                                   "srv:b@b see=/runbook#rollcallnothingdiscovered"));
+  reporter_.listed(asked_of({{"srv:a@a", ok}, {"srv:b@b", ok}}), begun + 70s);
   reporter_.listed(round, begun + 75s);
   reporter_.listed(round, begun + 100s);
   EXPECT_EQ(lines().size(), 2U) << "it begins again";
