@@ -76,7 +76,7 @@ std::size_t link::footprint() const noexcept {
                     (headers_ ? headers_->footprint() + writer_->footprint() : 0);
   std::size_t long_ones = later_.capacity();
   for (const auto& each : long_ones_) long_ones += each.footprint();
-  return stream_.footprint() + rest_.capacity() + queue_.capacity() + writing_.capacity() + head + long_ones +
+  return stream_.footprint() + rest_.capacity() + queue_.footprint() + head + long_ones +
          (session.monitors.size() + watched.size()) * monitor_size;
 }
 
@@ -106,13 +106,39 @@ void link::send(byte_view frames) {
                       max_queued_bytes_));
     return;
   }
-  enqueue(frames);
+  enqueuing();
+  if (writer_) {
+    writer_->append(next_to_go(), frames);
+  } else {
+    next_to_go().append(frames);
+  }
+  enqueued();
 }
 
 void link::answer(byte_view frames) {
   if (!is_open()) return;
   answers_ = std::min(answers_, waiting()) + frames.size();
-  enqueue(frames);
+  enqueuing();
+  if (writer_) {
+    writer_->append_referring(next_to_go(), frames);
+  } else {
+    next_to_go().append(frames);
+  }
+  enqueued();
+}
+
+void link::answer(const referring_message& message) {
+  if (!is_open()) return;
+  const auto& bytes = message.term->bytes;
+  answers_ = std::min(answers_, waiting()) + bytes.size();
+  enqueuing();
+  writer_->append_front(next_to_go(), message);
+  if (bytes.size() < smallest_shared || inside_long()) {
+    next_to_go().append(bytes);
+  } else {
+    queue_.append({message.term, &bytes});
+  }
+  enqueued();
 }
 
 void link::answer(long_message message) {
@@ -126,30 +152,27 @@ void link::answer(long_message message) {
 
 void link::write_long() {
   auto& message = long_ones_.front();
-  if (!unsent()) ticks_.last_progress = ticks::clock::now();
-  const auto before = queue_.size();
-  message.turn(queue_);
-  answers_ = std::min(answers_, waiting()) + queue_.size() - before;
+  enqueuing();
+  auto& to = queue_.back();
+  const auto before = to.size();
+  message.turn(to);
+  answers_ = std::min(answers_, waiting()) + to.size() - before;
   if (message.over()) {
     long_ones_.pop_front();
-    queue_.append(later_);
+    to.append(later_);
     byte_string().swap(later_);
     if (!choked()) taken_.cancel();
   }
   account();
 }
 
-void link::enqueue(byte_view frames) {
+void link::enqueuing() {
   if (!unsent()) ticks_.last_progress = ticks::clock::now();
-  auto& to = inside_long() ? later_ : queue_;
-  if (writer_) {
-    writer_->append(to, frames);
-  } else {
-    to.append(frames);
-  }
+}
+
+void link::enqueued() {
   account();
-  if (!is_open()) return;
-  written_to_.cancel();
+  if (is_open()) written_to_.cancel();
 }
 
 void link::close(boost::system::error_code code, std::string detail) {
@@ -337,11 +360,10 @@ asio::awaitable<void> link::write_loop() {
       co_await written_to_.async_wait(as_result);
       continue;
     }
-    writing_.swap(queue_);
-    while (written_ < writing_.size()) {
+    auto& part = queue_.front();
+    while (part.size() > 0) {
       boost::system::error_code code;
-      const auto size =
-          stream_.write_some(asio::buffer(writing_.data() + written_, writing_.size() - written_), code);
+      const auto size = stream_.write_some(part.rest(), code);
       if (not_yet(code)) {
         const auto [failed] = co_await stream_.socket().async_wait(stream_.awaited_by_write(), as_result);
         if (!failed) continue;
@@ -351,16 +373,11 @@ asio::awaitable<void> link::write_loop() {
         close_broken(code);
         co_return;
       }
-      written_ += size;
+      part.took(size);
       ticks_.last_write = ticks_.last_progress = ticks::clock::now();
       if (!choked()) taken_.cancel();
     }
-    written_ = 0;
-    if (writing_.capacity() > largest_resting_queue) {
-      byte_string().swap(writing_);
-    } else {
-      writing_.clear();
-    }
+    queue_.pop();
     account();
   }
 }

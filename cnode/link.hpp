@@ -16,6 +16,7 @@
 #include "cnode/node.hpp"
 #include "cnode/processes.hpp"
 #include "cnode/reading_turns.hpp"
+#include "cnode/send_queue.hpp"
 #include "cnode/ticks.hpp"
 
 namespace rollcall::cnode {
@@ -41,6 +42,7 @@ class link {
   // What the peer asked for: does not count for the bound, since nothing more is read of a peer that does not
   // take it.
   void answer(byte_view frames);
+  void answer(const referring_message&);
   // The same, in turns. Nothing more is read of the peer until it is sent.
   void answer(long_message);
   // The first reason given is the one that counts. May be called from inside receive_function.
@@ -50,15 +52,15 @@ class link {
   const cnode::peer& peer() const noexcept { return peer_; }
   void peer_tick_time(milliseconds);
   // Bytes that the peer has not taken yet.
-  std::size_t waiting() const noexcept { return queue_.size() + later_.size() + writing_.size() - written_; }
+  std::size_t waiting() const noexcept { return queue_.size() + later_.size(); }
 
   processes::session session;
   cnode::calls calls;
   std::map<reference, pid> watched;  // processes of the peer's that we monitor
 
  private:
-  // What was needed for one burst is given back after it: of a thousand links few are at work at one time.
-  static constexpr std::size_t largest_resting_queue = 512;
+  // Below that, copying an answer costs less than a part of its own in the queue.
+  static constexpr std::size_t smallest_shared = 16U << 10;
   // While more than this waits for the peer, nothing more of what it asks is read: it gets its answers as
   // fast as it takes them, and no faster.
   static constexpr std::size_t most_unread_answers = 1U << 20;
@@ -75,10 +77,12 @@ class link {
   bool take_frame(byte_view frame);
   void receive(const result<std::optional<message>>&, std::size_t size);
   std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
-  void enqueue(byte_view frames);
+  byte_string& next_to_go() { return inside_long() ? later_ : queue_.back(); }
+  void enqueuing();  // before something is added, and after it
+  void enqueued();
   void write_long();  // its next turn
   void close_broken(boost::system::error_code);
-  bool unsent() const noexcept { return !queue_.empty() || !writing_.empty(); }
+  bool unsent() const noexcept { return !queue_.empty(); }
   bool inside_long() const noexcept { return !long_ones_.empty() && long_ones_.front().inside_frame(); }
   std::size_t footprint() const noexcept;
   // Tells the budget of all links; that may close this one.
@@ -106,8 +110,7 @@ class link {
   // Null: frames have no headers.
   std::unique_ptr<message_reader> headers_;
   std::unique_ptr<message_writer> writer_;
-  byte_string queue_, writing_;
-  std::size_t written_ = 0;  // of writing_
+  send_queue queue_;
   std::list<long_writing> long_ones_;
   byte_string later_;            // what has to wait for the end of the frame that is being made
   std::uint64_t sequences_ = 0;  // of what went out as fragments

@@ -1,6 +1,5 @@
-// What goes out over a link whose both ends announced DIST_HDR_ATOM_CACHE: frames as encode_message makes
-// them, and messages whose payload refers to atoms, in the form of such a link (distribution_header.hpp); and
-// the atom cache of that direction.
+// What goes out over a link whose both ends announced DIST_HDR_ATOM_CACHE, in the form of such a link
+// (distribution_header.hpp); and the atom cache of that direction.
 #pragma once
 
 #include "cnode/atom_cache.hpp"
@@ -9,24 +8,32 @@
 
 namespace rollcall::cnode {
 
-// A message for message_writer alone: never on the wire as it is. `payload` is an encoded term without
-// version byte, whose references are to `atoms`.
-byte_string encode_referring(const control_message&, byte_view payload,
-                             const std::vector<referring_term::entry>& atoms);
+// A message whose payload ends with a term that is made once for all links. For a peer that announced
+// EXIT_PAYLOAD.
+struct referring_message {
+  byte_string control;  // encode_control, with what is left out behind it
+  byte_string front;    // what stands before the term in the payload
+  std::shared_ptr<const referring_term> term;
+};
 
 class message_writer {
  public:
-  // In the order in which they are sent: what is in the cache depends on it.
-  void append(byte_string& to, byte_view frames);
+  // Frames as encode_message makes them. All in the order in which they are sent: what is in the cache
+  // depends on it.
+  void append(byte_string& to, byte_view frames) { append_with_headers(to, frames); }
+  // The same, with references to what they have of atoms: for who asks again and again.
+  void append_referring(byte_string& to, byte_view frames);
+  // All but the bytes of its term, which have to follow.
+  void append_front(byte_string& to, const referring_message&);
   // What a header has of atoms: how many, flags and references, and the texts of those that are not there
   // yet.
   void append_atoms(byte_string& to, const std::vector<referring_term::entry>& atoms);
   std::size_t footprint() const noexcept { return sent_.footprint(); }
 
  private:
-  class references;
-  void append_referring(byte_string& to, byte_view frame);
-  void refer_to(std::uint16_t slot, byte_view encoded, references&);
+  class table;
+  void append_message(byte_string& to, table&, byte_view control, byte_view front, std::size_t behind);
+  void append_frame(byte_string& to, byte_view frame);
   atom_cache sent_;
 };
 

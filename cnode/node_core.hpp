@@ -385,6 +385,7 @@ class node::implementation::core final : public node_services, public std::enabl
     }
     auto reaction = processes_.receive(from.session, received);
     if (!reaction.frames.empty()) from.answer(reaction.frames);
+    if (reaction.referring) from.answer(*reaction.referring);
     for (auto& each : reaction.long_ones) from.answer(std::move(each));
     if (reaction.told && !(messages_ && messages_(from.peer().name, *reaction.told))) {
       reaction.unexpected =

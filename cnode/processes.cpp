@@ -89,16 +89,17 @@ term_writer exit_reason(const answer& answered, const term* of_call, const term_
   return reason;
 }
 
-byte_string returned(const term& of_call, byte_view value) {
-  return term_writer().tuple_header(3).write(of_call).atom("return").raw(value).bytes();
+// What stands before the value.
+byte_string returned(const term& of_call) {
+  return term_writer().tuple_header(3).write(of_call).atom("return").bytes();
 }
 
 // The same with a long value: what stands before it, in the form that this link has for it.
-long_message end_with(const control::monitor_exit& down, const term_writer& front,
+long_message end_with(const control::monitor_exit& down, const byte_string& front,
                       std::shared_ptr<const long_value> value, bool refers) {
-  if (refers) return {encode_control(down, reason_place::behind), front.bytes(), std::move(value)};
+  if (refers) return {encode_control(down, reason_place::behind), front, std::move(value)};
   auto whole = down;
-  whole.reason = opaque{front.bytes()};
+  whole.reason = opaque{front};
   return {encode_control(whole, reason_place::in_control), {}, std::move(value)};
 }
 
@@ -277,19 +278,18 @@ reaction processes::spawn(session& of, const control::spawn_request& request, by
   if (of.refers && call && flags == spawn_reply::flag_monitor && answered.kind == answer_kind::value) {
     if (const auto referring = referring_.of(answered.encoded)) {
       const control::monitor_exit down{runner, request.from, request.id, {}};
-      made.frames += encode_referring(down, returned(given->front(), referring->bytes), referring->atoms);
+      made.referring = {encode_control(down, reason_place::behind), returned(given->front()), referring};
       return made;
     }
   }
   if (call && answered.in_turns) {
-    term_writer front;
-    front.tuple_header(3).write(given->front()).atom("return");
+    const auto front = returned(given->front());
     if (options.monitor) {
       made.long_ones.push_back(
           end_with({runner, request.from, request.id, {}}, front, answered.in_turns, of.refers));
     }
     if (options.link) {
-      const control::exit ended{runner, request.from, written(front)};
+      const control::exit ended{runner, request.from, opaque{front}};
       made.long_ones.push_back({encode_control(ended, reason_place::in_control), {}, answered.in_turns});
     }
     return made;
@@ -421,14 +421,10 @@ reaction processes::reply(const gen_client& to, std::shared_ptr<const long_value
   return made;
 }
 
-reaction processes::reply(const gen_client& to, byte_view encoded,
-                          const std::vector<referring_term::entry>* atoms) const {
+reaction processes::reply(const gen_client& to, byte_view encoded) const {
   term_writer out;
   out.tuple_header(2).write(to.tag).raw(encoded);
-  const auto operation = reply_to(to);
-  return {atoms != nullptr ? encode_referring(operation, out.view(), *atoms)
-                           : encode_message(operation, out.view()),
-          {}};
+  return {encode_message(reply_to(to), out.view()), {}};
 }
 
 // A server that raises ends, and its callers' monitors say why. This one does not end: only this caller is
@@ -476,7 +472,12 @@ reaction processes::ask_rollcall(session& of, const gen_client& client, const te
   if (answered.kind == answer_kind::value) {
     if (answered.in_turns) return reply(client, answered.in_turns);
     const auto referring = of.refers ? referring_.of(answered.encoded) : nullptr;
-    if (referring) return reply(client, referring->bytes, &referring->atoms);
+    if (referring) {
+      reaction made;
+      made.referring = {encode_control(reply_to(client), reason_place::in_control),
+                        term_writer().tuple_header(2).write(client.tag).bytes(), referring};
+      return made;
+    }
     return reply(client, answered.encoded ? byte_view(*answered.encoded) : out.atom("ok").view());
   }
   out.tuple_header(2);

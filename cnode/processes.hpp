@@ -26,7 +26,8 @@ struct reaction {
   std::string unexpected;
   std::optional<term>
       told{};  // a plain message to `rollcall`: for the one that made a reference or a watcher
-  std::vector<long_message> long_ones{};  // after the frames
+  std::optional<referring_message> referring{};  // after the frames
+  std::vector<long_message> long_ones{};         // the same
 };
 
 class processes {
@@ -38,7 +39,7 @@ class processes {
       process_id to;
     };
     std::map<reference, monitor> monitors;
-    // Its link takes what encode_referring makes (message_writer.hpp).
+    // Its link takes referring messages (message_writer.hpp).
     bool refers = false;
   };
 
@@ -59,8 +60,7 @@ class processes {
   reaction gen_call(session&, std::string_view name, const term& from_and_tag, const term& request);
   reaction ask_rollcall(session&, const gen_client&, const term& request);
   control_message reply_to(const gen_client&) const;
-  reaction reply(const gen_client&, byte_view encoded,
-                 const std::vector<referring_term::entry>* atoms = nullptr) const;
+  reaction reply(const gen_client&, byte_view encoded) const;
   reaction reply(const gen_client&, std::shared_ptr<const long_value>) const;
   static reaction fail(session&, std::string_view name, const gen_client&, const term_writer& reason);
   reaction monitor(session&, const control::monitor&);

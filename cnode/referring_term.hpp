@@ -32,8 +32,7 @@ class referring_terms {
   std::shared_ptr<const referring_term> of(const std::shared_ptr<const byte_string>& encoded);
 
  private:
-  // Below that the names cost a caller no more than what their table costs both.
-  static constexpr std::size_t smallest = 8'192, most = 8;
+  static constexpr std::size_t smallest = 64, most = 8;  // smaller ones are made new each time
   struct entry {
     std::weak_ptr<const byte_string> of;
     std::shared_ptr<const referring_term> made;

@@ -49,6 +49,12 @@ std::size_t stream::write_some(boost::asio::const_buffer from, boost::system::er
   return size;
 }
 
+std::size_t stream::write_some(const std::array<boost::asio::const_buffer, 2>& from,
+                               boost::system::error_code& code) {
+  if (tls_) return write_some(from[0].size() > 0 ? from[0] : from[1], code);
+  return socket_.write_some(from, code);
+}
+
 bool not_yet(boost::system::error_code code) noexcept {
   return code == boost::asio::error::would_block || code == boost::asio::error::interrupted;
 }

@@ -3,6 +3,7 @@
 // tries again.
 #pragma once
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
@@ -34,6 +35,8 @@ class stream {
   // What has come, as much as fits: never nothing without an error.
   std::size_t read_some(boost::asio::mutable_buffer, boost::system::error_code&);
   std::size_t write_some(boost::asio::const_buffer, boost::system::error_code&);
+  // One behind the other; the first may be empty, not both.
+  std::size_t write_some(const std::array<boost::asio::const_buffer, 2>&, boost::system::error_code&);
   // Of what has come something can be read, though the socket may stay silent.
   bool holds_more() const noexcept { return tls_ && tls_->holds_more(); }
   // Something of its own, not what was written, has yet to go out.

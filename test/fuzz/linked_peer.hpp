@@ -71,6 +71,7 @@ class linked_peer {
     if (from.calls.receive(received.control)) return;
     const auto reaction = processes_.receive(from.session, received);
     if (!reaction.frames.empty()) from.answer(reaction.frames);
+    if (reaction.referring) from.answer(*reaction.referring);
     for (const auto& each : reaction.long_ones) from.answer(each);
     if (reaction.told) must(!to_string(*reaction.told, 200).empty());
   }

@@ -23,6 +23,14 @@ byte_string sent(message_writer& writer, byte_view frames) {
   return out;
 }
 
+byte_string sent(message_writer& writer, const referring_term& term,
+                 const control_message& as = control::send{them}) {
+  byte_string out;
+  writer.append_front(
+      out, {encode_control(as, reason_place::behind), {}, std::make_shared<const referring_term>(term)});
+  return out + term.bytes;
+}
+
 // Of one frame that the writer made, what its receiver reads.
 byte_string payload_of(message_reader& reader, byte_view frame) {
   EXPECT_GE(frame.size(), 4U);
@@ -65,9 +73,7 @@ TEST(ReferringTerm, ReadsAsTheTermItIsOf) {
     message_writer writer;
     message_reader reader(false);
     for (int i = 0; i < 3; ++i) {
-      const auto frame =
-          sent(writer, encode_referring(control::send{them}, referring.bytes, referring.atoms));
-      EXPECT_EQ(payload_of(reader, frame), plain);
+      EXPECT_EQ(payload_of(reader, sent(writer, referring)), plain);
     }
   }
 }
@@ -78,9 +84,8 @@ TEST(MessageWriter, AnAtomGoesOutByNameOnce) {
   ASSERT_GT(referring.atoms.size(), 90U);  // some share a slot
   message_writer writer;
   message_reader reader(false);
-  const auto message = encode_referring(control::send{them}, referring.bytes, referring.atoms);
-  const auto first = sent(writer, message);
-  const auto second = sent(writer, message);
+  const auto first = sent(writer, referring);
+  const auto second = sent(writer, referring);
   EXPECT_NE(first.find("atom7"), byte_string::npos);
   EXPECT_LT(second.size() + 90 * 6, first.size());
   EXPECT_EQ(payload_of(reader, first), plain);
@@ -100,13 +105,15 @@ TEST(MessageWriter, AnythingInAnyOrderReadsAsItWas) {
   }
   for (int i = 0; i < 300; ++i) {
     const auto which = random() % plain.size();
+    const auto message = encode_message(control::send{them}, plain[which]);
     if (random() % 4 == 0) {
-      EXPECT_EQ(payload_of(reader, sent(writer, encode_message(control::send{them}, plain[which]))),
-                plain[which]);
-    } else {
-      const auto frame =
-          sent(writer, encode_referring(control::send{them}, referring[which].bytes, referring[which].atoms));
+      EXPECT_EQ(payload_of(reader, sent(writer, message)), plain[which]);
+    } else if (random() % 3 == 0) {
+      byte_string frame;
+      writer.append_referring(frame, message);
       ASSERT_EQ(payload_of(reader, frame), plain[which]) << i;
+    } else {
+      ASSERT_EQ(payload_of(reader, sent(writer, referring[which])), plain[which]) << i;
     }
   }
 }
@@ -116,11 +123,9 @@ TEST(MessageWriter, AReasonGoesOutAsPayload) {
   const auto referring = refer(plain);
   message_writer writer;
   message_reader reader(false);
-  const auto frames =
-      encode_message(control::spawn_reply{call, them, 2, us}) +
-      encode_referring(control::monitor_exit{us, them, call, {}}, referring.bytes, referring.atoms) +
-      byte_string(tick_frame);
-  auto out = sent(writer, frames);
+  auto out = sent(writer, encode_message(control::spawn_reply{call, them, 2, us})) +
+             sent(writer, referring, control::monitor_exit{us, them, call, {}}) +
+             sent(writer, byte_string(tick_frame));
   const auto next = [&] {
     byte_view rest = out;
     std::size_t length = 0;
@@ -147,9 +152,41 @@ TEST(MessageWriter, TextsLongerThanAByteSays) {
   message_writer writer;
   message_reader reader(false);
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(payload_of(reader, sent(writer, encode_referring(control::send{them}, referring.bytes,
-                                                               referring.atoms))),
-              plain);
+    EXPECT_EQ(payload_of(reader, sent(writer, referring)), plain);
+  }
+}
+
+// What an answer has besides its value: the names of both nodes, again and again.
+TEST(MessageWriter, SmallMessagesReferToTheirAtomsToo) {
+  message_writer writer;
+  message_reader reader(false);
+  const control::spawn_reply reply{call, them, 2, us};
+  const auto frames = encode_message(reply) + byte_string(tick_frame);
+  std::vector<byte_string> made(3);
+  for (auto& each : made) {
+    writer.append_referring(each, frames);
+    ASSERT_TRUE(each.ends_with(tick_frame));
+    const auto frame = byte_view(each).substr(4, each.size() - 8);
+    const auto said = reader.take(frame, frame.size(), reasons::kept);
+    ASSERT_TRUE(said.has_value() && said->has_value());
+    EXPECT_EQ(encode_message((*said)->control), encode_message(reply));
+  }
+  EXPECT_NE(made[0].find("roll@127.0.0.1"), byte_string::npos);
+  EXPECT_EQ(made[1].find("@127.0.0.1"), byte_string::npos);
+  EXPECT_EQ(made[1], made[2]);
+  EXPECT_LT(made[1].size() + 20, frames.size());
+}
+
+TEST(MessageWriter, WhatStandsBeforeATermRefersToItsAtoms) {
+  const auto term = std::make_shared<const referring_term>(refer(atoms(0, 50)));
+  message_writer writer;
+  message_reader reader(false);
+  const auto front = term_writer().tuple_header(2).atom("atom3").bytes();
+  for (int i = 0; i < 2; ++i) {
+    byte_string out;
+    writer.append_front(out, {encode_control(control::send{them}, reason_place::in_control), front, term});
+    EXPECT_EQ(i > 0, out.find("g@127.0.0.1") == byte_string::npos);
+    EXPECT_EQ(payload_of(reader, out + term->bytes), front + atoms(0, 50));
   }
 }
 
@@ -160,7 +197,9 @@ TEST(ReferringTerms, AreMadeForWhatIsAskedForAgain) {
   const auto made = terms.of(answer);
   ASSERT_NE(made, nullptr);
   EXPECT_EQ(terms.of(answer), made);
-  EXPECT_EQ(terms.of(std::make_shared<const byte_string>(atoms(0, 2))), nullptr);
+  const auto small = std::make_shared<const byte_string>(atoms(0, 2));
+  EXPECT_EQ(terms.of(small), nullptr);
+  EXPECT_EQ(terms.of(small), nullptr);
   EXPECT_EQ(terms.of(nullptr), nullptr);
   // Others come and go meanwhile.
   for (int i = 0; i < 100; ++i)
