@@ -37,14 +37,6 @@ int give_password(char* to, int size, int /*writing*/, void* given) {
   return static_cast<int>(password.size());
 }
 
-std::vector<certificate_pointer> certificates_in(const std::string& text) {
-  std::vector<certificate_pointer> found;
-  const auto from = reading(text);
-  while (auto* one = PEM_read_bio_X509(from.get(), nullptr, nullptr, nullptr)) found.emplace_back(one);
-  ERR_clear_error();
-  return found;
-}
-
 std::string last_error() {
   const auto code = ERR_get_error();
   ERR_clear_error();
@@ -52,9 +44,29 @@ std::string last_error() {
   return text != nullptr ? text : "no reason is given";
 }
 
+struct certificates {
+  std::vector<certificate_pointer> found;
+  std::string problem;  // with the one behind them: it, and what follows it, would be missing
+};
+
+certificates certificates_in(const std::string& text) {
+  certificates read;
+  const auto from = reading(text);
+  ERR_clear_error();
+  while (auto* one = PEM_read_bio_X509(from.get(), nullptr, nullptr, nullptr)) read.found.emplace_back(one);
+  const auto code = ERR_peek_last_error();
+  const bool at_the_end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  if (code != 0 && !at_the_end) {
+    read.problem = fmt::format("certificate {} cannot be read: {}", read.found.size() + 1, last_error());
+  }
+  ERR_clear_error();
+  return read;
+}
+
 std::string show(SSL_CTX* into, const side_settings& side) {
   if (side.certificates.empty()) return {};
-  auto own = certificates_in(side.certificates);
+  const auto [own, unreadable] = certificates_in(side.certificates);
+  if (!unreadable.empty()) return "in the certificate file, " + unreadable;
   if (own.empty()) return "the certificate file holds no certificate (PEM)";
   if (SSL_CTX_use_certificate(into, own.front().get()) != 1) {
     return fmt::format("the certificate cannot be used: {}", last_error());
@@ -78,7 +90,8 @@ std::string show(SSL_CTX* into, const side_settings& side) {
 
 std::string believe(SSL_CTX* into, const side_settings& side, role as) {
   if (!side.verify) return {};
-  const auto authorities = certificates_in(side.authorities);
+  const auto [authorities, unreadable] = certificates_in(side.authorities);
+  if (!unreadable.empty()) return "in the file of CAs, " + unreadable;
   if (authorities.empty()) return "the file of CAs holds no certificate (PEM)";
   auto* const store = SSL_CTX_get_cert_store(into);
   for (const auto& one : authorities) {
@@ -101,7 +114,7 @@ std::chrono::system_clock::time_point time_of(const ASN1_TIME* when) {
 }
 
 void note_period(const side_settings& side, std::optional<context::period>& earliest) {
-  for (const auto& one : certificates_in(side.certificates)) {
+  for (const auto& one : certificates_in(side.certificates).found) {
     const context::period found{time_of(X509_get0_notBefore(one.get())),
                                 time_of(X509_get0_notAfter(one.get()))};
     if (!earliest || found.end < earliest->end) earliest = found;

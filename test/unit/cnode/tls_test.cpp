@@ -222,6 +222,28 @@ TEST_F(Tls, SettingsThatAreOfNoUse) {
   EXPECT_THAT(problem, HasSubstr("file of CAs"));
 }
 
+// A chain of which a part cannot be read would be shown, or believed, without that part.
+TEST_F(Tls, AChainIsReadToItsEndOrNotAtAll) {
+  const auto& ca = ours_and_theirs();
+  const auto second = ca.issue().text;
+  for (const auto& broken : {second.substr(0, second.size() / 2),
+                             std::string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}) {
+    std::string problem;
+    auto shown = both(ca.issue());
+    shown.dialling.certificates += broken;
+    EXPECT_FALSE(tls::context::make(shown, problem));
+    EXPECT_THAT(problem, HasSubstr("in the certificate file, certificate 2 cannot be read"));
+    auto believed = both(ca.issue());
+    believed.accepting.authorities += broken;
+    EXPECT_FALSE(tls::context::make(believed, problem));
+    EXPECT_THAT(problem, HasSubstr("in the file of CAs, certificate 2 cannot be read"));
+  }
+  std::string problem;
+  auto whole = both(ca.issue());
+  whole.dialling.certificates += second + "text behind it\n" + whole.dialling.key;
+  EXPECT_TRUE(tls::context::make(whole, problem)) << problem;
+}
+
 TEST_F(Tls, TheEarliestEndIsKnown) {
   auto settings = both(ours_and_theirs().issue({.ends = 86'400s * 3}));
   settings.accepting = side(ours_and_theirs().issue({.ends = 86'400s}));
