@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/co_spawn.hpp>
 #include <thread>
 
 #include "http/password_check.hpp"
@@ -364,6 +365,30 @@ TEST(Passwords, AreReadFromHtpasswdAndFromWebYml) {
     EXPECT_FALSE(http::passwords::parse(text, problem)) << text;
     EXPECT_THAT(problem, HasSubstr(words));
     EXPECT_THAT(problem, testing::Not(HasSubstr(std::string(53, 'a'))));
+  }
+}
+
+// However the field is written that shows it, and whoever waits meanwhile.
+TEST(PasswordCheck, WhatWasRightOnceIsKnownAtOnce) {
+  std::string problem;
+  const auto of = std::make_shared<const passwords>(passwords::parse(secret, problem).value());
+  asio::io_context io;
+  const auto check = std::make_shared<password_check>(io);
+  std::optional<password_check::verdict> found;
+  const auto ask = [&](const std::string& field) {
+    found.reset();
+    const auto who = asio::ip::make_address("127.0.0.1");
+    asio::co_spawn(io, check->check(of, who, field),
+                   [&](const std::exception_ptr&, password_check::verdict made) { found = made; });
+    io.restart();
+  };
+  ask(shows_secret);
+  io.run();
+  ASSERT_EQ(found, password_check::verdict::right);
+  for (const std::string field : {shows_secret, "BASIC cm9sbDpzZWNyZXQ=", "basic   cm9sbDpzZWNyZXQ= "}) {
+    ask(field);
+    io.poll();  // and waits for nothing
+    EXPECT_EQ(found, password_check::verdict::right) << field;
   }
 }
 
