@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/handshake_trial.hpp"
 #include "app/reason.hpp"
 #include "app/settings.hpp"
 #include "cnode/epmd.hpp"
@@ -117,6 +118,11 @@ asio::awaitable<void> questions::links(action::probe_links a) {
 }
 
 asio::awaitable<void> questions::path(action::probe_path a) {
+  if (a.port == membership::probed_port::handshake) {
+    const auto found = co_await try_handshake(commands_, a.on, a.to, a.limit);
+    if (!around_.stopping()) around_.tell(fact::path_probed{a.id, found});
+    co_return;
+  }
   auto result = membership::path_probe::no_word;
   std::optional<std::uint16_t> port = around_.port_mapper_port;
   if (a.port == membership::probed_port::distribution) port = co_await distribution_port(a.to);

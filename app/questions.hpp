@@ -2,7 +2,7 @@
 //
 //   view, status, settings    what a node sees, whether it is stopping, how it is set up
 //   watch                     the process that tells by itself (watcher.hpp)
-//   links, path               probes from node to node (probes.hpp)
+//   links, path               probes from node to node (probes.hpp, handshake_trial.hpp)
 //   connect, leave            what a node is asked to do
 #pragma once
 

@@ -112,13 +112,18 @@ asio::awaitable<cnode::call_result<cnode::term>> timely_commands::run(node_name 
                                                                       std::string function,
                                                                       cnode::byte_string arguments,
                                                                       milliseconds limit) {
+  const program command = [&](std::int64_t end) { return timely(module, function, arguments, end); };
+  co_return co_await evaluate(on, command, limit);
+}
+
+asio::awaitable<cnode::call_result<cnode::term>> timely_commands::evaluate(node_name on, program what,
+                                                                           milliseconds limit) {
   const auto now = co_await time_on(on);
   if (!now) {
     co_return cnode::call_failure{cnode::call_failure_kind::timed_out,
                                   "it does not tell its time: nothing was asked"};
   }
-  auto answer = co_await call_(on, "erl_eval", "exprs",
-                               timely(module, function, arguments, *now + begins_within.count()), limit);
+  auto answer = co_await call_(on, "erl_eval", "exprs", what(*now + begins_within.count()), limit);
   if (!answer) co_return answer;
   const auto* value = value_of(*answer);
   if (value == nullptr) {

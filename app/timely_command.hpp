@@ -11,6 +11,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -36,6 +37,9 @@ class timely_commands {
   timely_commands(asio::io_context& io, node_function node, call_function call)
       : io_(io), node_(std::move(node)), call_(std::move(call)) {}
 
+  // The arguments of erl_eval:exprs/2 for a program that answers `expired` when it begins after `end`.
+  using program = std::function<cnode::byte_string(std::int64_t end)>;
+  asio::awaitable<cnode::call_result<cnode::term>> evaluate(node_name on, program, milliseconds limit);
   // The function's own answer; `timed_out` also when the node did not begin in time, and then never will.
   asio::awaitable<cnode::call_result<cnode::term>> run(node_name on, std::string module, std::string function,
                                                        cnode::byte_string arguments, milliseconds limit);

@@ -50,7 +50,8 @@ enum class link_probe {
   no_link,  // the asked node has no link to it
   no_word,  // the asked node did not do it, or (confirming) the other did not answer us either: says nothing
 };
-enum class probed_port { distribution, mapper };
+// Of a node: a connection to its distribution port, or to its port mapper; or a whole handshake with it.
+enum class probed_port { distribution, mapper, handshake };
 // How a TCP connection from one node to another's distribution port (or port mapper) ended.
 enum class path_probe { reachable, timeout, refused, unresolved, unreachable, no_word };
 inline constexpr int reason_count = 14, member_state_count = 6, connect_outcome_count = 5,
@@ -236,8 +237,8 @@ struct probe_links {
   milliseconds limit;
   bool confirm;
 };
-// On `on`: gen_tcp:connect to the distribution port of `to`, or to its port mapper. Answered by exactly one
-// path_probed.
+// On `on`: gen_tcp:connect to the distribution port of `to`, or to its port mapper; or
+// net_kernel:hidden_connect_node(to), closed again at once. Answered by exactly one path_probed.
 struct probe_path {
   request_id id;
   node_name on, to;

@@ -26,6 +26,7 @@ enum class rule_taken {
   overlap_is_prevented,
   what_fails_is_held_back,
   repairs_are_looked_for,
+  refusals_are_tried,
   probes_pause,
   only_fresh_views_count,
   wakes_in_the_future,

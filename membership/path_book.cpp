@@ -16,6 +16,11 @@ bool path_book::under_way(const member_record& on, const member_record& to, prob
   return found != entries_.end() && found->second.under_way;
 }
 
+bool path_book::said_nothing(const member_record& on, const member_record& to, probed_port port) const {
+  const auto found = entries_.find(key_of(on, to, port));
+  return found != entries_.end() && !found->second.under_way && found->second.no_words > 0;
+}
+
 milliseconds path_book::mute_until(const member_record& on, const member_record& to) const {
   const auto found = entries_.find(key_of(on, to, probed_port::distribution));
   return found != entries_.end() ? mute_until(found->second, on) : milliseconds(-1);

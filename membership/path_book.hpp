@@ -1,6 +1,6 @@
 // What probes of paths (a TCP connection from one node to the distribution port of another, or to its port
-// mapper) have found, and which are under way. Planner and prober ask for them here, so that nobody asks
-// twice.
+// mapper, or a whole handshake) have found, and which are under way. Planner and prober ask for them here, so
+// that nobody asks twice.
 #pragma once
 
 #include <optional>
@@ -31,6 +31,8 @@ class path_book {
                               probed_port = probed_port::distribution) const;
   bool under_way(const member_record& on, const member_record& to,
                  probed_port = probed_port::distribution) const;
+  // The last one ended without an answer.
+  bool said_nothing(const member_record& on, const member_record& to, probed_port) const;
   // Until when it is not asked again, since it said nothing; in the past when it is not paused.
   milliseconds mute_until(const member_record& on, const member_record& to) const;
   // Asks, unless one is under way, or it is paused, or too many are: then false, and it is to be tried again.
@@ -44,12 +46,12 @@ class path_book {
   void sweep(milliseconds now, milliseconds keep);
 
  private:
-  // The port in the highest bit (ids stay below it), on << 32, to.
+  // The port in the highest two bits (ids stay below them), on << 32, to.
   using key = std::uint64_t;
   static key key_of(const member_record& on, const member_record& to, probed_port port) {
-    return key{port == probed_port::mapper} << 63U | key{on.id} << 32U | to.id;
+    return static_cast<key>(port) << 62U | key{on.id} << 32U | to.id;
   }
-  static std::uint32_t on_of(key k) { return static_cast<std::uint32_t>(k >> 32U & 0x7fffffffU); }
+  static std::uint32_t on_of(key k) { return static_cast<std::uint32_t>(k >> 32U & 0x3fffffffU); }
   struct entry {
     finding found;
     bool known = false, under_way = false;

@@ -223,9 +223,12 @@ bool planner::ask_inside(round& r, std::size_t x, std::size_t y) {
       return false;
     }
   }
-  const auto said = look(r, x, y, {}, false);
+  auto said = look(r, x, y, {}, false);
   if (said == verdict::dark || said == verdict::held) leave_out(a.id, b.id);
   if (said == verdict::dark) dark_.push_back({a.id, b.id, {{a.id, b.id}}});
+  refused_conflict refusal{.one = a.id, .other = b.id};
+  look_for_refusals(a, b, said, refusal);
+  settle_refusals(std::move(refusal), said);
   return said == verdict::works;
 }
 

@@ -18,6 +18,31 @@ planner::verdict planner::look(round& r, std::size_t x, std::size_t y, quarantin
   return quarantine_.look(r.context, r.paths, a, b, fresh, harmless, r.wake, r.actions);
 }
 
+void planner::look_for_refusals(const member_record& a, const member_record& b, verdict said,
+                                refused_conflict& into) const {
+  if (const auto since = quarantine_.proven(a, b)) into.proven = std::max(into.proven, since);
+  if (quarantine_.proven_long_ago(a, b)) into.proven_long_ago.emplace_back(a.id, b.id);
+  if (requests_.under_way(a, b)) {
+    into.only = false;
+  } else if (quarantine_.refused_once(a, b)) {
+    into.refused_once.emplace_back(a.id, b.id);
+  } else if (quarantine_.refused(a, b)) {
+    into.pairs.emplace_back(a.id, b.id);
+  } else if (said == verdict::dark || said == verdict::held) {
+    into.only = false;
+  }
+}
+
+// Where others refused from both sides, one that was asked on one side only is tried as well: nothing is
+// asked for in the hope that it links.
+void planner::settle_refusals(refused_conflict refusals, verdict& said) {
+  if (!refusals.only || (refusals.pairs.empty() && !refusals.proven)) return;
+  std::ranges::move(refusals.refused_once, std::back_inserter(refusals.pairs));
+  if (said == verdict::works && !refusals.pairs.empty()) said = verdict::held;
+  if (said == verdict::works && !refusals.proven_long_ago.empty()) said = verdict::unknown;
+  if (refusals.any()) refused_.push_back(std::move(refusals));
+}
+
 quarantine::newcomer planner::newcomer_after(const round& r, milliseconds waited) {
   const auto& how = r.context.options;
   return {.patient = waited < how.introduce_timeout, .waited = waited >= how.interval};
@@ -28,6 +53,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
   const auto pairs = sample_pairs(r.groups[g], r.groups[h], max_probed_pairs);
   const bool harmless = r.alone(g) || r.alone(h);
   dark_conflict conflict{.one = r.first_of(g).id, .other = r.first_of(h).id, .pairs = {}};
+  refused_conflict refusals{.one = conflict.one, .other = conflict.other};
   comparison result;
   std::optional<milliseconds> first_lost;
   std::vector<pair_key> recovered;
@@ -37,6 +63,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
       const auto &a = r.at(x), &b = r.at(y);
       if (incompatible(a, b)) {
         if (result.said != verdict::dark) result.said = verdict::held;  // and nothing is wrong with it
+        refusals.only = false;
         continue;
       }
       if (quarantine_.barred(a, b, r.context.now) != barred) continue;
@@ -44,6 +71,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
       const auto said = look(r, x, y, fresh, harmless);
       unknown |= said == verdict::unknown;
       light |= was_dark && !quarantine_.dark(a, b);
+      look_for_refusals(a, b, said, refusals);
       if (said == verdict::dark || said == verdict::held) {
         leave_out(a.id, b.id);
         if (result.said != verdict::dark) result.said = said;
@@ -71,6 +99,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
   }
   if (!conflict.pairs.empty()) dark_.push_back(std::move(conflict));
   if (unknown && result.said != verdict::dark && result.said != verdict::held) result.said = verdict::unknown;
+  if (!harmless) settle_refusals(std::move(refusals), result.said);
   return result;
 }
 

@@ -45,6 +45,7 @@ void planner::forget(const member_record& member) {
 
 void planner::hurry(milliseconds now) {
   requests_.hurry();
+  trials_.hurry(now);
   quarantine_.hurry(now);
 }
 
@@ -90,6 +91,7 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
   held_.clear();
   would_ask_.clear();
   dark_.clear();
+  refused_.clear();
   if (mode == heal_mode::off) {
     publish_exclusions(context, paths);
     return;
@@ -107,6 +109,10 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
       plan_overlap(context, paths, mesh, wake, actions, bursts);
     }
     if (!without(rule_taken::repairs_are_looked_for)) canaries_.plan(context, paths, dark_, wake, actions);
+    // It makes two nodes link for a moment: that is asking.
+    if (mode != heal_mode::plan && !without(rule_taken::refusals_are_tried)) {
+      trials_.plan(context, paths, refused_, wake, actions);
+    }
     keep_exclusions(context, paths);
   } else {
     plan_all(context, wake, bursts);

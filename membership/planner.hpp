@@ -20,6 +20,7 @@
 #include "membership/groups.hpp"
 #include "membership/path_book.hpp"
 #include "membership/quarantine.hpp"
+#include "membership/trials.hpp"
 
 namespace rollcall::membership {
 
@@ -139,6 +140,8 @@ class planner {
   // plan_pairs.cpp: questions about two groups
   comparison compare(round&, std::size_t g, std::size_t h, quarantine::newcomer);
   verdict look(round&, std::size_t x, std::size_t y, quarantine::newcomer, bool harmless);
+  void look_for_refusals(const member_record& a, const member_record& b, verdict, refused_conflict&) const;
+  void settle_refusals(refused_conflict, verdict& said);
   static quarantine::newcomer newcomer_after(const round&, milliseconds waited);
   bool barred_between(round&, std::size_t g, std::size_t h) const;
   bool calm(round&, std::size_t g, std::size_t h, bool newcomer);
@@ -154,6 +157,7 @@ class planner {
   connect_requests requests_;
   quarantine quarantine_;
   canaries canaries_;
+  trials trials_;
   std::set<std::uint32_t> had_links_;                // ids: of this creation; or took part in a first burst
   std::set<std::uint32_t> chosen_;                   // ids: in the set that was joined last
   std::map<std::uint32_t, milliseconds> odd_since_;  // by id
@@ -162,8 +166,9 @@ class planner {
   std::map<std::uint32_t, milliseconds> believes_since_;  // groups by their lowest id
   std::map<pair_key, milliseconds> blocked_since_;        // by which one, and who wants to join
   std::map<std::uint32_t, std::vector<std::uint32_t>>
-      left_out_;                     // who each cannot reach, sorted; of this plan
-  std::vector<dark_conflict> dark_;  // of this plan
+      left_out_;                           // who each cannot reach, sorted; of this plan
+  std::vector<dark_conflict> dark_;        // of this plan
+  std::vector<refused_conflict> refused_;  // of this plan
   std::optional<milliseconds> undecided_since_;
   std::vector<std::uint32_t> forming_;
   std::size_t forming_step_ = 0, forming_place_ = 0;

@@ -8,15 +8,6 @@
 #include "membership/mutation.hpp"
 
 namespace rollcall::membership {
-namespace {
-
-constexpr unsigned lower_side = 1, higher_side = 2, both_sides = 3;
-
-unsigned side(std::uint32_t on, std::uint32_t to) {
-  return on < to ? lower_side : higher_side;
-}
-
-}  // namespace
 
 const member_record& preferred(const member_record& a, const member_record& b, bool both_loners) {
   if (a.entry != b.entry) return a.entry > b.entry ? a : b;
@@ -92,7 +83,8 @@ void quarantine::connected(std::uint32_t on, std::uint32_t to) {
   if (e == nullptr) return;
   e->failed_sides = 0;
   if (e->lame_side == side(on, to)) e->lame_side = 0;
-  e->trial = false;
+  e->proven.reset();
+  e->trial = e->misled = false;
   e->dark_rounds = 0;
   e->root_lost.reset();
   // What broke while it was up is not forgiven by coming up.
@@ -111,6 +103,7 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
     e->next_trial = context.now;
     return;
   }
+  if (std::exchange(e->proven, std::nullopt)) e->misled = true;
   const auto pause = trial_pause(context.options.interval);
   e->next_trial = context.now + jittered(pause, context.options.seed, on ^ to, e->strikes) - pause / 10;
   if (trial && e->strikes > 0) {
@@ -169,7 +162,11 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
       look_for_darkness(context, paths, *e, a, b, wake, actions);
     }
     if (e->not_before <= context.now) e->broke = false;
-    const bool waits = e->not_before > context.now && (!harmless || e->broke);
+    if (const auto tried = look_at_handshakes(context, paths, *e, a, b, harmless, wake)) {
+      if (*tried == verdict::held) look_at_mapper(context, paths, *e, a, b, actions);
+      return *tried;
+    }
+    const bool waits = e->not_before > context.now && !e->proven && (!harmless || e->broke);
     const bool pauses = harmless && e->failed_sides != 0 && e->next_trial > context.now;
     if (waits || pauses) {
       wake.note(waits ? e->not_before : e->next_trial);
@@ -346,6 +343,7 @@ const member_record& quarantine::side_to_ask(const step_context& context, const 
   const auto* e = find(a.id, b.id);
   if (e == nullptr) return *on;
   if (e->failed_sides == 0) return e->lame_side == side(on->id, to->id) ? *to : *on;
+  if (e->proven) return passed_handshake(paths, *e, *on, *to) ? *on : *to;
   const bool this_failed = (e->failed_sides & side(on->id, to->id)) != 0;
   const bool that_failed = (e->failed_sides & side(to->id, on->id)) != 0;
   if (this_failed && (!that_failed || e->last_failed_on == on->id)) return *to;

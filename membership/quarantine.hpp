@@ -50,6 +50,8 @@ class quarantine {
   // its hold.
   static constexpr int steady_times = 2, steady_intervals = 3;
   static constexpr milliseconds default_ticktime{60'000};
+  // Two are joined when a whole handshake between them has passed within so many intervals.
+  static constexpr int handshake_intervals = 2;
   // Where it cannot hurt (one of the two has no link), a request that failed is made again after one and a
   // half intervals: so that a pair that works again is in within two.
   static constexpr milliseconds trial_pause(milliseconds interval) { return interval * 3 / 2; }
@@ -108,6 +110,14 @@ class quarantine {
   static bool path_works(const step_context&, const path_book&, const member_record& a,
                          const member_record& b, milliseconds asked_since = milliseconds(-1));
   bool dark(const member_record& a, const member_record& b) const;
+  // Held back for nothing but requests that failed, and no handshake has passed since: trials.hpp.
+  bool refused(const member_record& a, const member_record& b) const;
+  // A request failed on one side, and the other side was not asked.
+  bool refused_once(const member_record& a, const member_record& b) const;
+  // Since when a handshake has passed between two whose requests failed; and whether that is to be proven
+  // again before they are joined.
+  std::optional<milliseconds> proven(const member_record& a, const member_record& b) const;
+  bool proven_long_ago(const member_record& a, const member_record& b) const;
   // Dark, failed or waiting.
   bool barred(const member_record& a, const member_record& b, milliseconds now) const;
   // Pairs that are held back since their link breaks, and that have linked all the same: `global` and others
@@ -146,6 +156,10 @@ class quarantine {
     unsigned lame_side = 0;
     bool trial = false;  // the request under way is one
     milliseconds next_trial{0};
+    std::optional<milliseconds> proven;  // by a whole handshake since they failed
+    bool stale = false;                  // too long ago
+    bool let_through = false;            // nobody carries handshakes out
+    bool misled = false;                 // such a handshake passed, and the requests after it failed
     // Links.
     std::optional<milliseconds> root_lost;  // it was the first of a tear
     std::optional<milliseconds> up_at;      // its link came up again, after one that was lost
@@ -164,6 +178,8 @@ class quarantine {
     std::unordered_set<std::uint32_t> left, right;
   };
 
+  static constexpr unsigned lower_side = 1, higher_side = 2, both_sides = 3;
+  static unsigned side(std::uint32_t on, std::uint32_t to) { return on < to ? lower_side : higher_side; }
   static constexpr milliseconds leaves_within{6'000};  // a command expires after 3 s; a polled view follows
   // What goes on after an old link was dropped for a new one: a tear goes through a mesh in 1.5 s (measured).
   static constexpr milliseconds replacing{2'000};
@@ -187,6 +203,12 @@ class quarantine {
   static void explain(entry&, milliseconds lit, milliseconds dark_at, milliseconds interval);
   static void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,
                                 const member_record& b, deadline&, std::vector<any_action>&);
+  static bool may_be_tried(const entry&);
+  static bool passed_handshake(const path_book&, const entry&, const member_record& on,
+                               const member_record& to);
+  static std::optional<verdict> look_at_handshakes(const step_context&, const path_book&, entry&,
+                                                   const member_record& a, const member_record& b,
+                                                   bool harmless, deadline&);
   // One side failed since it does not reach the other's port mapper, and the other side does.
   verdict look_at_sides(const step_context&, path_book&, const entry&, const member_record& a,
                         const member_record& b, std::vector<any_action>&);

@@ -55,6 +55,7 @@ constexpr mutant mutants[] = {
     TAKEN(overlap_is_prevented, 60),
     TAKEN(what_fails_is_held_back, 60),
     TAKEN(repairs_are_looked_for, 60),
+    TAKEN(refusals_are_tried, 60),
     TAKEN(probes_pause, 60),
     TAKEN(only_fresh_views_count, 60),
     TAKEN(wakes_in_the_future, 60),

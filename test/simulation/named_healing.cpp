@@ -69,6 +69,59 @@ std::string a_pair_that_refuses_the_handshake() {
   return right.verdict();
 }
 
+namespace {
+
+// Four and five, each with a cookie that the other ones do not take.
+void refuse_each_other(world& w) {
+  w.run_until(20 * second);
+  w.put_between({0, 1, 2, 3}, {4, 5, 6, 7, 8}, obstacle::refused_handshake);
+  for (place i = 0; i < 4; ++i) w.mesh.leave(i);
+}
+
+}  // namespace
+
+std::string two_groups_that_refuse_each_other() {
+  world w({.seed = 15, .nodes = 9, .observer = usual()});
+  expectations right(w);
+  refuse_each_other(w);
+  w.run_for(minute);
+  const auto begun = w.time.now();
+  const auto downs = w.mesh.nodedowns();
+  action_counter counted;
+  w.seen_by = &counted;
+  w.run_for(42 * minute);
+  right.equal<std::size_t>(w.mesh.groups().size(), 2, "groups");
+  right.equal<std::size_t>(w.mesh.nodedowns() - downs, 0, "nodedowns");
+  right.equal<std::size_t>(w.tears_since(begun), 0, "tears");
+  // Each one that is refused is an error in the log of a node.
+  right.at_most<std::size_t>(counted.handshakes, 42 * 60 / 6, "handshakes in 42 minutes");
+  w.take_between({0, 1, 2, 3}, {4, 5, 6, 7, 8}, obstacle::refused_handshake);
+  right.is_true(w.run_until_true([&] { return w.whole(); }, two_intervals),
+                "whole within two intervals once the cookies agree");
+  w.run_for(minute);
+  right.equal<std::size_t>(w.tears_since(begun), 0, "tears in the end");
+  return right.verdict();
+}
+
+// The nodes of one group take the others' cookie one by one: linked to the others and to its own group, a
+// node that has it would be torn out of both.
+std::string cookies_that_agree_one_node_after_the_other() {
+  world w({.seed = 16, .nodes = 9, .observer = usual()});
+  expectations right(w);
+  refuse_each_other(w);
+  w.run_for(10 * minute);
+  const auto begun = w.time.now();
+  for (place i = 0; i < 4; ++i) {
+    w.take_between({i}, {4, 5, 6, 7, 8}, obstacle::refused_handshake);
+    if (i < 3) w.run_for(minute);
+  }
+  right.is_true(w.run_until_true([&] { return w.whole(); }, two_intervals),
+                "whole within two intervals of the last one");
+  w.run_for(minute);
+  right.equal<std::size_t>(w.tears_since(begun), 0, "tears");
+  return right.verdict();
+}
+
 std::string a_port_mapper_blocked_for_all() {
   world w({.seed = 4, .nodes = 5, .observer = usual()});
   expectations right(w);

@@ -259,6 +259,8 @@ const std::vector<named_history>& named_histories() {
       HISTORY(a_dark_pair_and_a_frozen_node),
       HISTORY(a_dark_pair_and_a_frozen_node_of_twenty),
       HISTORY(a_pair_that_refuses_the_handshake),
+      HISTORY(two_groups_that_refuse_each_other),
+      HISTORY(cookies_that_agree_one_node_after_the_other),
       HISTORY(a_port_mapper_blocked_for_all),
       HISTORY(a_port_mapper_blocked_between_two),
       HISTORY(a_newcomer_while_a_machine_is_lost),

@@ -13,11 +13,13 @@ inline membership::settings usual() {
 }
 
 struct action_counter : witness {
-  std::size_t path_probes = 0, link_probes = 0, connects = 0, all = 0;
+  std::size_t path_probes = 0, handshakes = 0, link_probes = 0, connects = 0, all = 0;
   void stepped(const membership::step_result& result) override {
     all += result.actions.size();
     for (const auto& any : result.actions) {
-      path_probes += std::holds_alternative<membership::action::probe_path>(any) ? 1 : 0;
+      if (const auto* p = std::get_if<membership::action::probe_path>(&any)) {
+        ++(p->port == membership::probed_port::handshake ? handshakes : path_probes);
+      }
       link_probes += std::holds_alternative<membership::action::probe_links>(any) ? 1 : 0;
       connects += std::holds_alternative<membership::action::connect>(any) ? 1 : 0;
     }
@@ -31,6 +33,8 @@ struct action_counter : witness {
 void connect_everything_from_every_node(world&);
 
 std::string a_pair_that_refuses_the_handshake();
+std::string two_groups_that_refuse_each_other();
+std::string cookies_that_agree_one_node_after_the_other();
 std::string a_port_mapper_blocked_for_all();
 std::string a_port_mapper_blocked_between_two();
 std::string a_newcomer_while_a_machine_is_lost();

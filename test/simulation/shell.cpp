@@ -335,7 +335,28 @@ void shell::probe_links(const action::probe_links& asked) {
   });
 }
 
+// A hidden link, closed again: what `global` does not see changes nothing in the mesh.
+void shell::try_handshake(const action::probe_path& asked) {
+  const auto on = at(asked.on), to = at(asked.to);
+  const auto& there = mesh_[on];
+  auto result = path_probe::no_word;
+  auto takes = asked.limit;
+  if (reaches(on) && !there.closing && !without_word()) {
+    const auto will = mesh_.look(on, to);
+    if (will.what != fate::links) tell_.bit(will.by);
+    const bool hangs = will.what == fate::hangs;
+    takes = wait(on, 2, 40) + mesh_[to].slow + (hangs ? there.kernel.setuptime : milliseconds(0));
+    if (takes > asked.limit) {
+      takes = asked.limit;
+    } else if (!mesh_.sees(on, to)) {
+      result = will.what == fate::links ? path_probe::reachable : path_probe::refused;
+    }
+  }
+  later(takes, [this, id = asked.id, result] { tell(fact::path_probed{id, result}); });
+}
+
 void shell::probe_path(const action::probe_path& asked) {
+  if (asked.port == probed_port::handshake) return try_handshake(asked);
   const auto on = at(asked.on), to = at(asked.to);
   auto result = path_probe::reachable;
   auto takes = wait(on, 2, 20);

@@ -105,6 +105,7 @@ class shell {
   void watch(place);
   void probe_links(const membership::action::probe_links&);
   void probe_path(const membership::action::probe_path&);
+  void try_handshake(const membership::action::probe_path&);
   void connect(const membership::action::connect&);
   membership::link_probe probe(place on, place to, bool confirm) const;
 

@@ -1,10 +1,11 @@
-// The watcher's forms are what a real node makes of its text.
+// The forms that nodes evaluate are what a real node makes of their texts.
 #include "app/watcher_program.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
+#include "app/handshake_trial.hpp"
 #include "test/support/beam.hpp"
 
 namespace rollcall::app {
@@ -22,8 +23,8 @@ std::string hex(cnode::byte_view bytes) {
   return out;
 }
 
-TEST(WatcherProgram, IsWhatARealNodeParsesItsTextTo) {
-  std::string text(watcher_text);
+void expect_parsed_alike(std::string_view source, cnode::byte_view forms) {
+  std::string text(source);
   std::ranges::replace(text, '\n', ' ');  // every form says line 1
   const std::string compare = R"erl(
       {ok, Tokens, _} = erl_scan:string(os:getenv("TEXT")),
@@ -37,9 +38,24 @@ TEST(WatcherProgram, IsWhatARealNodeParsesItsTextTo) {
       halt(0).)erl";
   test::process_options erl;
   erl.arguments = test::of_otp(test::otp_root(), {"erl", "-noinput", "-eval", compare});
-  erl.environment = {{"TEXT", text}, {"FORMS", hex(watcher_forms())}};
+  erl.environment = {{"TEXT", text}, {"FORMS", hex(forms)}};
   const auto ended = test::run(std::move(erl), 60s);
   EXPECT_EQ(ended.output, "equal") << ended.errors;
+}
+
+TEST(WatcherProgram, IsWhatARealNodeParsesItsTextTo) {
+  expect_parsed_alike(watcher_text, watcher_forms());
+}
+
+TEST(HandshakeTrial, IsWhatARealNodeParsesItsTextTo) {
+  expect_parsed_alike(trial_text, trial_forms());
+}
+
+TEST(HandshakeTrial, SaysNothingOfAPairThatIsLinked) {
+  EXPECT_EQ(trial_result_in(cnode::atom{"true"}), membership::path_probe::reachable);
+  EXPECT_EQ(trial_result_in(cnode::atom{"false"}), membership::path_probe::refused);
+  for (const auto* said : {"linked", "ignored", "expired"})
+    EXPECT_EQ(trial_result_in(cnode::atom{said}), membership::path_probe::no_word) << said;
 }
 
 }  // namespace

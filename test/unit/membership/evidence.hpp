@@ -109,6 +109,11 @@ struct Evidence : testing::Test {
         const std::string on(p.on.alive()), to(p.to.alive());
         auto result = p.port == probed_port::mapper && no_mapper.contains({on, to}) ? path_probe::timeout
                                                                                     : path_probe::reachable;
+        if (p.port == probed_port::handshake) {
+          handshakes.emplace_back(d.now, on + ">" + to);
+          const bool passes = !refused.contains(both(on, to)) && !one_way_refused.contains({on, to});
+          result = no_trials ? path_probe::no_word : passes ? path_probe::reachable : path_probe::refused;
+        }
         if (dark.contains(both(on, to))) result = path_probe::timeout;
         if (mute.contains(on)) result = path_probe::no_word;
         d.step({fact::path_probed{p.id, result}});
@@ -183,7 +188,8 @@ struct Evidence : testing::Test {
   std::set<pair_of_names> refused, dark, fragile;
   std::set<pair_of_names> one_way_refused, no_mapper;  // from, to
   std::set<std::string> mute;
-  std::vector<std::pair<milliseconds, std::string>> asked;
+  std::vector<std::pair<milliseconds, std::string>> asked, handshakes;
+  bool no_trials = false;  // nodes do not carry them out
   std::optional<milliseconds> breaks_at;
   std::size_t tears = 0, path_probes = 0, sound_tears = 0;
   bool both_fall_out = false;

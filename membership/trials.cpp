@@ -1,0 +1,106 @@
+#include "membership/trials.hpp"
+
+#include <algorithm>
+
+#include "membership/connect_requests.hpp"
+#include "membership/jitter.hpp"
+
+namespace rollcall::membership {
+namespace {
+
+constexpr auto whole_handshake = probed_port::handshake;
+
+bool ask(const step_context& context, path_book& paths, const member_record& on, const member_record& to,
+         std::vector<any_action>& actions) {
+  const auto limit = on.net_setuptime.value_or(connect_requests::default_setuptime);
+  return paths.ask(on, to, limit + connect_requests::setuptime_margin, context.now, actions, whole_handshake);
+}
+
+bool under_way(const path_book& paths, const member_record& a, const member_record& b) {
+  return paths.under_way(a, b, whole_handshake) || paths.under_way(b, a, whole_handshake);
+}
+
+// From one of them, unless one is under way.
+void ask_either(const step_context& context, path_book& paths, std::uint32_t a, std::uint32_t b,
+                std::vector<any_action>& actions) {
+  const auto *on = context.members.find(a), *to = context.members.find(b);
+  if (on == nullptr || to == nullptr || under_way(paths, *on, *to)) return;
+  if (!ask(context, paths, *on, *to, actions)) ask(context, paths, *to, *on, actions);
+}
+
+bool tried_since(const step_context& context, const path_book& paths, std::uint32_t a, std::uint32_t b,
+                 milliseconds since) {
+  const auto *on = context.members.find(a), *to = context.members.find(b);
+  if (on == nullptr || to == nullptr) return true;
+  const auto forth = paths.last(*on, *to, whole_handshake), back = paths.last(*to, *on, whole_handshake);
+  return (forth && forth->asked_at >= since) || (back && back->asked_at >= since);
+}
+
+}  // namespace
+
+void trials::plan(const step_context& context, path_book& paths,
+                  const std::vector<refused_conflict>& conflicts, deadline& wake,
+                  std::vector<any_action>& actions) {
+  for (auto& [groups, turn] : turns_) turn.there = false;
+  const refused_conflict* due = nullptr;
+  rhythm* whose = nullptr;
+  for (const auto& conflict : conflicts) {
+    // When nothing is held back any more, what was proven long ago is proven again.
+    if (conflict.pairs.empty()) {
+      for (const auto& [a, b] : conflict.proven_long_ago) ask_either(context, paths, a, b, actions);
+      continue;
+    }
+    auto& its = turns_[std::minmax(conflict.one, conflict.other)];
+    its.there = true;
+    if (const auto since = std::max(conflict.proven, hurried_)) {
+      try_all(context, paths, conflict, *since, its, wake, actions);
+    }
+    if (whose != nullptr && its.next >= whose->next) continue;
+    due = &conflict;
+    whose = &its;
+  }
+  std::erase_if(turns_, [](const auto& t) { return !t.second.there; });
+  if (due == nullptr) return;
+  const auto at = std::max(next_, whose->next);
+  if (context.now < at) {
+    wake.note(at);
+    return;
+  }
+  next_ = context.now + between_any;
+  whose->next = context.now + jittered(each_conflict(context.options.interval), context.options.seed,
+                                       due->one ^ due->other, whose->place);
+  wake.note(next_);
+  try_next(context, paths, *due, *whose, actions);
+}
+
+// When one of them has got through, or somebody says so. What began before that says nothing.
+void trials::try_all(const step_context& context, path_book& paths, const refused_conflict& conflict,
+                     milliseconds since, rhythm& its, deadline& wake, std::vector<any_action>& actions) {
+  bool any = false;
+  for (const auto& [a, b] : conflict.pairs) {
+    if (tried_since(context, paths, a, b, since)) continue;
+    if (context.now < its.all_from) {
+      wake.note(its.all_from);
+      return;
+    }
+    any = true;
+    ask_either(context, paths, a, b, actions);
+  }
+  if (any) its.all_from = context.now + context.options.interval;
+}
+
+// One that hangs is not waited for: the next place is.
+void trials::try_next(const step_context& context, path_book& paths, const refused_conflict& conflict,
+                      rhythm& its, std::vector<any_action>& actions) {
+  const auto places = 2 * conflict.pairs.size();
+  for (std::size_t tries = 0; tries < places && tries < 8; ++tries) {
+    const auto place = its.place++ % places;
+    const auto [a, b] = conflict.pairs[place / 2];
+    const auto* on = context.members.find(place % 2 == 0 ? a : b);
+    const auto* to = context.members.find(place % 2 == 0 ? b : a);
+    if (on == nullptr || to == nullptr || under_way(paths, *on, *to)) continue;
+    if (ask(context, paths, *on, *to, actions)) return;
+  }
+}
+
+}  // namespace rollcall::membership

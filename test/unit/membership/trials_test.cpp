@@ -1,0 +1,76 @@
+// Two groups whose requests failed: they are tried by handshakes that tear nothing, until they may be joined.
+#include "test/unit/membership/evidence.hpp"
+
+namespace rollcall::membership::test {
+namespace {
+
+// a, b and c refuse d, e and f, and all are meshed among themselves.
+struct TwoGroups : Evidence {
+  TwoGroups() {
+    whole({"a", "b", "c", "d", "e", "f"});
+    for (const auto* some : {"a", "b", "c"}) {
+      for (const auto* other : {"d", "e", "f"}) refused.insert(both(some, other));
+    }
+    std::vector<any_fact> facts;
+    for (const auto& [some, other] : refused) {
+      links[some].erase(other);
+      links[other].erase(some);
+      facts.emplace_back(fact::peer_changed{full(some), full(other), false, "net_tick_timeout"});
+      facts.emplace_back(fact::peer_changed{full(other), full(some), false, "net_tick_timeout"});
+    }
+    publish();
+    d.step(facts);
+    live(120s);
+    asked.clear();
+    handshakes.clear();
+  }
+  bool all_linked() {
+    return std::ranges::all_of(nodes, [&](const auto& n) { return links[n].size() + 1 == nodes.size(); });
+  }
+};
+
+TEST_F(TwoGroups, OnePairIsTriedAtATimeAndAllWhenItGetsThrough) {
+  live(300s);
+  EXPECT_TRUE(asked.empty()) << "nothing is asked for that may link some and not others";
+  EXPECT_GE(handshakes.size(), 300U / 8);
+  EXPECT_LE(handshakes.size(), 300U / 6);
+  const std::set<std::pair<milliseconds, std::string>> all(handshakes.begin(), handshakes.end());
+  std::set<std::string> ways;
+  for (const auto& [at, way] : all) ways.insert(way);
+  EXPECT_EQ(ways.size(), 18U) << "in turn over pairs and directions";
+  const auto before = tears;
+  refused.clear();
+  live(10s);
+  EXPECT_TRUE(all_linked());
+  EXPECT_EQ(tears, before);
+}
+
+TEST_F(TwoGroups, AreNotJoinedWhileSomePairsStillRefuse) {
+  const auto before = tears;
+  std::erase_if(refused, [](const auto& pair) { return pair.first == "a" || pair.second == "a"; });
+  live(300s);
+  EXPECT_EQ(tears, before);
+  EXPECT_TRUE(asked.empty());
+  EXPECT_LE(handshakes.size(), 300U / 6 + 40) << "what works is not tried again and again";
+  refused.clear();
+  live(10s);
+  EXPECT_TRUE(all_linked());
+  EXPECT_EQ(tears, before);
+}
+
+TEST_F(TwoGroups, AreAskedForAfterTheirHoldsWhereNobodyCarriesTrialsOut) {
+  no_trials = true;
+  refused.clear();
+  live(700s);
+  EXPECT_TRUE(all_linked());
+}
+
+TEST_F(TwoGroups, AreTriedAtOnceWhenSomebodySaysSo) {
+  refused.clear();
+  d.step({fact::round_requested{}});
+  live(1s);
+  EXPECT_TRUE(all_linked());
+}
+
+}  // namespace
+}  // namespace rollcall::membership::test
