@@ -172,7 +172,8 @@ void planner::inside(round& r, std::size_t g) {
   const auto& group = r.groups[g];
   if (group.size() < 2 || without(rule_taken::missing_links_are_repaired)) return;
   // Of a group that lacks many, some are looked at in each step: probes grow with the nodes.
-  const auto most = 4 * group.size() + 64;
+  const auto usual = 4 * group.size() + 64;
+  const auto most = calm(r, g, g, false) ? usual : std::min(usual, max_uncalm_pairs);
   std::size_t looked_at = 0;
   bool sound = true;
   std::vector<std::pair<std::size_t, std::size_t>> asks;
@@ -377,11 +378,34 @@ void planner::introduce(round& r) {
   for (auto& [target, entering] : ready) {
     if (!target && entering.size() < 2) continue;
     if (target) entering = fit_together(r, std::move(entering), *target);
+    if (target && entering.size() * r.groups[*target].size() > max_entering_pairs) {
+      enter_together(r, entering, *target);
+      continue;
+    }
     for (std::size_t i = 0; i < entering.size(); ++i) {
       if (target) join(r, entering[i], *target);
       for (std::size_t j = i + 1; j < entering.size(); ++j) join(r, entering[i], entering[j]);
       if (r.asks()) had_links_.insert(r.first_of(entering[i]).id);
     }
+  }
+}
+
+// So many that `global`, which names each to all others, is sooner done than a request for each pair: each is
+// linked to those that it was looked at with, and to the next one that enters. What is missing then is
+// missing inside a group.
+void planner::enter_together(round& r, const std::vector<std::size_t>& entering, std::size_t target) {
+  if (r.asks()) {
+    std::vector<std::uint32_t> left, right;
+    for (const auto g : entering) left.push_back(r.first_of(g).id);
+    right = left;
+    for (const auto x : r.groups[target]) right.push_back(r.at(x).id);
+    quarantine_.admitted(std::move(left), std::move(right), false, r.context.now);
+  }
+  for (std::size_t i = 0; i < entering.size(); ++i) {
+    for (const auto& [x, y] : pairs_between(r, entering[i], target)) add(r, x, y);
+    const auto next = entering[(i + 1) % entering.size()];
+    if (next != entering[i]) add(r, r.groups[entering[i]].front(), r.groups[next].front());
+    if (r.asks()) had_links_.insert(r.first_of(entering[i]).id);
   }
 }
 

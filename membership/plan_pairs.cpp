@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "membership/compatible.hpp"
+#include "membership/jitter.hpp"
 #include "membership/plan_round.hpp"
 
 namespace rollcall::membership {
@@ -48,9 +49,27 @@ quarantine::newcomer planner::newcomer_after(const round& r, milliseconds waited
   return {.patient = waited < how.introduce_timeout, .waited = waited >= how.interval};
 }
 
+// Of a newcomer among so many that all pairs would be too many: those that a hash picks, which are the same
+// in each step, and what is held back already.
+std::vector<std::pair<std::size_t, std::size_t>> planner::pairs_between(const round& r, std::size_t g,
+                                                                        std::size_t h) const {
+  auto pairs = sample_pairs(r.groups[g], r.groups[h], max_probed_pairs);
+  if (r.groups[g].size() > 1 || pairs.size() * r.fresh.size() <= max_entering_pairs ||
+      std::ranges::find(r.fresh, g) == r.fresh.end())
+    return pairs;
+  const auto wanted = std::max(least_entering_pairs, max_probed_pairs / r.fresh.size());
+  std::uint64_t mask = 0;
+  while ((pairs.size() / (mask + 1)) > wanted) mask = 2 * mask + 1;
+  std::erase_if(pairs, [&](const auto& pair) {
+    const auto &a = r.at(pair.first), &b = r.at(pair.second);
+    return (mix(r.context.options.seed, a.id, b.id) & mask) != 0 && !quarantine_.barred(a, b, r.context.now);
+  });
+  return pairs;
+}
+
 // First what is held back already, so that one broken pair saves the probes of all others.
 planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, quarantine::newcomer fresh) {
-  const auto pairs = sample_pairs(r.groups[g], r.groups[h], max_probed_pairs);
+  const auto pairs = pairs_between(r, g, h);
   const bool harmless = r.alone(g) || r.alone(h);
   dark_conflict conflict{.one = r.first_of(g).id, .other = r.first_of(h).id, .pairs = {}};
   refused_conflict refusals{.one = conflict.one, .other = conflict.other};

@@ -36,7 +36,11 @@ class planner {
   static constexpr milliseconds quiet_time{2'000}, apart_quiet_time{500};
   static constexpr milliseconds settings_at_most{10'000};  // who has links is planned for without them then
   static constexpr std::size_t max_probed_pairs = 4'096;   // between two groups; of more, a sample
-  static constexpr std::size_t fellow_newcomers = 8;       // of those that enter at once, looked at by each
+  // Of all newcomers together with their group, more than a mesh of 256 nodes can have. Of more, a sample: as
+  // many as between two groups, or so many of each newcomer, which is then introduced by those.
+  static constexpr std::size_t max_entering_pairs = 16'384, least_entering_pairs = 8;
+  static constexpr std::size_t max_uncalm_pairs = 1'024;  // looked at inside a group that is about to change
+  static constexpr std::size_t fellow_newcomers = 8;      // of those that enter at once, looked at by each
   // More groups than this are each compared with the largest only: probes grow with the nodes.
   static constexpr std::size_t many_groups = 24;
   // What is not known yet holds up a choice between groups for this many probe limits.
@@ -131,6 +135,7 @@ class planner {
   void join_all(round&, const std::vector<std::size_t>& taken);
   std::vector<std::optional<std::size_t>> targets(round&);
   void introduce(round&);
+  void enter_together(round&, const std::vector<std::size_t>& entering, std::size_t target);
   std::vector<std::size_t> fit_together(round&, std::vector<std::size_t> entering, std::size_t target);
   bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
   // plan_odd_one.cpp
@@ -138,6 +143,8 @@ class planner {
   std::optional<odd_one> find_odd_one(round&, std::size_t joined, std::size_t apart);
   bool others_work(round&, const odd_one&, std::size_t joined, std::size_t apart);
   // plan_pairs.cpp: questions about two groups
+  std::vector<std::pair<std::size_t, std::size_t>> pairs_between(const round&, std::size_t g,
+                                                                 std::size_t h) const;
   comparison compare(round&, std::size_t g, std::size_t h, quarantine::newcomer);
   verdict look(round&, std::size_t x, std::size_t y, quarantine::newcomer, bool harmless);
   void look_for_refusals(const member_record& a, const member_record& b, verdict, refused_conflict&) const;

@@ -34,10 +34,10 @@ void mesh::set(index a, index b, bool up, std::string_view why) {
   if (runs_[b]) changed_(b, a, up, why);
 }
 
-std::vector<mesh::index> mesh::group_of(index node) const {
+std::vector<mesh::index> mesh::group_without(index node, index far) const {
   std::vector<index> group{node};
   for (index other = 0; other < size_; ++other) {
-    if (linked(node, other)) group.push_back(other);
+    if (linked(node, other) && !linked(far, other)) group.push_back(other);
   }
   return group;
 }
@@ -45,7 +45,7 @@ std::vector<mesh::index> mesh::group_of(index node) const {
 bool mesh::connect(index a, index b) {
   if (!runs_[a] || !runs_[b] || !path(a, b)) return false;
   if (linked(a, b)) return true;
-  joining next{group_of(a), group_of(b), 0};
+  joining next{group_without(a, b), group_without(b, a), 0};
   if (next.some.size() > next.others.size()) std::swap(next.some, next.others);
   set(a, b, true, {});
   if (next.some.size() * next.others.size() > 1) joinings_.push_back(std::move(next));
@@ -53,15 +53,26 @@ bool mesh::connect(index a, index b) {
 }
 
 bool mesh::join_some() {
-  while (!joinings_.empty() && joinings_.front().next == joinings_.front().some.size()) joinings_.pop_front();
-  if (joinings_.empty()) return false;
-  auto& now = joinings_.front();
-  const auto one = now.some[now.next++];
-  if (!runs_[one]) return true;
-  for (const auto other : now.others) {
-    if (runs_[other] && path(one, other)) set(one, other, true, {});
+  std::size_t made = 0;
+  for (; !joinings_.empty(); joinings_.pop_front()) {
+    auto& now = joinings_.front();
+    while (now.next < now.some.size()) {
+      made += join(now.some[now.next++], now.others);
+      if (made >= size_ / 2) return true;
+    }
   }
-  return true;
+  return made > 0;
+}
+
+std::size_t mesh::join(index one, const std::vector<index>& others) {
+  std::size_t made = 0;
+  if (!runs_[one] || degrees_[one] == size_ - 1) return made;
+  for (const auto other : others) {
+    if (one == other || linked(one, other) || !runs_[other] || !path(one, other)) continue;
+    set(one, other, true, {});
+    ++made;
+  }
+  return made;
 }
 
 void mesh::cut(index border) {

@@ -33,9 +33,10 @@ class mesh {
   bool whole() const noexcept { return links_count_ == size_ * (size_ - 1) / 2; }
 
   // net_kernel:connect_node/1 on `a`: false when there is no path or `b` does not run. The groups of the two
-  // are joined by join_some(), a node at a time.
+  // are joined by join_some().
   bool connect(index a, index b);
-  // One node of what is still to be joined; false when nothing is.
+  // About what one node gets of what is still to be joined; false when nothing is. What is joined already
+  // takes no time.
   bool join_some();
   // Packets between nodes below `border` and the others are lost, or go through again.
   void cut(index border);
@@ -48,7 +49,10 @@ class mesh {
 
  private:
   void set(index a, index b, bool up, std::string_view why);
-  std::vector<index> group_of(index node) const;
+  // Gives how many links it got.
+  std::size_t join(index one, const std::vector<index>& others);
+  // The node and those it is linked to, but for those that hold `far` as well: they have been joined to it.
+  std::vector<index> group_without(index node, index far) const;
 
   std::size_t size_;
   changed_function changed_;

@@ -103,6 +103,22 @@ TEST(CountsOfUnlisted, AStepCopiesEachNameOnce) {
   EXPECT_LE(allocations() - before, 10 * (listed + unlisted));
 }
 
+// Probes and requests grow with the nodes that come, not with the pairs they make.
+TEST_F(Counts, ManyThatComeAtOnceAreIntroducedByASample) {
+  constexpr std::size_t size = 600;
+  played_cluster core(size, true, rest);
+  settle(core);
+  for (mesh::index node = size / 2; node < size; ++node) core.stop(node);
+  core.pass(20s);
+  core.take();
+  for (mesh::index node = size / 2; node < size; ++node) core.start(node);
+  EXPECT_LE(core.until(60s, whole), interval);
+  const auto s = core.take();
+  EXPECT_LE(s.paths_asked, 50 * size);
+  EXPECT_LE(s.connects_asked, 20 * size);
+  EXPECT_LE(s.views_asked, 6 * size);
+}
+
 TEST_F(Counts, HalfGoneIsOneStepAndNoQuestion) {
   constexpr std::size_t size = 200;
   played_cluster core(size, true, rest);
