@@ -36,6 +36,16 @@ std::optional<history::kind> kind_of(event_type type) {
   }
 }
 
+struct bit_rows {
+  std::span<const std::uint64_t> bits;
+  std::size_t row_words;
+
+  bool has(std::size_t from, std::size_t to) const {
+    const auto at = from * row_words + to / 64;
+    return at < bits.size() && ((bits[at] >> (to % 64)) & 1U) != 0;
+  }
+};
+
 }  // namespace
 
 std::string_view history::label(kind what) noexcept {
@@ -100,24 +110,27 @@ std::uint32_t history::index_of(const std::string& name) {
 
 history::frame history::draw(const snapshot& now) {
   frame drawn{.first = now.at, .at = now.at};
-  std::vector<std::size_t> ranks;
+  std::vector<std::pair<std::uint32_t, std::size_t>> known;  // by index into drawn.members, and in `now`
   for (std::size_t i = 0; i < now.members.size(); ++i) {
     const auto& m = now.members[i];
     if (m.state == member_state::left) continue;
     place here{.name = index_of(m.name.text()), .state = m.state};
     if (m.partition) here.partition = static_cast<std::uint32_t>(*m.partition);
     here.apart = !m.base.empty();
+    if (m.fresh_view) known.emplace_back(static_cast<std::uint32_t>(drawn.members.size()), i);
     drawn.members.push_back(here);
-    ranks.push_back(i);
   }
-  for (std::uint32_t a = 0; a < ranks.size(); ++a) {
-    const bool nothing_missing = now.links_missing == 0 && now.suspected_bits.empty();
-    if (nothing_missing) break;
-    for (std::uint32_t b = a + 1; b < ranks.size(); ++b) {
-      const auto state = now.pair(ranks[a], ranks[b]);
+  if (now.links_missing == 0 && now.suspected_bits.empty()) return drawn;
+  // Half a million pairs of a thousand members: what is linked is told by its bits.
+  const bit_rows views{now.view_bits, now.row_words}, suspected{now.suspected_bits, now.row_words};
+  for (auto one = known.begin(); one != known.end(); ++one) {
+    for (auto other = one + 1; other != known.end(); ++other) {
+      const auto a = one->second, b = other->second;
+      if (views.has(a, b) && views.has(b, a) && !suspected.has(a, b)) continue;
+      const auto state = now.pair(a, b);
       if (state == pair_state::connected || state == pair_state::unknown) continue;
       if (drawn.pairs.size() < max_pairs) {
-        drawn.pairs.push_back({a, b, state});
+        drawn.pairs.push_back({one->first, other->first, state});
       } else {
         ++drawn.pairs_omitted;
       }

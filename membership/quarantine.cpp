@@ -115,7 +115,7 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
 
 void quarantine::forget(const member_record& m) {
   std::erase_if(entries_, [&](const auto& e) { return concerns(e.first, m.id); });
-  std::erase_if(losses_, [&](const loss& l) { return l.from == m.id || l.to == m.id; });
+  drop_losses([&](const loss& l) { return l.from == m.id || l.to == m.id; });
   std::erase_if(broken_, [&](pair_key k) { return concerns(k, m.id); });
   taken_out_.erase(m.id);
   for (auto& a : admissions_) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -221,10 +222,15 @@ class quarantine {
                              const member_record& b, std::vector<any_action>&);
   void no_path(const step_context&, const member_record& a, const member_record& b, bool patient, deadline&);
 
+  void forget_pair_of(const loss&);
+  void drop_losses(const std::function<bool(const loss&)>& which);
+  bool lost_lately(pair_key k) const { return lost_pairs_.contains(k); }
+
   std::unordered_map<pair_key, entry> entries_;
   std::unordered_set<pair_key> broken_;  // of them, those that broke, of late
   std::deque<admission> admissions_;
   std::deque<loss> losses_;
+  std::unordered_map<pair_key, std::size_t> lost_pairs_;  // how many of losses_ are of each
   struct last_loss {
     std::uint64_t link = 0;
     std::uint32_t told_by = 0;

@@ -27,27 +27,41 @@ void quarantine::gained(const member_record& from, const member_record& to, bool
     if (!e->broke) e->not_before = milliseconds{0};
     return;
   }
-  const bool lost_lately = std::ranges::any_of(
-      losses_, [&](const loss& l) { return key_of(l.from, l.to) == key_of(from.id, to.id); });
-  if (e == nullptr && lost_lately) e = obtain(from.id, to.id);
+  if (e == nullptr && lost_lately(key_of(from.id, to.id))) e = obtain(from.id, to.id);
   if (e == nullptr) return;
   e->up_at = now;
 }
 
+void quarantine::forget_pair_of(const loss& l) {
+  const auto found = lost_pairs_.find(key_of(l.from, l.to));
+  if (--found->second == 0) lost_pairs_.erase(found);
+}
+
+void quarantine::drop_losses(const std::function<bool(const loss&)>& which) {
+  std::erase_if(losses_, [&](const loss& l) {
+    const bool goes = which(l);
+    if (goes) forget_pair_of(l);
+    return goes;
+  });
+  if (losses_.empty()) lost_last_.clear();
+}
+
 void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
                       bool other_holds, milliseconds now) {
-  if (losses_.size() >= max_losses) losses_.pop_front();
+  if (losses_.size() >= max_losses) {
+    forget_pair_of(losses_.front());
+    losses_.pop_front();
+  }
   const auto told_to = [&](const member_record& m) {
     const auto at = taken_out_.find(m.id);
     return at != taken_out_.end() && now - at->second <= leaves_within;
   };
   // The other end gave it up long ago: this one was frozen, or out of reach, and finds that now.
-  const bool aftermath = !other_holds && std::ranges::none_of(losses_, [&](const loss& l) {
-    return key_of(l.from, l.to) == key_of(from.id, to.id);
-  });
+  const bool aftermath = !other_holds && !lost_lately(key_of(from.id, to.id));
   const bool given_up = why == dropped_by_its_own_node, explained = aftermath || told_to(from) || told_to(to);
   const auto link = number_of(from.id, to.id);
   losses_.push_back({from.id, to.id, now, given_up || explained, !why.empty(), given_up && !explained, link});
+  ++lost_pairs_[key_of(from.id, to.id)];
   if (auto* e = find(from.id, to.id); e != nullptr) {
     forgive(*e);
     losses_.back().up_at = std::exchange(e->up_at, std::nullopt);
@@ -145,7 +159,7 @@ void quarantine::explain(entry& e, milliseconds lit, milliseconds dark_at, milli
 void quarantine::settle(const step_context& context, const path_book& paths, deadline& wake) {
   // What tears down after a lost link goes on for a while; a node that died takes nobody's time.
   constexpr milliseconds remembered{2'000};
-  std::erase_if(losses_, [&](const loss& l) {
+  drop_losses([&](const loss& l) {
     if (context.now - l.at >= remembered) return true;
     const auto* a = context.members.find(l.from);
     const auto* b = context.members.find(l.to);
