@@ -223,9 +223,8 @@ void engine::implementation::make_step() {
   }
   if (before || !result.events.empty()) report(result.events, before);
   tell_pods(result.events);
-  for (auto& a : result.actions) {
-    std::visit([this](auto& what) { carry_out(what); }, a);
-  }
+  std::ranges::move(result.actions, std::back_inserter(actions_));
+  if (!carrying_out_) carry_out_some();
   wait_until(result.wake.steady);
 }
 
@@ -486,7 +485,7 @@ asio::awaitable<link_survey> engine::survey() const {
 bool engine::settled() const {
   const auto& own = *implementation_;
   return !own.snapshot_->starting && own.views_awaited_ == 0 && own.introductions_.settled() &&
-         !own.review_posted_ && !own.step_due_;
+         !own.review_posted_ && !own.step_due_ && own.actions_.empty();
 }
 
 }  // namespace rollcall::app

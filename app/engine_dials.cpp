@@ -1,10 +1,12 @@
-// Dials, calls over the links they make, and which of both begin in turn.
+// What steps want is carried out: dials, calls over the links they make, and which of both begin in turn.
 #include "app/engine_implementation.hpp"
 
 #include <array>
 
 namespace rollcall::app {
 namespace {
+
+constexpr milliseconds longest_carrying_out{5};
 
 // By the index of what waits.
 constexpr std::array<std::string_view, 5> turn_names{"dial", "ask settings", "ask view", "ask status",
@@ -19,6 +21,22 @@ cnode::target engine::implementation::target_for(const node_name& name) const {
                        ? found->second
                        : discovery::entry{.name = name, .host = {}, .address = {}, .port = {}},
                    configuration_);
+}
+
+// A step may want thousands, of a few microseconds each: others have their turn in between.
+void engine::implementation::carry_out_some() {
+  const auto begun = pace::clock::now();
+  carrying_out_ = true;
+  while (!actions_.empty()) {
+    if (pace::clock::now() - begun > longest_carrying_out) {
+      asio::post(io_, [self = shared_from_this()] { self->carry_out_some(); });
+      return;
+    }
+    auto next = std::move(actions_.front());
+    actions_.pop_front();
+    std::visit([this](auto& what) { carry_out(what); }, next);
+  }
+  carrying_out_ = false;
 }
 
 void engine::implementation::in_turn(awaited_turn wanted) {
@@ -53,6 +71,7 @@ void engine::implementation::take_turns() {
 }
 
 void engine::implementation::drop_turns() {
+  actions_.clear();
   for (const auto& each : std::exchange(waiting_, {})) {
     views_awaited_ -= std::holds_alternative<action::ask_view>(each) ? 1 : 0;
   }

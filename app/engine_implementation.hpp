@@ -94,6 +94,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // `before`: what was shown until now, when that has changed.
   void report(const std::vector<membership::event>&, const membership::snapshot_ptr& before);
   void tell_gathered();
+  void carry_out_some();
   void wait_until(milliseconds steady);
 
   template <class Task>
@@ -259,13 +260,14 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   // Of this moment, not yet in the log.
   std::vector<membership::event> gathered_;
   membership::snapshot_ptr before_moment_;
+  std::deque<membership::any_action> actions_;     // of steps, not carried out yet
   std::map<node_name, discovery::entry> entries_;  // of the last round: how each listed node is dialled
   std::string port_mapper_problem_;
   std::optional<std::chrono::seconds> fresh_for_;  // what discovery's answers say of themselves
   std::size_t views_awaited_ = 0, views_gathered_ = 0;
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
-  bool taking_turns_ = false, turn_due_ = false, gathering_ = false;
+  bool carrying_out_ = false, taking_turns_ = false, turn_due_ = false, gathering_ = false;
   bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
   bool listed_once_ = false;
