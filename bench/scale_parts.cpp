@@ -263,11 +263,12 @@ erlang_observer::erlang_observer(const fleet_program& fleet) : size_(fleet.size(
   const auto loaded =
       node_->eval(fmt::format("case compile:file(\"{}\", [binary, return]) of {{ok, observer, Code, _}} -> "
                               "code:load_binary(observer, \"observer\", Code); Other -> Other end",
-                              source));
+                              source),
+                  120s);
   if (loaded != "{module,observer}") throw std::runtime_error(loaded);
   std::string list;
   for (const auto& name : fleet.names()) list += (list.empty() ? "'" : ",'") + name + "'";
-  node_->eval("observer:start([" + list + "])");
+  node_->eval("observer:start([" + list + "])", 120s);
 }
 
 void erlang_observer::wait_until_watching() {
