@@ -143,7 +143,8 @@ void quarantine::sweep(const step_context& context) {
     const auto* a = context.members.find(lower(pair));
     const auto* b = context.members.find(higher(pair));
     if (a == nullptr || b == nullptr) return true;
-    const auto last = std::max(e.struck_at, e.root_lost.value_or(milliseconds{0}));
+    const auto last =
+        std::max({e.struck_at, e.root_lost.value_or(milliseconds{0}), e.up_at.value_or(milliseconds{0})});
     return context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
            context.now - last > soon(e, *a, *b);
   });

@@ -10,9 +10,11 @@ const std::vector<not_yet_true>& named_not_yet_true() {
 const std::vector<known_finding>& known_findings() {
   // Of 1,000 seeds; the numbers are those of one run, with room for what small changes move.
   static const std::vector<known_finding> all{
-      {rule::too_many_tears, 3,
-       "a pair that breaks under traffic while views are polled or settings differ (seeds 739, 773, 3740), "
-       "rings of 44 nodes and more (1106, 6557), a pair that breaks again once a node was restarted (7216)"},
+      {rule::too_many_tears, 2,
+       "rings of 44 nodes and more, where of more than 24 groups some are joined that were not compared "
+       "(1106, "
+       "8234), names that resolve late (2091, 8374), a pair that breaks again once a node was restarted "
+       "(7216)"},
       {rule::newcomer_waits, 2,
        "two faults of other members at once, such as a machine lost while the observer is cut off (seed "
        "1692) "

@@ -107,6 +107,24 @@ TEST_F(Evidence, ALinkThatBreaksUnderTrafficIsLetInEverMoreRarely) {
 }
 
 // Both are let in to the same group, each by itself: `global` links them, and nobody asked for that pair.
+// Nobody else loses a link for it, and it stays for more than a round each time.
+TEST_F(Evidence, ALinkInsideAGroupThatBreaksAgainIsLetInEverMoreRarely) {
+  whole({"a", "b", "c", "d"});
+  std::size_t breaks = 0;
+  for (const auto until = d.now + 10min; d.now < until; live(100ms)) {
+    if (!linked("a", "b")) continue;
+    live(6s);
+    links["a"].erase("b");
+    links["b"].erase("a");
+    publish();
+    d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"},
+            fact::peer_changed{full("b"), full("a"), false, "connection_closed"}});
+    ++breaks;
+  }
+  EXPECT_GE(breaks, 3U) << "it is tried again";
+  EXPECT_LE(breaks, 5U) << "at once, after 30 s, and after 5 min";
+}
+
 TEST_F(Evidence, ALinkThatGlobalMakesAndThatBreaksIsLetInEverMoreRarely) {
   both_fall_out = true;
   whole({"a", "b", "c", "d", "e"});
