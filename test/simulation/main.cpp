@@ -2,6 +2,7 @@
 //
 //   simulate all [--jobs N] [--histories N] [--small]   what `./dev test` runs
 //   simulate model [NAME] | named [NAME] | mutants      parts of it
+//   simulate without RULE FROM TO                       which of these seeds notice
 //   simulate on HOURS                                   new seeds
 //   simulate seed N [NODES]                             one history, with its diary
 //   --tell: each seed that breaks a rule, as it is found
@@ -81,15 +82,17 @@ int run(const arguments& a) {
     for (const auto& f : play_all(batches_of(1, 301, 0, 25), a.jobs, [](const found&) {}).wrong)
       unclean.insert(f.seed);
     right = play_mutants(a.jobs, unclean);
+  } else if (word(0) == "without" && a.words.size() > 3) {
+    right = play_without(word(1), std::stoull(word(2)), std::stoull(word(3)));
   } else if (word(0) == "on") {
     right = play_on(milliseconds(static_cast<std::int64_t>(std::stod(word(1)) * 3'600'000)), a.jobs);
   } else if (word(0) == "seed" && a.words.size() > 1) {
     right = play_seed(std::stoull(word(1)), a.words.size() > 2 ? std::stoull(word(2)) : 0);
   } else {
-    fmt::print(
-        stderr,
-        "simulate all | model [NAME] | named [NAME] | histories | mutants | on HOURS | seed N [NODES]\n"
-        "         [--jobs N] [--histories N] [--small] [--tell]\n");
+    fmt::print(stderr,
+               "simulate all | model [NAME] | named [NAME] | histories | mutants | without RULE FROM TO | on "
+               "HOURS | seed N [NODES]\n"
+               "         [--jobs N] [--histories N] [--small] [--tell]\n");
     return 2;
   }
   return right ? 0 : 1;

@@ -1,6 +1,7 @@
 // Rules of the plan taken away, one at a time: each must be noticed within its number of seeds.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <mutex>
@@ -103,6 +104,49 @@ std::string noticed(const mutant& m, const std::vector<const named_history*>& na
 #endif
 
 }  // namespace
+
+bool play_without(const std::string& rule, std::uint64_t from, std::uint64_t to) {
+  const auto found = std::ranges::find_if(mutants, [&](const mutant& m) { return rule == m.name; });
+  if (found == std::end(mutants)) {
+    for (const auto& m : mutants) fmt::print("{}\n", m.name);
+    return false;
+  }
+#ifdef ROLLCALL_MUTANTS
+  const auto verdict = [](std::uint64_t seed) {
+    const auto result = play(seed, false);
+    return result.wrong
+               ? fmt::format("{}: {}\n  {}", to_string(result.wrong->broken), result.wrong->what, result.plan)
+               : "";
+  };
+  for (const auto& history : named_histories()) {
+    if (history.large) continue;
+    const auto said = in_jail(
+        [&] {
+          membership::rule_left_out = found->what;
+          return history.play();
+        },
+        one_at_most);
+    if (!said.empty()) fmt::print("{}: {}\n", history.name, said.substr(0, said.find('\n')));
+    std::fflush(stdout);
+  }
+  for (auto seed = from; seed < to; ++seed) {
+    const auto said = in_jail(
+        [&] {
+          membership::rule_left_out = found->what;
+          return verdict(seed);
+        },
+        one_at_most);
+    if (said.empty()) continue;
+    const bool clean = in_jail([&] { return verdict(seed); }, one_at_most).empty();
+    fmt::print("seed {}{}: {}\n", seed, clean ? "" : ", which breaks a rule anyway", said);
+    std::fflush(stdout);
+  }
+#else
+  static_cast<void>(from);
+  static_cast<void>(to);
+#endif
+  return true;
+}
 
 bool play_mutants(unsigned jobs, const std::set<std::uint64_t>& unclean) {
 #ifndef ROLLCALL_MUTANTS

@@ -18,5 +18,7 @@ bool play_fixed(std::uint64_t count, bool large, unsigned jobs, bool each_told,
 bool play_on(milliseconds real_time, unsigned jobs);
 // Each rule of the plan taken away in turn.
 bool play_mutants(unsigned jobs, const std::set<std::uint64_t>& unclean);
+// Which of these seeds notice that this rule is taken away.
+bool play_without(const std::string& rule, std::uint64_t from, std::uint64_t to);
 
 }  // namespace rollcall::simulation
