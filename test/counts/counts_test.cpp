@@ -105,7 +105,7 @@ TEST(CountsOfUnlisted, AStepCopiesEachNameOnce) {
 
 // Probes and requests grow with the nodes that come, not with the pairs they make.
 TEST_F(Counts, ManyThatComeAtOnceAreIntroducedByASample) {
-  constexpr std::size_t size = 600;
+  constexpr std::size_t size = 300;
   played_cluster core(size, true, rest);
   settle(core);
   for (mesh::index node = size / 2; node < size; ++node) core.stop(node);
