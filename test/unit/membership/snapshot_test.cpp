@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <ctime>
+
 #include "membership/partitions.hpp"
 #include "membership/report.hpp"
 #include "test/unit/membership/driver.hpp"
@@ -534,16 +537,16 @@ TEST(Speed, AThousandMembersAreQuick) {
   ASSERT_EQ(d.shown().links_missing, 0U);
   ASSERT_EQ(d.shown().up, 1'000U);
   const std::vector<any_fact> one{fact::view{all[500], all, 1ms}};
-  const auto before = std::chrono::steady_clock::now();
+  const auto before = std::clock();  // of the processor: what else the machine does is no matter
   constexpr int rounds = 20;
   for (int i = 0; i < rounds; ++i) {
     d.now += 1ms;
     d.core.step(one, d.at());
   }
-  const auto each = (std::chrono::steady_clock::now() - before) / rounds;
+  const auto each = std::chrono::microseconds(1'000'000L * (std::clock() - before) / CLOCKS_PER_SEC / rounds);
   RecordProperty("microseconds", static_cast<int>(each / 1us));
   std::cout << "a step with one view of 1000 names: " << each / 1us << " us\n";
-  EXPECT_LT(each, 200ms) << "a bound that even an unoptimised, sanitised build on a busy machine keeps";
+  EXPECT_LT(each, 200ms) << "a bound that even an unoptimised, sanitised build keeps";
 }
 
 }  // namespace
