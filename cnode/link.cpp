@@ -92,9 +92,20 @@ asio::awaitable<link::closing> link::run(receive_function receive, unknown_funct
   using namespace asio::experimental::awaitable_operators;
   receive_ = std::move(receive);
   unknown_ = std::move(unknown);
-  if (is_open()) co_await (read_loop() || write_loop() || clock_loop());
+  if (is_open()) co_await (guarded(read_loop()) || guarded(write_loop()) || guarded(clock_loop()));
   close(make_error_code(error::closed), "the link was given up");
   co_return *closing_;
+}
+
+asio::awaitable<void> link::guarded(asio::awaitable<void> loop) {
+  try {
+    co_await std::move(loop);
+  } catch (const std::exception& problem) {
+    const auto* const failed = dynamic_cast<const boost::system::system_error*>(&problem);
+    if (failed != nullptr && failed->code() == asio::error::operation_aborted) throw;
+    close(make_error_code(error::closed),
+          fmt::format("the link to {} failed here: {}", peer_.name.text(), problem.what()));
+  }
 }
 
 void link::send(byte_view frames) {
@@ -347,6 +358,7 @@ asio::awaitable<void> link::write_loop() {
         close_broken(code);
         co_return;
       }
+      if (!stream_.holds_unsent()) ticks_.last_write = ticks_.last_progress = ticks::clock::now();
       continue;
     }
     if (queue_.empty() && !long_ones_.empty()) {

@@ -69,6 +69,8 @@ class link {
   asio::awaitable<void> own_turn();
   asio::awaitable<void> write_loop();
   asio::awaitable<void> clock_loop();
+  // One of them: what it throws closes the link, since the others would go on beside a loop that is gone.
+  asio::awaitable<void> guarded(asio::awaitable<void> loop);
   // What has come is taken, frame by frame, as long as the peer takes the answers; the rest is kept. `come`
   // is all of `rest_` when that is not empty. False when the link is closed.
   bool take(byte_view come);
@@ -82,7 +84,7 @@ class link {
   void enqueued();
   void write_long();  // its next turn
   void close_broken(boost::system::error_code);
-  bool unsent() const noexcept { return !queue_.empty(); }
+  bool unsent() const noexcept { return !queue_.empty() || !later_.empty() || stream_.holds_unsent(); }
   bool inside_long() const noexcept { return !long_ones_.empty() && long_ones_.front().inside_frame(); }
   std::size_t footprint() const noexcept;
   // Tells the budget of all links; that may close this one.

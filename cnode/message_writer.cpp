@@ -123,21 +123,21 @@ void message_writer::append_referring(byte_string& to, byte_view frames) {
     const std::size_t length = in.u32();
     const auto whole = frames.substr(0, prefix + length);
     frames.remove_prefix(whole.size());
-    if (length == 0 || length > largest_referring) {
+    if (length == 0 || length > largest_referring || !append_frame(to, whole.substr(prefix)))
       append_with_headers(to, whole);
-    } else {
-      append_frame(to, whole.substr(prefix));
-    }
   }
 }
 
 // | 'p' | 131 | control | [131 | payload] |
-void message_writer::append_frame(byte_string& to, byte_view frame) {
+bool message_writer::append_frame(byte_string& to, byte_view frame) {
   const auto terms = frame.substr(2);
-  const auto control = terms.substr(0, check_term(terms).value());
+  const auto control_size = check_term(terms);
+  if (!control_size) return false;
+  const auto control = terms.substr(0, *control_size);
   table atoms;
   append_message(to, atoms, control,
                  terms.size() > control.size() ? terms.substr(control.size() + 1) : byte_view(), 0);
+  return true;
 }
 
 }  // namespace rollcall::cnode

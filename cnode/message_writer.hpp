@@ -33,7 +33,9 @@ class message_writer {
  private:
   class table;
   void append_message(byte_string& to, table&, byte_view control, byte_view front, std::size_t behind);
-  void append_frame(byte_string& to, byte_view frame);
+  // False, and nothing is appended, when the frame is nested deeper than we read: what a caller sent stands
+  // deeper in our error than it came.
+  bool append_frame(byte_string& to, byte_view frame);
   atom_cache sent_;
 };
 

@@ -177,6 +177,22 @@ TEST(MessageWriter, SmallMessagesReferToTheirAtomsToo) {
   EXPECT_LT(made[1].size() + 20, frames.size());
 }
 
+// An error holds what the caller sent, and deeper than it came: what was just not too deep then is.
+TEST(MessageWriter, WhatIsNestedTooDeepToBeReadGoesOutAsItIs) {
+  for (std::size_t depth = 240; depth < 270; ++depth) {
+    term_writer nested;
+    for (std::size_t i = 0; i < depth; ++i) nested.tuple_header(1);
+    const auto reason = nested.integer(7).bytes();
+    message_writer writer;
+    byte_string out;
+    writer.append_referring(out, encode_message(control::monitor_exit{us, them, call, term(opaque{reason})}));
+    ASSERT_GT(out.size(), 4U);
+    byte_reader in(out);
+    EXPECT_EQ(in.u32(), out.size() - 4) << depth;
+    EXPECT_TRUE(out.ends_with(reason)) << depth;
+  }
+}
+
 TEST(MessageWriter, WhatStandsBeforeATermRefersToItsAtoms) {
   const auto term = std::make_shared<const referring_term>(refer(atoms(0, 50)));
   message_writer writer;
