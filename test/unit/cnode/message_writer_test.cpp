@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "cnode/byte_reader.hpp"
 #include "cnode/message_reader.hpp"
 #include "cnode/term_check.hpp"
 #include "test/unit/cnode/hex.hpp"
