@@ -241,8 +241,8 @@ std::vector<std::pair<std::size_t, std::size_t>> planner::find_conflicts(round& 
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (r.groups[all[i]].size() > r.groups[all[largest]].size()) largest = i;
   }
-  // Thousands of pairs that became light one after the other are probed again one after the other: there is no
-  // moment at which all are proven, unless what is proven stands for longer.
+  // Thousands of pairs that became light one after the other are probed again one after the other: there is
+  // no moment at which all are proven, unless what is proven stands for longer.
   const bool waited = undecided_since_ && r.context.now - *undecided_since_ >= r.context.options.interval;
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = i + 1; j < all.size(); ++j) {
