@@ -78,7 +78,7 @@ TEST_F(IexShell, AnswersElixir) {
   cluster->ask(elixir_questions, true);
 }
 
-// Spawning there is refused: the shell says so, and whoever linked or monitors is told why.
+// Spawning there is refused: the shell says so, and processes that linked or monitor are told why.
 const question elixir_spawns[] = {
     {"Node.spawn", "p = Node.spawn(r, fn -> :ok end); {is_pid(p), Node.ping(r)}", "{true, :pong}", 25},
     {"Node.spawn of a function", "is_pid(Node.spawn(r, IO, :puts, [\"x\"]))", "true", 25},

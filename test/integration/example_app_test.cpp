@@ -332,7 +332,7 @@ void three_five_cut_healed_two(workload kind, std::vector<std::string> rollcall_
   // One pair cannot reach each other: four that all can stay one cluster, and one of the two is left out.
   // Whoever is in the larger part has it on its page, and stays there for as long as this lasts.
   app.net().cut("pod-0", "pod-1");
-  // Both ends notice, one up to half a tick time after the other, and the nodes drop whoever another has
+  // Both ends notice, one up to half a tick time after the other, and the nodes drop a node that another has
   // lost: what counts is what it comes to once both have, seen at two looks three rounds apart between which
   // nobody was lost.
   const auto has_lost = [&](std::size_t node, std::size_t other) {
@@ -422,7 +422,7 @@ TEST(ExampleApp, RollcallAwayForTenMinutesMakesNoPodUnready) {
   for (int probe = 30; probe < 60; ++probe) {
     for (std::size_t i = 0; i < app.size(); ++i) EXPECT_TRUE(app.ready(i)) << "probe " << probe;
   }
-  EXPECT_TRUE(app.pages_show({{0, 1}, {2}})) << "whoever was connected still is";
+  EXPECT_TRUE(app.pages_show({{0, 1}, {2}})) << "who was connected still is";
   EXPECT_THAT(app.lost(), ::testing::Each(0U));
 
   app.start_rollcall();

@@ -258,7 +258,7 @@ bool auditor::finished() {
     case stage::faults:
       return false;
     case stage::settling:
-      // Dials of whom we lost, and ends that still believe in a link, take their own time.
+      // Dials of nodes that we lost, and ends that still believe in a link, take their own time.
       if (world_.mesh.settled() && all_linked_to_us() && dead_are_known()) {
         asked_before_ = world_.us.connects().size();
         return next(stage::healing);

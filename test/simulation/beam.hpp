@@ -134,7 +134,7 @@ class beam_mesh {
   void listen(place a, place b);    // looks whether an end is deaf, and starts its tick
   void lose(place on, place of, const char* why, cause, bool announce);
   void announce(place by, place lost, cause);
-  void tell_loss(place by, place gone, const std::vector<std::uint64_t>& whom, cause);
+  void tell_loss(place by, place gone, const std::vector<std::uint64_t>& told, cause);
   void told_of_loss(place by, place third, place gone, cause);
   void meet(place a, place b, std::uint32_t generation, cause);
   void exchange(place a, place b, cause);

@@ -1,4 +1,4 @@
-// What `global` does on each node: it exchanges what it knows, dials whom it was told of, and prevents
+// What `global` does on each node: it exchanges what it knows, dials the nodes it was told of, and prevents
 // overlapping partitions.
 #include "test/simulation/beam.hpp"
 
@@ -20,9 +20,9 @@ void beam_mesh::announce(place by, place gone, cause because) {
   tell_loss(by, gone, meeting_[by], because);
 }
 
-void beam_mesh::tell_loss(place by, place gone, const std::vector<std::uint64_t>& whom, cause because) {
+void beam_mesh::tell_loss(place by, place gone, const std::vector<std::uint64_t>& told, cause because) {
   for (std::size_t i = 0; i < words_; ++i) {
-    for (auto bits = whom[i] & rows_[by][i]; bits != 0; bits &= bits - 1) {
+    for (auto bits = told[i] & rows_[by][i]; bits != 0; bits &= bits - 1) {
       const auto third = static_cast<place>(i * 64 + static_cast<std::size_t>(__builtin_ctzll(bits)));
       if (!hears(third, by)) continue;
       time_.in(time_.weather.between(0, pop_told_within),

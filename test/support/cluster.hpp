@@ -1,5 +1,5 @@
 // Pods of a headless service and the Rollcall that meshes them: cut and joined by their indices, asked what
-// the incident says, what the nodes themselves see and whom they have lost.
+// the incident says, what the nodes themselves see and which of them they have lost.
 #pragma once
 
 #include <algorithm>

@@ -288,7 +288,7 @@ TEST(Configuration, TheCookieFileWinsOverTheVariable) {
   const auto file = loaded({}, {{"ROLLCALL_COOKIE", "secret"}, {"ROLLCALL_COOKIE_FILE", "/c"}});
   EXPECT_FALSE(file.cookie_from_environment);
   EXPECT_EQ(file.cookie_file, "/c");
-  EXPECT_EQ(loaded({}).cookie_file, "");  // no HOME: told by whoever needs the cookie
+  EXPECT_EQ(loaded({}).cookie_file, "");  // no HOME: told by what needs the cookie
 }
 
 TEST(Configuration, KubernetesVariablesOfAServiceCalledRollcallAreNotOurs) {

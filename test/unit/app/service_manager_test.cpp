@@ -59,7 +59,7 @@ TEST(ServiceManager, IsToldEachThingInOneDatagram) {
     told.status("starting");
     EXPECT_EQ(systemd.next(), "") << "said already";
     told.status("two\nlines");
-    EXPECT_EQ(systemd.next(), "STATUS=two lines") << "no line of its own for whoever wrote the text";
+    EXPECT_EQ(systemd.next(), "STATUS=two lines") << "no line of its own for the author of the text";
     told.alive();
     EXPECT_EQ(systemd.next(), "WATCHDOG=1");
     told.stopping();

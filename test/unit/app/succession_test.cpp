@@ -19,7 +19,7 @@ TEST(Succession, WhoStartsTakesWhatAPredecessorLeft) {
   succession s;
   EXPECT_TRUE(s.may_take_over(a));
   s.linked(a, us.port);
-  EXPECT_FALSE(s.may_take_over(a)) << "whoever is there now came after us";
+  EXPECT_FALSE(s.may_take_over(a)) << "the one that is there now came after us";
   EXPECT_TRUE(s.may_take_over(b));
 }
 

@@ -35,7 +35,7 @@ std::string name_of(std::size_t number) {
   return "app@app-" + std::to_string(number) + ".app.default.svc.cluster.local";
 }
 
-// Members of whom number 3 is down and number 11 lacks two links; with a netsplit, two conditions and an
+// Members, of which number 3 is down and number 11 lacks two links; with a netsplit, two conditions and an
 // incident.
 watched cluster_of(std::size_t size, bool split) {
   json::array members, netsplits, details;

@@ -152,7 +152,7 @@ TEST_F(Node, ItsOwnNameIsNotDialled) {
   const auto itself = ours.dial("ours@127.0.0.1", ours.port());
   ASSERT_FALSE(itself);
   EXPECT_EQ(itself.error().code, error::not_allowed);
-  // Nor does it get in by whoever answers there.
+  // Nor does it get in by what answers there.
   auto nameless = node_under_test::at("ours@127.0.0.1", ours.port());
   nameless.name.reset();
   const auto looped = ours.dial(nameless);

@@ -1,4 +1,4 @@
-// Our own port mapper, asked by our own client and by whoever sends it rubbish.
+// Our own port mapper, asked by our own client and by others that send it rubbish.
 #include "cnode/port_mapper.hpp"
 
 #include <gtest/gtest.h>

@@ -368,7 +368,7 @@ TEST(Passwords, AreReadFromHtpasswdAndFromWebYml) {
   }
 }
 
-// However the field is written that shows it, and whoever waits meanwhile.
+// The field may be written in another way, and other clients may wait meanwhile.
 TEST(PasswordCheck, WhatWasRightOnceIsKnownAtOnce) {
   std::string problem;
   const auto of = std::make_shared<const passwords>(passwords::parse(secret, problem).value());

@@ -1,4 +1,4 @@
-// The first plan: who is asked to connect to whom, when, and when not.
+// The first plan: who is asked to connect to which node, when, and when not.
 #include <set>
 
 #include "test/unit/membership/driver.hpp"

@@ -135,7 +135,7 @@ TEST_F(Push, SignsOfLifeKeepAWatchedMemberUpAndNoOther) {
     d.pass(4s);
   }
   EXPECT_EQ(d.of("a").state, member_state::up);
-  EXPECT_EQ(d.of("b").state, member_state::suspect) << "nobody knows whom it sees";
+  EXPECT_EQ(d.of("b").state, member_state::suspect) << "nobody knows which nodes it sees";
 }
 
 TEST_F(Push, AWatcherThatEndedIsTriedAgainAfterAMinute) {
