@@ -25,14 +25,10 @@ const std::vector<term>* proper_list(const term& t) {
   return found != nullptr && !found->tail ? &found->items : nullptr;
 }
 
-struct spawn_options {
-  bool monitor = false, link = false;
-};
-
 // `monitor`, `{monitor, Opts}` and `link`; what else there may be is a hint, or concerns the caller's side
 // only.
-spawn_options read_options(const term& options) {
-  spawn_options read;
+processes::spawn_options read_options(const term& options) {
+  processes::spawn_options read;
   const auto* items = proper_list(options);
   if (items == nullptr) return read;
   for (const auto& item : *items) {
@@ -174,7 +170,6 @@ reaction processes::spawn(session& of, const control::spawn_request& request, by
   }
 
   const auto options = read_options(request.options);
-  const auto runner = next_process();
   const auto answered = arguments == nullptr
                             ? answer{answer_kind::bad_argument, {}}
                             : handler_({request.from, module->text, function->text, *arguments,
@@ -188,20 +183,30 @@ reaction processes::spawn(session& of, const control::spawn_request& request, by
     // No list: what fails is the call itself.
     write_error(failure, answered, "erlang", "apply", std::span(*given).subspan(first));
   }
+  return run_and_end(of, request, options, call ? &given->front() : nullptr, answered, failure);
+}
+
+// The process that was asked for: it began, and has ended. `call` is the reference of an erpc call, null for
+// a cast.
+reaction processes::run_and_end(session& of, const control::spawn_request& request,
+                                const spawn_options& options, const term* call, const answer& answered,
+                                const term_writer& failure) {
   using control::spawn_reply;
+  const auto runner = next_process();
   const std::int64_t flags =
       (options.monitor ? spawn_reply::flag_monitor : 0) | (options.link ? spawn_reply::flag_link : 0);
   reaction made;
   made.frames = encode_message(spawn_reply{request.id, request.from, flags, runner});
-  if (of.refers && call && flags == spawn_reply::flag_monitor && answered.kind == answer_kind::value) {
+  if (of.refers && call != nullptr && flags == spawn_reply::flag_monitor &&
+      answered.kind == answer_kind::value) {
     if (const auto referring = referring_.of(answered.encoded)) {
       const control::monitor_exit down{runner, request.from, request.id, {}};
-      made.referring = {encode_control(down, reason_place::behind), returned(given->front()), referring};
+      made.referring = {encode_control(down, reason_place::behind), returned(*call), referring};
       return made;
     }
   }
-  if (call && answered.in_turns) {
-    const auto front = returned(given->front());
+  if (call != nullptr && answered.in_turns) {
+    const auto front = returned(*call);
     if (options.monitor) {
       made.long_ones.push_back(
           end_with({runner, request.from, request.id, {}}, front, answered.in_turns, of.refers));
@@ -212,7 +217,7 @@ reaction processes::spawn(session& of, const control::spawn_request& request, by
     }
     return made;
   }
-  const auto reason = exit_reason(answered, call ? &given->front() : nullptr, failure);
+  const auto reason = exit_reason(answered, call, failure);
   if (options.monitor) {
     made.frames += encode_message(control::monitor_exit{runner, request.from, request.id, written(reason)});
   }

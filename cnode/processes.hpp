@@ -43,6 +43,11 @@ class processes {
     bool refers = false;
   };
 
+  // What of a spawn request's options concerns us.
+  struct spawn_options {
+    bool monitor = false, link = false;
+  };
+
   processes(const node_name& own, std::uint32_t creation, call_handler);
 
   const pid& self() const noexcept { return self_; }
@@ -54,6 +59,8 @@ class processes {
 
  private:
   reaction spawn(session&, const control::spawn_request&, byte_view payload);
+  reaction run_and_end(session&, const control::spawn_request&, const spawn_options&, const term* call,
+                       const answer&, const term_writer& failure);
   static reaction refuse_size(session&, const message&);
   reaction deliver(session&, std::string_view name, byte_view payload);
   struct gen_client;  // who made a gen call, and what its answer carries
