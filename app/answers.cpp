@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <optional>
+#include <span>
 
 #include "app/pair_lists.hpp"
 
@@ -74,6 +76,9 @@ cnode::answer refused(std::string_view why) {
   return value(
       report::document{report::tuple{{{report::symbol{"error"}}, {report::symbol{std::string(why)}}}}});
 }
+
+using terms = std::span<const cnode::term>;
+constexpr auto clause = cnode::answer_kind::function_clause;
 
 }  // namespace
 
@@ -161,11 +166,8 @@ struct answers::function {
   bool acts = false;  // also for who does not wait for the answer
 };
 
-const std::vector<answers::function>& answers::functions() {
-  using cnode::answer_kind;
-  using terms = std::span<const cnode::term>;
-  static constexpr auto clause = answer_kind::function_clause;
-  static const std::vector<function> all{
+std::vector<answers::function> answers::about_members() {
+  return {
       {"members", "", "every member as a map: node, state, reason, since_at, listed, visible, missing, ...",
        0, [](answers& self, terms) { return self.all_members(); }},
       {"members", "State", "those that are joining, up, suspect, leaving, down or left", 1,
@@ -198,6 +200,11 @@ const std::vector<answers::function>& answers::functions() {
          return self.cached("nodes " + std::string(to_string(*state)),
                             [&](const snapshot& s) { return report::nodes(s, *state); });
        }},
+  };
+}
+
+std::vector<answers::function> answers::about_the_cluster() {
+  return {
       {"status", "", "health (ok, warning, error), what is behind it, and counts", 0,
        [](answers& self, terms) {
          const auto others = self.actions_.others ? self.actions_.others() : std::vector<node_name>();
@@ -225,6 +232,11 @@ const std::vector<answers::function>& answers::functions() {
        [](answers& self, terms) { return self.cached("discovery", report::discovery); }},
       {"config", "", "the effective configuration", 0,
        [](answers& self, terms) { return value(self.actions_.configuration()); }},
+  };
+}
+
+std::vector<answers::function> answers::about_events() {
+  return {
       {"events", "", "what changed lately", 0,
        [](answers& self, terms) {
          return self.cached("events", [](const snapshot& s) { return report::events(s, s.events.size()); });
@@ -261,6 +273,11 @@ const std::vector<answers::function>& answers::functions() {
          return ok();
        },
        true},
+  };
+}
+
+std::vector<answers::function> answers::commands() {
+  return {
       {"leave", "Node", "keep a node out of the mesh from now on", 1,
        [](answers& self, terms given) { return self.of_a_member(given[0], self.actions_.leave); }, true},
       {"rejoin", "Node", "let it in again", 1,
@@ -269,7 +286,7 @@ const std::vector<answers::function>& answers::functions() {
        [](answers& self, terms given) {
          const auto* seconds = given[0].as<std::int64_t>();
          if (seconds == nullptr || *seconds < 1) return failed(clause);
-         if (*seconds > longest_pause.count()) return failed(answer_kind::bad_argument);
+         if (*seconds > longest_pause.count()) return failed(cnode::answer_kind::bad_argument);
          self.actions_.pause(std::chrono::seconds(*seconds));
          return ok();
        },
@@ -286,11 +303,26 @@ const std::vector<answers::function>& answers::functions() {
          return ok();
        },
        true},
+  };
+}
+
+std::vector<answers::function> answers::about_rollcall() {
+  return {
       {"version", "", "the version of rollcall", 0,
        [](answers& self, terms) { return value(report::document{report::text{self.version_}}); }},
       {"help", "", "this text", 0,
        [](answers&, terms) { return value(report::document{report::text{help()}}); }},
   };
+}
+
+// In the order of help/0.
+const std::vector<answers::function>& answers::functions() {
+  static const std::vector<function> all = [] {
+    std::vector<function> made;
+    for (const auto part : {about_members, about_the_cluster, about_events, commands, about_rollcall})
+      std::ranges::move(part(), std::back_inserter(made));
+    return made;
+  }();
   return all;
 }
 

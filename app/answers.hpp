@@ -39,6 +39,11 @@ class answers {
   using encoded = std::shared_ptr<const cnode::byte_string>;
   using builder = std::function<membership::report::document(const membership::snapshot&)>;
   struct function;
+  static std::vector<function> about_members();
+  static std::vector<function> about_the_cluster();
+  static std::vector<function> about_events();
+  static std::vector<function> commands();
+  static std::vector<function> about_rollcall();
   static const std::vector<function>& functions();
   static std::string help();
   cnode::answer cached(const std::string& key, const builder&);
