@@ -117,25 +117,13 @@ void link::send(byte_view frames) {
                       max_queued_bytes_));
     return;
   }
-  enqueuing();
-  if (writer_) {
-    writer_->append(next_to_go(), frames);
-  } else {
-    next_to_go().append(frames);
-  }
-  enqueued();
+  enqueue(frames, &message_writer::append);
 }
 
 void link::answer(byte_view frames) {
   if (!is_open()) return;
   answers_ = std::min(answers_, waiting()) + frames.size();
-  enqueuing();
-  if (writer_) {
-    writer_->append_referring(next_to_go(), frames);
-  } else {
-    next_to_go().append(frames);
-  }
-  enqueued();
+  enqueue(frames, &message_writer::append_referring);
 }
 
 void link::answer(const referring_message& message) {
@@ -175,6 +163,16 @@ void link::write_long() {
     if (!choked()) taken_.cancel();
   }
   account();
+}
+
+void link::enqueue(byte_view frames, void (message_writer::*with_headers)(byte_string&, byte_view)) {
+  enqueuing();
+  if (writer_) {
+    ((*writer_).*with_headers)(next_to_go(), frames);
+  } else {
+    next_to_go().append(frames);
+  }
+  enqueued();
 }
 
 void link::enqueuing() {

@@ -80,6 +80,7 @@ class link {
   void receive(const result<std::optional<message>>&, std::size_t size);
   std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
   byte_string& next_to_go() { return inside_long() ? later_ : queue_.back(); }
+  void enqueue(byte_view frames, void (message_writer::*with_headers)(byte_string&, byte_view));
   void enqueuing();  // before something is added, and after it
   void enqueued();
   void write_long();  // its next turn
