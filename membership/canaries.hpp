@@ -2,9 +2,9 @@
 // probe each: what makes healing slow is the pause before the next probe, not the healing.
 #pragma once
 
-#include <map>
 #include <vector>
 
+#include "membership/conflict_turns.hpp"
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
 #include "membership/path_book.hpp"
@@ -29,13 +29,7 @@ class canaries {
             std::vector<any_action>&);
 
  private:
-  struct rhythm {
-    milliseconds next{0};
-    std::size_t place = 0;  // over pairs and directions
-    bool there = false;
-  };
-  std::map<std::pair<std::uint32_t, std::uint32_t>, rhythm> turns_;
-  milliseconds next_{0};
+  conflict_turns<> turns_{between_any};
 };
 
 }  // namespace rollcall::membership

@@ -41,41 +41,29 @@ bool tried_since(const step_context& context, const path_book& paths, std::uint3
 void trials::plan(const step_context& context, path_book& paths,
                   const std::vector<refused_conflict>& conflicts, deadline& wake,
                   std::vector<any_action>& actions) {
-  for (auto& [groups, turn] : turns_) turn.there = false;
-  const refused_conflict* due = nullptr;
-  rhythm* whose = nullptr;
-  for (const auto& conflict : conflicts) {
+  const auto joins = [&](const refused_conflict& conflict) {
+    if (!conflict.pairs.empty()) return true;
     // When nothing is held back any more, what was proven long ago is proven again.
-    if (conflict.pairs.empty()) {
-      for (const auto& [a, b] : conflict.proven_long_ago) ask_either(context, paths, a, b, actions);
-      continue;
-    }
-    auto& its = turns_[std::minmax(conflict.one, conflict.other)];
-    its.there = true;
+    for (const auto& [a, b] : conflict.proven_long_ago) ask_either(context, paths, a, b, actions);
+    return false;
+  };
+  const auto each = [&](const refused_conflict& conflict, turn& its) {
     if (const auto since = std::max(conflict.proven, hurried_)) {
       try_all(context, paths, conflict, *since, its, wake, actions);
     }
-    if (whose != nullptr && its.next >= whose->next) continue;
-    due = &conflict;
-    whose = &its;
-  }
-  std::erase_if(turns_, [](const auto& t) { return !t.second.there; });
+  };
+  const auto [due, its] = turns_.due(conflicts, context.now, wake, joins, each);
   if (due == nullptr) return;
-  const auto at = std::max(next_, whose->next);
-  if (context.now < at) {
-    wake.note(at);
-    return;
-  }
-  next_ = context.now + between_any;
-  whose->next = context.now + jittered(each_conflict(context.options.interval), context.options.seed,
-                                       due->one ^ due->other, whose->place);
-  wake.note(next_);
-  try_next(context, paths, *due, *whose, actions);
+  its->next = context.now + jittered(each_conflict(context.options.interval), context.options.seed,
+                                     due->one ^ due->other, its->place);
+  ask_in_turn(context, due->pairs, *its, [&](const member_record& on, const member_record& to) {
+    return !under_way(paths, on, to) && ask(context, paths, on, to, actions);
+  });
 }
 
 // When one of them has got through, or somebody says so. What began before that says nothing.
 void trials::try_all(const step_context& context, path_book& paths, const refused_conflict& conflict,
-                     milliseconds since, rhythm& its, deadline& wake, std::vector<any_action>& actions) {
+                     milliseconds since, turn& its, deadline& wake, std::vector<any_action>& actions) {
   bool any = false;
   for (const auto& [a, b] : conflict.pairs) {
     if (tried_since(context, paths, a, b, since)) continue;
@@ -87,20 +75,6 @@ void trials::try_all(const step_context& context, path_book& paths, const refuse
     ask_either(context, paths, a, b, actions);
   }
   if (any) its.all_from = context.now + context.options.interval;
-}
-
-// One that hangs is not waited for: the next place is.
-void trials::try_next(const step_context& context, path_book& paths, const refused_conflict& conflict,
-                      rhythm& its, std::vector<any_action>& actions) {
-  const auto places = 2 * conflict.pairs.size();
-  for (std::size_t tries = 0; tries < places && tries < 8; ++tries) {
-    const auto place = its.place++ % places;
-    const auto [a, b] = conflict.pairs[place / 2];
-    const auto* on = context.members.find(place % 2 == 0 ? a : b);
-    const auto* to = context.members.find(place % 2 == 0 ? b : a);
-    if (on == nullptr || to == nullptr || under_way(paths, *on, *to)) continue;
-    if (ask(context, paths, *on, *to, actions)) return;
-  }
 }
 
 }  // namespace rollcall::membership

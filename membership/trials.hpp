@@ -4,10 +4,10 @@
 // turn; when one gets through, all others of the two groups are tried at once.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <vector>
 
+#include "membership/conflict_turns.hpp"
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
 #include "membership/path_book.hpp"
@@ -40,20 +40,15 @@ class trials {
   void hurry(milliseconds now) { hurried_ = now; }
 
  private:
-  struct rhythm {
-    milliseconds next{0}, all_from{0};
-    std::size_t place = 0;  // over pairs and directions
-    bool there = false;
+  struct turn : conflict_turn {
+    milliseconds all_from{0};  // all of them are tried no sooner
   };
 
-  void try_all(const step_context&, path_book&, const refused_conflict&, milliseconds since, rhythm&,
-               deadline&, std::vector<any_action>&);
-  static void try_next(const step_context&, path_book&, const refused_conflict&, rhythm&,
-                       std::vector<any_action>&);
+  void try_all(const step_context&, path_book&, const refused_conflict&, milliseconds since, turn&, deadline&,
+               std::vector<any_action>&);
 
-  std::map<std::pair<std::uint32_t, std::uint32_t>, rhythm> turns_;
+  conflict_turns<turn> turns_{between_any};
   std::optional<milliseconds> hurried_;
-  milliseconds next_{0};
 };
 
 }  // namespace rollcall::membership
