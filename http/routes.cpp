@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <exception>
+#include <utility>
 
 #include "http/event_stream.hpp"
 #include "http/json.hpp"
@@ -147,8 +148,26 @@ answer show_partitions(const content& from, const target&) {
   return json(report::partitions(*from.snapshot()));
 }
 
-// Half a million pairs in a cluster of a thousand: written a row at a time, the same elements as
-// report::links.
+// A list with elements for pairs of members, of which there may be half a million: written a row at a time.
+// `write(of, row, out, next)` appends the row's elements, and says next() before each.
+template <typename Write>
+answer in_rows(const content& from, Write write) {
+  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
+  made.next = [of = from.snapshot(), write, row = std::size_t{0}, first = true](std::string& out) mutable {
+    if (row == 0) out += '[';
+    const auto next = [&] {
+      if (!std::exchange(first, false)) out += ',';
+    };
+    if (row < of->members.size()) write(*of, row, out, next);
+    ++row;
+    if (row < of->members.size()) return true;
+    out += "]\n";
+    return false;
+  };
+  return made;
+}
+
+// The same elements as report::links.
 answer show_links(const content& from, const target& asked) {
   std::optional<membership::pair_state> only;
   if (const auto state = asked.parameter("state")) {
@@ -156,98 +175,73 @@ answer show_links(const content& from, const target& asked) {
     only = parse<membership::pair_state>(*state, membership::pair_state_count, allowed);
     if (!only) return wrong_parameter("state", *state, allowed);
   }
-  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
-  made.next = [of = from.snapshot(), only, row = std::size_t{0}, first = true](std::string& out) mutable {
-    const auto& members = of->members;
+  return in_rows(from, [only](const auto& of, std::size_t row, std::string& out, const auto& next) {
+    const auto& members = of.members;
     const auto gone = [&](std::size_t at) { return members[at].state == membership::member_state::left; };
-    if (row == 0) out += '[';
-    if (row < members.size() && !gone(row)) {
-      for (auto other = row + 1; other < members.size(); ++other) {
-        if (gone(other)) continue;
-        const auto state = of->pair(row, other);
-        if (only && state != *only) continue;
-        out += first ? "{\"a\":" : ",{\"a\":";
-        first = false;
-        append_string(out, members[row].name.text());
-        out += ",\"b\":";
-        append_string(out, members[other].name.text());
-        out += ",\"state\":";
-        append_string(out, to_string(state));
-        out += '}';
-      }
+    for (auto other = row + 1; other < members.size() && !gone(row); ++other) {
+      if (gone(other)) continue;
+      const auto state = of.pair(row, other);
+      if (only && state != *only) continue;
+      next();
+      out += "{\"a\":";
+      append_string(out, members[row].name.text());
+      out += ",\"b\":";
+      append_string(out, members[other].name.text());
+      out += ",\"state\":";
+      append_string(out, to_string(state));
+      out += '}';
     }
-    ++row;
-    if (row < members.size()) return true;
-    out += "]\n";
-    return false;
-  };
-  return made;
+  });
 }
 
-// A row at a time, too: as a list of all it may be as long. The same elements as report::missing_links.
+// The same elements as report::missing_links.
 answer show_missing_links(const content& from, const target&) {
-  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
-  made.next = [of = from.snapshot(), row = std::size_t{0}, first = true](std::string& out) mutable {
+  return in_rows(from, [](const auto& of, std::size_t row, std::string& out, const auto& next) {
     using membership::pair_state;
-    const auto& members = of->members;
+    const auto& members = of.members;
     const auto misses = [&](std::size_t at) { return members[at].links_missing != 0; };
-    if (row == 0) out += '[';
     for (auto other = row + 1; other < members.size() && misses(row); ++other) {
       if (!misses(other)) continue;
-      const auto state = of->pair(row, other);
+      const auto state = of.pair(row, other);
       if (state != pair_state::missing && state != pair_state::suspected && state != pair_state::quarantined)
         continue;
-      out += first ? "[" : ",[";
-      first = false;
+      next();
+      out += '[';
       append_string(out, members[row].name.text());
       out += ',';
       append_string(out, members[other].name.text());
       out += ']';
     }
-    ++row;
-    if (row < members.size()) return true;
-    out += "]\n";
-    return false;
-  };
-  return made;
+  });
 }
 
 // Each member's own view: what it sees, null while that view is stale or there is none.
 answer show_views(const content& from, const target&) {
-  answer made{.status = 200, .content_type = json_type, .body = {}, .fields = {}, .next = {}};
-  made.next = [of = from.snapshot(), row = std::size_t{0}, first = true](std::string& out) mutable {
-    const auto& members = of->members;
-    if (row == 0) out += '[';
-    if (row < members.size() && members[row].state != membership::member_state::left) {
-      out += first ? "{\"node\":" : ",{\"node\":";
-      first = false;
-      append_string(out, members[row].name.text());
-      out += ",\"sees\":";
-      bool known = false, first_seen = true;
-      for (std::size_t other = 0; other < members.size(); ++other) {
-        if (other == row) continue;
-        const auto seen = of->sees(row, other);
-        if (!seen) continue;
-        if (!known) out += '[';
-        known = true;
-        if (!*seen) continue;
-        if (!first_seen) out += ',';
-        first_seen = false;
-        append_string(out, members[other].name.text());
-      }
-      // A member all by itself has nobody to see: its view is known when it is fresh.
-      if (!known && members[row].fresh_view) {
-        out += '[';
-        known = true;
-      }
-      out += known ? "]}" : "null}";
+  return in_rows(from, [](const auto& of, std::size_t row, std::string& out, const auto& next) {
+    const auto& members = of.members;
+    if (members[row].state == membership::member_state::left) return;
+    next();
+    out += "{\"node\":";
+    append_string(out, members[row].name.text());
+    out += ",\"sees\":";
+    bool known = false, first_seen = true;
+    for (std::size_t other = 0; other < members.size(); ++other) {
+      if (other == row) continue;
+      const auto seen = of.sees(row, other);
+      if (!seen) continue;
+      if (!known) out += '[';
+      known = true;
+      if (!*seen) continue;
+      if (!std::exchange(first_seen, false)) out += ',';
+      append_string(out, members[other].name.text());
     }
-    ++row;
-    if (row < members.size()) return true;
-    out += "]\n";
-    return false;
-  };
-  return made;
+    // A member all by itself has nobody to see: its view is known when it is fresh.
+    if (!known && members[row].fresh_view) {
+      out += '[';
+      known = true;
+    }
+    out += known ? "]}" : "null}";
+  });
 }
 
 answer show_discovery(const content& from, const target&) {
