@@ -55,6 +55,27 @@ struct Evidence : testing::Test {
     publish();
     d.step(facts);
   }
+  // Five, of which a and b lose their link and make it again by themselves; it breaks whenever it carries
+  // much.
+  void one_link_breaks_and_comes_back() {
+    both_fall_out = comes_back = true;
+    whole({"a", "b", "c", "d", "e"});
+    fragile.insert(both("a", "b"));
+    tear("a", "b");
+    link("a", "b");
+  }
+  // All of these links are gone, as their nodes' ticks say.
+  void lose_all(const std::set<pair_of_names>& pairs) {
+    std::vector<any_fact> facts;
+    for (const auto& [some, other] : pairs) {
+      links[some].erase(other);
+      links[other].erase(some);
+      facts.emplace_back(fact::peer_changed{full(some), full(other), false, "net_tick_timeout"});
+      facts.emplace_back(fact::peer_changed{full(other), full(some), false, "net_tick_timeout"});
+    }
+    publish();
+    d.step(facts);
+  }
   void publish() {
     for (const auto& a : nodes) {
       const auto& seen = links[a];

@@ -138,11 +138,7 @@ TEST_F(Evidence, ALinkThatGlobalMakesAndThatBreaksIsLetInEverMoreRarely) {
 
 // It comes up by itself while it is held back, and would take the others' links with it when it breaks.
 TEST_F(Evidence, ALinkThatComesBackByItselfAndBreaksCostsNobodyElsesLinks) {
-  both_fall_out = comes_back = true;
-  whole({"a", "b", "c", "d", "e"});
-  fragile.insert(both("a", "b"));
-  tear("a", "b");
-  link("a", "b");
+  one_link_breaks_and_comes_back();
   live(120s);
   EXPECT_LE(sound_tears, 2U) << "the first, and what was joined before it was known";
   EXPECT_TRUE(linked("c", "d") && linked("d", "e") && linked("c", "e"));
@@ -154,11 +150,7 @@ TEST_F(Evidence, ALinkThatComesBackByItselfAndBreaksCostsNobodyElsesLinks) {
 // What keeps the two out is said while their link is up, too: else they "may join again" a moment before it
 // breaks.
 TEST_F(Evidence, ALinkThatIsUpAgainThoughItBreaksKeepsItsSentence) {
-  both_fall_out = comes_back = true;
-  whole({"a", "b", "c", "d", "e"});
-  fragile.insert(both("a", "b"));
-  tear("a", "b");
-  link("a", "b");
+  one_link_breaks_and_comes_back();
   live(30s);
   ASSERT_TRUE(linked("a", "b"));
   ASSERT_FALSE(linked("a", "c"));
@@ -186,17 +178,7 @@ TEST_F(Evidence, APathThatIsLightAgainIsJoinedWithinASecond) {
   for (const auto* left : {"a", "b", "c"}) {
     for (const auto* right : {"d", "e", "f"}) dark.insert(both(left, right));
   }
-  std::vector<any_fact> facts;
-  for (const auto* left : {"a", "b", "c"}) {
-    for (const auto* right : {"d", "e", "f"}) {
-      links[left].erase(right);
-      links[right].erase(left);
-      facts.emplace_back(fact::peer_changed{full(left), full(right), false, "net_tick_timeout"});
-      facts.emplace_back(fact::peer_changed{full(right), full(left), false, "net_tick_timeout"});
-    }
-  }
-  publish();
-  d.step(facts);
+  lose_all(dark);
   live(5min);
   EXPECT_EQ(d.shown().partitions.size(), 2U);
   const auto before = path_probes;

@@ -44,6 +44,12 @@ struct Incidents : testing::Test {
     lose(a, b, why);
     lose(b, a, why);
   }
+  void is_one_caused_by(std::string_view from, std::string_view to) {
+    ASSERT_EQ(list().size(), 1U);
+    ASSERT_TRUE(list()[0].cause.has_value());
+    EXPECT_EQ(list()[0].cause->from, full(from));
+    EXPECT_EQ(list()[0].cause->to, full(to));
+  }
   void join(std::string_view a, std::string_view b) {
     gain(a, b);
     gain(b, a);
@@ -133,10 +139,7 @@ TEST_F(Incidents, TheFirstOfATearIsItsCauseAlsoWhenItIsWholeAgain) {
   join("a", "b");
   part("a", "c", "disconnect");
   live(20s);
-  ASSERT_EQ(list().size(), 1U);
-  ASSERT_TRUE(list()[0].cause.has_value());
-  EXPECT_EQ(list()[0].cause->from, full("a"));
-  EXPECT_EQ(list()[0].cause->to, full("b"));
+  is_one_caused_by("a", "b");
 }
 
 TEST_F(Incidents, WhereNobodySaysWhatWentFirstItIsThePairWhoseEndsLostMost) {
@@ -147,10 +150,7 @@ TEST_F(Incidents, WhereNobodySaysWhatWentFirstItIsThePairWhoseEndsLostMost) {
   }
   part("a", "b", "");
   live(20s);
-  ASSERT_EQ(list().size(), 1U);
-  ASSERT_TRUE(list()[0].cause.has_value());
-  EXPECT_EQ(list()[0].cause->from, full("a"));
-  EXPECT_EQ(list()[0].cause->to, full("b"));
+  is_one_caused_by("a", "b");
 }
 
 // All give up their link with one whose link broke, and tell of it in any order.
@@ -161,10 +161,7 @@ TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairWhoseEndsLostMost) {
   part("a", "b", "disconnect");
   for (const auto* third : {"c", "d"}) part(third, "b", "disconnect");
   live(20s);
-  ASSERT_EQ(list().size(), 1U);
-  ASSERT_TRUE(list()[0].cause.has_value());
-  EXPECT_EQ(list()[0].cause->from, full("a"));
-  EXPECT_EQ(list()[0].cause->to, full("b"));
+  is_one_caused_by("a", "b");
 }
 
 TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairOfWhichOneEndHeardNothing) {

@@ -11,15 +11,7 @@ struct TwoGroups : Evidence {
     for (const auto* some : {"a", "b", "c"}) {
       for (const auto* other : {"d", "e", "f"}) refused.insert(both(some, other));
     }
-    std::vector<any_fact> facts;
-    for (const auto& [some, other] : refused) {
-      links[some].erase(other);
-      links[other].erase(some);
-      facts.emplace_back(fact::peer_changed{full(some), full(other), false, "net_tick_timeout"});
-      facts.emplace_back(fact::peer_changed{full(other), full(some), false, "net_tick_timeout"});
-    }
-    publish();
-    d.step(facts);
+    lose_all(refused);
     live(120s);
     asked.clear();
     handshakes.clear();
