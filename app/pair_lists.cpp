@@ -9,7 +9,8 @@ using membership::pair_state;
 using membership::snapshot;
 using membership::snapshot_ptr;
 
-// About as many pairs are a piece: whole rows of them.
+// About as many pairs are a piece: whole rows of them. Where few pairs are wanted, a piece looks at more of
+// them, at most at all, which is what planning takes: 4 ms for a thousand members (./dev bench lists).
 constexpr std::size_t piece_size = 1'000;
 
 cnode::byte_string encoded_atom(std::string_view text) {

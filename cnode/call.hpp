@@ -42,7 +42,7 @@ enum class answer_kind {
 // as a link does.
 struct long_value {
   std::vector<byte_string> atoms;  // encoded; those that occur most come first
-  std::size_t pieces = 1;          // one after the other they are the term; each is made within a millisecond
+  std::size_t pieces = 1;  // one after the other they are the term; nobody has a turn while one is made
   // Appends one of them, at least a byte and always the same, with `atoms` as they are to be written: each as
   // it stands above, or as a reference to it.
   std::function<void(std::size_t piece, std::span<const byte_string> atoms, byte_string& to)> append;
