@@ -22,10 +22,10 @@ constexpr std::size_t max_object = 4U << 20;
 constexpr discovery::json_bounds object_bounds{.max_bytes = max_object, .max_values = 10'000};
 constexpr discovery::json_bounds record_bounds{.max_bytes = 1U << 20, .max_values = 500'000};
 
-milliseconds last_change(const remembered_state& state) {
+std::optional<membership::wall_time> last_change(const remembered_state& state) {
   auto last = std::max(state.totals.last_start, state.totals.last_end);
   for (const auto& i : state.incidents)
-    last = std::max({last, i.opened_at, i.closed_at.value_or(milliseconds{0})});
+    last = std::max<std::optional<membership::wall_time>>({last, i.opened_at, i.closed_at});
   return last;
 }
 

@@ -259,8 +259,8 @@ void engine::implementation::tell_gathered() {
   if (const auto before = std::exchange(before_moment_, {})) reporter_.changed(*before, *snapshot_, events);
 }
 
-void engine::implementation::wait_until(milliseconds steady) {
-  const auto at = started_ + steady;
+void engine::implementation::wait_until(membership::steady_time when) {
+  const auto at = started_ + when.time_since_epoch();
   wake_.expires_at(at);
   wake_.async_wait([self = shared_from_this()](boost::system::error_code code) {
     if (!code) self->step();

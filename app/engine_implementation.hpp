@@ -80,8 +80,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   membership::moment now() const {
     using namespace std::chrono;
-    return {duration_cast<milliseconds>(steady_clock::now() - started_),
-            duration_cast<milliseconds>(system_clock::now().time_since_epoch())};
+    return {membership::steady_time(duration_cast<milliseconds>(steady_clock::now() - started_)),
+            wall_time_of(system_clock::now())};
   }
 
   // ---- facts in, actions out
@@ -95,7 +95,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void report(const std::vector<membership::event>&, const membership::snapshot_ptr& before);
   void tell_gathered();
   void carry_out_some();
-  void wait_until(milliseconds steady);
+  void wait_until(membership::steady_time);
 
   template <class Task>
   void spawn(std::string_view what, Task task) {

@@ -95,11 +95,8 @@ void engine::implementation::refresh_tls() {
 
 void engine::implementation::show_certificate() {
   if (!tls_.current() || !tls_.current()->valid()) return;
-  const auto wall = [](std::chrono::system_clock::time_point at) {
-    return std::chrono::duration_cast<milliseconds>(at.time_since_epoch());
-  };
   const auto& valid = *tls_.current()->valid();
-  tell(fact::certificate{wall(valid.begin), wall(valid.end)});
+  tell(fact::certificate{wall_time_of(valid.begin), wall_time_of(valid.end)});
 }
 
 asio::awaitable<void> engine::implementation::list(discovery::round round) {

@@ -59,8 +59,8 @@ json::object written(const history::frame& f, name_list& names) {
     pairs.emplace_back(p.b);
     kinds += pair_letters[static_cast<std::size_t>(p.state)];
   }
-  return {{"first", f.first.count()},
-          {"at", f.at.count()},
+  return {{"first", since_epoch(f.first)},
+          {"at", since_epoch(f.at)},
           {"members", std::move(members)},
           {"partitions", std::move(partitions)},
           {"states", states},
@@ -77,8 +77,8 @@ std::string_view within_limit(std::string_view text) {
 }
 
 json::object written(const history::mark& m) {
-  json::object o{{"kind", history::label(m.what)}, {"at", m.at.count()}, {"text", within_limit(m.text)}};
-  if (m.until) o["until"] = m.until->count();
+  json::object o{{"kind", history::label(m.what)}, {"at", since_epoch(m.at)}, {"text", within_limit(m.text)}};
+  if (m.until) o["until"] = since_epoch(*m.until);
   return o;
 }
 
@@ -88,8 +88,8 @@ std::string whole(const history& of) {
   for (const auto& m : of.marks()) marks.emplace_back(written(m));
   for (const auto& f : of.frames()) frames.emplace_back(written(f, names));
   return json::serialize(json::object{{"format", history_format},
-                                      {"since", of.since().count()},
-                                      {"until", of.until().count()},
+                                      {"since", since_epoch(of.since())},
+                                      {"until", since_epoch(of.until())},
                                       {"names", names.take()},
                                       {"marks", std::move(marks)},
                                       {"frames", std::move(frames)}}) +
@@ -169,7 +169,7 @@ history::frame frame_in(const json::value& v, std::size_t names) {
 }  // namespace
 
 std::string to_json(const history& of, std::size_t most) {
-  if (of.until() == membership::milliseconds{0}) return {};
+  if (of.until() == membership::wall_time{}) return {};
   auto text = whole(of);
   for (auto budget = most; text.size() > most; budget /= 2) {
     if (budget < 1'024) return {};

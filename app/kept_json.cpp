@@ -38,10 +38,10 @@ std::uint64_t count_in(const json::value& v, std::string_view what) {
 std::uint64_t count_in(const json::object& of, std::string_view key) {
   return count_in(field(of, key), key);
 }
-milliseconds time_in(const json::object& of, std::string_view key) {
+membership::wall_time time_in(const json::object& of, std::string_view key) {
   const auto n = count_in(of, key);
   if (n > 253'402'300'800'000) wrong(key, "a time in this millennium");
-  return milliseconds(static_cast<std::int64_t>(n));
+  return membership::wall_time(std::chrono::milliseconds(static_cast<std::int64_t>(n)));
 }
 std::string text_in(const json::object& of, std::string_view key) {
   const auto& v = field(of, key);

@@ -5,10 +5,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "membership/time.hpp"
 
 namespace rollcall::app {
 
@@ -21,7 +22,7 @@ const boost::json::object& object_in(const boost::json::value&, std::string_view
 const boost::json::array& array_in(const boost::json::object& of, std::string_view key, std::size_t most);
 std::uint64_t count_in(const boost::json::value&, std::string_view what);
 std::uint64_t count_in(const boost::json::object& of, std::string_view key);
-std::chrono::milliseconds time_in(const boost::json::object& of, std::string_view key);
+membership::wall_time time_in(const boost::json::object& of, std::string_view key);
 std::string text_in(const boost::json::object& of, std::string_view key);
 // The text as a whole, in the one format that is read.
 boost::json::value parsed_in(std::string_view text, std::uint64_t format);

@@ -135,6 +135,10 @@ cnode::target target_of(const discovery::entry& entry, const configuration& c) {
   return target;
 }
 
+membership::wall_time wall_time_of(std::chrono::system_clock::time_point at) {
+  return membership::wall_time(std::chrono::duration_cast<milliseconds>(at.time_since_epoch()));
+}
+
 membership::source_report report_of(discovery::source_status s) {
   membership::source_report r{.source = std::move(s.source),
                               .outcome = outcome_of(s.outcome),
@@ -144,8 +148,7 @@ membership::source_report report_of(discovery::source_status s) {
                               .last_success = {},
                               .nodes = std::move(s.nodes),
                               .ttl = s.ttl};
-  if (s.last_success)
-    r.last_success = std::chrono::duration_cast<milliseconds>(s.last_success->time_since_epoch());
+  if (s.last_success) r.last_success = wall_time_of(*s.last_success);
   return r;
 }
 

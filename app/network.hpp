@@ -31,6 +31,9 @@ asio::awaitable<cnode::resolved> addresses_of(discovery::resolver&, std::string 
 // Where a node of the roster is dialled, and under which name.
 cnode::target target_of(const discovery::entry&, const configuration&);
 
+// As membership shows it to people.
+membership::wall_time wall_time_of(std::chrono::system_clock::time_point);
+
 // What a reader is shown of a source.
 membership::source_report report_of(discovery::source_status);
 

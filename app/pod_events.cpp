@@ -22,19 +22,20 @@ namespace {
 constexpr milliseconds first_pause{1'000};
 constexpr std::size_t max_instance = 128, max_object_name = 253;
 
-std::string in_micro_seconds(milliseconds at) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at);
+std::string in_micro_seconds(membership::wall_time at) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch());
   const std::chrono::system_clock::time_point whole(seconds);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(whole),
-                     std::chrono::duration_cast<std::chrono::microseconds>(at - seconds).count());
+  return fmt::format(
+      "{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(whole),
+      std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch() - seconds).count());
 }
 
 }  // namespace
 
 std::string pod_event(const pod_events::pod& on, const membership::incident& of, bool opens,
-                      const std::string& text, const std::string& instance, milliseconds at) {
+                      const std::string& text, const std::string& instance, membership::wall_time at) {
   const auto ending =
-      fmt::format(".netsplit-{}-{:x}-{}", of.id, of.opened_at.count(), opens ? "opened" : "closed");
+      fmt::format(".netsplit-{}-{:x}-{}", of.id, since_epoch(of.opened_at), opens ? "opened" : "closed");
   const auto note =
       text.size() <= pod_events::max_note ? text : text.substr(0, pod_events::max_note - 3) + "...";
   return json::serialize(json::object{
@@ -66,7 +67,7 @@ pod_events::pod_events(asio::io_context& io, log& lines, const discovery::api_se
 
 void pod_events::opened(const membership::incident& of, const std::string& text,
                         const std::vector<pod>& cut_off) {
-  const key which{of.id, of.opened_at.count()};
+  const key which{of.id, since_epoch(of.opened_at)};
   if (told_.contains(which)) return;
   auto pods = cut_off;
   if (pods.size() > max_pods) pods.resize(max_pods);

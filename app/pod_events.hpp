@@ -64,6 +64,6 @@ class pod_events : public std::enable_shared_from_this<pod_events> {
 
 // The Event as JSON: `at` is wall time.
 std::string pod_event(const pod_events::pod&, const membership::incident&, bool opens,
-                      const std::string& text, const std::string& instance, milliseconds at);
+                      const std::string& text, const std::string& instance, membership::wall_time at);
 
 }  // namespace rollcall::app

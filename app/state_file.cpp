@@ -29,7 +29,7 @@ json::value written(const incident& i) {
                  {"type", to_string(i.type)},
                  {"counted_as", to_string(i.counted_as)},
                  {"confirmed", i.confirmed},
-                 {"opened_at", i.opened_at.count()},
+                 {"opened_at", since_epoch(i.opened_at)},
                  {"closed_at", nullptr},
                  {"ended", to_string(i.ended)},
                  {"left_out", written(i.left_out)},
@@ -38,12 +38,12 @@ json::value written(const incident& i) {
                  {"cause", nullptr},
                  {"connects_asked", i.connects_asked},
                  {"connects_succeeded", i.connects_succeeded}};
-  if (i.closed_at) o["closed_at"] = i.closed_at->count();
+  if (i.closed_at) o["closed_at"] = since_epoch(*i.closed_at);
   json::array groups, pairs, actions;
   for (const auto& group : i.groups) groups.emplace_back(written(group));
   for (const auto& [a, b] : i.pairs) pairs.emplace_back(json::array{a.text(), b.text()});
   for (const auto& act : i.actions) {
-    actions.emplace_back(json::object{{"at", act.at.count()}, {"text", act.text}});
+    actions.emplace_back(json::object{{"at", since_epoch(act.at)}, {"text", act.text}});
   }
   o["groups"] = std::move(groups);
   o["pairs"] = std::move(pairs);
@@ -53,7 +53,7 @@ json::value written(const incident& i) {
                               {"to", i.cause->to.text()},
                               {"reason", i.cause->reason},
                               {"path", i.cause->path},
-                              {"at", i.cause->at.count()}};
+                              {"at", since_epoch(i.cause->at)}};
   }
   return o;
 }
@@ -85,6 +85,12 @@ Enum label_in(const json::object& of, std::string_view key, int count) {
     if (to_string(static_cast<Enum>(i)) == text) return static_cast<Enum>(i);
   }
   wrong(key, "one of its labels");
+}
+
+// 0 stands for never.
+std::optional<membership::wall_time> moment_in(const json::object& of, std::string_view key) {
+  const auto at = time_in(of, key);
+  return at == membership::wall_time{} ? std::nullopt : std::optional(at);
 }
 
 incident incident_in(const json::value& v) {
@@ -145,8 +151,8 @@ std::string to_json(const remembered_state& state) {
                             {"duration_buckets", numbers(state.totals.duration_buckets)},
                             {"duration_sum", state.totals.duration_sum},
                             {"duration_count", state.totals.duration_count},
-                            {"last_start", state.totals.last_start.count()},
-                            {"last_end", state.totals.last_end.count()}};
+                            {"last_start", since_epoch(state.totals.last_start)},
+                            {"last_end", since_epoch(state.totals.last_end)}};
   return json::serialize(json::object{{"format", state_file::format},
                                       {"incidents", std::move(incidents)},
                                       {"totals", totals},
@@ -175,8 +181,8 @@ remembered_state from_json(std::string_view text) {
     wrong("duration_sum", "a number, 0 or more");
   }
   state.totals.duration_count = count_in(totals, "duration_count");
-  state.totals.last_start = time_in(totals, "last_start");
-  state.totals.last_end = time_in(totals, "last_end");
+  state.totals.last_start = moment_in(totals, "last_start");
+  state.totals.last_end = moment_in(totals, "last_end");
   state.kept_out = names_in(array_in(o, "kept_out", max_kept_out));
   return state;
 }

@@ -163,7 +163,7 @@ struct subscriptions::implementation : std::enable_shared_from_this<implementati
   std::deque<cnode::byte_string> kept;  // numbered first, first + 1, ...
   std::uint64_t first = 0;
   std::uint64_t last_id = 0;
-  milliseconds last_at{0};
+  membership::wall_time last_at;
   void forget(std::map<cnode::pid, subscriber>::iterator which) {
     by_monitor.erase(which->second.monitor);
     if (const auto node = of_node.find(which->first.node); --node->second == 0) of_node.erase(node);

@@ -61,7 +61,7 @@ class writer {
  private:
   bool shows_views() const { return of_->members.size() <= max_shown_views; }
   void members(std::string& out) const {
-    fmt::format_to(std::back_inserter(out), "{{\"at\":{},\"members\":[", of_->at.count());
+    fmt::format_to(std::back_inserter(out), "{{\"at\":{},\"members\":[", since_epoch(of_->at));
     bool first = true;
     for (const auto& m : of_->members) {
       if (!first) out += ',';
@@ -118,7 +118,7 @@ std::function<bool(std::string& out)> picture_of(membership::snapshot_ptr of) {
 
 void append_picture(std::string& out, const membership::history& from,
                     const membership::history::frame& frame) {
-  fmt::format_to(std::back_inserter(out), "{{\"at\":{},\"members\":[", frame.at.count());
+  fmt::format_to(std::back_inserter(out), "{{\"at\":{},\"members\":[", since_epoch(frame.at));
   bool first = true;
   for (const auto& m : frame.members) {
     if (!first) out += ',';
@@ -138,14 +138,14 @@ void append_picture(std::string& out, const membership::history& from,
 
 void append_history(std::string& out, const membership::history& from) {
   fmt::format_to(std::back_inserter(out), "{{\"since_at\":{},\"restored\":{},\"marks\":[",
-                 from.since().count(), from.restored());
+                 since_epoch(from.since()), from.restored());
   bool first = true;
   for (const auto& m : from.marks()) {
     fmt::format_to(std::back_inserter(out), "{}{{\"kind\":\"{}\",\"at\":{},", first ? "" : ",",
-                   membership::history::label(m.what), m.at.count());
+                   membership::history::label(m.what), since_epoch(m.at));
     first = false;
     if (m.what == membership::history::kind::netsplit) {
-      out += "\"until\":" + (m.until ? std::to_string(m.until->count()) : std::string("null")) + ',';
+      out += "\"until\":" + (m.until ? std::to_string(since_epoch(*m.until)) : std::string("null")) + ',';
     }
     out += "\"text\":";
     append_string(out, m.text);
@@ -154,7 +154,7 @@ void append_history(std::string& out, const membership::history& from) {
   out += "],\"frames\":[";
   first = true;
   for (const auto& f : from.frames()) {
-    fmt::format_to(std::back_inserter(out), "{}{}", first ? "" : ",", f.first.count());
+    fmt::format_to(std::back_inserter(out), "{}{}", first ? "" : ",", since_epoch(f.first));
     first = false;
   }
   out += "]}\n";

@@ -305,7 +305,7 @@ answer show_moment(const content& from, const target& asked) {
     return wrong_parameter("at", given, "a time in milliseconds since the epoch");
   }
   const auto& history = from.history();
-  const auto* frame = history.frame_at(membership::milliseconds(wall));
+  const auto* frame = history.frame_at(membership::wall_time(membership::milliseconds(wall)));
   if (frame == nullptr) {
     return json({report::object{{"error", text("nothing is remembered of that time")}, {"at", text(given)}}},
                 404);

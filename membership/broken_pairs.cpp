@@ -8,7 +8,7 @@ namespace rollcall::membership {
 namespace {
 
 // What we know of its links is no older than this: who reports changes has a view as new as its last word.
-milliseconds last_told(const member_record& m) {
+steady_time last_told(const member_record& m) {
   return m.watched ? std::max(m.view_of, m.heard_at) : m.view_of;
 }
 
@@ -82,8 +82,8 @@ broken_pair broken_pairs::look(const step_context& context, pair_key k, const br
   if (!suspected && forth == back) {
     // missing: a suspicion that turned out right keeps its time
   } else if (!suspected) {
-    pair.suspected_at = milliseconds(-1);
-  } else if (pair.suspected_at < milliseconds(0)) {
+    pair.suspected_at.reset();
+  } else if (!pair.suspected_at) {
     pair.suspected_at = context.now;
   }
   return pair;
@@ -135,11 +135,11 @@ bool broken_pairs::due(const member_record& a, const member_record& b, const bro
                        milliseconds gathering, const step_context& context, deadline& wake) {
   const auto now = context.now;
   const auto interval = context.options.interval;
-  const auto passed = [&](milliseconds at) {
+  const auto passed = [&](steady_time at) {
     wake.note(at);
     return now >= at;
   };
-  if (pair.suspected_at >= milliseconds(0)) return passed(pair.suspected_at + gathering);
+  if (pair.suspected_at) return passed(*pair.suspected_at + gathering);
   const auto intervals = pair.one_way ? 2 : pair.ever ? 1 : apart ? apart_grace : never_connected_grace;
   auto since = pair.one_way ? std::max(pair.since, pair.one_way_since) : pair.since;
   if (!pair.ever) since = std::max(since, pair.held);

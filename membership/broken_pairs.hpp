@@ -18,12 +18,13 @@ namespace rollcall::membership {
 bool counts(const member_record&);
 
 struct broken_pair {
-  milliseconds since{0}, since_wall{0};
-  milliseconds suspected_at{-1};  // steady; negative: it is not
+  steady_time since;
+  wall_time since_wall;
+  std::optional<steady_time> suspected_at{};
   bool one_way = false;
-  milliseconds one_way_since{0};
+  steady_time one_way_since{};
   bool ever = false;           // was whole since both were started
-  milliseconds held{0};        // until when we kept it from connecting
+  steady_time held{};          // until when we kept it from connecting
   std::uint64_t incident = 0;  // 0: of none
 };
 

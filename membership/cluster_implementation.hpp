@@ -119,13 +119,13 @@ struct cluster::implementation {
   step_number number = 0;
   bool dirty = false;
   bool planning_due = true;
-  milliseconds next_plan{0};
+  steady_time next_plan{};
   bool probing_due = true;
-  milliseconds next_probe{0};
-  milliseconds next_judgement{0};
-  milliseconds next_split_look{0};
-  milliseconds next_round{0};
-  milliseconds listing_changed{0};
+  steady_time next_probe{};
+  steady_time next_judgement{};
+  steady_time next_split_look{};
+  steady_time next_round{};
+  steady_time listing_changed{};
   std::optional<moment> paused_until;
   std::optional<fact::certificate> certificate;
   std::optional<milliseconds> paused_for;  // of a life before, from the first step on

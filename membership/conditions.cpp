@@ -195,7 +195,8 @@ void conditions::expiring(const fact::certificate& shown, findings& found, momen
   constexpr milliseconds notice = std::chrono::days(14);
   const auto left = shown.ends - now.wall;
   const auto soon = std::min(notice, (shown.ends - shown.begins) / 6);
-  const auto end = fmt::gmtime(std::chrono::floor<std::chrono::seconds>(shown.ends).count());
+  const auto end =
+      fmt::gmtime(std::chrono::floor<std::chrono::seconds>(shown.ends.time_since_epoch()).count());
   if (left > soon) {
     wake.note(now.steady + std::min<milliseconds>(left - soon, std::chrono::hours(1)));
   } else if (left > milliseconds(0)) {

@@ -24,8 +24,8 @@ class conditions {
 
  private:
   struct source_watch {
-    std::optional<milliseconds> last_success;  // wall, as reported
-    milliseconds succeeded{0};                 // steady
+    std::optional<wall_time> last_success;  // as reported
+    steady_time succeeded{};
     bool ever = false;
   };
   struct findings {
@@ -49,9 +49,9 @@ class conditions {
 
   const settings& options_;
   std::map<std::string, source_watch> watched_;
-  std::array<std::optional<milliseconds>, condition_count> since_{};
+  std::array<std::optional<steady_time>, condition_count> since_{};
   // As it was raised last, and when.
-  std::array<std::optional<std::pair<raised_condition, milliseconds>>, condition_count> raised_last_{};
+  std::array<std::optional<std::pair<raised_condition, steady_time>>, condition_count> raised_last_{};
 };
 
 }  // namespace rollcall::membership

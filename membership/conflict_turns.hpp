@@ -15,7 +15,7 @@
 namespace rollcall::membership {
 
 struct conflict_turn {
-  milliseconds next{0};   // not before
+  steady_time next{};     // not before
   std::size_t place = 0;  // over pairs and directions
   bool there = false;
 };
@@ -29,7 +29,7 @@ class conflict_turns {
   // The conflict whose turn it is, and that turn, whose `next` is for the caller to set; null when none is
   // due yet. `joins(conflict)`: whether it takes turns; `each(conflict, turn)` is done with all that do.
   template <typename Conflict, typename Joins, typename Each>
-  std::pair<const Conflict*, Turn*> due(const std::vector<Conflict>& conflicts, milliseconds now,
+  std::pair<const Conflict*, Turn*> due(const std::vector<Conflict>& conflicts, steady_time now,
                                         deadline& wake, Joins joins, Each each) {
     for (auto& [groups, turn] : turns_) turn.there = false;
     std::pair<const Conflict*, Turn*> first{};
@@ -53,7 +53,8 @@ class conflict_turns {
   }
 
  private:
-  milliseconds between_any_, next_{0};
+  milliseconds between_any_;
+  steady_time next_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, Turn> turns_;  // by the lowest id of each group
 };
 

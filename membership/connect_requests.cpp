@@ -42,7 +42,7 @@ std::optional<connect_requests::ended> connect_requests::answered(const fact::co
       side.not_before = context.now + jittered(pause, context.options.seed, on, ++side.failed_bursts);
     } else {
       side.failed_bursts = 0;
-      side.not_before = milliseconds{0};
+      side.not_before = {};
     }
     side.burst_failed = false;
   }
@@ -99,9 +99,9 @@ void connect_requests::forget(const member_record& member) {
 }
 
 void connect_requests::hurry() {
-  for (auto& [id, side] : askers_) side.not_before = milliseconds{0};
+  for (auto& [id, side] : askers_) side.not_before = {};
   for (auto& [pair, tried] : attempts_) {
-    if (tried.connected) tried.answered_at = milliseconds{0};
+    if (tried.connected) tried.answered_at = {};
   }
 }
 
@@ -158,9 +158,9 @@ bool connect_requests::under_way(const member_record& a, const member_record& b)
   return tried != nullptr && tried->under_way;
 }
 
-milliseconds connect_requests::not_before(const member_record& m) const {
+steady_time connect_requests::not_before(const member_record& m) const {
   const auto found = askers_.find(m.id);
-  return found != askers_.end() ? found->second.not_before : milliseconds{0};
+  return found != askers_.end() ? found->second.not_before : steady_time{};
 }
 
 }  // namespace rollcall::membership

@@ -39,11 +39,11 @@ class connect_requests {
   };
   struct attempt {
     std::uint32_t asked = 0;  // id of the side that was asked last
-    milliseconds asked_at{0};
+    steady_time asked_at{};
     bool under_way = false;
     bool connected = false;  // the last answer
     step_number answered_in = 0;
-    milliseconds answered_at{0};
+    steady_time answered_at{};
     bool stale = false;  // forget() came while it was under way
   };
 
@@ -64,7 +64,7 @@ class connect_requests {
   const attempt* last(const member_record& a, const member_record& b) const;
   bool under_way(const member_record& a, const member_record& b) const;
   // The node pauses after a burst that failed.
-  milliseconds not_before(const member_record&) const;
+  steady_time not_before(const member_record&) const;
   std::span<const word> busy(std::size_t rank) const { return busy_.sees(rank); }
   std::size_t under_way() const noexcept { return requests_.size(); }
   // For as many more: a burst of one node is not split, so a little more may go out.
@@ -79,7 +79,7 @@ class connect_requests {
     unsigned failed_bursts = 0;
     std::size_t under_way = 0;
     bool burst_failed = false;
-    milliseconds not_before{0};
+    steady_time not_before{};
   };
   void set_busy(const member_record&, const member_record&, bool);
 

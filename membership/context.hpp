@@ -15,9 +15,9 @@ struct step_context {
   const view_matrix& suspected;  // symmetric; linked in a view, and probes fail
   const settings& options;
   moment at;
-  milliseconds now;  // at.steady
+  steady_time now;  // at.steady
   step_number step;
-  milliseconds listing_changed;  // when discovery last listed somebody new
+  steady_time listing_changed;  // when discovery last listed somebody new
   bool starting, paused, isolated;
   const std::set<std::uint32_t>& held;  // new members that may not be connected yet, by the plan before
 };

@@ -10,16 +10,16 @@ namespace rollcall::membership {
 
 class deadline {
  public:
-  deadline(milliseconds now, milliseconds latest) : now_(now), next_(latest) {}
+  deadline(steady_time now, steady_time latest) : now_(now), next_(latest) {}
   // What is due already was just dealt with: only the future counts, so that step never asks to be called in
   // circles.
-  void note(milliseconds at) {
+  void note(steady_time at) {
     if (at > now_ || without(rule_taken::wakes_in_the_future)) next_ = std::min(next_, at);
   }
-  milliseconds next() const noexcept { return next_; }
+  steady_time next() const noexcept { return next_; }
 
  private:
-  milliseconds now_, next_;
+  steady_time now_, next_;
 };
 
 }  // namespace rollcall::membership

@@ -29,7 +29,7 @@ std::vector<node_name> cut_one_by_one(const step_context& context, const member_
 
 void departures::keep_out(member_record& m, std::string_view why, moment now) {
   m.kept_out = true;
-  m.leave_told = milliseconds{0};
+  m.leave_told.reset();
   life_.keep_out(m, why, now);
 }
 
@@ -86,12 +86,14 @@ void departures::tell(const step_context& context, deadline& wake, std::vector<a
   for (const auto& owned : context.members.all()) {
     auto& m = *owned;
     if (!m.linked || !m.kept_out) continue;
-    const bool first = m.leave_told == milliseconds{0};
+    const bool first = !m.leave_told;
     if (!first && !linked_to_somebody(context.views, m)) continue;
-    const auto again = m.leave_told + leave_again * context.options.interval;
-    if (!first && context.now < again) {
-      wake.note(again);
-      continue;
+    if (!first) {
+      const auto again = *m.leave_told + leave_again * context.options.interval;
+      if (context.now < again) {
+        wake.note(again);
+        continue;
+      }
     }
     m.leave_told = context.now;
     actions.emplace_back(action::leave_mesh{m.name, cut_one_by_one(context, m)});

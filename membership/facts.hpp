@@ -1,7 +1,6 @@
 // What membership is told, what it answers, and the moment at which: plain values, no I/O, no clock.
 #pragma once
 
-#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <map>
@@ -10,18 +9,11 @@
 #include <variant>
 #include <vector>
 
+#include "membership/time.hpp"
 #include "node_name/name_list.hpp"
 #include "node_name/node_name.hpp"
 
 namespace rollcall::membership {
-
-using std::chrono::milliseconds;
-
-// Time comes in: `steady` orders and measures, `wall` (since the epoch) is shown to people.
-struct moment {
-  milliseconds steady{0};
-  milliseconds wall{0};
-};
 
 // Why a member is not up. The label `reason` of metrics, and an atom in answers.
 enum class reason {
@@ -85,7 +77,7 @@ struct source_report {
   std::string detail;
   bool asked = false;
   std::size_t records = 0;
-  std::optional<milliseconds> last_success;  // wall
+  std::optional<wall_time> last_success;
   std::vector<node_name> nodes;
   std::optional<std::chrono::seconds> ttl{};  // of the last answer, when it says so
   std::vector<unnamed_node> unnamed{};        // of a source that gives addresses
@@ -189,7 +181,7 @@ struct pause {
 struct resume {};
 // What we show to nodes that speak TLS, the part of it that ends first; wall.
 struct certificate {
-  milliseconds begins, ends;
+  wall_time begins, ends;
 };
 struct connect_result {
   request_id id;
@@ -287,7 +279,7 @@ std::string_view to_string(event_type) noexcept;
 // What changed, once, in the words of the log line.
 struct event {
   std::uint64_t id = 0;  // 1, 2, 3, ... over the life of the process
-  milliseconds at{0};    // wall
+  wall_time at{};
   event_type type{};
   std::optional<node_name> node;
   reason why = reason::none;

@@ -172,7 +172,7 @@ void history::thin_out() {
   }
 }
 
-void history::forget_old(milliseconds now) {
+void history::forget_old(wall_time now) {
   while (!marks_.empty() && marks_.front().at < now - kept &&
          (marks_.front().what != kind::netsplit || marks_.front().until)) {
     mark_bytes_ -= size_of(marks_.front());
@@ -214,7 +214,7 @@ void history::restore(kept_day day) {
 }
 
 // The first moment of this run, after what an earlier one left.
-void history::begin(milliseconds now) {
+void history::begin(wall_time now) {
   begun_ = true;
   const auto later = [&](const auto& each) { return each.at > now; };
   if (restored_ && (until_ < now - kept || since_ > now)) {
@@ -231,11 +231,11 @@ void history::begin(milliseconds now) {
   if (!frames_.empty()) {
     for (const auto& m : frames_.back().members) there_before_.insert(names_[m.name]);
   }
-  if (since_ == milliseconds{0}) since_ = now;
+  if (!since_) since_ = now;
   add({.what = kind::own, .at = now, .text = "Rollcall started"});
 }
 
-void history::note_stop(milliseconds wall) {
+void history::note_stop(wall_time wall) {
   if (!begun_) return;
   until_ = wall;
   add({.what = kind::own, .at = wall, .text = "Rollcall stopped"});
@@ -270,7 +270,7 @@ void history::shrink(std::size_t max_marks, std::size_t max_frames) {
 }
 
 void history::note(const snapshot& now) {
-  if (now.at == milliseconds{0}) return;
+  if (now.at == wall_time{}) return;
   if (!begun_) begin(now.at);
   until_ = now.at;
   note_incidents(now);
@@ -282,7 +282,7 @@ void history::note(const snapshot& now) {
   drop_unused_names();
 }
 
-const history::frame* history::frame_at(milliseconds wall) const {
+const history::frame* history::frame_at(wall_time wall) const {
   if (frames_.empty()) return nullptr;
   const auto later = std::ranges::upper_bound(frames_, wall, {}, &frame::first);
   return later == frames_.begin() ? &frames_.front() : &*(later - 1);

@@ -33,8 +33,8 @@ class history {
 
   struct mark {
     kind what{};
-    milliseconds at{0};                   // wall
-    std::optional<milliseconds> until{};  // of a netsplit: its end; absent while it is open
+    wall_time at{};
+    std::optional<wall_time> until{};  // of a netsplit: its end; absent while it is open
     std::string text;
     std::uint64_t incident = 0;
   };
@@ -51,7 +51,7 @@ class history {
     friend bool operator==(const broken_pair&, const broken_pair&) = default;
   };
   struct frame {
-    milliseconds first{0}, at{0};  // wall: of the first change it holds, of the last
+    wall_time first{}, at{};  // of the first change it holds, of the last
     std::vector<place> members{};
     std::vector<broken_pair> pairs{};
     std::size_t pairs_omitted = 0;
@@ -59,7 +59,7 @@ class history {
 
   // What outlives a run: frames name their members by index into `names`.
   struct kept_day {
-    milliseconds since{0}, until{0};  // wall: where it begins, what was noted last
+    wall_time since{}, until{};  // where it begins, what was noted last
     std::vector<std::string> names{};
     std::deque<mark> marks{};
     std::deque<frame> frames{};
@@ -70,21 +70,21 @@ class history {
   void restore(kept_day);
   void note(const snapshot&);
   // Rollcall leaves, in good order.
-  void note_stop(milliseconds wall);
+  void note_stop(wall_time wall);
   // Makes it small: frames that lasted longest and the latest marks stay.
   void shrink(std::size_t max_marks, std::size_t max_frames);
 
   // Changes with every change.
   std::uint64_t revision() const noexcept { return revision_; }
-  milliseconds until() const noexcept { return until_; }
+  wall_time until() const noexcept { return until_; }
   // Whether it begins in an earlier run.
   bool restored() const noexcept { return restored_; }
 
-  milliseconds since() const noexcept { return since_; }  // wall, of its beginning; 0: none yet
+  std::optional<wall_time> since() const noexcept { return since_; }  // of its beginning
   const std::deque<mark>& marks() const noexcept { return marks_; }
   const std::deque<frame>& frames() const noexcept { return frames_; }
   // The last frame not after that moment, the first when all are later; nullptr when there is none.
-  const frame* frame_at(milliseconds wall) const;
+  const frame* frame_at(wall_time wall) const;
   const std::string& name(std::uint32_t index) const { return names_[index]; }
 
  private:
@@ -94,13 +94,14 @@ class history {
   void add(mark);
   frame draw(const snapshot&);
   std::uint32_t index_of(const std::string& name);
-  void forget_old(milliseconds now);
+  void forget_old(wall_time now);
   void thin_out();
   void drop_unused_names();
-  void begin(milliseconds now);
+  void begin(wall_time now);
   bool was_there_before(const event&);
 
-  milliseconds since_{0}, until_{0};
+  std::optional<wall_time> since_;
+  wall_time until_;
   std::uint64_t revision_ = 0;
   bool begun_ = false, restored_ = false;
   std::set<std::string> there_before_;  // members of the last run that did not join since

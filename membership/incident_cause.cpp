@@ -29,13 +29,13 @@ constexpr milliseconds told_within{500};
 struct first_pair {
   std::uint32_t from = 0, to = 0;
   std::string why;
-  milliseconds at{0};
+  wall_time at;
 };
 
 // How many pairs of each were lost.
 using degree_map = std::unordered_map<std::uint32_t, std::size_t>;
 
-degree_map lost_by_each(const losses& known, milliseconds since, milliseconds until) {
+degree_map lost_by_each(const losses& known, steady_time since, steady_time until) {
   std::set<pair_key> pairs;
   for (const auto& l : known.all()) {
     if (!l.refused && !l.probed && l.at >= since && l.at <= until) pairs.insert(key_of(l.from, l.to));
@@ -79,7 +79,7 @@ const loss* half_lost(const losses& known, const std::vector<const loss*>& first
 }
 
 // Those that one of their own ends gave up: what prevent_overlapping_partitions does when another was lost.
-std::set<pair_key> given_up(const losses& known, milliseconds since, milliseconds until) {
+std::set<pair_key> given_up(const losses& known, steady_time since, steady_time until) {
   std::set<pair_key> pairs;
   for (const auto& l : known.all()) {
     if (l.why == given_up_by_its_end && l.at >= since && l.at <= until) pairs.insert(key_of(l.from, l.to));

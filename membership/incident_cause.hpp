@@ -13,7 +13,8 @@ namespace rollcall::membership {
 
 // `from`'s view stopped holding `to`, or a probe from one to the other failed.
 struct loss {
-  milliseconds at{0}, wall{0};
+  steady_time at;
+  wall_time wall;
   std::uint32_t from = 0, to = 0;  // ids
   std::string why;                 // the reason of the nodedown; empty when the view was polled
   bool probed = false;
@@ -39,7 +40,7 @@ inline constexpr milliseconds tearing{2'000};
 
 // What is known of an incident when its cause is looked for.
 struct cause_question {
-  milliseconds since{0};                     // losses before this are of something else
+  steady_time since{};                       // losses before this are of something else
   const pair_set& seen;                      // pairs that ever were part of it
   const pair_set& pairs;                     // those that are not whole
   const std::optional<incident_cause>& now;  // what was found before

@@ -166,7 +166,7 @@ bool incidents::implementation::torn_by(const open_incident& i, pair_key k,
   if (!prevents(a) && !prevents(b)) return false;
   // It goes on for seconds: what breaks later, or goes dark, has a cause of its own.
   const auto& pair = *broken.find(k);
-  if (pair.suspected_at >= milliseconds(0)) return false;
+  if (pair.suspected_at) return false;
   const auto recent = pair.since - options.interval - tearing;
   const bool going_on = i.last_broken >= recent || std::ranges::any_of(lost.all(), [&](const loss& l) {
                           return !l.refused && l.at >= recent && i.seen.contains(key_of(l.from, l.to));
@@ -233,12 +233,13 @@ void incidents::implementation::open_new(const std::vector<pair_key>& unassigned
   for (const auto k : due) opening_now.insert(together.root(lower(k)));
   for (const auto group : opening_now) {
     if (open.size() >= max_open) return;
-    moment first{milliseconds::max(), milliseconds::max()};
+    std::optional<moment> first;
     for (const auto k : groups[group]) {
       const auto& pair = *broken.find(k);
-      if (due.contains(k) && pair.since < first.steady) first = {pair.since, pair.since_wall};
+      if (due.contains(k) && (!first || pair.since < first->steady))
+        first = moment{pair.since, pair.since_wall};
     }
-    auto& i = begin(first, context.at);
+    auto& i = begin(*first, context.at);
     for (const auto k : groups[group]) {
       auto& pair = *broken.find(k);
       pair.incident = i.shown.id;

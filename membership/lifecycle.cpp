@@ -18,7 +18,7 @@ void keep_reason(member_record& m, reason why, const std::string& detail) {
 // What was read of one creation says nothing of another.
 void forget_settings(member_record& m) {
   m.settings_asked = m.settings_answered = m.settings_known = false;
-  m.next_settings = milliseconds{0};
+  m.next_settings = {};
   m.settings_missed = 0;
   m.otp_release.reset();
   m.prevent_overlapping_partitions.reset();
@@ -112,7 +112,8 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   m.view_failure = reason::none;
   m.view_wanted = m.status_wanted = true;
   m.watch_asked = m.watched = m.asking_status = false;
-  m.next_watch = m.leave_told = milliseconds{0};
+  m.next_watch = {};
+  m.leave_told.reset();
   m.reported_meanwhile.clear();
   m.heard_at = now.steady;
   if (!m.settings_known) m.settings_asked = false;

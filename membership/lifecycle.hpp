@@ -70,7 +70,7 @@ class lifecycle {
   milliseconds stale_listing() const;
   bool said_goodbye(const member_record&, moment) const;
   bool settle_failure(member_record&, moment, deadline&);
-  milliseconds absent_since(const member_record&) const;
+  steady_time absent_since(const member_record&) const;
   void suspect(member_record&, reason, moment);
 
   const settings& options_;
@@ -78,11 +78,12 @@ class lifecycle {
   bool starting_ = true, isolated_ = false;
   std::vector<bool> meshed_;  // by mesh: two members that are up are linked
   bool every_source_answered_ = false;
-  std::optional<milliseconds> first_listing_;
-  milliseconds isolated_until_{-1'000'000'000};
+  std::optional<steady_time> first_listing_;
+  std::optional<steady_time> isolated_until_;
   // The longest TTL of late: what a cache says of itself is what is left of it.
-  milliseconds listing_ttl_{0}, listing_ttl_at_{0};
-  std::optional<milliseconds> doubted_since_;
+  milliseconds listing_ttl_{0};
+  steady_time listing_ttl_at_;
+  std::optional<steady_time> doubted_since_;
   std::uint64_t entries_ = 0;
 };
 

@@ -12,12 +12,12 @@ std::string because(reason why, const std::string& detail) {
 }
 
 // Who reports changes by itself has a view as fresh as its last sign of life.
-milliseconds last_heard(const member_record& m) {
+steady_time last_heard(const member_record& m) {
   if (!m.has_view) return m.link_since;
   return m.watched ? std::max(m.view_at, m.heard_at) : m.view_at;
 }
 
-bool heard_lately(const member_record& m, milliseconds now, milliseconds interval) {
+bool heard_lately(const member_record& m, steady_time now, milliseconds interval) {
   return m.linked && now - last_heard(m) <= 3 * interval;
 }
 
@@ -171,7 +171,7 @@ bool lifecycle::step(member_record& m, bool seen, bool alone, moment now, deadli
 
 bool lifecycle::leaving_step(member_record& m, bool seen, moment now, deadline& wake,
                              std::vector<member_record*>& gone) {
-  const auto passed = [&](milliseconds at) {
+  const auto passed = [&](steady_time at) {
     wake.note(at);
     return now.steady >= at;
   };
@@ -262,7 +262,7 @@ bool lifecycle::said_goodbye(const member_record& m, moment now) const {
 
 // Suspect or down, without a fresh view.
 bool lifecycle::absent_step(member_record& m, bool seen, moment now, deadline& wake) {
-  const auto passed = [&](milliseconds at) {
+  const auto passed = [&](steady_time at) {
     wake.note(at);
     return now.steady >= at;
   };
@@ -290,8 +290,8 @@ bool lifecycle::absent_step(member_record& m, bool seen, moment now, deadline& w
     return true;
   }
   if (m.linked || said != evidence::gone) {
-    const auto silent_since =
-        std::max({m.absent_since, m.linked ? m.link_since : milliseconds{0}, isolated_until_});
+    auto silent_since = std::max(m.absent_since, isolated_until_.value_or(m.absent_since));
+    if (m.linked) silent_since = std::max(silent_since, m.link_since);
     if (!passed(silent_since + ticktime)) return false;
   }
   const auto why = m.why != reason::none ? m.why : reason::timeout;

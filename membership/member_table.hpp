@@ -34,19 +34,19 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   member_state state = member_state::joining;
   reason why = reason::none;
   std::string detail;
-  milliseconds since{0};    // wall
-  milliseconds entered{0};  // steady
+  wall_time since{};
+  steady_time entered{};
 
   bool listed = false;
   std::uint64_t entry = 0;  // order of entering discovery; a new creation enters again
-  milliseconds delisted_at{0};
+  steady_time delisted_at{};
 
   bool linked = false;
   bool visible_kind = true;
   std::uint32_t creation = 0;
   bool old_protocol = false;  // its handshake lacks what OTP 26 and later insist on
-  milliseconds link_since{0};
-  milliseconds lost_at{0};     // of the last link
+  steady_time link_since{};
+  steady_time lost_at{};       // of the last link
   reason loss = reason::none;  // why it was lost
   bool stopping = false;       // until a new creation
   bool announced = false;      // a source says that it is leaving
@@ -54,7 +54,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
 
   bool dialling = false;  // a dial is outstanding
   bool first_dial_ended = false;
-  milliseconds next_dial{0};
+  steady_time next_dial{};
   unsigned dials_failed = 0;               // in a row
   unsigned took_too_much = 0;              // links in a row that were closed for the memory they held
   reason dial_failure = reason::none;      // of the last dial since the loss; none: no dial ended since
@@ -63,10 +63,10 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
 
   bool has_view = false;  // of this link
   bool first_view_ended = false;
-  milliseconds view_at{0};
-  step_number view_basis = 0;     // the step in which the view we hold was asked for
-  milliseconds view_asked_at{0};  // of the last question
-  milliseconds view_of{0};        // when the view we hold was asked for: it is no newer than that
+  steady_time view_at{};
+  step_number view_basis = 0;   // the step in which the view we hold was asked for
+  steady_time view_asked_at{};  // of the last question
+  steady_time view_of{};        // when the view we hold was asked for: it is no newer than that
   milliseconds round_trip{0};
   bool asking_view = false;  // a question is outstanding
   step_number asked_in = 0;
@@ -74,21 +74,21 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   reason view_failure = reason::none;
   std::vector<node_name> strangers;  // in its view, but no members
 
-  milliseconds heard_at{0};  // it answered anything, over this link
+  steady_time heard_at{};  // it answered anything, over this link
   bool watch_asked = false, watched = false;
-  milliseconds next_watch{0};
+  steady_time next_watch{};
   std::vector<std::pair<node_name, bool>> reported_meanwhile;  // while a question for its view is outstanding
   std::vector<std::uint32_t> greeted_by;  // ids of those that reported to be linked to it while we were not
   bool status_wanted = false, asking_status = false;
-  milliseconds status_asked{0};
-  bool kept_out = false;       // leave/1, or pruned: never asked to connect
-  milliseconds leave_told{0};  // when it was last told to leave the mesh
-  bool pruned = false;         // kept out until it is listed again
-  bool prune_barred = false;   // delisted by an answer that lost half of its nodes
+  steady_time status_asked{};
+  bool kept_out = false;                  // leave/1, or pruned: never asked to connect
+  std::optional<steady_time> leave_told;  // when it was last told to leave the mesh
+  bool pruned = false;                    // kept out until it is listed again
+  bool prune_barred = false;              // delisted by an answer that lost half of its nodes
 
   bool settings_asked = false, settings_answered = false;
   bool settings_known = false;  // all of them: else it is asked again
-  milliseconds next_settings{0};
+  steady_time next_settings{};
   unsigned settings_missed = 0;  // answers in a row that left something out
   std::optional<std::string> otp_release;
   std::optional<bool> prevent_overlapping_partitions, connect_all;
@@ -96,8 +96,8 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   std::optional<milliseconds> net_ticktime, net_setuptime;
 
   std::uint64_t joins = 0, leaves = 0, failures = 0, restarts = 0;
-  milliseconds absent_since{0};  // when it was last heard of, once it is not up any more
-  bool joined = false;           // was up since it came (back) into the cluster
+  steady_time absent_since{};  // when it was last heard of, once it is not up any more
+  bool joined = false;         // was up since it came (back) into the cluster
   bool failure_pending =
       false;  // down, but still within the time in which `left` or a restart may explain it
   bool failure_counted = false;  // this absence was counted
@@ -106,9 +106,9 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // connect requests under way with this member at either end
   std::size_t requests = 0;
   bool answers_unseen = false;  // a request was answered since its view was last asked for
-  milliseconds first_unseen{0};
+  steady_time first_unseen{};
 
-  milliseconds came_at{0};   // when it was both listed and linked, as a newcomer
+  steady_time came_at{};     // when it was both listed and linked, as a newcomer
   bool introducing = false;  // joining, with a fresh view, and waiting to be introduced to the mesh
 
   bool in_mesh() const noexcept { return state == member_state::up && fresh; }

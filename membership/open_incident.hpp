@@ -15,7 +15,7 @@ namespace rollcall::membership {
 
 struct open_incident {
   incident shown;
-  milliseconds opened{0}, first_broken{0}, last_broken{0};
+  steady_time opened{}, first_broken{}, last_broken{};
   std::set<std::uint32_t> excluded;  // ids; all that ever were left out
   pair_set pairs;                    // not whole yet, as far as is known
   pair_set seen;                     // all that ever were, for the cause

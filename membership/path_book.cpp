@@ -21,19 +21,20 @@ bool path_book::said_nothing(const member_record& on, const member_record& to, p
   return found != entries_.end() && !found->second.under_way && found->second.no_words > 0;
 }
 
-milliseconds path_book::mute_until(const member_record& on, const member_record& to) const {
+std::optional<steady_time> path_book::mute_until(const member_record& on, const member_record& to) const {
   const auto found = entries_.find(key_of(on, to, probed_port::distribution));
-  return found != entries_.end() ? mute_until(found->second, on) : milliseconds(-1);
+  return found != entries_.end() ? mute_until(found->second, on) : std::nullopt;
 }
 
-milliseconds path_book::mute_until(const entry& e, const member_record& on) const {
+std::optional<steady_time> path_book::mute_until(const entry& e, const member_record& on) const {
   const auto word = last_word_.find(on.id);
   const bool speaks = word != last_word_.end() && word->second > e.asked_at;
   const bool quick_again = e.too_late && on.heard_at > *e.too_late && on.round_trip <= e.limit;
-  return speaks || quick_again ? std::min(e.mute_until, e.asked_at + first_mute) : e.mute_until;
+  return speaks || quick_again ? std::min<std::optional<steady_time>>(e.mute_until, e.asked_at + first_mute)
+                               : e.mute_until;
 }
 
-bool path_book::ask(const member_record& on, const member_record& to, milliseconds limit, milliseconds now,
+bool path_book::ask(const member_record& on, const member_record& to, milliseconds limit, steady_time now,
                     std::vector<any_action>& actions, probed_port port) {
   const auto k = key_of(on, to, port);
   if (const auto known = entries_.find(k); known != entries_.end()) {
@@ -54,7 +55,7 @@ bool path_book::ask(const member_record& on, const member_record& to, millisecon
   return true;
 }
 
-bool path_book::answered(const fact::path_probed& told, milliseconds now) {
+bool path_book::answered(const fact::path_probed& told, steady_time now) {
   const auto request = requests_.find(told.id);
   if (request == requests_.end()) return false;
   const auto pair = request->second;
@@ -73,7 +74,7 @@ bool path_book::answered(const fact::path_probed& told, milliseconds now) {
     return true;
   }
   e.no_words = 0;
-  e.mute_until = milliseconds(-1);
+  e.mute_until.reset();
   auto& word = last_word_[on_of(pair)];
   word = std::max(word, e.asked_at);
   e.known = true;
@@ -87,7 +88,7 @@ void path_book::forget(const member_record& m) {
   last_word_.erase(m.id);
 }
 
-void path_book::sweep(milliseconds now, milliseconds keep) {
+void path_book::sweep(steady_time now, milliseconds keep) {
   std::erase_if(entries_, [&](const auto& e) {
     const auto& kept = e.second;
     return !kept.under_way && kept.mute_until < now && now - kept.found.answered_at > keep &&

@@ -23,7 +23,7 @@ class path_book {
 
   struct finding {
     path_probe result = path_probe::no_word;
-    milliseconds asked_at{0}, answered_at{0};
+    steady_time asked_at{}, answered_at{};
   };
 
   // The last one from `on` to `to` that said anything; nullopt when there was none.
@@ -33,17 +33,17 @@ class path_book {
                  probed_port = probed_port::distribution) const;
   // The last one ended without an answer.
   bool said_nothing(const member_record& on, const member_record& to, probed_port) const;
-  // Until when it is not asked again, since it said nothing; in the past when it is not paused.
-  milliseconds mute_until(const member_record& on, const member_record& to) const;
+  // Until when it is not asked again, since it said nothing; absent or in the past when it is not paused.
+  std::optional<steady_time> mute_until(const member_record& on, const member_record& to) const;
   // Asks, unless one is under way, or it is paused, or too many are: then false, and it is to be tried again.
-  bool ask(const member_record& on, const member_record& to, milliseconds limit, milliseconds now,
+  bool ask(const member_record& on, const member_record& to, milliseconds limit, steady_time now,
            std::vector<any_action>&, probed_port = probed_port::distribution);
   // False when it is none of ours.
-  bool answered(const fact::path_probed&, milliseconds now);
+  bool answered(const fact::path_probed&, steady_time now);
   // A new creation, or gone.
   void forget(const member_record&);
   // Drops what is older than `keep`; once a round.
-  void sweep(milliseconds now, milliseconds keep);
+  void sweep(steady_time now, milliseconds keep);
 
  private:
   // The port in the highest two bits (ids stay below them), on << 32, to.
@@ -55,18 +55,19 @@ class path_book {
   struct entry {
     finding found;
     bool known = false, under_way = false;
-    milliseconds asked_at{0}, limit{0};
+    steady_time asked_at;
+    milliseconds limit{0};
     unsigned no_words = 0;  // in a row
-    milliseconds mute_until{-1};
-    std::optional<milliseconds> too_late;  // given up then, without an answer
+    std::optional<steady_time> mute_until;
+    std::optional<steady_time> too_late;  // given up then, without an answer
   };
 
   request_id next_ = 1;
   std::unordered_map<request_id, key> requests_;
   std::unordered_map<key, entry> entries_;
   std::unordered_map<std::uint32_t, std::size_t> asked_of_;
-  milliseconds mute_until(const entry&, const member_record& on) const;
-  std::unordered_map<std::uint32_t, milliseconds>
+  std::optional<steady_time> mute_until(const entry&, const member_record& on) const;
+  std::unordered_map<std::uint32_t, steady_time>
       last_word_;  // when its last probe that said anything was asked
 };
 

@@ -69,7 +69,7 @@ bool planner::others_work(round& r, const odd_one& odd, std::size_t joined, std:
 
 void planner::move_the_odd_one(round& r) {
   const bool may = r.context.options.heal == heal_mode::automatic && !r.undecided && r.main.size() == 1;
-  std::map<std::uint32_t, milliseconds> still;
+  std::map<std::uint32_t, steady_time> still;
   for (const auto apart : r.established) {
     if (!may || apart == r.main.front()) continue;
     const auto joined = r.main.front();

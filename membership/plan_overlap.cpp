@@ -108,9 +108,9 @@ void planner::continue_forming(round& r) {
 // What concerns each group: losses in it, requests just made, members that it holds and we do not reach.
 void planner::find_trouble(round& r) {
   const auto count = r.groups.size();
-  r.last_loss.assign(count, milliseconds(-1));
+  r.last_loss.assign(count, std::nullopt);
   r.torn_inside.assign(count, false);
-  r.busy_until.assign(count, milliseconds(0));
+  r.busy_until.assign(count, steady_time{});
   r.waits.assign(count, false);
   r.unseen_seen.resize(count);
   const auto group_of = [&](std::uint32_t id) {
@@ -121,7 +121,7 @@ void planner::find_trouble(round& r) {
     const auto one = group_of(l.from), other = group_of(l.to);
     for (const auto g : {one, other}) {
       if (g == count) continue;
-      r.last_loss[g] = std::max(r.last_loss[g], l.at);
+      r.last_loss[g] = std::max<std::optional<steady_time>>(r.last_loss[g], l.at);
       if (one == other) r.torn_inside[g] = true;
     }
     r.wake.note(l.at + quiet_time);

@@ -74,7 +74,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
   dark_conflict conflict{.one = r.first_of(g).id, .other = r.first_of(h).id, .pairs = {}};
   refused_conflict refusals{.one = conflict.one, .other = conflict.other};
   comparison result;
-  std::optional<milliseconds> first_lost;
+  std::optional<steady_time> first_lost;
   std::vector<pair_key> recovered;
   bool unknown = false, light = false;
   for (const bool barred : {true, false}) {
@@ -100,8 +100,8 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
         recovered.push_back(key_of(a.id, b.id));
       }
       if (said == verdict::try_first && result.said != verdict::dark && result.said != verdict::held) {
-        const auto lost = quarantine_.tried_first(a, b).value_or(milliseconds{0});
-        if (result.said != verdict::try_first || lost < *first_lost) {
+        const auto lost = quarantine_.tried_first(a, b);
+        if (result.said != verdict::try_first || lost < first_lost) {
           result.trial = {x, y};
           first_lost = lost;
         }
@@ -134,10 +134,10 @@ bool planner::calm(round& r, std::size_t g, std::size_t h, bool newcomer) {
   const auto now = r.context.now;
   if (r.busy_until[g] > now || r.busy_until[h] > now) return false;
   const auto last = std::max(r.last_loss[g], r.last_loss[h]);
-  if (last < milliseconds(0)) return true;
+  if (!last) return true;
   const bool inside = r.torn_inside[g] || r.torn_inside[h] || g == h;
   const bool apart = !newcomer && !inside && !r.links.touch(r.groups[g], r.groups[h]);
-  return now - last >= (apart ? apart_quiet_time : quiet_time);
+  return now - *last >= (apart ? apart_quiet_time : quiet_time);
 }
 
 // A probe of the path from `on`, since only that end answers us; nullopt while it is not known.
@@ -148,7 +148,7 @@ std::optional<bool> planner::reaches(round& r, const member_record& on, const me
   }
   if (r.paths.under_way(on, to)) return std::nullopt;
   if (const auto until = r.paths.mute_until(on, to); until > r.context.now) {
-    r.wake.note(until);
+    r.wake.note(*until);
     return std::nullopt;
   }
   if (!r.paths.ask(on, to, r.context.options.probe_limit, r.context.now, r.actions)) {

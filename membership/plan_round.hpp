@@ -22,9 +22,9 @@ struct planner::round {
   std::vector<std::size_t> group_of;            // by rank
   std::vector<std::size_t> established, fresh;  // groups; fresh: one new member each
   // By group:
-  std::vector<milliseconds> last_loss;                // with an end in it, negative: none
+  std::vector<std::optional<steady_time>> last_loss;  // with an end in it
   std::vector<bool> torn_inside;                      // that loss may go on: its other end is elsewhere
-  std::vector<milliseconds> busy_until;               // requests that were just made are waited for
+  std::vector<steady_time> busy_until;                // requests that were just made are waited for
   std::vector<bool> waits;                            // not to be joined to another one now
   std::vector<std::vector<std::size_t>> unseen_seen;  // those it holds and we do not reach: ranks
   std::vector<std::size_t> main;                      // positions of the groups that are joined

@@ -43,7 +43,7 @@ void planner::forget(const member_record& member) {
   std::erase_if(blocked_since_, [&](const auto& e) { return concerns(e.first, member.id); });
 }
 
-void planner::hurry(milliseconds now) {
+void planner::hurry(steady_time now) {
   requests_.hurry();
   trials_.hurry(now);
   quarantine_.hurry(now);
@@ -71,12 +71,14 @@ bool planner::settled(const step_context& context, const rank_set& loners, deadl
                ((m->listed && !m->first_dial_ended) || (m->linked && !m->first_view_ended));
   }
   if (!waiting) return true;
-  milliseconds first = milliseconds::max(), last = context.listing_changed;
+  std::optional<steady_time> first;
+  auto last = context.listing_changed;
   each_rank(loners.words(), [&](std::size_t rank) {
-    first = std::min(first, context.members[rank].entered);
-    last = std::max(last, context.members[rank].entered);
+    const auto entered = context.members[rank].entered;
+    first = std::min(first.value_or(entered), entered);
+    last = std::max(last, entered);
   });
-  const auto go = std::min(last + context.options.formation_settle, first + settle_at_most);
+  const auto go = std::min(last + context.options.formation_settle, first.value_or(last) + settle_at_most);
   wake.note(go);
   return context.now >= go;
 }

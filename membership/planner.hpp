@@ -61,14 +61,14 @@ class planner {
   // A new creation, or gone: what was tried with it says nothing any more.
   void forget(const member_record&);
   // reconnect/0: nothing waits for its backoff.
-  void hurry(milliseconds now);
+  void hurry(steady_time now);
   void plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
   // A view stopped holding somebody: `from` lost `to`, and the other end may still hold it.
   void lost(const member_record& from, const member_record& to, std::string_view why, bool other_holds,
-            milliseconds now) {
+            steady_time now) {
     quarantine_.lost(from, to, why, other_holds, now);
   }
-  void gained(const member_record& from, const member_record& to, bool other_holds, milliseconds now) {
+  void gained(const member_record& from, const member_record& to, bool other_holds, steady_time now) {
     quarantine_.gained(from, to, other_holds, now);
   }
   // Drops what is not needed any more; once a round.
@@ -165,21 +165,21 @@ class planner {
   quarantine quarantine_;
   canaries canaries_;
   trials trials_;
-  std::set<std::uint32_t> had_links_;                // ids: of this creation; or took part in a first burst
-  std::set<std::uint32_t> chosen_;                   // ids: in the set that was joined last
-  std::map<std::uint32_t, milliseconds> odd_since_;  // by id
-  std::set<pair_key> moved_for_;                     // until they are linked: never twice for one cause
-  std::map<pair_key, milliseconds> one_way_since_;
-  std::map<std::uint32_t, milliseconds> believes_since_;  // groups by their lowest id
-  std::map<pair_key, milliseconds> blocked_since_;        // by which one, and who wants to join
+  std::set<std::uint32_t> had_links_;               // ids: of this creation; or took part in a first burst
+  std::set<std::uint32_t> chosen_;                  // ids: in the set that was joined last
+  std::map<std::uint32_t, steady_time> odd_since_;  // by id
+  std::set<pair_key> moved_for_;                    // until they are linked: never twice for one cause
+  std::map<pair_key, steady_time> one_way_since_;
+  std::map<std::uint32_t, steady_time> believes_since_;  // groups by their lowest id
+  std::map<pair_key, steady_time> blocked_since_;        // by which one, and who wants to join
   std::map<std::uint32_t, std::vector<std::uint32_t>>
       left_out_;                           // who each cannot reach, sorted; of this plan
   std::vector<dark_conflict> dark_;        // of this plan
   std::vector<refused_conflict> refused_;  // of this plan
-  std::optional<milliseconds> undecided_since_;
+  std::optional<steady_time> undecided_since_;
   std::vector<std::uint32_t> forming_;
   std::size_t forming_step_ = 0, forming_place_ = 0;
-  milliseconds forming_since_{0};
+  steady_time forming_since_{};
   std::vector<pair_key> quarantined_;  // sorted
   std::vector<exclusion> excluded_;
   std::set<std::uint32_t> held_;

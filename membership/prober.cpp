@@ -26,7 +26,7 @@ void prober::reorder(std::span<const std::size_t> previous) {
   news_ = true;
 }
 
-void prober::hurry(milliseconds now) {
+void prober::hurry(steady_time now) {
   hurried_at_ = now;
   for (auto& [pair, d] : doubts_) d.next = std::min(d.next, now);
   budget_ = std::max(budget_, doubts_.size());
@@ -232,7 +232,8 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
     round(context, asked);
   }
   wake.note(next_round_);
-  if (std::exchange(light_, false) && context.now - hurried_at_ >= context.options.probe_limit) {
+  if (std::exchange(light_, false) &&
+      (!hurried_at_ || context.now - *hurried_at_ >= context.options.probe_limit)) {
     hurry(context.now);
   }
   if (!doubts_.empty()) {

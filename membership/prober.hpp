@@ -40,7 +40,7 @@ class prober {
   // Our link to it was lost, or it is another creation, or it is gone.
   void forget(const member_record&);
   // A path was found light: what is suspected is probed now, all of it, whatever was left for this interval.
-  void hurry(milliseconds now);
+  void hurry(steady_time now);
   // Asks for probes and settles what is suspected. True when suspected() changed.
   bool plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
 
@@ -56,22 +56,22 @@ class prober {
   struct request {
     std::uint32_t on;
     std::vector<std::uint32_t> to;
-    milliseconds sent, deadline;
+    steady_time sent, deadline;
     bool confirm;
   };
   // A pair that missed a probe.
   struct doubt {
     std::uint32_t first = 0, second = 0;  // who was asked first, and the other
-    milliseconds missed{0};               // when the first missed probe was sent
+    steady_time missed{};                 // when the first missed probe was sent
     bool suspected = false;
     bool under_way = false;
     unsigned tries = 0;
     bool from_second = true;  // whose turn it is to be asked
-    milliseconds next{0};
+    steady_time next{};
   };
   struct answer {
     std::uint32_t a, b;
-    milliseconds sent;
+    steady_time sent;
   };
   using batches = std::map<std::uint32_t, std::vector<std::uint32_t>>;  // by asked id
 
@@ -96,15 +96,15 @@ class prober {
   std::unordered_map<request_id, request> requests_;
   std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way, by asked id
   std::map<pair_key, doubt> doubts_;
-  std::vector<answer> answers_;          // of the last intervals, oldest first
-  std::optional<milliseconds> episode_;  // when the first missed probe of this one was sent
-  milliseconds next_round_{-1}, next_fill_{0};
+  std::vector<answer> answers_;         // of the last intervals, oldest first
+  std::optional<steady_time> episode_;  // when the first missed probe of this one was sent
+  steady_time next_round_, next_fill_;
   std::uint64_t seed_ = 0, turn_ = 0;
   std::size_t place_ = 0;   // in the turn's order of offsets
   std::size_t budget_ = 0;  // probes left in this interval
   bool news_ = true;
   bool light_ = false;  // what was suspected has answered: the others may, too
-  milliseconds hurried_at_{-1};
+  std::optional<steady_time> hurried_at_;
 };
 
 }  // namespace rollcall::membership

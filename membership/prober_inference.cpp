@@ -118,7 +118,7 @@ void prober::ask_between(const step_context& context, const inference& found, st
   each_rank(found.of_root[group].words(), [&](std::size_t rank) { here.push_back(rank); });
   each_rank(found.of_root[target].words(), [&](std::size_t rank) { there.push_back(rank); });
   const auto wanted = std::min(inferred_from + 2, here.size() * there.size());
-  const auto start = mixed(group ^ static_cast<std::uint64_t>(context.now.count()));
+  const auto start = mixed(group ^ static_cast<std::uint64_t>(context.now.time_since_epoch().count()));
   for (std::size_t n = 0; n < 4 * wanted && known < wanted && budget_ > 0; ++n) {
     const auto a = here[n % here.size()];
     const auto b = there[(start + n * 7919) % there.size()];

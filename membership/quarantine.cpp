@@ -46,7 +46,7 @@ quarantine::entry* quarantine::obtain(std::uint32_t a, std::uint32_t b) {
 }
 
 void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, bool replaces,
-                          milliseconds now) {
+                          steady_time now) {
   if (admissions_.size() >= max_admissions) admissions_.pop_front();
   admissions_.push_back({now, replaces, {left.begin(), left.end()}, {right.begin(), right.end()}});
 }
@@ -60,7 +60,7 @@ const quarantine::admission* quarantine::admission_of(std::uint32_t a, std::uint
   return nullptr;
 }
 
-void quarantine::strike(entry& e, milliseconds now, milliseconds at_most) {
+void quarantine::strike(entry& e, steady_time now, milliseconds at_most) {
   ++e.strikes;
   e.struck_at = now;
   e.not_before =
@@ -88,7 +88,7 @@ void quarantine::connected(std::uint32_t on, std::uint32_t to) {
   e->dark_rounds = 0;
   e->root_lost.reset();
   // What broke while it was up is not forgiven by coming up.
-  if (!e->broke) e->not_before = milliseconds{0};
+  if (!e->broke) e->not_before = {};
 }
 
 // The other side is asked at once; when both have failed it waits.
@@ -124,14 +124,14 @@ void quarantine::forget(const member_record& m) {
   }
 }
 
-void quarantine::hurry(milliseconds now) {
+void quarantine::hurry(steady_time now) {
   for (auto& [pair, e] : entries_) {
     e.next_probe = e.next_trial = now;
-    e.not_before = milliseconds{0};
+    e.not_before = {};
   }
 }
 
-void quarantine::recovered(const std::vector<pair_key>& pairs, milliseconds now) {
+void quarantine::recovered(const std::vector<pair_key>& pairs, steady_time now) {
   for (const auto k : pairs) {
     if (const auto found = entries_.find(k); found != entries_.end()) found->second.next_probe = now;
   }
@@ -144,7 +144,7 @@ void quarantine::sweep(const step_context& context) {
     const auto* b = context.members.find(higher(pair));
     if (a == nullptr || b == nullptr) return true;
     const auto last =
-        std::max({e.struck_at, e.root_lost.value_or(milliseconds{0}), e.up_at.value_or(milliseconds{0})});
+        std::max({e.struck_at, e.root_lost.value_or(steady_time{}), e.up_at.value_or(steady_time{})});
     return context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
            context.now - last > soon(e, *a, *b);
   });
@@ -213,18 +213,18 @@ void quarantine::look_for_darkness(const step_context& context, path_book& paths
                                    const member_record& a, const member_record& b, deadline& wake,
                                    std::vector<any_action>& actions) {
   const auto interval = context.options.interval;
-  milliseconds asked{-1};
+  std::optional<steady_time> asked;
   for (const auto* on : {&a, &b}) {
     const auto found = paths.last(*on, on == &a ? b : a);
     if (!found) continue;
-    asked = std::max(asked, found->asked_at);
+    asked = std::max<std::optional<steady_time>>(asked, found->asked_at);
     if (found->result != path_probe::reachable && found->answered_at > e.dark_at) {
       explain(e, milliseconds(0), found->answered_at, interval);
     }
   }
   if (paths.under_way(a, b) || paths.under_way(b, a)) return;
-  if (const auto due = asked + interval; context.now < due) {
-    wake.note(due);
+  if (asked && context.now < *asked + interval) {
+    wake.note(*asked + interval);
     return;
   }
   if (!paths.ask(a, b, context.options.probe_limit, context.now, actions) &&
@@ -239,7 +239,7 @@ bool quarantine::current(const step_context& context, const path_book::finding& 
 }
 
 bool quarantine::path_works(const step_context& context, const path_book& paths, const member_record& a,
-                            const member_record& b, milliseconds asked_since) {
+                            const member_record& b, std::optional<steady_time> asked_since) {
   for (const auto& found : {paths.last(a, b), paths.last(b, a)}) {
     if (found && found->result == path_probe::reachable && found->asked_at >= asked_since &&
         current(context, *found))
@@ -249,8 +249,9 @@ bool quarantine::path_works(const step_context& context, const path_book& paths,
 }
 
 bool quarantine::proven_lately(const step_context& context, const path_book& paths, const member_record& a,
-                               const member_record& b, milliseconds asked_since) {
-  const auto since = std::max(asked_since, context.now - proof_intervals * context.options.interval);
+                               const member_record& b, std::optional<steady_time> asked_since) {
+  const auto since = std::max<std::optional<steady_time>>(
+      asked_since, context.now - proof_intervals * context.options.interval);
   const auto proves = [&](const std::optional<path_book::finding>& found) {
     return found && found->result == path_probe::reachable && found->asked_at >= since;
   };
@@ -264,7 +265,7 @@ quarantine::verdict quarantine::look_at_path(const step_context& context, path_b
                                              newcomer fresh, deadline& wake,
                                              std::vector<any_action>& actions) {
   const auto limit = context.options.probe_limit;
-  const auto proven_since = e == nullptr ? milliseconds(-1) : e->since;
+  const auto proven_since = e == nullptr ? std::nullopt : std::optional(e->since);
   if (path_works(context, paths, a, b, proven_since)) {
     if (e != nullptr) e->dark_rounds = 0;
     return verdict::works;
@@ -290,7 +291,7 @@ quarantine::verdict quarantine::look_at_path(const step_context& context, path_b
     // It failed, or it would work.
     if (last && (dark ? last->asked_at >= e->next_probe : current(context, *last))) continue;
     if (const auto until = paths.mute_until(*on, to); until > context.now) {
-      wake.note(until);
+      wake.note(*until);
       mute = true;
       continue;
     }
@@ -363,12 +364,12 @@ bool quarantine::dark(const member_record& a, const member_record& b) const {
   return e != nullptr && e->dark_rounds > 0;
 }
 
-bool quarantine::barred(const member_record& a, const member_record& b, milliseconds now) const {
+bool quarantine::barred(const member_record& a, const member_record& b, steady_time now) const {
   const auto* e = find(a.id, b.id);
   return e != nullptr && (e->dark_rounds > 0 || e->failed_sides != 0 || e->not_before > now);
 }
 
-std::optional<milliseconds> quarantine::tried_first(const member_record& a, const member_record& b) const {
+std::optional<steady_time> quarantine::tried_first(const member_record& a, const member_record& b) const {
   const auto* e = find(a.id, b.id);
   return e != nullptr ? e->root_lost : std::nullopt;
 }

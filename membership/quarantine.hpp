@@ -72,25 +72,25 @@ class quarantine {
   // Both ends are to be joined now, with all the others of `left` and `right`.
   // `replaces`: somebody still holds a link to the run before of one of them, and drops it for the new one.
   void admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, bool replaces,
-                milliseconds now);
+                steady_time now);
   void trial(const member_record& on, const member_record& to);
   void connected(std::uint32_t on, std::uint32_t to);
   void failed(std::uint32_t on, std::uint32_t to, const step_context&);
   // `from` sees `to` now, no matter who linked them. `other_holds`: so did the other end before.
-  void gained(const member_record& from, const member_record& to, bool other_holds, milliseconds now);
+  void gained(const member_record& from, const member_record& to, bool other_holds, steady_time now);
   // `from` does not see `to` any more. `why` may be empty. `other_holds`: the other end still does, by its
   // view.
   void lost(const member_record& from, const member_record& to, std::string_view why, bool other_holds,
-            milliseconds now);
+            steady_time now);
   // It was told to leave its group: what it loses now is nobody's fault.
-  void taken_out(std::uint32_t id, milliseconds now) { taken_out_[id] = now; }
+  void taken_out(std::uint32_t id, steady_time now) { taken_out_[id] = now; }
   // Judges what was lost a moment ago.
   void settle(const step_context&, const path_book&, deadline&);
   void forget(const member_record&);
   // reconnect/0: everything is looked at again now.
-  void hurry(milliseconds now);
+  void hurry(steady_time now);
   // A canary got through between their groups: pairs that waited for nothing but a path are probed now.
-  void recovered(const std::vector<pair_key>&, milliseconds now);
+  void recovered(const std::vector<pair_key>&, steady_time now);
   void sweep(const step_context&);
 
   // `patient`: one of them is new, and names may resolve late: it is probed every interval. `waited`: it has
@@ -109,7 +109,7 @@ class quarantine {
   const member_record& trial_side(const member_record& alone, const member_record& other) const;
   // Whether a path between the two is known to work now, from one side at least.
   static bool path_works(const step_context&, const path_book&, const member_record& a,
-                         const member_record& b, milliseconds asked_since = milliseconds(-1));
+                         const member_record& b, std::optional<steady_time> asked_since = {});
   bool dark(const member_record& a, const member_record& b) const;
   // Held back for nothing but requests that failed, and no handshake has passed since: trials.hpp.
   bool refused(const member_record& a, const member_record& b) const;
@@ -117,15 +117,15 @@ class quarantine {
   bool refused_once(const member_record& a, const member_record& b) const;
   // Since when a handshake has passed between two whose requests failed; and whether that is to be proven
   // again before they are joined.
-  std::optional<milliseconds> proven(const member_record& a, const member_record& b) const;
+  std::optional<steady_time> proven(const member_record& a, const member_record& b) const;
   bool proven_long_ago(const member_record& a, const member_record& b) const;
   // Dark, failed or waiting.
-  bool barred(const member_record& a, const member_record& b, milliseconds now) const;
+  bool barred(const member_record& a, const member_record& b, steady_time now) const;
   // Pairs that are held back since their link breaks, and that have linked all the same: `global` and others
   // dial by themselves.
   std::vector<pair_key> linked_though_held(const step_context&) const;
   // When it was lost as the first of its tear, if it is to be tried before others.
-  std::optional<milliseconds> tried_first(const member_record& a, const member_record& b) const;
+  std::optional<steady_time> tried_first(const member_record& a, const member_record& b) const;
   // What is wrong with a pair that is dark or held, and a few words for people.
   fault what_fails(const path_book&, const member_record& a, const member_record& b) const;
   std::string describe(const path_book&, const member_record& from, const member_record& to,
@@ -133,12 +133,12 @@ class quarantine {
   // Links lost lately between members that are still there: what tears down goes on for a while.
   struct loss {
     std::uint32_t from, to;
-    milliseconds at;
+    steady_time at;
     bool collateral;     // dropped by its own node, since another one had lost it
     bool reasoned;       // it was said why
     bool dropped;        // its own node gave it up, and nobody told it to leave
     std::uint64_t link;  // a number; the same when the other end tells of it
-    std::optional<milliseconds> up_at{};
+    std::optional<steady_time> up_at{};
     bool judged = false, stands = false;
   };
   const std::deque<loss>& losses() const noexcept { return losses_; }
@@ -147,34 +147,34 @@ class quarantine {
   struct entry {
     // The path.
     unsigned dark_rounds = 0;  // of probes, in a row
-    milliseconds next_probe{0};
-    milliseconds since{0};  // what was proven before says nothing
+    steady_time next_probe{};
+    steady_time since{};  // what was proven before says nothing
     // Requests.
     unsigned failed_sides = 0;  // 1: the lower id was asked and it failed, 2: the higher
     std::uint32_t last_failed_on = 0;
-    milliseconds failed_at{0};
+    steady_time failed_at{};
     // 1 or 2, like the failed ones: from there it failed, and a link came up all the same, from the other.
     unsigned lame_side = 0;
     bool trial = false;  // the request under way is one
-    milliseconds next_trial{0};
-    std::optional<milliseconds> proven;  // by a whole handshake since they failed
-    bool stale = false;                  // too long ago
-    bool let_through = false;            // nobody carries handshakes out
-    bool misled = false;                 // such a handshake passed, and the requests after it failed
+    steady_time next_trial{};
+    std::optional<steady_time> proven;  // by a whole handshake since they failed
+    bool stale = false;                 // too long ago
+    bool let_through = false;           // nobody carries handshakes out
+    bool misled = false;                // such a handshake passed, and the requests after it failed
     // Links.
-    std::optional<milliseconds> root_lost;  // it was the first of a tear
-    std::optional<milliseconds> up_at;      // its link came up again, after one that was lost
+    std::optional<steady_time> root_lost;  // it was the first of a tear
+    std::optional<steady_time> up_at;      // its link came up again, after one that was lost
     bool broke = false;
-    bool dropped = false;     // it stands for a node that others dropped, and nobody said for which pair
-    milliseconds came_up{0};  // the link that broke
+    bool dropped = false;   // it stands for a node that others dropped, and nobody said for which pair
+    steady_time came_up{};  // the link that broke
     std::optional<milliseconds> steady;  // its path was dark: how long it has to be light
-    milliseconds dark_at{0};
+    steady_time dark_at{};
     // Both.
     unsigned strikes = 0;
-    milliseconds not_before{0}, struck_at{0};
+    steady_time not_before{}, struck_at{};
   };
   struct admission {
-    milliseconds at;
+    steady_time at;
     bool replaces;
     std::unordered_set<std::uint32_t> left, right;
   };
@@ -191,17 +191,17 @@ class quarantine {
   const entry* find(std::uint32_t a, std::uint32_t b) const;
   entry* obtain(std::uint32_t a, std::uint32_t b);
   const admission* admission_of(std::uint32_t a, std::uint32_t b) const;
-  static void strike(entry&, milliseconds now, milliseconds at_most);
+  static void strike(entry&, steady_time now, milliseconds at_most);
   static void forgive(entry&);  // there is a link: requests that failed are history
   std::uint64_t number_of(std::uint32_t from, std::uint32_t to);
-  bool explained(const loss&, const std::map<std::uint32_t, milliseconds>&) const;
+  bool explained(const loss&, const std::map<std::uint32_t, steady_time>&) const;
   void judge(const step_context&, const path_book&, const loss&, bool reasoned);
   bool judge_drop(const step_context&, const path_book&, const loss&);
-  void broke_soon(const step_context&, const path_book&, entry&, const loss&, milliseconds came_up,
+  void broke_soon(const step_context&, const path_book&, entry&, const loss&, steady_time came_up,
                   milliseconds at_most);
-  std::optional<milliseconds> came_up_soon(const step_context&, const loss&) const;
+  std::optional<steady_time> came_up_soon(const step_context&, const loss&) const;
   // Its path was dark: that explains why its link broke, and shows when it is over.
-  static void explain(entry&, milliseconds lit, milliseconds dark_at, milliseconds interval);
+  static void explain(entry&, milliseconds lit, steady_time dark_at, milliseconds interval);
   static void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,
                                 const member_record& b, deadline&, std::vector<any_action>&);
   static bool may_be_tried(const entry&);
@@ -216,7 +216,7 @@ class quarantine {
   verdict look_at_path(const step_context&, path_book&, const member_record& a, const member_record& b,
                        entry*, newcomer, deadline&, std::vector<any_action>&);
   static bool proven_lately(const step_context&, const path_book&, const member_record& a,
-                            const member_record& b, milliseconds asked_since);
+                            const member_record& b, std::optional<steady_time> asked_since);
   // A request failed although the path works: whether it is the port mapper.
   static void look_at_mapper(const step_context&, path_book&, const entry&, const member_record& a,
                              const member_record& b, std::vector<any_action>&);
@@ -238,7 +238,7 @@ class quarantine {
   };
   std::unordered_map<pair_key, last_loss> lost_last_;  // since something was lost last
   std::uint64_t links_lost_ = 0;
-  std::unordered_map<std::uint32_t, milliseconds> taken_out_;
+  std::unordered_map<std::uint32_t, steady_time> taken_out_;
 };
 
 }  // namespace rollcall::membership

@@ -38,14 +38,14 @@ std::optional<quarantine::verdict> quarantine::look_at_handshakes(const step_con
     e.proven.reset();
     return under_way ? std::optional(verdict::held) : std::nullopt;
   }
-  milliseconds passed{-1};
+  std::optional<steady_time> passed;
   for (const auto* on : {&a, &b}) {
     const auto& to = on == &a ? b : a;
     if (passed_handshake(paths, e, *on, to))
-      passed = std::max(passed, paths.last(*on, to, handshake)->answered_at);
+      passed = std::max<std::optional<steady_time>>(passed, paths.last(*on, to, handshake)->answered_at);
   }
   const bool on_both_sides = e.failed_sides == both_sides;
-  if (passed >= milliseconds(0)) {
+  if (passed) {
     if (!e.proven) e.proven = context.now;
     e.stale = passed < context.now - handshake_intervals * context.options.interval;
     return under_way || (e.stale && on_both_sides) ? std::optional(verdict::unknown) : std::nullopt;
@@ -70,7 +70,7 @@ bool quarantine::refused_once(const member_record& a, const member_record& b) co
   return e != nullptr && may_be_tried(*e) && !e->let_through && e->failed_sides != both_sides && !e->proven;
 }
 
-std::optional<milliseconds> quarantine::proven(const member_record& a, const member_record& b) const {
+std::optional<steady_time> quarantine::proven(const member_record& a, const member_record& b) const {
   const auto* e = find(a.id, b.id);
   return e != nullptr ? e->proven : std::nullopt;
 }

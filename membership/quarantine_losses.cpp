@@ -18,13 +18,13 @@ constexpr std::string_view dropped_by_its_own_node = "disconnect";
 }  // namespace
 
 void quarantine::gained(const member_record& from, const member_record& to, bool other_holds,
-                        milliseconds now) {
+                        steady_time now) {
   auto* e = find(from.id, to.id);
   if (other_holds) {
     // Both say so: requests that failed are history. One of two that dial each other at once fails, too.
     if (e == nullptr || !e->up_at) return;
     forgive(*e);
-    if (!e->broke) e->not_before = milliseconds{0};
+    if (!e->broke) e->not_before = {};
     return;
   }
   if (e == nullptr && lost_lately(key_of(from.id, to.id))) e = obtain(from.id, to.id);
@@ -47,7 +47,7 @@ void quarantine::drop_losses(const std::function<bool(const loss&)>& which) {
 }
 
 void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
-                      bool other_holds, milliseconds now) {
+                      bool other_holds, steady_time now) {
   if (losses_.size() >= max_losses) {
     forget_pair_of(losses_.front());
     losses_.pop_front();
@@ -81,7 +81,7 @@ std::uint64_t quarantine::number_of(std::uint32_t from, std::uint32_t to) {
 }
 
 // When the lost link came up, if that was a moment ago, and not in place of one to the run before.
-std::optional<milliseconds> quarantine::came_up_soon(const step_context& context, const loss& l) const {
+std::optional<steady_time> quarantine::came_up_soon(const step_context& context, const loss& l) const {
   const auto* e = find(l.from, l.to);
   const auto* a = context.members.find(l.from);
   const auto* b = context.members.find(l.to);
@@ -125,7 +125,7 @@ bool quarantine::judge_drop(const step_context& context, const path_book& paths,
 
 // Whether a link of one of its ends broke, or one of the two stands for a drop, since the pair was let in:
 // what was lost before that has nothing to do with it.
-bool quarantine::explained(const loss& l, const std::map<std::uint32_t, milliseconds>& by) const {
+bool quarantine::explained(const loss& l, const std::map<std::uint32_t, steady_time>& by) const {
   const auto* let_in = admission_of(l.from, l.to);
   return std::ranges::any_of(std::array{l.from, l.to}, [&](std::uint32_t id) {
     const auto found = by.find(id);
@@ -134,7 +134,7 @@ bool quarantine::explained(const loss& l, const std::map<std::uint32_t, millisec
 }
 
 void quarantine::broke_soon(const step_context& context, const path_book& paths, entry& e, const loss& l,
-                            milliseconds came_up, milliseconds at_most) {
+                            steady_time came_up, milliseconds at_most) {
   const auto* a = context.members.find(l.from);
   const auto* b = context.members.find(l.to);
   e.broke = true;
@@ -148,7 +148,7 @@ void quarantine::broke_soon(const step_context& context, const path_book& paths,
   }
 }
 
-void quarantine::explain(entry& e, milliseconds lit, milliseconds dark_at, milliseconds interval) {
+void quarantine::explain(entry& e, milliseconds lit, steady_time dark_at, milliseconds interval) {
   if (without(rule_taken::what_fails_is_held_back)) return;
   const auto most = std::min(second_hold, hold(e.strikes));
   if (!e.steady) e.steady = std::min(most, std::max(steady_times * lit, steady_intervals * interval));
@@ -167,7 +167,7 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
            b->link_since > l.at;
   });
   struct told {
-    milliseconds first;
+    steady_time first;
     bool collateral, reasoned, dropped;
     bool judged = false;  // both ends may tell of it in one step
   };
@@ -179,7 +179,7 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
     at->second.reasoned |= l.reasoned;
     at->second.dropped |= l.dropped;
   }
-  std::map<std::uint32_t, milliseconds> explaining;  // when a link of theirs broke, or they stood for a drop
+  std::map<std::uint32_t, steady_time> explaining;  // when a link of theirs broke, or they stood for a drop
   const auto explains = [&](const loss& l) {
     for (const auto id : {l.from, l.to}) explaining[id] = std::max(explaining[id], l.at);
   };

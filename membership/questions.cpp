@@ -10,7 +10,7 @@
 
 namespace rollcall::membership {
 
-void names_aside::add(const node_name& name, milliseconds now, bool hidden) {
+void names_aside::add(const node_name& name, steady_time now, bool hidden) {
   names_.insert_or_assign(name, entry{.hidden = hidden, .next_dial = now + retry});
 }
 
@@ -22,16 +22,16 @@ std::vector<node_name> names_aside::hidden() const {
   return names;
 }
 
-void names_aside::dial_ended(const node_name& name, milliseconds now) {
+void names_aside::dial_ended(const node_name& name, steady_time now) {
   if (const auto put = names_.find(name); put != names_.end())
     put->second = {.hidden = put->second.hidden, .next_dial = now + retry};
 }
 
-void names_aside::hurry(milliseconds now) {
+void names_aside::hurry(steady_time now) {
   for (auto& [name, put] : names_) put.next_dial = now;
 }
 
-void questions::dial_failed(member_record& m, reason why, milliseconds now) const {
+void questions::dial_failed(member_record& m, reason why, steady_time now) const {
   const auto pause = [&]() -> milliseconds {
     if (why == reason::cookie) return options_.cookie_retry;
     if (evidence_of(why) == evidence::gone && why != reason::name_mismatch) return options_.interval;
@@ -42,7 +42,7 @@ void questions::dial_failed(member_record& m, reason why, milliseconds now) cons
   m.next_dial = without(rule_taken::dials_pause) ? now : now + pause();
 }
 
-void questions::took_too_much(member_record& m, milliseconds now) const {
+void questions::took_too_much(member_record& m, steady_time now) const {
   if (now - m.link_since >= too_much_retry) m.took_too_much = 0;
   constexpr unsigned most_doublings = 16;  // of the shortest interval: above too_much_retry
   const auto longer = options_.interval * (1U << std::min(m.took_too_much++, most_doublings));
@@ -52,7 +52,7 @@ void questions::took_too_much(member_record& m, milliseconds now) const {
   m.detail += fmt::format("; dialled again in {} s", std::chrono::ceil<std::chrono::seconds>(pause).count());
 }
 
-void questions::dial_now(const member_table& members, bool refused_for_cookie, milliseconds now) {
+void questions::dial_now(const member_table& members, bool refused_for_cookie, steady_time now) {
   for (const auto& m : members.all()) {
     // A link to one that held too much costs as much again, no matter who asks for it.
     if (m->took_too_much > 1 && !m->linked && m->next_dial > now) continue;

@@ -16,19 +16,19 @@ class names_aside {
   static constexpr milliseconds retry{60'000};  // an alias may become a node of its own
 
   bool contains(const node_name& name) const { return names_.contains(name); }
-  void add(const node_name&, milliseconds now, bool hidden);
+  void add(const node_name&, steady_time now, bool hidden);
   std::vector<node_name> hidden() const;
   void erase(const node_name& name) { names_.erase(name); }
-  void dial_ended(const node_name&, milliseconds now);
+  void dial_ended(const node_name&, steady_time now);
   // Only those for which `listed` holds stay.
   template <class Predicate>
   void keep(Predicate&& listed) {
     std::erase_if(names_, [&](const auto& e) { return !listed(e.first); });
   }
-  void hurry(milliseconds now);
+  void hurry(steady_time now);
   // `linked`: whether we hold a link to it.
   template <class Predicate>
-  void dial(Predicate&& linked, milliseconds now, deadline& wake, std::vector<any_action>& actions) {
+  void dial(Predicate&& linked, steady_time now, deadline& wake, std::vector<any_action>& actions) {
     for (auto& [name, put] : names_) {
       if (put.dialling || linked(name)) continue;
       if (now >= put.next_dial) {
@@ -44,7 +44,7 @@ class names_aside {
   struct entry {
     bool hidden = false;
     bool dialling = false;
-    milliseconds next_dial{0};
+    steady_time next_dial{};
   };
   std::map<node_name, entry> names_;
 };
@@ -65,12 +65,12 @@ class questions {
 
   // The next dial of one that just failed. Who answered is dialled again next interval; who did not, ever
   // later; who refused us, when something may have changed.
-  void dial_failed(member_record&, reason, milliseconds now) const;
+  void dial_failed(member_record&, reason, steady_time now) const;
   // The next dial of a member whose link was closed for the memory it held: later each time, since every link
   // costs as much again until it is closed.
-  void took_too_much(member_record&, milliseconds now) const;
+  void took_too_much(member_record&, steady_time now) const;
   // Members that refused our cookie; the others.
-  static void dial_now(const member_table&, bool refused_for_cookie, milliseconds now);
+  static void dial_now(const member_table&, bool refused_for_cookie, steady_time now);
   static void round(const member_table&, std::uint64_t number);
   void ask(const step_context&, deadline&, std::vector<any_action>&) const;
 

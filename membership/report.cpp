@@ -16,6 +16,9 @@ document of(std::uint64_t value) {
 document of(milliseconds value) {
   return {static_cast<std::int64_t>(value.count())};
 }
+document of(wall_time value) {
+  return {since_epoch(value)};
+}
 document atom(std::string_view value) {
   return {symbol{std::string(value)}};
 }

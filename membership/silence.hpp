@@ -36,7 +36,7 @@ class silence {
   // One that was silent to us and seen by nobody, and is back with the same creation: it ran on by itself.
   struct returned {
     std::uint32_t member;
-    milliseconds since;  // steady
+    steady_time since;
   };
   std::vector<returned> take_returned() { return std::exchange(returned_, {}); }
 

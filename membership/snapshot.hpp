@@ -64,12 +64,12 @@ struct incident_cause {
   node_name from, to;  // `from` said so, or was asked to probe `to`
   std::string reason;  // net_tick_timeout, connection_closed, ... (the node's word), probe, or unknown
   std::string path;    // what a TCP connection from one to the other found, when that was tried
-  milliseconds at{0};  // wall
+  wall_time at{};
 };
 
 struct incident_act {
-  milliseconds at{0};  // wall
-  std::string text;    // a sentence
+  wall_time at{};
+  std::string text;  // a sentence
 };
 
 // A netsplit, while it lasts and afterwards. Times are wall clock.
@@ -78,8 +78,8 @@ struct incident {
   incident_type type{};
   incident_type counted_as{};  // the type at confirmation: what counters use
   bool confirmed = false;
-  milliseconds opened_at{0};
-  std::optional<milliseconds> closed_at{};
+  wall_time opened_at{};
+  std::optional<wall_time> closed_at{};
   incident_end ended = incident_end::open;
   std::vector<std::vector<node_name>> groups{};          // largest first; of its worst moment
   std::vector<node_name> left_out{};                     // at one end of every broken pair
@@ -97,7 +97,7 @@ struct incident_totals {
   std::vector<std::uint64_t> duration_buckets;  // cumulative, as duration_bounds; of closed, confirmed ones
   double duration_sum = 0;                      // seconds
   std::uint64_t duration_count = 0;
-  milliseconds last_start{0}, last_end{0};  // wall; 0: never
+  std::optional<wall_time> last_start{}, last_end{};
 };
 // Seconds, 1 s to 1 d.
 inline constexpr std::array<double, 11> duration_bounds{1,   5,     15,     30,     60,    300,
@@ -115,8 +115,8 @@ struct member {
   node_name name;
   member_state state = member_state::joining;
   reason why = reason::none;
-  std::string detail{};   // the last sentence about why it is not up
-  milliseconds since{0};  // wall: when it entered `state`
+  std::string detail{};  // the last sentence about why it is not up
+  wall_time since{};     // when it entered `state`
   bool listed = false;
   bool visible_kind = true;
   std::uint32_t creation = 0;                // 0: never linked
@@ -162,7 +162,7 @@ struct raised_condition {
 };
 
 struct snapshot {
-  milliseconds at{0};               // wall
+  wall_time at{};
   std::uint64_t version = 0;        // grows with every change
   std::vector<member> members;      // sorted by name; `left` ones until reaped
   std::vector<node_name> unlisted;  // seen by members, listed by nobody
@@ -181,7 +181,7 @@ struct snapshot {
   heal_mode heal = heal_mode::automatic;
   std::vector<std::pair<node_name, node_name>>
       would_ask{};                                 // --heal=plan: who would be asked to connect to which
-  std::optional<milliseconds> paused_until{};      // wall: no action on any node until then
+  std::optional<wall_time> paused_until{};         // no action on any node until then
   std::optional<fact::certificate> certificate{};  // absent: we speak no TLS
   std::vector<source_report> sources;
   std::vector<event> events;  // the last max_events, oldest first

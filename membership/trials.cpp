@@ -29,7 +29,7 @@ void ask_either(const step_context& context, path_book& paths, std::uint32_t a, 
 }
 
 bool tried_since(const step_context& context, const path_book& paths, std::uint32_t a, std::uint32_t b,
-                 milliseconds since) {
+                 steady_time since) {
   const auto *on = context.members.find(a), *to = context.members.find(b);
   if (on == nullptr || to == nullptr) return true;
   const auto forth = paths.last(*on, *to, whole_handshake), back = paths.last(*to, *on, whole_handshake);
@@ -63,7 +63,7 @@ void trials::plan(const step_context& context, path_book& paths,
 
 // When one of them has got through, or somebody says so. What began before that says nothing.
 void trials::try_all(const step_context& context, path_book& paths, const refused_conflict& conflict,
-                     milliseconds since, turn& its, deadline& wake, std::vector<any_action>& actions) {
+                     steady_time since, turn& its, deadline& wake, std::vector<any_action>& actions) {
   bool any = false;
   for (const auto& [a, b] : conflict.pairs) {
     if (tried_since(context, paths, a, b, since)) continue;

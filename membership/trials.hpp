@@ -18,11 +18,11 @@ namespace rollcall::membership {
 struct refused_conflict {
   using pair_list = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // ids
   std::uint32_t one, other;
-  pair_list pairs{};                     // held back
-  pair_list refused_once{};              // from one side; the other side was not asked
-  pair_list proven_long_ago{};           // would link, and are tried again when nothing is held back any more
-  std::optional<milliseconds> proven{};  // since when the last of those that would link is known to
-  bool only = true;                      // nothing else keeps the two groups apart
+  pair_list pairs{};                    // held back
+  pair_list refused_once{};             // from one side; the other side was not asked
+  pair_list proven_long_ago{};          // would link, and are tried again when nothing is held back any more
+  std::optional<steady_time> proven{};  // since when the last of those that would link is known to
+  bool only = true;                     // nothing else keeps the two groups apart
   bool any() const { return !pairs.empty() || !proven_long_ago.empty(); }
 };
 
@@ -37,18 +37,18 @@ class trials {
   void plan(const step_context&, path_book&, const std::vector<refused_conflict>&, deadline&,
             std::vector<any_action>&);
   // reconnect/0: all are tried now.
-  void hurry(milliseconds now) { hurried_ = now; }
+  void hurry(steady_time now) { hurried_ = now; }
 
  private:
   struct turn : conflict_turn {
-    milliseconds all_from{0};  // all of them are tried no sooner
+    steady_time all_from{};  // all of them are tried no sooner
   };
 
-  void try_all(const step_context&, path_book&, const refused_conflict&, milliseconds since, turn&, deadline&,
+  void try_all(const step_context&, path_book&, const refused_conflict&, steady_time since, turn&, deadline&,
                std::vector<any_action>&);
 
   conflict_turns<turn> turns_{between_any};
-  std::optional<milliseconds> hurried_;
+  std::optional<steady_time> hurried_;
 };
 
 }  // namespace rollcall::membership

@@ -295,14 +295,18 @@ void write_netsplits(exposition& out, const snapshot& of) {
   lasted.add(std::move(collected));
   out.write(std::move(lasted));
   out.gauge("erlang_cluster_netsplit_last_start_timestamp_seconds",
-            "When the last confirmed netsplit began, 0 for never.", in_seconds(of.totals.last_start));
+            "When the last confirmed netsplit began, 0 for never.", timestamp_of(of.totals.last_start));
   out.gauge("erlang_cluster_netsplit_last_end_timestamp_seconds",
-            "When the last netsplit was over, 0 for never.", in_seconds(of.totals.last_end));
+            "When the last netsplit was over, 0 for never.", timestamp_of(of.totals.last_end));
 }
 
 }  // namespace
 
-void write_cluster(exposition& out, const snapshot& of, std::chrono::milliseconds now,
+double timestamp_of(const std::optional<membership::wall_time>& at) {
+  return at ? in_seconds(at->time_since_epoch()) : 0;
+}
+
+void write_cluster(exposition& out, const snapshot& of, membership::wall_time now,
                    std::size_t max_link_series) {
   members shown;
   shown.reserve(of.members.size());

@@ -98,8 +98,8 @@ struct exporter::implementation {
     duration.add(rounds.Collect());
     out.write(std::move(duration));
     out.gauge("rollcall_last_round_timestamp_seconds",
-              "When the last round ended, in seconds since the epoch; 0 is never.", in_seconds(last_round));
-    const auto certificate_end = of.certificate ? in_seconds(of.certificate->ends) : 0;
+              "When the last round ended, in seconds since the epoch; 0 is never.", timestamp_of(last_round));
+    const auto certificate_end = of.certificate ? timestamp_of(of.certificate->ends) : 0;
     out.gauge("rollcall_tls_certificate_expiry_timestamp_seconds",
               "When the certificate shown to nodes ends, in seconds since the epoch; 0 without --tls on.",
               certificate_end);
@@ -160,8 +160,7 @@ struct exporter::implementation {
                                        [&](const auto& reported) { return reported.source == one.name; });
       const bool reported = report != of.sources.end();
       records.add({{"source", one.name}}, reported ? static_cast<double>(report->records) : 0);
-      success.add({{"source", one.name}},
-                  reported && report->last_success ? in_seconds(*report->last_success) : 0);
+      success.add({{"source", one.name}}, reported ? timestamp_of(report->last_success) : 0);
     }
     out.write(std::move(queries));
     out.write(std::move(records));
@@ -187,7 +186,7 @@ struct exporter::implementation {
   std::function<kubernetes_figures()> kubernetes;
   std::vector<source> sources;  // the configured ones, in their order; their number bounds the series
   std::size_t links = 0;
-  milliseconds last_round{0};
+  std::optional<membership::wall_time> last_round;
   prometheus::Histogram rounds{slow};
   prometheus::Histogram connect_times{slow};
   prometheus::Histogram calls{quick};
@@ -199,9 +198,9 @@ struct exporter::implementation {
 exporter::exporter(options given) : implementation_(std::make_unique<implementation>(std::move(given))) {}
 exporter::~exporter() = default;
 
-void exporter::round(seconds took, milliseconds ended_wall) {
+void exporter::round(seconds took, membership::wall_time ended) {
   implementation_->rounds.Observe(took.count());
-  implementation_->last_round = ended_wall;
+  implementation_->last_round = ended;
 }
 
 void exporter::handshake(direction way, handshake_outcome outcome) {
@@ -236,7 +235,7 @@ void exporter::links(std::size_t now) {
 std::string exporter::render(const membership::snapshot& of) const {
   const auto& own = *implementation_;
   exposition out;
-  write_cluster(out, of, std::max(of.at, own.last_round), own.settings.max_link_series);
+  write_cluster(out, of, std::max(of.at, own.last_round.value_or(of.at)), own.settings.max_link_series);
   own.write_build_info(out);
   own.write_rounds(out, of);
   own.write_calls(out);

@@ -47,7 +47,7 @@ class exporter {
   explicit exporter(options);
   ~exporter();
 
-  void round(seconds took, milliseconds ended_wall);
+  void round(seconds took, membership::wall_time ended);
   void handshake(direction, handshake_outcome);
   void call(seconds took);
   void call_failed(rpc_error);

@@ -12,7 +12,7 @@ namespace action = membership::action;
 namespace {
 
 constexpr milliseconds answer_time{1}, net_setup_time{7'000};
-constexpr milliseconds epoch{1'700'000'000'000};
+constexpr membership::wall_time epoch{milliseconds(1'700'000'000'000)};
 
 membership::settings like_the_program() {
   membership::settings s;
@@ -73,7 +73,7 @@ void played_cluster::step() {
   }
   const auto allocated = allocations();
   const auto begun = cpu_ms();
-  auto result = core_.step(facts, {now_, epoch + now_});
+  auto result = core_.step(facts, {membership::steady_time(now_), epoch + now_});
   if (result.changed) shown_ = core_.snapshot();
   const auto took = cpu_ms() - begun;
   spent_.allocations += allocations() - allocated;
@@ -82,7 +82,7 @@ void played_cluster::step() {
   ++spent_.steps;
   spent_.facts += facts.size();
   spent_.actions += result.actions.size();
-  wake_ = result.wake.steady;
+  wake_ = result.wake.steady.time_since_epoch();
   next_step_ = now_ + rest_;
   for (const auto& any : result.actions) {
     std::visit([this](const auto& what) { carry_out(what); }, any);

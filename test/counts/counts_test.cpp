@@ -90,16 +90,20 @@ TEST(CountsOfUnlisted, AStepCopiesEachNameOnce) {
     all.push_back(named(i));
     if (i < listed) members.push_back(named(i));
   }
+  const auto at = [](std::chrono::milliseconds passed) {
+    return rollcall::membership::moment{rollcall::membership::steady_time(passed),
+                                        rollcall::membership::wall_time(passed)};
+  };
   rollcall::membership::cluster core{rollcall::membership::settings{}};
   std::vector<rollcall::membership::any_fact> facts{fact::listed{members, {}}};
   for (const auto& name : members) facts.emplace_back(fact::link_up{name, 1, true});
-  core.step(facts, {1s, 1s});
+  core.step(facts, at(1s));
   facts.clear();
   for (const auto& name : members) facts.emplace_back(fact::view{name, all, 1ms});
-  core.step(facts, {2s, 2s});
+  core.step(facts, at(2s));
   ASSERT_EQ(core.snapshot()->unlisted.size(), unlisted);
   const auto before = allocations();
-  core.step(std::vector<rollcall::membership::any_fact>{fact::view{members[0], all, 1ms}}, {3s, 3s});
+  core.step(std::vector<rollcall::membership::any_fact>{fact::view{members[0], all, 1ms}}, at(3s));
   EXPECT_LE(allocations() - before, 10 * (listed + unlisted));
 }
 

@@ -34,7 +34,8 @@ void auditor::stepped(const step_result& result) {
       justified_.insert(i.id);
     }
   }
-  if (result.wake.steady <= world_.time.now()) broken(rule::spins, "asks to be called again in the past");
+  if (result.wake.steady.time_since_epoch() <= world_.time.now())
+    broken(rule::spins, "asks to be called again in the past");
   if (!world_.us.asked_twice().empty()) broken(rule::calls_twice, world_.us.asked_twice());
   check_actions(result);
   check_events(result.events);

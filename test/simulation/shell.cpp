@@ -61,8 +61,8 @@ milliseconds shell::wake() const noexcept {
 const step_result* shell::step_if_due() {
   if (!running() || time_.now() < wake()) return nullptr;
   const auto facts = std::exchange(facts_, {});
-  result_ = cluster_->step(facts, {time_.now(), epoch + time_.now()});
-  wake_ = result_.wake.steady;
+  result_ = cluster_->step(facts, {membership::steady_time(time_.now()), epoch + time_.now()});
+  wake_ = result_.wake.steady.time_since_epoch();
   rests_until_ = time_.now() + rest();
   for (const auto& any : result_.actions) carry_out(any);
   return &result_;

@@ -24,7 +24,7 @@ struct name_service {
 
 class shell {
  public:
-  static constexpr milliseconds epoch{1'700'000'000'000};
+  static constexpr membership::wall_time epoch{milliseconds(1'700'000'000'000)};
   static constexpr milliseconds dial_limit{5'000}, call_limit{5'000};
 
   struct trouble {

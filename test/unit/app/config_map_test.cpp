@@ -20,7 +20,8 @@ using discovery::testing::api_response;
 using discovery::testing::scripted_api;
 using ::testing::HasSubstr;
 
-remembered_state with_incidents(std::size_t count, milliseconds last = milliseconds(1'700'000'000'000)) {
+remembered_state with_incidents(
+    std::size_t count, membership::wall_time last = membership::wall_time(milliseconds(1'700'000'000'000))) {
   remembered_state state;
   for (std::size_t i = count; i > 0; --i) {
     membership::incident one;
@@ -262,7 +263,7 @@ TEST(ConfigMapRecord, TheOldestIncidentsGoUntilItFits) {
 }
 
 TEST(ConfigMapRecord, TheOneWithTheLaterIncidentIsTaken) {
-  const milliseconds early(1'000'000), late(2'000'000);
+  const membership::wall_time early(milliseconds(1'000'000)), late(milliseconds(2'000'000));
   EXPECT_EQ(newer(with_incidents(1, early), with_incidents(2, late))->incidents.size(), 2U);
   EXPECT_EQ(newer(with_incidents(1, late), with_incidents(2, early))->incidents.size(), 1U);
   EXPECT_EQ(newer(std::nullopt, with_incidents(2, early))->incidents.size(), 2U);

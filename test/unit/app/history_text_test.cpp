@@ -14,7 +14,7 @@ using membership::history;
 using membership::milliseconds;
 using testing::HasSubstr;
 
-constexpr milliseconds start{1'700'000'000'000};
+constexpr membership::wall_time start{milliseconds(1'700'000'000'000)};
 
 // Each turn another member is down, and says so.
 history day(int turns, std::size_t members) {

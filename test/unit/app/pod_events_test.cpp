@@ -25,7 +25,7 @@ class PodEvents : public ::testing::Test {
       return scripted_api::json(201, call.body);
     };
     split.id = 3;
-    split.opened_at = milliseconds(1'700'000'000'123);
+    split.opened_at = membership::wall_time(milliseconds(1'700'000'000'123));
   }
   ~PodEvents() override {
     one->stop();

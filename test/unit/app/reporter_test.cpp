@@ -44,7 +44,7 @@ membership::snapshot with(const std::string& alive, member_state state, reason w
   m.state = state;
   m.why = why;
   m.detail = m.name.text() + ": " + std::string(to_string(why));
-  s.at = 1'000'000ms;
+  s.at = membership::wall_time(1'000'000ms);
   m.since = s.at - for_so_long;
   s.members.push_back(std::move(m));
   return s;

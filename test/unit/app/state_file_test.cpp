@@ -25,8 +25,8 @@ remembered_state sample() {
   i.type = membership::incident_type::full;
   i.counted_as = membership::incident_type::partial;
   i.confirmed = true;
-  i.opened_at = milliseconds(1'700'000'000'000);
-  i.closed_at = milliseconds(1'700'000'042'000);
+  i.opened_at = membership::wall_time(milliseconds(1'700'000'000'000));
+  i.closed_at = membership::wall_time(milliseconds(1'700'000'042'000));
   i.ended = membership::incident_end::healed;
   i.groups = {{n("a@h.example"), n("b@h.example")}, {n("c@h.example")}};
   i.left_out = {n("c@h.example")};
@@ -36,12 +36,12 @@ remembered_state sample() {
                                        .reason = "net_tick_timeout",
                                        .path = "timeout",
                                        .at = i.opened_at};
-  i.actions = {{milliseconds(1'700'000'001'000), "a \"sentence\" with\nwhatever"}};
+  i.actions = {{membership::wall_time(milliseconds(1'700'000'001'000)), "a \"sentence\" with\nwhatever"}};
   i.connects_asked = 2;
   i.connects_succeeded = 1;
   membership::incident open;
   open.id = 8;
-  open.opened_at = milliseconds(1'700'000'100'000);
+  open.opened_at = membership::wall_time(milliseconds(1'700'000'100'000));
   open.pairs = {{n("a@h.example"), n("b@h.example")}};
   open.broken_pairs = open.most_broken_pairs = 1;
   remembered_state state;

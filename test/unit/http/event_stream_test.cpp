@@ -24,7 +24,7 @@ membership::snapshot holding(std::uint64_t first, std::uint64_t last) {
   for (auto id = first; id <= last; ++id) {
     membership::event each;
     each.id = id;
-    each.at = std::chrono::milliseconds(1000 * id);
+    each.at = membership::wall_time(std::chrono::milliseconds(1000 * id));
     each.type = membership::event_type::member_up;
     each.text = "event " + std::to_string(id);
     now.events.push_back(each);

@@ -30,7 +30,7 @@ content troubled(std::string* failure = nullptr) {
   from.metrics = [] { return std::string("up 1\n"); };
   from.ready = [] { return readiness{true, "rounds are working"}; };
   from.history = [of = std::make_shared<membership::history>()]() -> const membership::history& {
-    if (of->since() == membership::milliseconds{0}) of->note(test::troubled_cluster());
+    if (!of->since()) of->note(test::troubled_cluster());
     return *of;
   };
   from.version = "0.1.0";

@@ -94,8 +94,8 @@ class AtOnce : public testing::TestWithParam<failing> {
   // Steps at `now` until nothing more is asked, or too much was.
   void settle(std::vector<any_fact> facts) {
     do {
-      auto result = core.step(facts, {now, driver::epoch + now});
-      wake = result.wake.steady;
+      auto result = core.step(facts, {steady_time(now), driver::epoch + now});
+      wake = result.wake.steady.time_since_epoch();
       facts.clear();
       for (const auto& one : result.actions) {
         for (auto& told : std::visit(*this, one)) facts.push_back(std::move(told));

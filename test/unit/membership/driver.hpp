@@ -46,7 +46,7 @@ inline std::vector<node_name> full(const names& texts) {
 
 class driver {
  public:
-  static constexpr milliseconds epoch{1'700'000'000'000};
+  static constexpr wall_time epoch{milliseconds(1'700'000'000'000)};
   explicit driver(settings s = {}) : options(s), core(s) {}
 
   settings options;
@@ -55,12 +55,12 @@ class driver {
   std::vector<any_action> actions;
   std::vector<event> events;
 
-  moment at() const { return {now, epoch + now}; }
+  moment at() const { return {steady_time(now), epoch + now}; }
   step_result step(std::vector<any_fact> facts = {}) {
     auto result = core.step(facts, at());
     std::ranges::copy(result.actions, std::back_inserter(actions));
     std::ranges::copy(result.events, std::back_inserter(events));
-    wake = result.wake.steady;
+    wake = result.wake.steady.time_since_epoch();
     answer_settings();
     return result;
   }
@@ -215,7 +215,7 @@ class driver {
   snapshot_ptr held;
 };
 
-inline source_report source(std::string name, query_outcome outcome, std::optional<milliseconds> success) {
+inline source_report source(std::string name, query_outcome outcome, std::optional<wall_time> success) {
   return {.source = std::move(name),
           .outcome = outcome,
           .detail = "",

@@ -8,15 +8,15 @@
 namespace rollcall::membership {
 namespace {
 
-constexpr milliseconds start{1'700'000'000'000};
+constexpr wall_time start{milliseconds(1'700'000'000'000)};
 
-snapshot at(milliseconds when, std::size_t members = 5) {
+snapshot at(wall_time when, std::size_t members = 5) {
   auto of = test::whole_cluster(members);
   of.at = when;
   return of;
 }
 
-event happened(std::uint64_t id, milliseconds when, event_type type) {
+event happened(std::uint64_t id, wall_time when, event_type type) {
   event e;
   e.id = id;
   e.at = when;
@@ -108,7 +108,7 @@ TEST(History, StaysWithinItsBudgetAtAThousandMembersThatNeverRest) {
 }
 
 history::kept_day kept_of(const history& of) {
-  history::kept_day day{.since = of.since(), .until = of.until()};
+  history::kept_day day{.since = *of.since(), .until = of.until()};
   day.marks = of.marks();
   day.frames = of.frames();
   for (std::uint32_t i = 0; i < of.frames().back().members.size(); ++i) day.names.push_back(of.name(i));

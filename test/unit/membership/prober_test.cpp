@@ -39,10 +39,10 @@ struct field {
             .views = views,
             .suspected = probes.suspected(),
             .options = options,
-            .at = {now, now},
+            .at = {now, {}},
             .now = now,
             .step = ++steps,
-            .listing_changed = 0ms,
+            .listing_changed = {},
             .starting = false,
             .paused = false,
             .isolated = false,
@@ -51,7 +51,7 @@ struct field {
   bool carries(std::size_t a, std::size_t b) const { return !dark || !dark(a, b); }
 
   // Answers what is asked after its time, until `until`.
-  void run(milliseconds until) {
+  void run(steady_time until) {
     while (now < until) {
       deadline wake(now, now + options.interval);
       std::vector<any_action> actions;
@@ -112,12 +112,12 @@ struct field {
   view_matrix views;
   prober probes;
   path_book paths;
-  milliseconds now{1'000};
+  steady_time now{1s};
   step_number steps = 0;
   std::set<std::uint32_t> nobody;
   std::function<bool(std::size_t, std::size_t)> dark;
   std::set<std::size_t> frozen;
-  std::multimap<milliseconds, any_fact> pending;
+  std::multimap<steady_time, any_fact> pending;
   std::map<std::size_t, std::size_t> calls, sent, received;
   std::set<std::pair<std::size_t, std::size_t>> covered;
   std::size_t path_probes = 0;

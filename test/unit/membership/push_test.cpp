@@ -256,7 +256,7 @@ settings pruning(bool live) {
   return s;
 }
 
-const std::vector<source_report> answered{source("srv", query_outcome::ok, milliseconds(1))};
+const std::vector<source_report> answered{source("srv", query_outcome::ok, wall_time(milliseconds(1)))};
 
 TEST(Prune, AHealthyUnlistedMemberStays) {
   driver d(pruning(false));
@@ -300,7 +300,7 @@ struct Bad : testing::TestWithParam<no_prune> {};
 TEST_P(Bad, AnswersTakeNobodyOut) {
   driver d(pruning(true));
   d.mesh({"a", "b", "c", "d"});
-  d.list(GetParam().listed, {source("srv", GetParam().outcome, milliseconds(1))});
+  d.list(GetParam().listed, {source("srv", GetParam().outcome, wall_time(milliseconds(1)))});
   d.pass(300s);
   EXPECT_TRUE(d.take<action::leave_mesh>().empty());
 }

@@ -69,9 +69,9 @@ TEST(Verdict, IsUnknownWhileNothingCanBeProven) {
 
 TEST(Verdict, WholeIsUpAndLinkedToAllThatAreUpAndStaying) {
   auto s = parted({{"a", "b"}}, 3);
-  s.at = milliseconds(1'000'000);
+  s.at = wall_time(milliseconds(1'000'000));
   auto& b = s.members[1];
-  b.since = milliseconds(990'000);
+  b.since = wall_time(milliseconds(990'000));
   EXPECT_TRUE(judge(s, "a@h.example").whole) << "one that is expected and not there is not waited for";
   s.members[0].links_missing = b.links_missing = 1;
   EXPECT_FALSE(judge(s, "a@h.example").whole);
@@ -79,7 +79,7 @@ TEST(Verdict, WholeIsUpAndLinkedToAllThatAreUpAndStaying) {
   EXPECT_FALSE(judge(s, "a@h.example").whole) << "anybody may be restarted once";
   b.restarts = 2;
   EXPECT_TRUE(judge(s, "a@h.example").whole) << "it falls over again and again";
-  b.since = milliseconds(900'000);
+  b.since = wall_time(milliseconds(900'000));
   EXPECT_FALSE(judge(s, "a@h.example").whole) << "not any more";
   b.kept_out = true;
   EXPECT_TRUE(judge(s, "a@h.example").whole);

@@ -43,7 +43,7 @@ std::string without_process(const std::string& text) {
 TEST(Exporter, WritesTheWholeTextOfASmallCluster) {
   exporter exporting(small());
   exporting.links(3);
-  exporting.round(seconds(0.25), milliseconds(1'700'000'000'250));
+  exporting.round(seconds(0.25), membership::wall_time(milliseconds(1'700'000'000'250)));
   exporting.handshake(direction::outgoing, handshake_outcome::none);
   exporting.handshake(direction::outgoing, handshake_outcome::cookie);
   exporting.handshake(direction::incoming, handshake_outcome::none);

@@ -18,7 +18,7 @@ inline node_name name(std::string_view text) {
 inline membership::snapshot whole_cluster(std::size_t count) {
   using namespace membership;
   snapshot of;
-  of.at = milliseconds(1'700'000'000'000);
+  of.at = wall_time(milliseconds(1'700'000'000'000));
   of.starting = false;
   of.listed = of.expected = of.up = count;
   of.row_words = (count + 63) / 64;
@@ -36,7 +36,7 @@ inline membership::snapshot whole_cluster(std::size_t count) {
                .connect_all = {},
                .net_ticktime = {}};
     one.state = member_state::up;
-    one.since = milliseconds(1'699'999'000'000);
+    one.since = wall_time(milliseconds(1'699'999'000'000));
     one.listed = one.fresh_view = true;
     one.creation = 1;
     one.visible_peers = count - 1;
@@ -114,7 +114,7 @@ inline membership::snapshot troubled_cluster() {
   asked.source = "srv:app@svc.ns";
   asked.asked = true;
   asked.records = 4;
-  asked.last_success = milliseconds(1'699'999'999'500);
+  asked.last_success = wall_time(milliseconds(1'699'999'999'500));
   asked.nodes = {names[0], names[1], names[2], names[3]};
   source_report silent;
   silent.source = "dns:app@late.ns";
@@ -122,16 +122,17 @@ inline membership::snapshot troubled_cluster() {
   silent.outcome = query_outcome::timeout;
   silent.detail = "10.0.0.10:53 did not answer within 2 s";
   of.sources = {asked, silent};
-  of.events = {
-      {1, milliseconds(1'699'999'000'000), event_type::member_joined, names[0], reason::none, "a@h joined"},
-      {2, milliseconds(1'699'999'100'000), event_type::member_down, names[3], reason::refused,
-       "d@h is down: refused"},
-      {3, milliseconds(1'699'999'760'000), event_type::member_left, names[4], reason::stopping, "e@h left"}};
+  of.events = {{1, wall_time(milliseconds(1'699'999'000'000)), event_type::member_joined, names[0],
+                reason::none, "a@h joined"},
+               {2, wall_time(milliseconds(1'699'999'100'000)), event_type::member_down, names[3],
+                reason::refused, "d@h is down: refused"},
+               {3, wall_time(milliseconds(1'699'999'760'000)), event_type::member_left, names[4],
+                reason::stopping, "e@h left"}};
   incident open;
   open.id = 2;
   open.type = open.counted_as = incident_type::partial;
   open.confirmed = true;
-  open.opened_at = milliseconds(1'699'999'900'000);
+  open.opened_at = wall_time(milliseconds(1'699'999'900'000));
   open.groups = {{names[0], names[1], names[2]}};
   open.left_out = {names[2]};
   open.cause = incident_cause{.from = names[0],
@@ -143,8 +144,8 @@ inline membership::snapshot troubled_cluster() {
   over.id = 1;
   over.type = over.counted_as = incident_type::full;
   over.confirmed = true;
-  over.opened_at = milliseconds(1'699'998'000'000);
-  over.closed_at = milliseconds(1'699'998'042'500);
+  over.opened_at = wall_time(milliseconds(1'699'998'000'000));
+  over.closed_at = wall_time(milliseconds(1'699'998'042'500));
   over.ended = incident_end::healed;
   over.groups = {{names[0], names[1]}, {names[2]}};
   of.incidents = std::make_shared<const std::vector<incident>>(std::vector{open, over});
