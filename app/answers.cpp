@@ -100,11 +100,16 @@ void encode(cnode::term_writer& out, const report::document& document) {
       out.tuple_header(parts.items.size());
       for (const auto& item : parts.items) encode(out, item);
     }
+    // A node keeps a map's keys in this order, and sorts each map whose keys come in another as it reads it.
     void operator()(const report::object& pairs) const {
-      out.map_header(pairs.size());
-      for (const auto& [key, item] : pairs) {
-        out.atom(key);
-        encode(out, item);
+      std::vector<const report::field*> sorted;
+      sorted.reserve(pairs.size());
+      for (const auto& pair : pairs) sorted.push_back(&pair);
+      std::ranges::sort(sorted, {}, [](const report::field* pair) { return std::string_view(pair->key); });
+      out.map_header(sorted.size());
+      for (const auto* pair : sorted) {
+        out.atom(pair->key);
+        encode(out, pair->value);
       }
     }
   };

@@ -45,27 +45,30 @@ call(Node, Module, Until, Taken) ->
 )";
 
 struct measured {
-  std::vector<double> calls, median_us, late_us, cpu_us;  // a value for each round
+  std::vector<double> calls, median_us, late_us, cpu_us, caller_us;  // a value for each round
 };
 
-measured& operator+=(measured& all, const std::array<double, 4>& round) {
+measured& operator+=(measured& all, const std::array<double, 5>& round) {
   all.calls.push_back(round[0]);
   all.median_us.push_back(round[1]);
   all.late_us.push_back(round[2]);
   all.cpu_us.push_back(round[3]);
+  all.caller_us.push_back(round[4]);
   return all;
 }
 
-std::array<double, 4> one_round(beam& caller, const std::string& node, const std::string& in, pid_t server,
+std::array<double, 5> one_round(beam& caller, const std::string& node, const std::string& in, pid_t server,
                                 int callers, int ms) {
-  const auto cpu = cpu_seconds(server);
+  const auto cpu = cpu_seconds(server), caller_cpu = cpu_seconds(caller.id());
   std::istringstream said(
       caller.eval(fmt::format("{{'$text', bench_rpc:round('{}', {}, {}, {})}}", node, in, callers, ms),
                   std::chrono::seconds(120)));
   double count = 0, spent_us = 0, median_us = 0, late_us = 0;
   if (!(said >> count >> spent_us >> median_us >> late_us))
     throw std::runtime_error("no numbers: " + said.str());
-  return {count / (spent_us / 1e6), median_us, late_us, (cpu_seconds(server) - cpu) * 1e6 / count};
+  const auto each = [&](double seconds) { return seconds * 1e6 / count; };
+  return {count / (spent_us / 1e6), median_us, late_us, each(cpu_seconds(server) - cpu),
+          each(cpu_seconds(caller.id()) - caller_cpu)};
 }
 
 std::string spread(std::vector<double> values) {
@@ -140,6 +143,7 @@ void at_size(std::size_t size, const std::vector<int>& callers, int rounds, int 
     row("  median, us", ours.median_us, theirs.median_us);
     row("  99th percentile, us", ours.late_us, theirs.late_us);
     row("  CPU of the answering, us", ours.cpu_us, theirs.cpu_us);
+    row("  CPU of the calling, us", ours.caller_us, theirs.caller_us);
   }
   fmt::print("\n");
 }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace rollcall::app {
 namespace {
 
@@ -100,6 +102,26 @@ TEST_F(Answers, MemberByAtomBinaryAndCharlist) {
   for (const char c : std::string_view("a@h")) chars.items.emplace_back(std::int64_t{c});
   EXPECT_EQ(value("member", {atom{"a@h"}}), value("member", {cnode::binary{"a@h"}}));
   EXPECT_EQ(value("member", {atom{"a@h"}}), value("member", {chars}));
+}
+
+void expect_sorted_keys(const term& in) {
+  if (const auto* map = in.as<cnode::map>()) {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : map->items) {
+      keys.push_back(key.as<atom>()->text);
+      expect_sorted_keys(value);
+    }
+    EXPECT_TRUE(std::ranges::is_sorted(keys)) << to_string(in);
+  }
+  if (const auto* list = in.as<cnode::list>()) std::ranges::for_each(list->items, expect_sorted_keys);
+}
+
+// A caller that gets them in another order sorts each map as it decodes it.
+TEST_F(Answers, MapsComeWithTheirKeysInOrder) {
+  for (const auto* function : {"members", "status", "events", "discovery", "config"})
+    expect_sorted_keys(value(function));
+  expect_sorted_keys(value("member", {atom{"a@h"}}));
+  EXPECT_EQ(value("member", {atom{"a@h"}}).as<cnode::map>()->items.front().first, term(atom{"creation"}));
 }
 
 // Whatever changed, the answer made of parts is the one that is made at once.
