@@ -20,15 +20,10 @@ byte_string encoded(const term& reason) {
 
 // {Id, return, Value}: the value, still encoded.
 std::optional<byte_view> returned(const reference& id, byte_view reason) {
-  try {
-    checked_reader in(reason);
-    if (!in.at_tuple() || in.tuple_header() != 3) return {};
-    if (!in.at_reference() || in.reference() != id) return {};
-    if (!in.at_atom() || in.atom().text != "return") return {};
-    return in.skip();
-  } catch (const boost::system::system_error&) {
-    return {};
-  }
+  checked_reader in(reason);
+  if (in.tuple_header() != 3 || in.reference() != id || in.atom().text != "return") return {};
+  const auto value = in.skip();
+  return in.failed() ? std::nullopt : std::optional(value);
 }
 
 // What a called process ended with: {Id, return, Value}, or how it failed.

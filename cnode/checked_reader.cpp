@@ -14,11 +14,6 @@
 namespace rollcall::cnode {
 namespace {
 
-// Where libei and check_term disagree about a term, libei has the last word.
-void require(bool decoded) {
-  if (!decoded) throw boost::system::system_error(error::bad_term);
-}
-
 std::string utf8_of_latin1(byte_view text) {
   std::string out;
   out.reserve(text.size());
@@ -37,73 +32,77 @@ std::string utf8_of_latin1(byte_view text) {
 }  // namespace
 
 checked_reader::checked_reader(byte_view checked, std::size_t budget) : bytes_(checked), budget_(budget) {
-  if (checked.size() > INT_MAX) throw boost::system::system_error(error::too_many_terms);
+  if (checked.size() > INT_MAX) error_ = error::too_many_terms;
 }
 
-std::uint8_t checked_reader::tag() const {
-  require(!at_end());
-  return static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_)]);
+// Where libei and check_term disagree about a term, libei has the last word.
+bool checked_reader::require(bool holds) {
+  if (!failed() && !holds) error_ = error::bad_term;
+  return !failed();
 }
 
-bool checked_reader::at_atom() const {
+std::uint8_t checked_reader::tag() const noexcept {
+  return failed() || at_end() ? 0 : static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_)]);
+}
+
+bool checked_reader::at_atom() const noexcept {
   return term_tag::is_atom(tag());
 }
 
-bool checked_reader::at_pid() const {
+bool checked_reader::at_pid() const noexcept {
   return tag() == term_tag::pid || tag() == term_tag::new_pid;
 }
 
-bool checked_reader::at_tuple() const {
+bool checked_reader::at_tuple() const noexcept {
   return tag() == term_tag::small_tuple || tag() == term_tag::large_tuple;
 }
 
-bool checked_reader::at_reference() const {
+bool checked_reader::at_reference() const noexcept {
   return tag() == term_tag::new_reference || tag() == term_tag::newer_reference;
 }
 
 std::size_t checked_reader::tuple_header() {
   int arity = 0;
-  require(ei_decode_tuple_header(bytes_.data(), &index_, &arity) == 0);
+  if (!require(at_tuple() && ei_decode_tuple_header(bytes_.data(), &index_, &arity) == 0)) return 0;
   return static_cast<std::size_t>(arity);
 }
 
 std::int64_t checked_reader::integer() {
   long long value = 0;
-  require(fits_64_bits() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0);
+  if (!require(fits_64_bits() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0)) return 0;
   return value;
 }
 
 std::uint64_t checked_reader::unsigned_integer() {
   unsigned long long value = 0;
-  require(fits_64_bits() && ei_decode_ulonglong(bytes_.data(), &index_, &value) == 0);
+  if (!require(fits_64_bits() && ei_decode_ulonglong(bytes_.data(), &index_, &value) == 0)) return 0;
   return value;
 }
 
 // libei keeps no length of an atom's text, which may have zeros in it: so this is read here.
 atom checked_reader::atom() {
+  if (!require(at_atom())) return {};
   byte_reader reader(bytes_.substr(static_cast<std::size_t>(index_)));
   const auto kind = reader.u8();
   const bool wide = kind == term_tag::atom || kind == term_tag::atom_utf8;
   const bool utf8 = kind == term_tag::atom_utf8 || kind == term_tag::small_atom_utf8;
-  require(wide || utf8 || kind == term_tag::small_atom);
   const auto text = reader.take(wide ? reader.u16() : reader.u8());
-  require(!reader.failed());
+  if (!require(!reader.failed())) return {};
   index_ += static_cast<int>(reader.position());
   return {utf8 ? std::string(text) : utf8_of_latin1(text)};
 }
 
 pid checked_reader::pid() {
   erlang_pid decoded;
-  require(at_pid() && ei_decode_pid(bytes_.data(), &index_, &decoded) == 0);
+  if (!require(at_pid() && ei_decode_pid(bytes_.data(), &index_, &decoded) == 0)) return {};
   return {decoded.node, decoded.num, decoded.serial, decoded.creation};
 }
 
 reference checked_reader::reference() {
-  erlang_ref decoded;
-  require(at_reference());
-  require(ei_decode_ref(bytes_.data(), &index_, &decoded) == 0);
   cnode::reference out;
-  require(decoded.len >= 1 && static_cast<std::size_t>(decoded.len) <= out.ids.size());
+  erlang_ref decoded;
+  if (!require(at_reference() && ei_decode_ref(bytes_.data(), &index_, &decoded) == 0)) return {};
+  if (!require(decoded.len >= 1 && static_cast<std::size_t>(decoded.len) <= out.ids.size())) return {};
   out.node = decoded.node;
   out.creation = decoded.creation;
   out.length = static_cast<std::uint8_t>(decoded.len);
@@ -112,14 +111,15 @@ reference checked_reader::reference() {
 }
 
 byte_view checked_reader::skip() {
+  if (failed()) return {};
   const auto here = bytes_.substr(static_cast<std::size_t>(index_));
   const auto length = check_term(here);
-  require(length.has_value());
+  if (!require(length.has_value())) return {};
   index_ += static_cast<int>(*length);
   return here.substr(0, *length);
 }
 
-bool checked_reader::fits_64_bits() const {
+bool checked_reader::fits_64_bits() const noexcept {
   const auto here = static_cast<std::size_t>(index_);
   switch (tag()) {
     case term_tag::small_integer:
@@ -132,15 +132,20 @@ bool checked_reader::fits_64_bits() const {
   }
 }
 
-void checked_reader::spend(std::size_t terms) {
-  if (terms > budget_) throw boost::system::system_error(error::too_many_terms);
+bool checked_reader::spend(std::size_t terms) {
+  if (failed()) return false;
+  if (terms > budget_) {
+    error_ = error::too_many_terms;
+    return false;
+  }
   budget_ -= terms;
+  return true;
 }
 
 // The recursion is bounded by check_term's max_depth. The caller that reserves memory for a term has spent
 // it.
 term checked_reader::term() {
-  spend(1);
+  if (!spend(1)) return {};
   return spent_term();
 }
 
@@ -148,16 +153,11 @@ term checked_reader::spent_term() {
   switch (tag()) {
     case term_tag::small_integer:
     case term_tag::integer:
-      return integer();
     case term_tag::small_big:
     case term_tag::large_big:
-      return big();
     case term_tag::new_float:
-    case term_tag::float_text: {
-      double value = 0;
-      require(ei_decode_double(bytes_.data(), &index_, &value) == 0 && std::isfinite(value));
-      return value;
-    }
+    case term_tag::float_text:
+      return number();
     case term_tag::atom:
     case term_tag::small_atom:
     case term_tag::atom_utf8:
@@ -171,6 +171,7 @@ term checked_reader::spent_term() {
       return reference();
     case term_tag::binary: {
       const auto whole = skip();
+      if (failed()) return {};
       return cnode::binary{std::string(whole.substr(5))};
     }
     case term_tag::small_tuple:
@@ -183,28 +184,47 @@ term checked_reader::spent_term() {
     case term_tag::string:
     case term_tag::list:
       return list();
-    case term_tag::map: {
-      int arity = 0;
-      require(ei_decode_map_header(bytes_.data(), &index_, &arity) == 0);
-      cnode::map out;
-      spend(2 * static_cast<std::size_t>(arity));
-      out.items.reserve(static_cast<std::size_t>(arity));
-      for (int i = 0; i < arity; ++i) {
-        auto key = spent_term();
-        auto value = spent_term();
-        out.items.emplace_back(std::move(key), std::move(value));
-      }
-      return out;
-    }
+    case term_tag::map:
+      return map();
     default:
       return opaque{std::string(skip())};
   }
 }
 
+term checked_reader::number() {
+  switch (tag()) {
+    case term_tag::small_big:
+    case term_tag::large_big:
+      return big();
+    case term_tag::new_float:
+    case term_tag::float_text: {
+      double value = 0;
+      if (!require(ei_decode_double(bytes_.data(), &index_, &value) == 0 && std::isfinite(value))) return {};
+      return value;
+    }
+    default:
+      return integer();
+  }
+}
+
+term checked_reader::map() {
+  int arity = 0;
+  cnode::map out;
+  if (!require(ei_decode_map_header(bytes_.data(), &index_, &arity) == 0)) return {};
+  if (!spend(2 * static_cast<std::size_t>(arity))) return {};
+  out.items.reserve(static_cast<std::size_t>(arity));
+  for (int i = 0; i < arity && !failed(); ++i) {
+    auto key = spent_term();
+    auto value = spent_term();
+    out.items.emplace_back(std::move(key), std::move(value));
+  }
+  return out;
+}
+
 void checked_reader::elements(std::vector<cnode::term>& out, std::size_t count) {
-  spend(count);
+  if (!spend(count)) return;
   if (out.empty()) out.reserve(count);  // a list's further parts grow it as push_back does, not one by one
-  for (std::size_t i = 0; i < count; ++i) out.push_back(spent_term());
+  for (std::size_t i = 0; i < count && !failed(); ++i) out.push_back(spent_term());
 }
 
 // A list may be the tail of a list, and that one's tail again: all of them are one list.
@@ -212,7 +232,7 @@ term checked_reader::list() {
   cnode::list out;
   while (tag() == term_tag::list) {
     int arity = 0;
-    require(ei_decode_list_header(bytes_.data(), &index_, &arity) == 0);
+    if (!require(ei_decode_list_header(bytes_.data(), &index_, &arity) == 0)) return {};
     elements(out.items, static_cast<std::size_t>(arity));
   }
   if (tag() == term_tag::nil) {
@@ -220,8 +240,9 @@ term checked_reader::list() {
     return out;
   }
   if (tag() == term_tag::string) {
-    const auto bytes = skip().substr(3);
-    spend(bytes.size());
+    const auto whole = skip();
+    if (failed() || !spend(whole.size() - 3)) return {};
+    const auto bytes = whole.substr(3);
     if (out.items.empty()) out.items.reserve(bytes.size());
     for (const char c : bytes) out.items.emplace_back(std::int64_t{static_cast<std::uint8_t>(c)});
     return out;
@@ -242,14 +263,11 @@ term checked_reader::big() {
 }
 
 result<term> decode_term(byte_view checked, std::size_t budget) {
-  try {
-    checked_reader reader(checked, budget);
-    auto out = reader.term();
-    if (!reader.at_end()) return error::trailing_bytes;
-    return out;
-  } catch (const boost::system::system_error& failure) {
-    return failure.code();
-  }
+  checked_reader reader(checked, budget);
+  auto out = reader.term();
+  if (reader.failed()) return reader.error();
+  if (!reader.at_end()) return error::trailing_bytes;
+  return out;
 }
 
 }  // namespace rollcall::cnode

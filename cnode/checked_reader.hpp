@@ -1,7 +1,9 @@
-// Reads what check_term has accepted, value after value, by erl_interface. Throws system_error(bad_term) when
-// the next value is of another kind than asked for, and system_error(too_many_terms) when the budget is
-// spent.
+// Reads what check_term has accepted, value after value, by erl_interface. Once the next value was of another
+// kind than asked for (bad_term), or the budget was spent (too_many_terms), it stays failed() and gives empty
+// values, so that a caller may check at the end.
 #pragma once
+
+#include <optional>
 
 #include "cnode/term.hpp"
 
@@ -12,12 +14,15 @@ class checked_reader {
   // `budget` bounds how many terms term() builds, all calls together.
   explicit checked_reader(byte_view checked, std::size_t budget = max_decoded_terms);
 
+  bool failed() const noexcept { return error_.has_value(); }
+  cnode::error error() const noexcept { return *error_; }  // once failed()
   bool at_end() const noexcept { return static_cast<std::size_t>(index_) >= bytes_.size(); }
   std::size_t position() const noexcept { return static_cast<std::size_t>(index_); }
-  bool at_atom() const;
-  bool at_pid() const;
-  bool at_tuple() const;
-  bool at_reference() const;
+  // False at the end, and once failed().
+  bool at_atom() const noexcept;
+  bool at_pid() const noexcept;
+  bool at_tuple() const noexcept;
+  bool at_reference() const noexcept;
 
   std::size_t tuple_header();
   std::int64_t integer();
@@ -29,17 +34,22 @@ class checked_reader {
   byte_view skip();  // the bytes of the next term, whatever it is
 
  private:
-  std::uint8_t tag() const;
-  bool fits_64_bits() const;
-  void spend(std::size_t terms);
+  // Whether it may go on; `holds` is what has to be true for that.
+  bool require(bool holds);
+  std::uint8_t tag() const noexcept;  // 0, which is none, at the end and once failed()
+  bool fits_64_bits() const noexcept;
+  bool spend(std::size_t terms);
   cnode::term spent_term();
   void elements(std::vector<cnode::term>& out, std::size_t count);
   cnode::term list();
+  cnode::term map();
+  cnode::term number();
   cnode::term big();
 
   byte_view bytes_;
   int index_ = 0;
   std::size_t budget_;
+  std::optional<cnode::error> error_;
 };
 
 }  // namespace rollcall::cnode

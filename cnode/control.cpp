@@ -22,22 +22,26 @@ class control_parser {
  public:
   explicit control_parser(byte_view checked, reasons kept) : in_(checked), reasons_(kept) {}
 
-  control_message parse() {
+  result<control_message> parse() {
     arity_ = in_.tuple_header();
-    if (arity_ == 0) throw boost::system::system_error(error::bad_control);
-    auto parsed = operation_and_fields(in_.integer());
-    if (!in_.at_end()) throw boost::system::system_error(error::bad_control);
-    return parsed;
+    const auto number = in_.integer();
+    if (in_.failed()) return error::bad_control;
+    auto parsed = operation_and_fields(number);
+    if (misshapen_ || !parsed) return misshapen_ ? error::bad_control : error::unknown_control;
+    // A value of another kind than the operation has at that place.
+    if (in_.failed()) return in_.error() == error::bad_term ? error::bad_control : in_.error();
+    if (!in_.at_end()) return error::bad_control;
+    return *std::move(parsed);
   }
 
   bool carries_payload() const noexcept { return payload_; }
   bool reason_is_payload() const noexcept { return reason_is_payload_; }
 
  private:
-  // Fields stand in braces, which are read from left to right.
-  control_message operation_and_fields(std::int64_t number) {
-    if (auto sent = message_and_fields(number)) return *std::move(sent);
-    if (auto ended = end_and_fields(number)) return *std::move(ended);
+  // Fields stand in braces, which are read from left to right. Absent: nobody defined that operation.
+  std::optional<control_message> operation_and_fields(std::int64_t number) {
+    if (auto sent = message_and_fields(number)) return sent;
+    if (auto ended = end_and_fields(number)) return ended;
     switch (number) {
       case op_link:
         fields(2);
@@ -73,7 +77,7 @@ class control_parser {
         fields(3);
         return control::unlink_id_ack{link_id(), in_.pid(), in_.pid()};
       default:
-        throw boost::system::system_error(error::unknown_control);
+        return {};
     }
   }
 
@@ -163,9 +167,7 @@ class control_parser {
   }
 
   // How many elements follow the operation's number.
-  void fields(std::size_t count) const {
-    if (arity_ != count + 1) throw boost::system::system_error(error::bad_control);
-  }
+  void fields(std::size_t count) { misshapen_ = misshapen_ || arity_ != count + 1; }
 
   void with_payload() noexcept { payload_ = true; }
   void with_reason() noexcept { payload_ = reason_is_payload_ = true; }
@@ -182,7 +184,7 @@ class control_parser {
 
   std::uint64_t link_id() {
     const auto id = in_.unsigned_integer();
-    if (id == 0) throw boost::system::system_error(error::bad_control);
+    misshapen_ = misshapen_ || id == 0;
     return id;
   }
 
@@ -191,7 +193,7 @@ class control_parser {
     out.id = in_.reference();
     out.from = in_.pid();
     out.group_leader = in_.pid();
-    if (in_.tuple_header() != 3) throw boost::system::system_error(error::bad_control);
+    misshapen_ = in_.tuple_header() != 3 || misshapen_;
     out.module = in_.atom();
     out.function = in_.atom();
     out.arity = in_.integer();
@@ -206,7 +208,7 @@ class control_parser {
   checked_reader in_;
   reasons reasons_;
   std::size_t arity_ = 0;
-  bool payload_ = false, reason_is_payload_ = false;
+  bool payload_ = false, reason_is_payload_ = false, misshapen_ = false;
 };
 
 // A term with its version byte at the start of `bytes`; what comes back is the term without it.
@@ -244,15 +246,10 @@ result<front> parse_front(byte_view frame, reasons kept) {
   const auto control = versioned_term(frame);
   if (!control) return control.error();
   frame.remove_prefix(1 + control->size());
-  try {
-    control_parser parser(*control, kept);
-    auto parsed = parser.parse();
-    return front{std::move(parsed), parser.carries_payload(), parser.reason_is_payload(), frame};
-  } catch (const boost::system::system_error& failure) {
-    // A value of another kind than the operation has at that place.
-    if (failure.code() == error::bad_term) return error::bad_control;
-    return failure.code();
-  }
+  control_parser parser(*control, kept);
+  auto parsed = parser.parse();
+  if (!parsed) return parsed.error();
+  return front{*std::move(parsed), parser.carries_payload(), parser.reason_is_payload(), frame};
 }
 
 result<message> with_reason(control_message control, byte_view payload, reasons kept) {
