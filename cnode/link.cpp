@@ -65,6 +65,7 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
       }) {
   const auto both = peer_.flags & flags::ours;
   if (flags::has(both, flags::dist_hdr_atom_cache)) {
+    frames_ = frame_reader(message_reader::kept_head);
     headers_ = std::make_unique<message_reader>(flags::has(both, flags::fragments));
     writer_ = std::make_unique<message_writer>();
     session.refers = flags::has(both, flags::exit_payload);
@@ -72,11 +73,10 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
 }
 
 std::size_t link::footprint() const noexcept {
-  const auto head = (skipping_ ? skipping_->head.capacity() : 0) +
-                    (headers_ ? headers_->footprint() + writer_->footprint() : 0);
+  const auto headers = headers_ ? headers_->footprint() + writer_->footprint() : 0;
   std::size_t long_ones = later_.capacity();
   for (const auto& each : long_ones_) long_ones += each.footprint();
-  return stream_.footprint() + rest_.capacity() + queue_.footprint() + head + long_ones +
+  return stream_.footprint() + frames_.footprint() + queue_.footprint() + headers + long_ones +
          (session.monitors.size() + watched.size()) * monitor_size;
 }
 
@@ -239,10 +239,7 @@ asio::awaitable<void> link::read_loop() {
       co_return;
     }
     ticks_.last_read = ticks::clock::now();
-    byte_view come(bytes.data(), size);
-    // A length is only a claim: what is held grows with what really came.
-    if (!rest_.empty()) come = rest_.append(come);
-    if (!take(come)) co_return;
+    if (!take({bytes.data(), size})) co_return;
     while (choked() || turn_over_) {
       if (choked()) {
         taken_.expires_at(ticks::time_point::max());
@@ -250,70 +247,48 @@ asio::awaitable<void> link::read_loop() {
       } else {
         co_await own_turn();
       }
-      if (!is_open() || !take(rest_)) co_return;
+      if (!is_open() || !take({})) co_return;
     }
   }
 }
 
 bool link::take(byte_view come) {
   const auto begun = ticks::clock::now();
-  const auto taken = take_frames(come);
+  frames_.add(come);
+  take_frames();
   turns_.used(ticks::clock::now() - begun, stream_.get_executor());
   if (!is_open()) return false;
-  if (taken == come.size()) {
-    byte_string().swap(rest_);
-  } else if (rest_.empty()) {
-    rest_ = come.substr(taken);
-  } else {
-    rest_.erase(0, taken);
-    if (rest_.capacity() > 2 * rest_.size() + largest_read) rest_.shrink_to_fit();
-  }
+  frames_.keep();
   if (headers_) headers_->rest();
   account();
   return is_open();
 }
 
-std::size_t link::take_frames(byte_view all) {
-  std::size_t at = 0;
+void link::take_frames() {
   const auto begun = ticks::clock::now();
-  while (!choked()) {
+  for (bool first = true; is_open() && !choked(); first = false) {
     // What leaves nothing to be sent, a cast, costs its caller nothing: the others' turn comes all the same.
-    turn_over_ = at > 0 && turns_.over(ticks::clock::now() - begun);
-    if (turn_over_) break;
-    const auto come = all.substr(at);
-    if (skipping_) {
-      at += skip(come);
-      if (skipping_ || !is_open()) break;
-      continue;
+    turn_over_ = !first && turns_.over(ticks::clock::now() - begun);
+    if (turn_over_) return;
+    const auto next = frames_.next();
+    if (!next) {
+      close(next.error(), fmt::format("{} announced a frame of more than {} bytes", peer_.name.text(),
+                                      max_skipped_frame_size));
+      return;
     }
-    if (come.size() < 4) break;
-    std::array<std::uint8_t, 4> prefix{};
-    std::copy_n(come.begin(), 4, prefix.begin());
-    const auto length = frame_length(prefix);
-    if (!length) {
-      close(length.error(), fmt::format("{} announced a frame of more than {} bytes", peer_.name.text(),
-                                        max_skipped_frame_size));
-      return at;
-    }
-    if (*length > max_frame_size) {
-      skipping_ = skipped{*length, *length, {}};
-      at += 4;
-      continue;
-    }
-    if (come.size() < 4 + *length) break;
-    at += 4 + *length;
-    if (!take_frame(come.substr(4, *length))) break;
+    if (!*next) return;
+    take_frame(**next);
   }
-  return at;
 }
 
-bool link::take_frame(byte_view frame) {
-  if (frame.empty()) {
+void link::take_frame(const frame_reader::piece& frame) {
+  if (frame.size == 0) {
     if (ticks_.answer_tick(ticks::clock::now(), unsent())) send(tick_frame);
-    return is_open();
+  } else if (frame.whole()) {
+    receive(parsed_whole(headers_.get(), frame.bytes), frame.size);
+  } else {
+    receive(parsed_head(headers_.get(), frame.bytes, frame.size), frame.size);
   }
-  receive(parsed_whole(headers_.get(), frame), frame.size());
-  return is_open();
 }
 
 void link::receive(const result<std::optional<message>>& parsed, std::size_t size) {
@@ -329,18 +304,6 @@ void link::receive(const result<std::optional<message>>& parsed, std::size_t siz
     close(parsed.error(), fmt::format("{} sent a message of {} bytes that cannot be read: {}",
                                       peer_.name.text(), size, parsed.error().message()));
   }
-}
-
-std::size_t link::skip(byte_view of) {
-  auto& frame = *skipping_;
-  const auto kept = headers_ ? message_reader::kept_head : skipped_frame_head;
-  const auto taken = std::min(of.size(), frame.left);
-  frame.head.append(of.substr(0, std::min(taken, kept - frame.head.size())));
-  frame.left -= taken;
-  if (frame.left > 0) return taken;
-  const auto [size, left, head] = *std::exchange(skipping_, std::nullopt);
-  receive(parsed_head(headers_.get(), head, size), size);
-  return taken;
 }
 
 asio::awaitable<void> link::write_loop() {

@@ -10,6 +10,7 @@
 #include "cnode/calls.hpp"
 #include "cnode/connection.hpp"
 #include "cnode/control.hpp"
+#include "cnode/frame_reader.hpp"
 #include "cnode/memory_budget.hpp"
 #include "cnode/message_reader.hpp"
 #include "cnode/message_writer.hpp"
@@ -71,14 +72,12 @@ class link {
   asio::awaitable<void> clock_loop();
   // One of them: what it throws closes the link, since the others would go on beside a loop that is gone.
   asio::awaitable<void> guarded(asio::awaitable<void> loop);
-  // What has come is taken, frame by frame, as long as the peer takes the answers; the rest is kept. `come`
-  // is all of `rest_` when that is not empty. False when the link is closed.
+  // What was kept, and now what has come, is taken, frame by frame, as long as the peer takes the answers;
+  // the rest is kept. False when the link is closed.
   bool take(byte_view come);
-  // Gives how much of it was taken.
-  std::size_t take_frames(byte_view come);
-  bool take_frame(byte_view frame);
+  void take_frames();
+  void take_frame(const frame_reader::piece&);
   void receive(const result<std::optional<message>>&, std::size_t size);
-  std::size_t skip(byte_view of);  // of a frame that is read past; gives how much of it was taken
   byte_string& next_to_go() { return inside_long() ? later_ : queue_.back(); }
   void enqueue(byte_view frames, void (message_writer::*with_headers)(byte_string&, byte_view));
   void enqueuing();  // before something is added, and after it
@@ -104,12 +103,7 @@ class link {
   receive_function receive_;
   unknown_function unknown_;
   bool unknown_told_ = false, turn_over_ = false;
-  byte_string rest_;  // of what has come: a frame that is not whole yet, or nothing
-  struct skipped {
-    std::size_t size, left;
-    byte_string head;
-  };
-  std::optional<skipped> skipping_;
+  frame_reader frames_{skipped_frame_head};
   // Null: frames have no headers.
   std::unique_ptr<message_reader> headers_;
   std::unique_ptr<message_writer> writer_;

@@ -1,0 +1,112 @@
+// One link over a pair of connected sockets: what ends it, and what does not.
+#include "cnode/link.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <stdexcept>
+#include <thread>
+
+#include "cnode/byte_reader.hpp"
+#include "cnode/flags.hpp"
+
+namespace rollcall::cnode {
+namespace {
+
+using namespace std::chrono_literals;
+using tcp = asio::ip::tcp;
+
+constexpr auto enough = 60s;
+
+struct Link : testing::Test {
+  asio::io_context io;
+  tcp::socket theirs{io};
+  std::optional<link> ours;
+  std::optional<link::closing> ended;
+  std::exception_ptr thrown;
+
+  void connect() {
+    tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    tcp::socket connected(io);
+    connected.connect(acceptor.local_endpoint());
+    theirs = acceptor.accept();
+    // Without flags: no distribution headers, no fragments.
+    cnode::peer peer{.name = *node_name::parse("peer@127.0.0.1"), .remote = acceptor.local_endpoint()};
+    ours.emplace(stream(std::move(connected)), std::move(peer), 60s, 1U << 20,
+                 std::make_shared<memory_budget>(64U << 20));
+  }
+
+  void run(link::receive_function receive) {
+    asio::co_spawn(io, ours->run(std::move(receive), [](link&) {}),
+                   [this](std::exception_ptr failed, link::closing why) {
+                     thrown = failed;
+                     ended = std::move(why);
+                   });
+  }
+
+  bool until(const std::function<bool()>& holds) {
+    const auto end = std::chrono::steady_clock::now() + enough;
+    while (!holds() && std::chrono::steady_clock::now() < end) io.run_one_for(1s);
+    return holds();
+  }
+};
+
+const pid us{"ours@127.0.0.1", 1, 0, 1}, them{"peer@127.0.0.1", 2, 0, 1};
+
+TEST_F(Link, ALoopThatThrowsClosesItWithWhatWasThrown) {
+  connect();
+  run([](link&, const message&) { throw std::runtime_error("an accident"); });
+  asio::write(theirs, asio::buffer(encode_message(control::link{them, us})));
+  ASSERT_TRUE(until([&] { return ended || thrown; })) << "deaf, and open";
+  EXPECT_FALSE(thrown) << "what goes wrong on one link does not leave it";
+  EXPECT_EQ(ended->code, error::closed);
+  EXPECT_EQ(ended->detail, "the link to peer@127.0.0.1 failed here: an accident");
+}
+
+// The elements of a list, each a piece, and its end.
+std::shared_ptr<const long_value> ones(std::size_t pieces, std::size_t& ends_made) {
+  auto made = std::make_shared<long_value>();
+  made->pieces = pieces;
+  made->append = [pieces, &ends_made](std::size_t piece, std::span<const byte_string>, byte_string& to) {
+    if (piece + 1 == pieces) ++ends_made;
+    to.append(piece + 1 < pieces ? byte_string("\x61\x01", 2) : byte_string("\x6a", 1));
+  };
+  return made;
+}
+
+// What else the loop has to do takes longer than the time between two ticks, and comes before a tick is
+// looked at.
+void busy(asio::steady_timer& timer) {
+  timer.expires_at(asio::steady_timer::time_point::min());
+  timer.async_wait([&timer](boost::system::error_code) {
+    std::this_thread::sleep_for(60ms);
+    busy(timer);
+  });
+}
+
+TEST_F(Link, TicksThatAreDueWithinALongFrameWaitForItsEndAndDoNotSpin) {
+  constexpr std::size_t pieces = 6;
+  connect();
+  run([](link&, const message&) {});
+  ours->peer_tick_time(200ms);  // a tick is due every 50 ms
+  asio::steady_timer beside(io);
+  busy(beside);
+  byte_string head("\x6c", 1);
+  put_number(head, pieces - 1, 4);
+  std::size_t ends_made = 0, most = 0;  // the end is made twice: its size is counted first
+  ours->answer(
+      {encode_control(control::send{them}, reason_place::in_control), head, ones(pieces, ends_made)});
+  ASSERT_TRUE(until([&] {
+    most = std::max(most, ours->waiting());
+    return ended || (ends_made == 2 && ours->waiting() == 0);
+  }));
+  EXPECT_FALSE(ended) << ended->detail;
+  EXPECT_LT(most, 1'000U) << "ticks piled up behind the frame";
+}
+
+}  // namespace
+}  // namespace rollcall::cnode
