@@ -77,8 +77,9 @@ bool path_book::answered(const fact::path_probed& told, steady_time now) {
   e.mute_until.reset();
   auto& word = last_word_[on_of(pair)];
   word = std::max(word, e.asked_at);
+  const bool still_dark = e.known && e.found.result != path_probe::reachable;
   e.known = true;
-  e.found = {told.result, e.asked_at, now};
+  e.found = {told.result, e.asked_at, now, still_dark ? e.found.dark_since : e.asked_at};
   return true;
 }
 

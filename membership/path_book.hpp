@@ -24,6 +24,7 @@ class path_book {
   struct finding {
     path_probe result = path_probe::no_word;
     steady_time asked_at{}, answered_at{};
+    steady_time dark_since{};  // not reachable: when the first of those in a row was asked
   };
 
   // The last one from `on` to `to` that said anything; nullopt when there was none.

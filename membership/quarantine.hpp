@@ -46,9 +46,9 @@ class quarantine {
   // "Again soon": within two tick times, since a link that carries only small packets lives until its tick,
   // and within twice the last hold, so that a slow rhythm of breaking does not look new each time.
   static constexpr int soon_ticks = 2, soon_holds = 2;
-  // One that broke since its path went dark waits for nothing but a path that has become steady: light, at
-  // each look, for twice as long as it was before it went dark, three intervals at least, and no longer than
-  // its hold.
+  // One that broke since its path went dark waits for nothing at first, since that is a cut, and when it
+  // breaks again so, for nothing but a path that has become steady: light, at each look, for twice as long as
+  // it was before it went dark, three intervals at least, and no longer than its hold.
   static constexpr int steady_times = 2, steady_intervals = 3;
   static constexpr milliseconds default_ticktime{60'000};
   // Two are joined when a whole handshake between them has passed within so many intervals.

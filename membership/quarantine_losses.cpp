@@ -144,13 +144,15 @@ void quarantine::broke_soon(const step_context& context, const path_book& paths,
   strike(e, context.now, at_most);
   for (const auto& found : {paths.last(*a, *b), paths.last(*b, *a)}) {
     if (!found || found->result == path_probe::reachable || found->asked_at <= came_up) continue;
-    explain(e, std::min(found->asked_at, l.at) - came_up, found->answered_at, context.options.interval);
+    const auto lit = std::clamp(found->dark_since, came_up, l.at) - came_up;
+    explain(e, lit, found->answered_at, context.options.interval);
   }
 }
 
 void quarantine::explain(entry& e, milliseconds lit, steady_time dark_at, milliseconds interval) {
   if (without(rule_taken::what_fails_is_held_back)) return;
-  const auto most = std::min(second_hold, hold(e.strikes));
+  // Once is a cut, as any mesh may have soon after it came up; only what breaks again flaps.
+  const auto most = e.strikes <= 1 ? milliseconds(0) : std::min(second_hold, hold(e.strikes));
   if (!e.steady) e.steady = std::min(most, std::max(steady_times * lit, steady_intervals * interval));
   e.dark_at = std::max(e.dark_at, dark_at);
   e.not_before = e.dark_at + *e.steady;

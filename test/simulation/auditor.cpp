@@ -34,8 +34,9 @@ constexpr std::array<std::string_view, rule_count> rule_names{"crash",
 constexpr milliseconds early{120'000}, later_each{300'000}, lingers{60'000};
 constexpr milliseconds a_moment{1'500};         // for what was under way
 constexpr milliseconds repaired_within{2'000};  // after a plain cut
-constexpr milliseconds held_at_most{310'000};   // a pair whose request failed, or whose link broke soon
-constexpr int soon_ticks = 2;                   // what broke within them is held back
+constexpr milliseconds held_at_most{
+    310'000};                  // a pair whose request failed, or whose link broke soon, though its path works
+constexpr int soon_ticks = 2;  // what broke within them is held back
 constexpr milliseconds settled_at_most{110'000};
 
 }  // namespace
@@ -92,7 +93,9 @@ void auditor::bit(fault_id by) {
 
 void auditor::lost(const beam_mesh::loss& l, bool torn) {
   lost_.insert({std::min(l.on, l.of), std::max(l.on, l.of)});
-  broke_soon_ = broke_soon_ || world_.time.now() - l.born <= soon_ticks * world_.mesh[l.on].kernel.ticktime;
+  // One whose path was cut is a cut, however young it was.
+  const bool soon = world_.time.now() - l.born <= soon_ticks * world_.mesh[l.on].kernel.ticktime;
+  broke_soon_ = broke_soon_ || (soon && !world_.net.dark(l.on, l.of));
   // What began before the repair may go on tearing after it.
   if (stage_ == stage::healing && world_.us.connects().size() == asked_before_) {
     stage_since_ = world_.time.now();

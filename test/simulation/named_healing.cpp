@@ -257,6 +257,33 @@ std::string halves_of_six_joined_after_an_hour() {
   return repaired_at_once(6, 60 * minute);
 }
 
+// A mesh that Rollcall formed, and that is cut before its links are old: that is a cut, and no flapping.
+std::string a_cut_soon_after_the_mesh_formed() {
+  std::vector<milliseconds> first, second_time;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    world w({.seed = seed, .nodes = 6, .observer = usual(), .meshed = false});
+    if (!w.run_until_true([&] { return w.whole(); }, minute)) return "never formed\n" + w.diary();
+    w.run_for(static_cast<int>(seed - 1) * (static_cast<int>(seed - 1) * second));
+    for (auto* took : {&first, &second_time}) {
+      w.put_between({0, 1}, {2, 3, 4, 5}, obstacle::drop);
+      w.run_for(minute + minute / 2);
+      if (w.whole()) return "the cut was never noticed\n" + w.diary();
+      w.take_between({0, 1}, {2, 3, 4, 5}, obstacle::drop);
+      const auto begun = w.time.now();
+      w.run_until_true([&] { return w.whole(); }, 10 * minute);
+      took->push_back(w.time.now() - begun);
+      w.run_for(10 * second);
+      if (!w.whole()) return "did not stay whole\n" + w.diary();
+    }
+    if (!w.tears().empty()) return "tears\n" + w.diary();
+  }
+  const auto worst = *std::ranges::max_element(first), again = *std::ranges::max_element(second_time);
+  // Ten seconds of light between two cuts: light for twice as long is asked for then.
+  if (worst <= 2 * second && again <= 40 * second) return "";
+  return fmt::format("whole {} ms after the first cut, and {} ms after a second, at worst of ten",
+                     worst.count(), again.count());
+}
+
 // Joined again but for one pair between the two sides: five can be linked where four and two stand.
 std::string four_and_two_where_five_can_be_joined() {
   world w({.seed = 14, .nodes = 6, .observer = usual(), .kernel = {.ticktime = 8 * second}});
