@@ -237,37 +237,53 @@ bool planner::ask_inside(round& r, std::size_t x, std::size_t y) {
 std::vector<std::pair<std::size_t, std::size_t>> planner::find_conflicts(round& r) {
   std::vector<std::pair<std::size_t, std::size_t>> conflicts, unknown;  // by position in `established`
   const auto& all = r.established;
-  std::size_t largest = 0;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (r.groups[all[i]].size() > r.groups[all[largest]].size()) largest = i;
-  }
-  // Thousands of pairs that became light one after the other are probed again one after the other: there is
-  // no moment at which all are proven, unless what is proven stands for longer.
-  const bool waited = undecided_since_ && r.context.now - *undecided_since_ >= r.context.options.interval;
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = i + 1; j < all.size(); ++j) {
-      if (all.size() > many_groups && i != largest && j != largest) continue;
-      const auto found = compare(r, all[i], all[j], {.waited = waited});
-      const auto said = found.said;
-      r.compared.emplace(std::minmax(all[i], all[j]), found);
+      const auto said = compare_established(r, all[i], all[j]);
       if (said == verdict::unknown) unknown.emplace_back(i, j);
       if (said == verdict::dark || said == verdict::held) conflicts.emplace_back(i, j);
     }
   }
-  if (unknown.empty()) {
-    undecided_since_.reset();
-  } else {
-    if (!undecided_since_) undecided_since_ = r.context.now;
-    const auto until = *undecided_since_ + undecided_limits * r.context.options.probe_limit;
-    r.wake.note(until);
-    r.undecided = r.context.now < until && all.size() <= many_groups;
-    std::ranges::move(unknown, std::back_inserter(conflicts));
-  }
+  note_undecided(r, !unknown.empty());
+  std::ranges::move(unknown, std::back_inserter(conflicts));
   return conflicts;
+}
+
+// Thousands of pairs that became light one after the other are probed again one after the other: there is no
+// moment at which all are proven, unless what is proven stands for longer.
+planner::verdict planner::compare_established(round& r, std::size_t g, std::size_t h) {
+  const bool waited = undecided_since_ && r.context.now - *undecided_since_ >= r.context.options.interval;
+  const auto found = compare(r, g, h, {.waited = waited});
+  r.compared.emplace(std::minmax(g, h), found);
+  return found.said;
+}
+
+void planner::note_undecided(round& r, bool unknown) {
+  if (!unknown) {
+    undecided_since_.reset();
+    return;
+  }
+  if (!undecided_since_) undecided_since_ = r.context.now;
+  const auto until = *undecided_since_ + undecided_limits * r.context.options.probe_limit;
+  r.wake.note(until);
+  r.undecided = r.context.now < until;
 }
 
 // The largest set of groups that can all reach each other is joined; then the same among those left over.
 void planner::between(round& r) {
+  if (r.established.size() > many_groups) {
+    between_many(r);
+  } else {
+    between_few(r);
+  }
+  if (r.undecided) return;
+  chosen_.clear();
+  for (const auto g : r.main) {
+    for (const auto rank : r.groups[g]) chosen_.insert(r.at(rank).id);
+  }
+}
+
+void planner::between_few(round& r) {
   const auto conflicts = find_conflicts(r);
   std::vector<std::size_t> open(r.established.size());
   for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
@@ -277,9 +293,7 @@ void planner::between(round& r) {
     for (const auto i : open) {
       const auto& group = r.groups[r.established[i]];
       position.emplace(i, candidates.size());
-      candidates.push_back(
-          {group.size(), r.links.links_in(group),
-           std::ranges::any_of(group, [&](std::size_t rank) { return chosen_.contains(r.at(rank).id); })});
+      candidates.push_back({group.size(), r.links.links_in(group), chosen_before(r, r.established[i])});
     }
     std::vector<std::pair<std::size_t, std::size_t>> among;
     for (const auto& [i, j] : conflicts) {
@@ -294,40 +308,32 @@ void planner::between(round& r) {
     join_all(r, groups);
     std::erase_if(open, [&](std::size_t i) { return std::ranges::find(taken, i) != taken.end(); });
   }
-  if (r.undecided) return;
-  chosen_.clear();
-  for (const auto g : r.main) {
-    for (const auto rank : r.groups[g]) chosen_.insert(r.at(rank).id);
-  }
 }
 
-// Those of the set that may be joined now. One that may not keeps only itself out.
+// Those of the set that may be joined now. One that may not keeps only itself out, and so does one that was
+// not compared with all others.
 void planner::join_all(round& r, const std::vector<std::size_t>& taken) {
   if (without(rule_taken::groups_are_joined)) return;
   std::set<std::size_t> out;
   const auto smaller = [&](std::size_t g, std::size_t h) {
     return r.groups[g].size() < r.groups[h].size() ? g : h;
   };
-  const bool many = r.established.size() > many_groups;
-  std::size_t largest = taken.empty() ? 0 : taken.front();
-  for (const auto g : taken) {
-    if (r.groups[g].size() > r.groups[largest].size()) largest = g;
-  }
   std::vector<std::pair<std::size_t, std::size_t>> pairs;
   for (std::size_t i = 0; i < taken.size(); ++i) {
     for (std::size_t j = i + 1; j < taken.size(); ++j) {
       const auto g = taken[i], h = taken[j];
-      if (many && g != largest && h != largest) continue;
       pairs.emplace_back(g, h);
-      if (blocked(r, g, h) || !calm(r, g, h, false)) out.insert(smaller(g, h));
+      if (!r.compared.contains(std::minmax(g, h)) || blocked(r, g, h) || !calm(r, g, h, false)) {
+        out.insert(smaller(g, h));
+      }
     }
   }
   // What failed or broke is asked for alone first, where that cannot hurt; nobody else joins its two ends.
   for (const auto& [g, h] : pairs) {
     if (out.contains(g) || out.contains(h)) continue;
-    const auto said = r.compared.find(std::minmax(g, h));
-    if (said == r.compared.end() || said->second.said != verdict::try_first) continue;
-    try_alone(r, said->second.trial, g, h);
+    const auto& said = r.compared.at(std::minmax(g, h));
+    if (said.said != verdict::try_first) continue;
+    try_alone(r, said.trial, g, h);
     out.insert({g, h});
   }
   for (const auto& [g, h] : pairs) {
@@ -340,9 +346,7 @@ void planner::join_all(round& r, const std::vector<std::size_t>& taken) {
 std::vector<std::optional<std::size_t>> planner::targets(round& r) {
   std::vector<std::pair<bool, std::size_t>> weights;
   for (const auto g : r.established) {
-    const bool chosen =
-        std::ranges::any_of(r.groups[g], [&](std::size_t rank) { return chosen_.contains(r.at(rank).id); });
-    weights.emplace_back(chosen, r.groups[g].size());
+    weights.emplace_back(chosen_before(r, g), r.groups[g].size());
   }
   const bool mixed =
       std::ranges::any_of(r.context.members.all(), [](const auto& m) { return m->old_protocol; });

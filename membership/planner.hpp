@@ -41,8 +41,10 @@ class planner {
   static constexpr std::size_t max_entering_pairs = 16'384, least_entering_pairs = 8;
   static constexpr std::size_t max_uncalm_pairs = 1'024;  // looked at inside a group that is about to change
   static constexpr std::size_t fellow_newcomers = 8;      // of those that enter at once, looked at by each
-  // More groups than this are each compared with the largest only: probes grow with the nodes.
-  static constexpr std::size_t many_groups = 24;
+  // More groups than this are not all compared with each other, and no more are joined at a time; of that
+  // many, each is compared with so many sets that all comparisons together are bounded: probes grow with the
+  // nodes.
+  static constexpr std::size_t many_groups = 24, max_comparisons = 1'024, least_comparisons = 8;
   // What is not known yet holds up a choice between groups for this many probe limits.
   static constexpr int undecided_limits = 3;
   static constexpr int waiting_ticks = 2;  // for ends that still believe in a dark link
@@ -106,6 +108,12 @@ class planner {
     std::pair<std::size_t, std::size_t> trial{};  // to be tried first: ranks
   };
 
+  struct joint_set {  // groups that are to be joined
+    std::vector<std::size_t> groups;
+    std::size_t members = 0, pairs = 0;  // pairs: between them
+    bool undecided = false;
+  };
+
   struct odd_one {
     std::size_t rank = 0;
     std::vector<std::pair<std::size_t, std::size_t>> barred;  // all its own
@@ -131,13 +139,20 @@ class planner {
   void inside(round&, std::size_t group);
   bool ask_inside(round&, std::size_t x, std::size_t y);
   void between(round&);
+  bool chosen_before(const round&, std::size_t group) const;
   std::vector<std::pair<std::size_t, std::size_t>> find_conflicts(round&);
+  verdict compare_established(round&, std::size_t g, std::size_t h);
+  void note_undecided(round&, bool unknown);
+  void between_few(round&);
   void join_all(round&, const std::vector<std::size_t>& taken);
   std::vector<std::optional<std::size_t>> targets(round&);
   void introduce(round&);
   void enter_together(round&, const std::vector<std::size_t>& entering, std::size_t target);
   std::vector<std::size_t> fit_together(round&, std::vector<std::size_t> entering, std::size_t target);
   bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
+  // plan_many.cpp
+  void between_many(round&);
+  verdict fits(round&, std::size_t group, const joint_set&);
   // plan_odd_one.cpp
   void move_the_odd_one(round&);
   std::optional<odd_one> find_odd_one(round&, std::size_t joined, std::size_t apart);

@@ -1,4 +1,6 @@
 // The plan where overlapping partitions are prevented: nothing is joined that could tear what is whole.
+#include <fmt/format.h>
+
 #include "test/unit/membership/driver.hpp"
 
 namespace rollcall::membership::test {
@@ -233,6 +235,44 @@ TEST_F(Overlap, TheLargerSetStaysAndThePairIsProbedEverMoreRarely) {
   blocked.clear();
   live(40s);
   EXPECT_EQ(d.connects().size(), 5U) << "in one burst";
+}
+
+// A ring: each reaches the one before it and the one after it, and all have lost each other. Joined to both,
+// it would introduce the two to each other.
+TEST_F(Overlap, OfManyGroupsNoneIsJoinedThatWasNotCompared) {
+  names all;
+  for (int i = 0; i < 30; ++i) all.push_back(fmt::format("n{:02}", i));
+  d.mesh(all);
+  live(5s);
+  const auto beside = [](std::size_t i, std::size_t j) { return j - i == 1 || j - i == 29; };
+  std::set<std::string> beside_each_other;
+  std::vector<any_fact> lost;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t j = i + 1; j < all.size(); ++j) {
+      lost.emplace_back(fact::peer_changed{full(all[i]), full(all[j]), false, "net_tick_timeout"});
+      lost.emplace_back(fact::peer_changed{full(all[j]), full(all[i]), false, "net_tick_timeout"});
+      if (beside(i, j)) {
+        beside_each_other.insert({all[i] + ">" + all[j], all[j] + ">" + all[i]});
+      } else {
+        block(all[i], all[j]);
+      }
+    }
+    d.sees(all[i], {});
+  }
+  d.step(lost);
+  auto asked = d.connects();
+  for (int i = 0; i < 20 && asked.empty(); ++i) {
+    live(500ms);
+    asked = d.connects();
+  }
+  std::map<std::string, std::size_t> joins;
+  for (const auto& pair : asked) {
+    EXPECT_TRUE(beside_each_other.contains(pair)) << pair;
+    ++joins[pair.substr(0, 3)];
+    ++joins[pair.substr(4)];
+  }
+  EXPECT_GE(joins.size(), 10U);
+  for (const auto& [name, times] : joins) EXPECT_EQ(times, 1U) << name;
 }
 
 TEST_F(Overlap, ReconnectProbesAtOnceAndStillProvesFirst) {
