@@ -292,7 +292,8 @@ bool auditor::finished() {
       if (shown_whole(why)) return next(stage::done);
       if (!whole()) return next(stage::healing);
       // What was told before a restart is over once probes had their four intervals (open_incident.cpp).
-      const auto proven = world_.us.started() + 4 * interval_;
+      // What was asked before a fault of the observer ended is not answered after it.
+      const auto proven = std::max(world_.us.started() + 4 * interval_, world_.us.unwell_until());
       if (now - std::max(stage_since_, proven) > 2 * interval_ + 2 * a_moment) {
         broken(rule::not_shown_whole,
                fmt::format("{} ms after the mesh was whole {}", (now - stage_since_).count(), why));

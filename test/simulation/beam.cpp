@@ -204,8 +204,12 @@ void beam_mesh::listen(place a, place b) {
   const auto tick = nodes_[a].kernel.ticktime.count();
   time_.in(time_.weather.between(tick * 3 / 4, tick * 5 / 4),
            [this, a, b, generation = e.generation, deafness = e.deafness] {
-             const auto& now = end(a, b);
-             if (!present(a) || now.generation != generation || now.deafness != deafness) return;
+             auto& now = end(a, b);
+             if (now.generation != generation || now.deafness != deafness) return;
+             if (!present(a)) {  // frozen: it begins to count again when it thaws
+               ++now.deafness;
+               return;
+             }
              if (const auto by = net_.find_either(a, b, obstacle::drop)) tell_.bit(*by);
              if (nodes_[b].frozen) tell_.bit(nodes_[b].frozen_by);
              if (nodes_[b].lost) tell_.bit(nodes_[b].gone_by);

@@ -287,7 +287,18 @@ void shell::ask_view(const action::ask_view& asked) {
 }
 
 void shell::ask_settings(place i) {
-  if (without_word()) return;
+  // A question that nobody answers ends all the same, and tells nothing (app/questions.cpp).
+  if (without_word()) {
+    return later(settings_limit, [this, i] {
+      tell(fact::settings{.node = names_[i],
+                          .otp_release = {},
+                          .prevent_overlapping_partitions = {},
+                          .connect_all = {},
+                          .dist_auto_connect = {},
+                          .net_ticktime = {},
+                          .net_setuptime = {}});
+    });
+  }
   answer(i, wait(i, 1, 20), [this, i] {
     const auto& k = mesh_[i].kernel;
     fact::settings told{.node = names_[i],
@@ -421,7 +432,7 @@ void shell::connect(const action::connect& asked) {
 }
 
 void shell::watch(place i) {
-  if (without_word()) return;
+  if (without_word()) return later(settings_limit, [this, i] { tell(fact::watching{names_[i], false}); });
   answer(i, wait(i, 1, 20), [this, i] {
     ours_[i].watched = true;
     tell(fact::watching{names_[i], true});

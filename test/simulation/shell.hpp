@@ -25,7 +25,7 @@ struct name_service {
 class shell {
  public:
   static constexpr membership::wall_time epoch{milliseconds(1'700'000'000'000)};
-  static constexpr milliseconds dial_limit{5'000}, call_limit{5'000};
+  static constexpr milliseconds dial_limit{5'000}, call_limit{5'000}, settings_limit{10'000};
 
   struct trouble {
     milliseconds slow{0};       // added to every answer
