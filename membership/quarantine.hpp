@@ -137,6 +137,7 @@ class quarantine {
     bool collateral;     // dropped by its own node, since another one had lost it
     bool reasoned;       // it was said why
     bool dropped;        // its own node gave it up, and nobody told it to leave
+    bool silent;         // its own node heard nothing any more
     std::uint64_t link;  // a number; the same when the other end tells of it
     std::optional<steady_time> up_at{};
     bool judged = false, stands = false;
@@ -238,6 +239,7 @@ class quarantine {
   };
   std::unordered_map<pair_key, last_loss> lost_last_;  // since something was lost last
   std::uint64_t links_lost_ = 0;
+  std::optional<steady_time> flooded_;  // when more was lost than is kept
   std::unordered_map<std::uint32_t, steady_time> taken_out_;
 };
 

@@ -15,6 +15,10 @@ namespace {
 // What POP does on a third node, and what erlang:disconnect_node/1 says: the link was given up by its own
 // end.
 constexpr std::string_view dropped_by_its_own_node = "disconnect";
+constexpr std::string_view heard_nothing = "net_tick_timeout";
+// What tears down after a lost link goes on for so long.
+constexpr milliseconds remembered{2'000};
+
 }  // namespace
 
 void quarantine::gained(const member_record& from, const member_record& to, bool other_holds,
@@ -51,6 +55,7 @@ void quarantine::lost(const member_record& from, const member_record& to, std::s
   if (losses_.size() >= max_losses) {
     forget_pair_of(losses_.front());
     losses_.pop_front();
+    flooded_ = now;
   }
   const auto told_to = [&](const member_record& m) {
     const auto at = taken_out_.find(m.id);
@@ -60,7 +65,8 @@ void quarantine::lost(const member_record& from, const member_record& to, std::s
   const bool aftermath = !other_holds && !lost_lately(key_of(from.id, to.id));
   const bool given_up = why == dropped_by_its_own_node, explained = aftermath || told_to(from) || told_to(to);
   const auto link = number_of(from.id, to.id);
-  losses_.push_back({from.id, to.id, now, given_up || explained, !why.empty(), given_up && !explained, link});
+  losses_.push_back({from.id, to.id, now, given_up || explained, !why.empty(), given_up && !explained,
+                     why == heard_nothing && !aftermath, link});
   ++lost_pairs_[key_of(from.id, to.id)];
   if (auto* e = find(from.id, to.id); e != nullptr) {
     forgive(*e);
@@ -159,8 +165,7 @@ void quarantine::explain(entry& e, milliseconds lit, steady_time dark_at, millis
 }
 
 void quarantine::settle(const step_context& context, const path_book& paths, deadline& wake) {
-  // What tears down after a lost link goes on for a while; a node that died takes nobody's time.
-  constexpr milliseconds remembered{2'000};
+  // A node that died takes nobody's time.
   drop_losses([&](const loss& l) {
     if (context.now - l.at >= remembered) return true;
     const auto* a = context.members.find(l.from);
@@ -185,9 +190,11 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
   const auto explains = [&](const loss& l) {
     for (const auto id : {l.from, l.to}) explaining[id] = std::max(explaining[id], l.at);
   };
+  // One end may have given up, since it was told to, what the other end heard nothing of.
   for (const auto& l : losses_) {
-    if (!links.find(l.link)->second.collateral) explains(l);
+    if (l.silent || !links.find(l.link)->second.collateral) explains(l);
   }
+  const bool flooded = flooded_ && context.now - *flooded_ < remembered + losses_settle;
   for (auto& l : losses_) {
     wake.note(l.at + remembered);
     auto& its = links.find(l.link)->second;
@@ -200,6 +207,7 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
       continue;
     }
     l.judged = true;
+    if (flooded) continue;  // what so many have in common is nothing that one pair does
     if (its.dropped && !explained(l, explaining)) l.stands = judge_drop(context, paths, l);
     if (l.stands) explains(l);
     if (its.collateral || its.first != l.at || std::exchange(its.judged, true)) continue;

@@ -406,6 +406,33 @@ TEST_F(Overlap, ANewcomerDoesNotWaitForAMemberThatIsDead) {
   EXPECT_EQ(d.connects(), (names{"n>a", "n>b"}));
 }
 
+// One end was told to give up a link of which the other end heard nothing any more. That link broke, and not
+// the one over which somebody was told of it.
+TEST_F(Overlap, WhatIsTornInACutIsNotHeldBack) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  newcomer("m", {"a", "b", "c", "m"});
+  live(2s);
+  ASSERT_EQ(d.connects().size(), 3U);
+  const names all{"a", "b", "c", "m"};
+  for (const auto& node : all) d.sees(node, d.without(all, node));
+  d.answer_all(connect_outcome::connected);
+  live(10s);
+  d.sees("a", {});
+  d.sees("b", {"c", "m"});
+  d.sees("c", {"b", "m"});
+  d.sees("m", {"b", "c"});
+  d.step({fact::peer_changed{full("a"), full("c"), false, "disconnect"},
+          fact::peer_changed{full("c"), full("a"), false, "net_tick_timeout"}});
+  d.pass(100ms);
+  d.step({fact::peer_changed{full("m"), full("a"), false, "disconnect"},
+          fact::peer_changed{full("a"), full("m"), false, "connection_closed"},
+          fact::peer_changed{full("b"), full("a"), false, "disconnect"},
+          fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
+  live(10s);
+  EXPECT_EQ(d.connects().size(), 3U);
+}
+
 TEST_F(Overlap, WhereNobodyPreventsThemEverythingMissingIsAskedForUnprobed) {
   d.usual.prevent_overlapping_partitions = false;
   d.mesh({"a", "b", "c"});
