@@ -1,4 +1,5 @@
-// Where there are so many groups that not all of them can be compared with each other: which are joined.
+// What is known of all groups; and where there are so many that not all of them can be compared with each
+// other, which are joined.
 #include <algorithm>
 #include <tuple>
 
@@ -9,6 +10,26 @@ namespace rollcall::membership {
 bool planner::chosen_before(const round& r, std::size_t group) const {
   return std::ranges::any_of(r.groups[group],
                              [&](std::size_t rank) { return chosen_.contains(r.at(rank).id); });
+}
+
+// Thousands of pairs that became light one after the other are probed again one after the other: there is no
+// moment at which all are proven, unless what is proven stands for longer.
+planner::verdict planner::compare_established(round& r, std::size_t g, std::size_t h) {
+  const bool waited = undecided_since_ && r.context.now - *undecided_since_ >= r.context.options.interval;
+  const auto found = compare(r, g, h, {.waited = waited});
+  r.compared.emplace(std::minmax(g, h), found);
+  return found.said;
+}
+
+void planner::note_undecided(round& r, bool unknown) {
+  if (!unknown) {
+    undecided_since_.reset();
+    return;
+  }
+  if (!undecided_since_) undecided_since_ = r.context.now;
+  const auto until = *undecided_since_ + undecided_limits * r.context.options.probe_limit;
+  r.wake.note(until);
+  r.undecided = r.context.now < until;
 }
 
 // Whether it works with all of the set. What is not known is asked for at once.
@@ -44,7 +65,7 @@ void planner::between_many(round& r) {
     std::size_t tries = 0;
     for (auto set = sets.begin(); set != sets.end() && !placed && tries < tries_at_most; ++set) {
       const auto pairs = set->pairs + set->members * size;
-      if (set->groups.size() >= (pairs > max_entering_pairs ? 2 : many_groups)) continue;
+      if (set->groups.size() >= (pairs > max_entering_pairs ? 2 : joined_at_once)) continue;
       ++tries;
       const auto said = fits(r, g, *set);
       unknown |= said == verdict::unknown;

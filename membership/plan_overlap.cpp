@@ -76,6 +76,8 @@ bool planner::form(round& r) {
     forming_.push_back(r.first_of(g).id);
     if (r.asks()) had_links_.insert(r.first_of(g).id);
   }
+  // One that breaks soon says as much as after any other join.
+  if (r.asks()) quarantine_.admitted(forming_, forming_, false, r.context.now);
   forming_since_ = r.context.now;
   forming_step_ = 1;
   forming_place_ = 0;
@@ -113,6 +115,7 @@ void planner::find_trouble(round& r) {
   r.busy_until.assign(count, steady_time{});
   r.waits.assign(count, false);
   r.unseen_seen.resize(count);
+  r.leaving.resize(count);
   const auto group_of = [&](std::uint32_t id) {
     const auto* m = r.context.members.find(id);
     return m == nullptr ? count : r.group_of[m->rank];
@@ -135,12 +138,17 @@ void planner::find_trouble(round& r) {
       unseen.insert(m->rank);
     }
   }
+  rank_set leaving(r.context.members.size());
+  for (const auto& m : r.context.members.all()) {
+    if (m->state == member_state::leaving && !r.links.mesh().contains(m->rank)) leaving.insert(m->rank);
+  }
   for (std::size_t g = 0; g < count; ++g) {
-    rank_set held(r.context.members.size());
+    rank_set held(r.context.members.size()), goes(r.context.members.size());
     bool believes = false;
     for (const auto rank : r.groups[g]) {
       for (std::size_t i = 0; i < r.links.words(); ++i) {
         held.words()[i] |= r.context.views.sees(rank)[i] & unseen.words()[i];
+        goes.words()[i] |= r.context.views.sees(rank)[i] & leaving.words()[i];
         believes |= r.links.dark(rank, i) != 0;
         for (auto bits = requests_.busy(rank)[i]; bits != 0; bits &= bits - 1) {
           const auto other = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
@@ -152,6 +160,7 @@ void planner::find_trouble(round& r) {
       }
     }
     each_rank(held.words(), [&](std::size_t rank) { r.unseen_seen[g].push_back(rank); });
+    each_rank(goes.words(), [&](std::size_t rank) { r.leaving[g].push_back(rank); });
     if (r.busy_until[g] > r.context.now) r.wake.note(r.busy_until[g]);
     // A node that is joined to a group is passed on to the other end of a link that is dark and still
     // believed in: one of them would be torn out for it. That lasts for a tick time.
@@ -191,6 +200,11 @@ void planner::inside(round& r, std::size_t g) {
       }
     }
   }
+  // Who still holds a half link drops it for the new one, and all that it knows by then drop the other end.
+  const auto half = [&](const auto& pair) {
+    return r.context.views.sees(pair.first, pair.second) != r.context.views.sees(pair.second, pair.first);
+  };
+  if (const auto first = std::ranges::find_if(asks, half); first != asks.end()) asks = {*first};
   r.waits[g] = r.waits[g] || !sound;
   const bool wait = !calm(r, g, g, false) || r.waits[g];
   for (const auto& [x, y] : asks) {
@@ -247,26 +261,6 @@ std::vector<std::pair<std::size_t, std::size_t>> planner::find_conflicts(round& 
   note_undecided(r, !unknown.empty());
   std::ranges::move(unknown, std::back_inserter(conflicts));
   return conflicts;
-}
-
-// Thousands of pairs that became light one after the other are probed again one after the other: there is no
-// moment at which all are proven, unless what is proven stands for longer.
-planner::verdict planner::compare_established(round& r, std::size_t g, std::size_t h) {
-  const bool waited = undecided_since_ && r.context.now - *undecided_since_ >= r.context.options.interval;
-  const auto found = compare(r, g, h, {.waited = waited});
-  r.compared.emplace(std::minmax(g, h), found);
-  return found.said;
-}
-
-void planner::note_undecided(round& r, bool unknown) {
-  if (!unknown) {
-    undecided_since_.reset();
-    return;
-  }
-  if (!undecided_since_) undecided_since_ = r.context.now;
-  const auto until = *undecided_since_ + undecided_limits * r.context.options.probe_limit;
-  r.wake.note(until);
-  r.undecided = r.context.now < until;
 }
 
 // The largest set of groups that can all reach each other is joined; then the same among those left over.

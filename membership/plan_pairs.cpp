@@ -160,6 +160,12 @@ std::optional<bool> planner::reaches(round& r, const member_record& on, const me
 // Members that we do not reach and `h` holds: one that is alive and that `g` cannot reach would be torn out
 // of a healthy mesh. One that its own peers cannot reach is dead or dark to them, and is ignored.
 planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h) {
+  // One that is about to leave is introduced like any other.
+  for (const auto y : r.leaving[h]) {
+    for (const auto x : r.groups[g]) {
+      if (quarantine_.barred(r.at(x), r.at(y), r.context.now)) return verdict::dark;
+    }
+  }
   auto worst = verdict::works;
   std::size_t seen = 0;
   for (const auto x : r.unseen_seen[h]) {
@@ -242,8 +248,24 @@ void planner::admit(round& r, std::size_t g, std::size_t h) {
                        r.context.now);
 }
 
+// Who still holds a link that its other end has given up drops it for the new one, and all that it knows by
+// then drop that other end, too. So that pair goes first, by itself.
+bool planner::replace_half_link(round& r, std::size_t g, std::size_t h) {
+  if (!r.links.touch(r.groups[g], r.groups[h])) return false;
+  for (const auto x : r.groups[g]) {
+    for (const auto y : r.groups[h]) {
+      if (r.context.views.sees(x, y) == r.context.views.sees(y, x) || incompatible(r.at(x), r.at(y)))
+        continue;
+      add(r, x, y);
+      return true;
+    }
+  }
+  return false;
+}
+
 void planner::join(round& r, std::size_t g, std::size_t h) {
   admit(r, g, h);
+  if (replace_half_link(r, g, h)) return;
   for (const auto x : r.groups[g]) {
     for (const auto y : r.groups[h]) add(r, x, y);
   }

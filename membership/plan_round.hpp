@@ -27,6 +27,7 @@ struct planner::round {
   std::vector<steady_time> busy_until;                // requests that were just made are waited for
   std::vector<bool> waits;                            // not to be joined to another one now
   std::vector<std::vector<std::size_t>> unseen_seen;  // those it holds and we do not reach: ranks
+  std::vector<std::vector<std::size_t>> leaving;      // those it holds that are on their way out: ranks
   std::vector<std::size_t> main;                      // positions of the groups that are joined
   bool undecided = false;
   std::map<std::pair<std::size_t, std::size_t>, comparison> compared;  // of established groups

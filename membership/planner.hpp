@@ -31,9 +31,9 @@ class planner {
   // A formation of many takes several turns; what it has not reached by then is joined like anybody else.
   static constexpr milliseconds forming_at_most{30'000};
   // Where prevent_overlapping_partitions is on. A tear goes through a mesh within 1.5 s (measured): a group
-  // is not added to for two seconds after a loss in it. Two groups that hold no link to each other any more
-  // have nothing left to tear between them: half a second is for what is on its way.
-  static constexpr milliseconds quiet_time{2'000}, apart_quiet_time{500};
+  // is not added to for a little longer after a loss in it. Two groups that hold no link to each other any
+  // more have nothing left to tear between them: half a second is for what is on its way.
+  static constexpr milliseconds quiet_time{1'750}, apart_quiet_time{500};
   static constexpr milliseconds settings_at_most{10'000};  // who has links is planned for without them then
   static constexpr std::size_t max_probed_pairs = 4'096;   // between two groups; of more, a sample
   // Of all newcomers together with their group, more than a mesh of 256 nodes can have. Of more, a sample: as
@@ -41,10 +41,11 @@ class planner {
   static constexpr std::size_t max_entering_pairs = 16'384, least_entering_pairs = 8;
   static constexpr std::size_t max_uncalm_pairs = 1'024;  // looked at inside a group that is about to change
   static constexpr std::size_t fellow_newcomers = 8;      // of those that enter at once, looked at by each
-  // More groups than this are not all compared with each other, and no more are joined at a time; of that
-  // many, each is compared with so many sets that all comparisons together are bounded: probes grow with the
-  // nodes.
-  static constexpr std::size_t many_groups = 24, max_comparisons = 1'024, least_comparisons = 8;
+  // More groups than this are not all compared with each other: probes grow with the nodes. So many are
+  // joined at a time then, and each is compared with so many such sets that all comparisons together are
+  // bounded.
+  static constexpr std::size_t many_groups = 24, joined_at_once = 8;
+  static constexpr std::size_t max_comparisons = 1'024, least_comparisons = 8;
   // What is not known yet holds up a choice between groups for this many probe limits.
   static constexpr int undecided_limits = 3;
   static constexpr int waiting_ticks = 2;  // for ends that still believe in a dark link
@@ -173,6 +174,7 @@ class planner {
   std::optional<bool> reaches(round&, const member_record& on, const member_record& to);
   void try_alone(round&, std::pair<std::size_t, std::size_t>, std::size_t g, std::size_t h);
   void admit(round&, std::size_t g, std::size_t h);
+  bool replace_half_link(round&, std::size_t g, std::size_t h);
   void join(round&, std::size_t g, std::size_t h);
   void add(round&, std::size_t x, std::size_t y);
 

@@ -302,7 +302,125 @@ TEST_F(Overlap, ALinkToTheRunBeforeIsNoLink) {
   EXPECT_EQ(d.of("c").state, member_state::joining);
   EXPECT_EQ(d.shown().partitions.size(), 1U);
   live(10s);
-  EXPECT_EQ(d.connects(), (names{"c>a", "c>b"})) << "on the side that knows of no link";
+  EXPECT_EQ(d.connects(), (names{"c>a"})) << "on the side that knows of no link, and by itself";
+  d.sees("a", {"b", "c"});
+  d.sees("c", {"a"});
+  d.answer_all(connect_outcome::connected);
+  live(5s);
+  EXPECT_EQ(d.connects(), (names{"c>b"}));
+}
+
+// a drops its half of the link for the new one, and tells all that it is linked to: they would drop b.
+TEST_F(Overlap, AHalfLinkIsReplacedBeforeAnythingElseIsAskedFor) {
+  d.mesh({"a", "b", "c", "d"});
+  live(5s);
+  std::vector<any_fact> lost;
+  for (const auto* other : {"b", "c", "d"}) {
+    lost.emplace_back(fact::peer_changed{full(other), full("a"), false, "disconnect"});
+    if (other != std::string("b"))
+      lost.emplace_back(fact::peer_changed{full("a"), full(other), false, "connection_closed"});
+  }
+  d.sees("a", {"b"});
+  d.sees("b", {"c", "d"});
+  d.sees("c", {"b", "d"});
+  d.sees("d", {"b", "c"});
+  d.step(lost);
+  names asked;
+  for (int i = 0; i < 40 && asked.empty(); ++i) {
+    live(500ms);
+    asked = d.connects();
+  }
+  EXPECT_EQ(asked, (names{"b>a"}));
+}
+
+// As after any other join.
+TEST_F(Overlap, ALinkThatBreaksSoonAfterTheFormationIsHeldBack) {
+  const names all{"a", "b", "c", "d"};
+  d.list(all);
+  for (const auto& node : all) d.sees(node, {});
+  for (const auto& node : all) d.up(node);
+  d.answer_views();
+  EXPECT_EQ(d.connects().size(), 6U);
+  for (const auto& node : all) d.sees(node, d.without(all, node));
+  d.answer_all(connect_outcome::connected);
+  live(10s);
+  d.sees("a", {});
+  for (const auto* other : {"b", "c", "d"}) d.sees(other, d.without({"b", "c", "d"}, other));
+  d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"},
+          fact::peer_changed{full("b"), full("a"), false, "connection_closed"},
+          fact::peer_changed{full("c"), full("a"), false, "disconnect"},
+          fact::peer_changed{full("a"), full("c"), false, "connection_closed"},
+          fact::peer_changed{full("d"), full("a"), false, "disconnect"},
+          fact::peer_changed{full("a"), full("d"), false, "connection_closed"}});
+  live(20s);
+  EXPECT_TRUE(d.connects().empty());
+  ASSERT_EQ(d.shown().quarantine.size(), 1U);
+  EXPECT_NE(d.shown().quarantine[0].text.find("breaks again soon"), std::string::npos);
+  live(20s);
+  EXPECT_FALSE(d.connects().empty()) << "for 30 s";
+}
+
+// One that is stopping goes on being introduced to whoever joins.
+TEST_F(Overlap, NobodyIsJoinedToOneThatLeavesAndThatItsLinkBreaksWith) {
+  d.mesh({"a", "b", "c", "d"});
+  live(5s);
+  const auto tear = [&] {
+    d.sees("a", {});
+    for (const auto* other : {"b", "c", "d"}) d.sees(other, d.without({"b", "c", "d"}, other));
+    d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"},
+            fact::peer_changed{full("b"), full("a"), false, "connection_closed"},
+            fact::peer_changed{full("c"), full("a"), false, "disconnect"},
+            fact::peer_changed{full("a"), full("c"), false, "connection_closed"},
+            fact::peer_changed{full("d"), full("a"), false, "disconnect"},
+            fact::peer_changed{full("a"), full("d"), false, "connection_closed"}});
+  };
+  tear();
+  live(5s);
+  EXPECT_EQ(d.connects().size(), 1U) << "by itself first";
+  const names all{"a", "b", "c", "d"};
+  for (const auto& node : all) d.sees(node, d.without(all, node));
+  d.answer_all(connect_outcome::connected);
+  live(500ms);
+  tear();
+  live(5s);
+  ASSERT_TRUE(d.connects().empty()) << "it broke again";
+  d.step({fact::stopping{full("b")}});
+  live(10s);
+  EXPECT_TRUE(d.connects().empty()) << "c and d would introduce it to b";
+  d.sees("c", {"d"});
+  d.sees("d", {"c"});
+  d.down("b");
+  d.step({fact::peer_changed{full("c"), full("b"), false, "connection_closed"},
+          fact::peer_changed{full("d"), full("b"), false, "connection_closed"}});
+  live(5s);
+  EXPECT_EQ(d.connects().size(), 2U);
+}
+
+// One end was told to give up a link of which the other end heard nothing any more. That link broke, and not
+// the one over which somebody was told of it.
+TEST_F(Overlap, WhatIsTornInACutIsNotHeldBack) {
+  d.mesh({"a", "b", "c"});
+  live(5s);
+  newcomer("m", {"a", "b", "c", "m"});
+  live(2s);
+  ASSERT_EQ(d.connects().size(), 3U);
+  const names all{"a", "b", "c", "m"};
+  for (const auto& node : all) d.sees(node, d.without(all, node));
+  d.answer_all(connect_outcome::connected);
+  live(10s);
+  d.sees("a", {});
+  d.sees("b", {"c", "m"});
+  d.sees("c", {"b", "m"});
+  d.sees("m", {"b", "c"});
+  d.step({fact::peer_changed{full("a"), full("c"), false, "disconnect"},
+          fact::peer_changed{full("c"), full("a"), false, "net_tick_timeout"}});
+  d.pass(100ms);
+  d.step({fact::peer_changed{full("m"), full("a"), false, "disconnect"},
+          fact::peer_changed{full("a"), full("m"), false, "connection_closed"},
+          fact::peer_changed{full("b"), full("a"), false, "disconnect"},
+          fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
+  live(10s);
+  EXPECT_EQ(d.connects().size(), 3U);
 }
 
 struct ApartOverOnePair : Overlap {
@@ -404,33 +522,6 @@ TEST_F(Overlap, ANewcomerDoesNotWaitForAMemberThatIsDead) {
   newcomer("n", {"a", "b", "c", "n"});
   live(10s);
   EXPECT_EQ(d.connects(), (names{"n>a", "n>b"}));
-}
-
-// One end was told to give up a link of which the other end heard nothing any more. That link broke, and not
-// the one over which somebody was told of it.
-TEST_F(Overlap, WhatIsTornInACutIsNotHeldBack) {
-  d.mesh({"a", "b", "c"});
-  live(5s);
-  newcomer("m", {"a", "b", "c", "m"});
-  live(2s);
-  ASSERT_EQ(d.connects().size(), 3U);
-  const names all{"a", "b", "c", "m"};
-  for (const auto& node : all) d.sees(node, d.without(all, node));
-  d.answer_all(connect_outcome::connected);
-  live(10s);
-  d.sees("a", {});
-  d.sees("b", {"c", "m"});
-  d.sees("c", {"b", "m"});
-  d.sees("m", {"b", "c"});
-  d.step({fact::peer_changed{full("a"), full("c"), false, "disconnect"},
-          fact::peer_changed{full("c"), full("a"), false, "net_tick_timeout"}});
-  d.pass(100ms);
-  d.step({fact::peer_changed{full("m"), full("a"), false, "disconnect"},
-          fact::peer_changed{full("a"), full("m"), false, "connection_closed"},
-          fact::peer_changed{full("b"), full("a"), false, "disconnect"},
-          fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
-  live(10s);
-  EXPECT_EQ(d.connects().size(), 3U);
 }
 
 TEST_F(Overlap, WhereNobodyPreventsThemEverythingMissingIsAskedForUnprobed) {
