@@ -110,6 +110,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
     }
     if (result.said == verdict::dark || result.said == verdict::held) break;
   }
+  if (light) light_.insert({conflict.one, conflict.other});
   if (light && !recovered.empty()) {
     // Dark a moment ago, and one of them is light again: the others are looked at now.
     quarantine_.recovered(recovered, r.context.now);

@@ -93,6 +93,7 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
   held_.clear();
   would_ask_.clear();
   dark_.clear();
+  light_.clear();
   refused_.clear();
   if (mode == heal_mode::off) {
     publish_exclusions(context, paths);
@@ -110,6 +111,7 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
     for (std::size_t mesh = 0; mesh < context.members.meshes(); ++mesh) {
       plan_overlap(context, paths, mesh, wake, actions, bursts);
     }
+    look_beside_what_is_light(context, wake);
     if (!without(rule_taken::repairs_are_looked_for)) canaries_.plan(context, paths, dark_, wake, actions);
     // It makes two nodes link for a moment: that is asking.
     if (mode != heal_mode::plan && !without(rule_taken::refusals_are_tried)) {
@@ -121,6 +123,23 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
   }
   carry_out(context, bursts, actions);
   publish_exclusions(context, paths);
+}
+
+// What is repaired is seldom repaired for two groups only, and canaries come to one pair of groups at a time.
+void planner::look_beside_what_is_light(const step_context& context, deadline& wake) {
+  if (light_.empty()) return;
+  std::vector<pair_key> beside;
+  for (const auto& conflict : dark_) {
+    if (!light_.contains(conflict.one) && !light_.contains(conflict.other)) continue;
+    const auto count = std::min(conflict.pairs.size(), beside_light);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto& [a, b] = conflict.pairs[i * conflict.pairs.size() / count];
+      beside.push_back(key_of(a, b));
+    }
+  }
+  if (beside.empty()) return;
+  quarantine_.recovered(beside, context.now);
+  wake.note(context.now + milliseconds(1));
 }
 
 void planner::carry_out(const step_context& context, const burst_map& bursts,

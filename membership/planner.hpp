@@ -44,7 +44,7 @@ class planner {
   // More groups than this are not all compared with each other: probes grow with the nodes. So many are
   // joined at a time then, and each is compared with so many such sets that all comparisons together are
   // bounded.
-  static constexpr std::size_t many_groups = 24, joined_at_once = 8;
+  static constexpr std::size_t many_groups = 32, joined_at_once = 8;
   static constexpr std::size_t max_comparisons = 1'024, least_comparisons = 8;
   // What is not known yet holds up a choice between groups for this many probe limits.
   static constexpr int undecided_limits = 3;
@@ -53,6 +53,8 @@ class planner {
   // over sooner needs nobody's links.
   static constexpr int odd_intervals = 2;
   static constexpr std::size_t witnesses = 8;
+  static constexpr std::size_t beside_light =
+      8;  // pairs of each conflict that shares a group with a light one
 
   using asked_pair = connect_requests::asked_pair;
 
@@ -124,6 +126,7 @@ class planner {
   bool settled(const step_context&, const rank_set& loners, deadline&) const;
   void plan_all(const step_context&, deadline&, burst_map&);
   void carry_out(const step_context&, const burst_map&, std::vector<any_action>&);
+  void look_beside_what_is_light(const step_context&, deadline&);
   // exclusions.cpp
   void keep_exclusions(const step_context&, const path_book&);
   void publish_exclusions(const step_context&, const path_book&);
@@ -203,6 +206,7 @@ class planner {
   std::set<std::pair<std::uint32_t, std::uint32_t>> would_ask_;
   std::vector<std::pair<std::uint32_t, std::string>> told_;
   std::uint64_t exclusions_ = 0;
+  std::set<std::uint32_t> light_;  // groups by their lowest id: a path of theirs was found light in this plan
   bool recovered_ = false;
 };
 

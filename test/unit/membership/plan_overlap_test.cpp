@@ -241,10 +241,10 @@ TEST_F(Overlap, TheLargerSetStaysAndThePairIsProbedEverMoreRarely) {
 // it would introduce the two to each other.
 TEST_F(Overlap, OfManyGroupsNoneIsJoinedThatWasNotCompared) {
   names all;
-  for (int i = 0; i < 30; ++i) all.push_back(fmt::format("n{:02}", i));
+  for (int i = 0; i < 40; ++i) all.push_back(fmt::format("n{:02}", i));
   d.mesh(all);
   live(5s);
-  const auto beside = [](std::size_t i, std::size_t j) { return j - i == 1 || j - i == 29; };
+  const auto beside = [](std::size_t i, std::size_t j) { return j - i == 1 || j - i == 39; };
   std::set<std::string> beside_each_other;
   std::vector<any_fact> lost;
   for (std::size_t i = 0; i < all.size(); ++i) {
