@@ -66,7 +66,7 @@ void quarantine::lost(const member_record& from, const member_record& to, std::s
   const bool given_up = why == dropped_by_its_own_node, explained = aftermath || told_to(from) || told_to(to);
   const auto link = number_of(from.id, to.id);
   losses_.push_back({from.id, to.id, now, given_up || explained, !why.empty(), given_up && !explained,
-                     why == heard_nothing && !aftermath, link});
+                     why == heard_nothing, link});
   ++lost_pairs_[key_of(from.id, to.id)];
   if (auto* e = find(from.id, to.id); e != nullptr) {
     forgive(*e);
@@ -108,7 +108,8 @@ void quarantine::judge(const step_context& context, const path_book& paths, cons
   e->root_lost = l.at;
   e->dropped = false;
   const auto came_up = came_up_soon(context, l);
-  if (came_up) broke_soon(context, paths, *e, l, *came_up, reasoned ? max_hold : second_hold);
+  if (came_up && (e->strikes == 0 || e->struck_at < *came_up))
+    broke_soon(context, paths, *e, l, *came_up, reasoned ? max_hold : second_hold);
 }
 
 // A node was dropped by others, and no link of it broke: one of them could not dial it when `global` named
@@ -117,10 +118,12 @@ void quarantine::judge(const step_context& context, const path_book& paths, cons
 bool quarantine::judge_drop(const step_context& context, const path_book& paths, const loss& l) {
   const auto came_up = came_up_soon(context, l);
   auto* e = came_up ? obtain(l.from, l.to) : nullptr;
-  if (e == nullptr) return false;
+  if (e == nullptr || (e->strikes > 0 && e->struck_at >= *came_up)) return false;
   for (const auto& [pair, other] : entries_) {
     if (other.dropped && (concerns(pair, l.from) || concerns(pair, l.to))) {
-      e->strikes = std::max(e->strikes, other.strikes);
+      // One that was struck since this link came up is of the same tear, or of the same cut.
+      const bool counted = other.strikes > 0 && other.struck_at >= *came_up;
+      e->strikes = std::max(e->strikes, other.strikes - (counted ? 1U : 0U));
     }
   }
   e->root_lost = l.at;
