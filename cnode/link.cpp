@@ -211,7 +211,9 @@ void link::peer_tick_time(milliseconds net_ticktime) {
 asio::awaitable<void> link::own_turn() {
   turns_.line_up(turn_);
   const std::shared_ptr<void> leaves(nullptr, [this](void*) { turns_.leave(turn_); });
-  co_await turn_.async_wait(as_result);
+  do {
+    co_await turn_.async_wait(as_result);
+  } while (is_open() && !turns_.begin(turn_));
 }
 
 asio::awaitable<void> link::read_loop() {

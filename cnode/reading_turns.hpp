@@ -1,8 +1,8 @@
-// What all links of a loop may read in one turn of it: so long, and the rest in the order in which they came,
-// one link a turn. A thousand nodes that say five hundred things each would keep a request over HTTP waiting
-// for a second otherwise.
+// What all links of a loop may read in one turn of it: so long, and the rest in later ones, in the order in
+// which they came, as many in each as have the time. A thousand nodes that say five hundred things each would
+// keep a request over HTTP waiting for a second otherwise.
 //
-//   free()? then read, and used(what it took); else line_up(), and wait for the timer
+//   free()? then read, and used(what it took); else line_up(), and wait for the timer until begin()
 #pragma once
 
 #include <algorithm>
@@ -31,18 +31,33 @@ class reading_turns final : public boost::asio::execution_context::service {
   }
 
   // Nobody waits, and this turn has time left.
-  bool free() const noexcept { return waiting_.empty() && spent_ < longest; }
+  bool free() const noexcept {
+    return waiting_.empty() && called_.empty() && postponed_.empty() && spent_ < longest;
+  }
 
   // Whether somebody who has read for so long in this turn leaves the rest for a later one.
   bool over(duration reading) const noexcept { return spent_ + reading > longest; }
 
-  // The timer is cancelled when its turn has come, once. It stays alive until then, or until leave().
+  // The timer is cancelled when its turn may have come. It stays alive until begin() says so, or until
+  // leave().
   void line_up(boost::asio::steady_timer& timer) {
     timer.expires_at(boost::asio::steady_timer::time_point::max());
     waiting_.push_back(&timer);
     end_turn_later(timer.get_executor());
   }
-  void leave(const boost::asio::steady_timer& timer) { std::erase(waiting_, &timer); }
+  // Once the timer was cancelled. False: those before it took the time, and it waits again, before all who
+  // were not called yet.
+  bool begin(boost::asio::steady_timer& timer) {
+    std::erase(called_, &timer);
+    if (spent_ < longest) return true;
+    timer.expires_at(boost::asio::steady_timer::time_point::max());
+    postponed_.push_back(&timer);
+    end_turn_later(timer.get_executor());
+    return false;
+  }
+  void leave(const boost::asio::steady_timer& timer) {
+    for (auto* each : {&waiting_, &called_, &postponed_}) std::erase(*each, &timer);
+  }
 
   void used(duration time, const boost::asio::any_io_executor& executor) {
     spent_ += time;
@@ -50,7 +65,15 @@ class reading_turns final : public boost::asio::execution_context::service {
   }
 
  private:
-  void shutdown() override { waiting_.clear(); }
+  using line = std::deque<boost::asio::steady_timer*>;
+  // More than one, since what stands between two turns may be much longer than what a link reads: a thousand
+  // links that are called one by one wait for seconds beside a few long answers. Each reads at least a
+  // message.
+  static constexpr std::size_t called_at_a_time = 16;
+
+  void shutdown() override {
+    for (auto* each : {&waiting_, &called_, &postponed_}) each->clear();
+  }
 
   // What is posted runs after the loop has looked at all sockets and timers again.
   void end_turn_later(const boost::asio::any_io_executor& executor) {
@@ -58,15 +81,21 @@ class reading_turns final : public boost::asio::execution_context::service {
     boost::asio::post(executor, [this, executor] {
       ending_ = false;
       spent_ = {};
+      waiting_.insert(waiting_.begin(), postponed_.begin(), postponed_.end());
+      postponed_.clear();
       if (waiting_.empty()) return;
-      auto& next = *waiting_.front();
-      waiting_.pop_front();
-      next.cancel();
+      const auto last =
+          waiting_.begin() + static_cast<line::difference_type>(std::min(called_at_a_time, waiting_.size()));
+      called_.insert(called_.end(), waiting_.begin(), last);
+      waiting_.erase(waiting_.begin(), last);
+      for (auto* each : called_) each->cancel();
       end_turn_later(executor);
     });
   }
 
-  std::deque<boost::asio::steady_timer*> waiting_;
+  line waiting_;    // for a turn
+  line called_;     // in this one
+  line postponed_;  // called, and without time: the first of the next turn
   duration spent_{};
   bool ending_ = false;
 };
