@@ -3,8 +3,10 @@
 // questions.
 //
 //   bench_scale [--sizes 100,300,1000] [--quiet-seconds 60] [--interval 5] [--parts
-//   quiet,answers,cut,half,formation]
-//               [--beside erlang|nobody]
+//   quiet,answers,lists,cut,half,formation]
+//               [--beside erlang|nobody] [--tls off|both]
+//
+// `--tls both`: each size plain, and then over TLS, beside nobody; of both only `quiet`.
 //
 // Needs root: it makes a network namespace of its own, in which the fleet has its addresses and its port
 // mapper. Times of events depend on what else the machine does; its load is printed with them. CPU is user
@@ -26,9 +28,9 @@ using rollcall::test::rollcall_program;
 
 struct wishes {
   std::vector<std::size_t> sizes{100, 300, 1000};
-  std::vector<std::string> parts{"quiet", "answers", "cut", "half", "formation"};
+  std::vector<std::string> parts{"quiet", "answers", "lists", "cut", "half", "formation"};
   std::chrono::seconds quiet{60}, interval{5};
-  bool beside = true;
+  bool beside = true, tls = false;
 
   bool has(std::string_view part) const { return std::ranges::find(parts, part) != parts.end(); }
 };
@@ -51,9 +53,11 @@ void row(std::string_view what, fmt::format_string<Values...> text, Values&&... 
   std::fflush(stdout);
 }
 
-rollcall_program observe(const fleet_program& fleet, const turn_clock& turns, std::chrono::seconds interval) {
-  std::vector<std::string> arguments{"--epmd", "none"};
+rollcall_program observe(const fleet_program& fleet, const turn_clock& turns, std::chrono::seconds interval,
+                         const tls_files* tls = nullptr) {
+  std::vector<std::string> arguments{"--epmd", "register"};
   for (const auto& name : fleet.names()) arguments.insert(arguments.end(), {"--node", name});
+  if (tls != nullptr) std::ranges::copy(tls->for_rollcall(), std::back_inserter(arguments));
   return rollcall_program({.arguments = std::move(arguments),
                            .environment = turns.environment(),
                            .network_namespace = {},
@@ -177,6 +181,63 @@ void answers(const rollcall_program& program, pid_t id, health_clock& clock, tur
       mib(status_kib(id, "VmHWM")));
 }
 
+// How long calls of version/0 take over a link of its own, which wait as a tick of it does; and how late the
+// node that makes them is by itself, which is the machine's part of it.
+constexpr auto other_calls = R"(
+  Call = fun(F) -> rpc:call('rollcall@127.0.0.1', rollcall, F, []) end,
+  true = is_binary(Call(version)), Self = self(),
+  Beside = spawn_link(fun() ->
+    (fun Loop(All, Late) ->
+      {Took, _} = timer:tc(fun() -> Call(version) end),
+      From = erlang:monotonic_time(microsecond),
+      receive over -> Self ! {waited, lists:sort([Took | All]), lists:sort(Late)}
+      after 20 -> Loop([Took | All], [erlang:monotonic_time(microsecond) - From - 20000 | Late]) end
+    end)([], [0]) end),
+  register(asker, Beside), ok)";
+constexpr auto what_others_waited = R"erl(
+  asker ! over,
+  receive {waited, Calls, Late} ->
+    At = fun(All, Part) -> lists:nth(max(1, ceil(length(All) * Part)), All) / 1000 end,
+    {'$text', io_lib:format(
+      "p50 ~.1f ms, p99 ~.1f, worst ~.1f (of ~b; its own timers late: p99 ~.1f, worst ~.1f)",
+      [At(Calls, 0.5), At(Calls, 0.99), At(Calls, 1), length(Calls), At(Late, 0.99), At(Late, 1)])}
+  end)erl";
+
+// links/0 by a node and /api/v1/links by HTTP, one after the other on each side, both at once.
+void lists(const rollcall_program& program, pid_t id, health_clock& clock, turn_clock& turns) {
+  rollcall::test::beam reader({.name = "reader@127.0.0.1", .network_namespace = {}, .hidden = true}),
+      beside({.name = "beside@127.0.0.1", .network_namespace = {}, .hidden = true});
+  const auto pairs = reader.eval("length(rpc:call('rollcall@127.0.0.1', rollcall, links, []))", 120s);
+  if (const auto asks = beside.eval(other_calls); asks != "ok") throw std::runtime_error(asks);
+  clock.take();
+  turns.take();
+  const auto cpu = cpu_seconds(id);
+  std::size_t size = 0, answered = 0;
+  std::jthread http([&](const std::stop_token& over) {
+    while (!over.stop_requested()) {
+      const auto all = rollcall::test::http_get("127.0.0.1", program.http_port(), "/api/v1/links", {}, 60s);
+      size = all.body.size();
+      ++answered;
+    }
+  });
+  constexpr int times = 10;
+  const auto took =
+      reader.eval(fmt::format("{{'$text', io_lib:format(\"~w\", [[element(1, timer:tc(fun() -> {} = "
+                              "length(rpc:call('rollcall@127.0.0.1', rollcall, links, "
+                              "[])) end)) div 1000 || _ <- lists:seq(1, {})]])}}",
+                              pairs, times),
+                  300s);
+  http.request_stop();
+  http.join();
+  row("links/0", "{} pairs, ms each: {}", pairs, took);
+  row("/api/v1/links meanwhile", "{} times, {} bytes; CPU {:.2f} s in all", answered, size,
+      cpu_seconds(id) - cpu);
+  health("meanwhile", clock, turns);
+  row("calls over another link meanwhile", "{}", beside.eval(what_others_waited));
+  row("resident afterwards, at its highest", "{:.1f} MiB, {:.1f}", mib(status_kib(id, "VmRSS")),
+      mib(status_kib(id, "VmHWM")));
+}
+
 void cut(fleet_program& fleet, const rollcall_program& program, health_clock& clock, turn_clock& turns) {
   clock.take();
   turns.take();
@@ -234,6 +295,44 @@ void formation(std::size_t size, const wishes& wanted) {
   health("meanwhile", clock, turns);
 }
 
+// What the links cost: at the start, when they are made, and while they are only there.
+struct links_cost {
+  double start_s, minute_s, resident_mib;
+};
+
+links_cost over(std::size_t size, const wishes& wanted, const tls_files* tls) {
+  fleet_program fleet(size, true, tls);
+  turn_clock turns;
+  auto program = observe(fleet, turns, wanted.interval, tls);
+  const auto id = program.running_process().id();
+  const auto up = until(program, 120s, [&](const auto& now) { return whole(now, size); });
+  links_cost cost{.start_s = cpu_seconds(id), .minute_s = 0, .resident_mib = 0};
+  row("start to all up", "{} (load {:.1f}), CPU {:.2f} s", seconds(up), load(), cost.start_s);
+  std::this_thread::sleep_for(wanted.interval * 6);  // what is asked once of each node has been asked
+  const auto cpu = cpu_seconds(id);
+  std::this_thread::sleep_for(wanted.quiet);
+  cost.minute_s = (cpu_seconds(id) - cpu) * 60 / static_cast<double>(wanted.quiet.count());
+  cost.resident_mib = mib(status_kib(id, "VmRSS"));
+  row("resident at rest, at its highest", "{:.1f} MiB, {:.1f}", cost.resident_mib,
+      mib(status_kib(id, "VmHWM")));
+  row("CPU in quiet", "{:.2f} s a minute (load {:.1f})", cost.minute_s, load());
+  return cost;
+}
+
+void measure_tls(std::size_t size, const wishes& wanted) {
+  fmt::print("{} nodes, plain\n\n", size);
+  const auto plain = over(size, wanted, nullptr);
+  fmt::print("\n{} nodes, TLS\n\n", size);
+  const tls_files files(size);
+  const auto secured = over(size, wanted, &files);
+  const auto links = static_cast<double>(size);
+  row("TLS, each link", "{:.0f} KiB and {:.2f} ms of CPU to make it more",
+      (secured.resident_mib - plain.resident_mib) * 1024 / links,
+      (secured.start_s - plain.start_s) * 1e3 / links);
+  row("TLS to plain", "memory {:.2f}, CPU in quiet {:.2f}\n", secured.resident_mib / plain.resident_mib,
+      secured.minute_s / plain.minute_s);
+}
+
 void measure(std::size_t size, const wishes& wanted) {
   fmt::print("{} nodes\n\n", size);
   if (wanted.parts != std::vector<std::string>{"formation"}) {
@@ -251,6 +350,7 @@ void measure(std::size_t size, const wishes& wanted) {
     if (wanted.has("quiet")) quiet(fleet, id, beside ? &*beside : nullptr, wanted, clock, turns);
     beside.reset();
     if (wanted.has("answers")) answers(program, id, clock, turns);
+    if (wanted.has("lists")) lists(program, id, clock, turns);
     if (wanted.has("cut")) cut(fleet, program, clock, turns);
     if (wanted.has("half")) half(fleet, program, id, clock, turns);
   }
@@ -278,6 +378,8 @@ wishes parse(int argc, char** argv) {
       result.interval = std::chrono::seconds(std::stoi(value));
     } else if (name == "--beside") {
       result.beside = value == "erlang";
+    } else if (name == "--tls") {
+      result.tls = value == "both";
     } else {
       throw std::runtime_error("unknown flag " + name);
     }
@@ -292,7 +394,13 @@ int main(int argc, char** argv) try {
   const auto wanted = parse(argc, argv);
   if (::unshare(CLONE_NEWNET) != 0) throw std::runtime_error("a network namespace needs root");
   rollcall::test::run_or_throw({"ip", "link", "set", "lo", "up"});
-  for (const auto size : wanted.sizes) measure(size, wanted);
+  for (const auto size : wanted.sizes) {
+    if (wanted.tls) {
+      measure_tls(size, wanted);
+    } else {
+      measure(size, wanted);
+    }
+  }
   return 0;
 } catch (const std::exception& failure) {
   std::cerr << "bench_scale: " << failure.what() << '\n';

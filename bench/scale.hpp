@@ -24,9 +24,24 @@ struct passed {
   passed since(const passed& before) const;
 };
 
+// Files for TLS among nodes and with Rollcall: one certificate for all of them.
+class tls_files {
+ public:
+  explicit tls_files(std::size_t size);
+  std::vector<std::string> for_fleet() const { return {"tls", certificate_, key_, authorities_}; }
+  std::vector<std::string> for_rollcall() const {
+    return {"--tls", "on", "--tls-cert", certificate_, "--tls-key", key_, "--tls-ca", authorities_};
+  }
+
+ private:
+  test::temporary_directory files_;
+  std::string certificate_, key_, authorities_;
+};
+
 class fleet_program {
  public:
-  fleet_program(std::size_t size, bool linked);
+  // `tls`: null for none.
+  fleet_program(std::size_t size, bool linked, const tls_files* tls = nullptr);
   void tell(const std::string& command) { ask(command); }
   passed with(const std::string& watcher);
   bool whole();

@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "test/support/certificates.hpp"
 #include "test/support/wait.hpp"
 
 namespace rollcall::bench {
@@ -21,12 +22,31 @@ passed passed::since(const passed& before) const {
   return result;
 }
 
-fleet_program::fleet_program(std::size_t size, bool linked)
+namespace {
+
+std::string address_of(std::size_t at) {
+  return fmt::format("127.20.{}.{}", at / 250, at % 250 + 1);
+}
+
+}  // namespace
+
+tls_files::tls_files(std::size_t size) {
+  const test::authority signs("the CA of the fleet");
+  std::string names = "DNS:127.0.0.1,IP:127.0.0.1";
+  for (std::size_t at = 0; at < size; ++at) names += ",IP:" + address_of(at);
+  const auto own = signs.issue({.names = names});
+  certificate_ = files_.write("tls.crt", own.text);
+  key_ = files_.write("tls.key", own.key);
+  authorities_ = files_.write("ca.crt", signs.text());
+}
+
+fleet_program::fleet_program(std::size_t size, bool linked, const tls_files* tls)
     : size_(size), process_([&] {
         test::process_options options{.arguments = {ROLLCALL_FLEET, std::to_string(size)},
                                       .network_namespace = {},
                                       .write_input = true};
         if (!linked) options.arguments.emplace_back("unlinked");
+        if (tls != nullptr) std::ranges::copy(tls->for_fleet(), std::back_inserter(options.arguments));
         return options;
       }()) {
   if (!eventually([&] { return process_.output().starts_with("ready\n"); }, 20s, "the fleet is ready")) {
@@ -71,8 +91,7 @@ bool fleet_program::whole() {
 
 std::vector<std::string> fleet_program::names() const {
   std::vector<std::string> all;
-  for (std::size_t at = 0; at < size_; ++at)
-    all.push_back(fmt::format("n@127.20.{}.{}", at / 250, at % 250 + 1));
+  for (std::size_t at = 0; at < size_; ++at) all.push_back("n@" + address_of(at));
   return all;
 }
 

@@ -1,7 +1,7 @@
 // Plays the nodes of a large cluster for those who watch it, on 127.20.0.1 and up, in a network namespace of
 // its own: one program, one port mapper and one listener for all of them.
 //
-//   fleet SIZE [unlinked] [ticktime SECONDS]
+//   fleet SIZE [unlinked] [ticktime SECONDS] [tls CERTIFICATE KEY AUTHORITIES]
 //
 // Lines on standard input, each answered by a line: `counts`; `cut K` (nodes below K from the others,
 // silently), `pair A B`, `repair`; `stop K`, `start K` (the last K of them; as another run, without links);
@@ -13,6 +13,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read_until.hpp>
+#include <fstream>
 #include <iostream>
 
 #include "bench/fleet/played_node.hpp"
@@ -35,6 +36,23 @@ asio::awaitable<void> obey(asio::io_context& io, fleet& played) {
   io.stop();
 }
 
+std::string content(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::shared_ptr<const rollcall::tls::context> speaking_tls(const char* certificate, const char* key,
+                                                           const char* authorities) {
+  rollcall::tls::side_settings side;
+  side.certificates = content(certificate);
+  side.key = content(key);
+  side.authorities = content(authorities);
+  std::string problem;
+  auto made = rollcall::tls::context::make({side, side}, problem);
+  if (!made) throw std::runtime_error(problem);
+  return made;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -46,6 +64,9 @@ int main(int argc, char** argv) try {
       wanted.linked = false;
     } else if (word == "ticktime" && i + 1 < argc) {
       wanted.net_ticktime = std::chrono::seconds(std::stoi(argv[++i]));
+    } else if (word == "tls" && i + 3 < argc) {
+      wanted.tls = speaking_tls(argv[i + 1], argv[i + 2], argv[i + 3]);
+      i += 3;
     } else {
       throw std::runtime_error("unknown word " + word);
     }

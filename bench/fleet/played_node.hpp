@@ -16,6 +16,7 @@
 #include "bench/fleet/mesh.hpp"
 #include "cnode/control.hpp"
 #include "cnode/handshake.hpp"
+#include "tls/context.hpp"
 
 namespace rollcall::bench {
 
@@ -42,6 +43,7 @@ class fleet {
     std::string cookie = "chocolate";
     std::chrono::milliseconds net_ticktime{60'000}, delay{0};
     std::uint16_t port = 9100;
+    std::shared_ptr<const tls::context> tls{};  // null: none is spoken
   };
   fleet(asio::io_context&, settings);
 

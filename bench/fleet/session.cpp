@@ -2,8 +2,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 
 #include "cnode/connection.hpp"
 #include "cnode/flags.hpp"
@@ -46,6 +44,10 @@ session::session(fleet& of, tcp::socket socket, mesh::index node)
     : fleet_(of), stream_(std::move(socket)), node_(node) {}
 
 asio::awaitable<bool> session::shake_hands() {
+  if (const auto& tls = fleet_.options().tls) {
+    stream_.secure(*tls, tls::role::accepting, {}, false);
+    if (co_await shake_tls(stream_)) co_return false;
+  }
   static challenges all;
   identity own{*node_name::parse(played_name(node_)), flags::plain | flags::published,
                fleet_.mesh().creation(node_)};
@@ -65,6 +67,19 @@ asio::awaitable<bool> session::shake_hands() {
   co_return true;
 }
 
+asio::awaitable<bool> session::read(asio::mutable_buffer to) {
+  while (to.size() > 0) {
+    boost::system::error_code code;
+    to += stream_.read_some(to, code);
+    if (not_yet(code)) {
+      co_await stream_.socket().async_wait(stream_.awaited_by_read(), as_result);
+    } else if (code) {
+      co_return false;
+    }
+  }
+  co_return true;
+}
+
 asio::awaitable<void> session::run(std::shared_ptr<session> self) {
   boost::system::error_code ignored;
   self->stream_.socket().set_option(tcp::no_delay(true), ignored);
@@ -75,18 +90,14 @@ asio::awaitable<void> session::run(std::shared_ptr<session> self) {
   std::string frame;
   while (true) {
     std::array<std::uint8_t, 4> prefix{};
-    const auto [code, size] =
-        co_await asio::async_read(self->stream_.socket(), asio::buffer(prefix), as_result);
-    if (code) break;
+    if (!co_await self->read(asio::buffer(prefix))) break;
     const auto length = frame_length(prefix);
     if (!length) break;
     self->traffic_->bytes_in += 4 + *length;
     ++self->traffic_->frames_in;
     if (*length == 0) continue;
     frame.resize(*length);
-    const auto [failed, read] =
-        co_await asio::async_read(self->stream_.socket(), asio::buffer(frame), as_result);
-    if (failed) break;
+    if (!co_await self->read(asio::buffer(frame))) break;
     if (const auto message = parse_message(frame)) self->receive(*message);
   }
   self->close();
@@ -112,7 +123,20 @@ asio::awaitable<void> session::write() {
   while (!queue_.empty()) {
     writing_.clear();
     writing_.swap(queue_);
-    const auto [code, size] = co_await asio::async_write(stream_.socket(), asio::buffer(writing_), as_result);
+    auto rest = asio::buffer(std::as_const(writing_));
+    boost::system::error_code code;
+    while (rest.size() > 0 || stream_.holds_unsent()) {
+      if (rest.size() > 0) {
+        rest += stream_.write_some(rest, code);
+      } else {
+        stream_.flush(code);
+      }
+      if (not_yet(code)) {
+        co_await stream_.socket().async_wait(stream_.awaited_by_write(), as_result);
+      } else if (code) {
+        break;
+      }
+    }
     if (code) break;
   }
   writes_ = false;

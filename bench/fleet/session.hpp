@@ -20,6 +20,7 @@ class session : public std::enable_shared_from_this<session> {
 
  private:
   asio::awaitable<bool> shake_hands();
+  asio::awaitable<bool> read(asio::mutable_buffer to);  // all of it
   asio::awaitable<void> write();
   void receive(const cnode::message&);
   void spawn(const cnode::control::spawn_request&, cnode::byte_view payload);
