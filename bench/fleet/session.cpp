@@ -195,18 +195,50 @@ void session::spawn(const control::spawn_request& asked, byte_view payload) {
   if (module == nullptr || function == nullptr) return;
   const auto what = module->text + ":" + function->text;
   ++traffic_->asked[what];
-  auto value = answer(asked, what, parts->items[3]);
-  if (value.empty()) return;
-  if (fleet_.options().delay == 0ms) {
-    reply(asked, std::move(value));
+  const asked_call call{asked};
+  if (what == "erl_eval:exprs") {
+    evaluate(call, parts->items[3]);
   } else {
-    later(fleet_.options().delay, [self = shared_from_this(), asked, value] { self->reply(asked, value); });
+    answered(call, answer(call, what, parts->items[3]));
   }
 }
 
-void session::reply(const control::spawn_request& asked, byte_string value) {
-  end(asked,
-      encoded([&](term_writer& out) { out.tuple_header(3).write(asked.id).atom("return").raw(value); }));
+// Nothing: the answer comes later.
+void session::answered(const asked_call& call, byte_string value) {
+  if (value.empty()) return;
+  if (fleet_.options().delay == 0ms) {
+    reply(call, std::move(value));
+  } else {
+    later(fleet_.options().delay, [self = shared_from_this(), call, value] { self->reply(call, value); });
+  }
+}
+
+void session::reply(const asked_call& call, byte_string value) {
+  end(call.request, encoded([&](term_writer& out) {
+        out.tuple_header(3).write(call.request.id).atom("return");
+        if (call.evaluated) out.tuple_header(3).atom("value");
+        out.raw(value);
+        if (call.evaluated) out.nil();
+      }));
+}
+
+// erl_eval:exprs(Forms, Bindings) of a command that expires (app/timely_command.hpp): what its bindings name
+// is called, at once. Any other program is not played.
+void session::evaluate(asked_call call, const term& arguments) {
+  const auto* given = arguments.as<list>();
+  const auto* bindings = given != nullptr && given->items.size() == 2 ? given->items[1].as<list>() : nullptr;
+  const auto* module = bindings == nullptr ? nullptr : value_of(*bindings, "Module");
+  const auto* function = bindings == nullptr ? nullptr : value_of(*bindings, "Function");
+  const auto* passed_on = bindings == nullptr ? nullptr : value_of(*bindings, "Arguments");
+  if (module == nullptr || function == nullptr || passed_on == nullptr || module->as<atom>() == nullptr ||
+      function->as<atom>() == nullptr) {
+    answered(call, atom_of("undefined"));
+    return;
+  }
+  const auto what = module->as<atom>()->text + ":" + function->as<atom>()->text;
+  ++traffic_->asked[what];
+  call.evaluated = true;
+  answered(call, answer(call, what, *passed_on));
 }
 
 // A process that ran a call ends with its answer: both frames in one write, as a node sends them.
@@ -250,8 +282,7 @@ void session::watch(const control::spawn_request& asked, byte_view payload) {
   send(frame.append(watch_prefix_).append(payload_now));
 }
 
-byte_string session::answer(const control::spawn_request& asked, const std::string& what,
-                            const term& arguments) {
+byte_string session::answer(const asked_call& asked, const std::string& what, const term& arguments) {
   const auto* given = arguments.as<list>();
   if (what == "erlang:nodes") return visible();
   if (what == "net_kernel:nodes_info") return links();
@@ -263,6 +294,12 @@ byte_string session::answer(const control::spawn_request& asked, const std::stri
     return encoded([&](term_writer& out) { out.integer(fleet_.options().net_ticktime.count() / 1000); });
   }
   if (what == "init:get_argument") return atom_of("error");
+  if (what == "erlang:monotonic_time") {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return encoded([&](term_writer& out) {
+      out.integer(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    });
+  }
   if (what == "application:get_all_env") {
     return encoded([](term_writer& out) {
       out.list_header(1).tuple_header(2).atom("prevent_overlapping_partitions").atom("true").nil();
@@ -301,7 +338,7 @@ byte_string session::links() const {
   });
 }
 
-byte_string session::connected(const control::spawn_request& asked, const term& to) {
+byte_string session::connected(const asked_call& asked, const term& to) {
   const auto* name = to.as<atom>();
   const auto peer = name == nullptr ? std::nullopt : fleet_.index_of(name->text);
   if (!peer) return atom_of("false");
@@ -312,7 +349,7 @@ byte_string session::connected(const control::spawn_request& asked, const term& 
   return atom_of(fleet_.connect(node_, *peer) ? "true" : "false");
 }
 
-byte_string session::path_to(const control::spawn_request& asked, const term& arguments) {
+byte_string session::path_to(const asked_call& asked, const term& arguments) {
   const auto* given = arguments.as<list>();
   std::string host;
   std::chrono::milliseconds limit{1'000};

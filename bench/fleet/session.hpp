@@ -25,15 +25,21 @@ class session : public std::enable_shared_from_this<session> {
   void receive(const cnode::message&);
   void spawn(const cnode::control::spawn_request&, cnode::byte_view payload);
   void watch(const cnode::control::spawn_request&, cnode::byte_view payload);
-  void reply(const cnode::control::spawn_request&, cnode::byte_string value);
+  // A call that is answered once: of a function, or of one that erl_eval calls.
+  struct asked_call {
+    cnode::control::spawn_request request;
+    bool evaluated = false;
+  };
+  void answered(const asked_call&, cnode::byte_string value);
+  void reply(const asked_call&, cnode::byte_string value);
   void end(const cnode::control::spawn_request&, cnode::byte_view reason);
   // The encoded answer to a call; empty when it comes later.
-  cnode::byte_string answer(const cnode::control::spawn_request&, const std::string& what,
-                            const cnode::term& arguments);
+  cnode::byte_string answer(const asked_call&, const std::string& what, const cnode::term& arguments);
+  void evaluate(asked_call, const cnode::term& arguments);
   cnode::byte_string visible() const;
   cnode::byte_string links() const;
-  cnode::byte_string connected(const cnode::control::spawn_request&, const cnode::term& to);
-  cnode::byte_string path_to(const cnode::control::spawn_request&, const cnode::term& arguments);
+  cnode::byte_string connected(const asked_call&, const cnode::term& to);
+  cnode::byte_string path_to(const asked_call&, const cnode::term& arguments);
   cnode::byte_string sent(const cnode::term& arguments);
   void later(std::chrono::milliseconds, std::function<void()>);
   cnode::pid next_process();
