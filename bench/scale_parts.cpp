@@ -238,17 +238,17 @@ change(How, N, P, Views) ->
 watching() -> observer ! {watching, self()}, receive {watching, N} -> N end.
 whole(Size) -> observer ! {whole, self(), Size}, receive {whole, N} -> N end.
 
-%% Each round: init:get_status/0 of all, nodes/0 of so many of them, and of each so many probes of others.
-ask({Views, Probes}, Ms) ->
-    spawn(fun() -> rounds(Views, Probes, Ms, 0) end), ok.
+%% Each round: init:get_status/0 of so many of them, nodes/0 of so many, and of each so many probes of others.
+ask({Statuses, Views, Probes}, Ms) ->
+    spawn(fun() -> rounds(Statuses, Views, Probes, Ms, 0) end), ok.
 
-rounds(Views, Probes, Ms, At) ->
+rounds(Statuses, Views, Probes, Ms, At) ->
     Begun = erlang:monotonic_time(millisecond),
     observer ! {nodes, self()},
     All = receive {nodes, N} -> lists:sort(N) end,
     Count = length(All),
     Shifted = fun(By) -> {A, B} = lists:split(By rem max(1, Count), All), B ++ A end,
-    Status = [erpc:send_request(N, init, get_status, []) || N <- All],
+    Status = [erpc:send_request(N, init, get_status, []) || N <- lists:sublist(Shifted(At * Statuses), Statuses)],
     Some = lists:sublist(Shifted(At * Views), Views),
     Asked = [{N, erpc:send_request(N, erlang, nodes, [])} || N <- Some],
     Others = [Shifted(1 + (At * Probes + I) rem max(1, Count - 1)) || I <- lists:seq(1, Probes)],
@@ -259,7 +259,7 @@ rounds(Views, Probes, Ms, At) ->
      catch _:_ -> ok end || {R, Refs} <- Probed],
     flush(),
     timer:sleep(max(0, Ms - (erlang:monotonic_time(millisecond) - Begun))),
-    rounds(Views, Probes, Ms, At + 1).
+    rounds(Statuses, Views, Probes, Ms, At + 1).
 
 flush() -> receive _ -> flush() after 0 -> ok end.
 
@@ -303,7 +303,8 @@ void erlang_observer::ask_like(const passed& a_minute, std::chrono::seconds inte
     return found == a_minute.asked.end() ? 0 : found->second / rounds;
   };
   const auto calls = of("lists:zipwith3"), targets = of("probed");
-  node_->eval(fmt::format("observer:ask({{{}, {}}}, {})", std::lround(of("erlang:nodes")),
+  node_->eval(fmt::format("observer:ask({{{}, {}, {}}}, {})", std::lround(of("init:get_status")),
+                          std::lround(of("erlang:nodes")),
                           std::lround(calls == 0 ? 0 : targets / static_cast<double>(size_)),
                           std::chrono::milliseconds(interval).count()));
 }

@@ -40,6 +40,15 @@ void prober::forget(const member_record& m) {
   news_ = true;
 }
 
+// Whatever it says of others, the one that was asked lives: not before it was asked.
+void prober::hear(const step_context& context, const request& what, std::span<const link_probe> said) {
+  if (std::ranges::all_of(said, [](link_probe one) { return one == link_probe::no_word; })) return;
+  auto* m = context.members.find(what.on);
+  if (m == nullptr || !m->linked || what.sent < m->link_since) return;
+  heard_.push_back(what.on);
+  m->heard_at = std::max(m->heard_at, what.sent);
+}
+
 bool prober::probed(const fact::links_probed& told, const step_context& context) {
   const auto found = requests_.find(told.id);
   if (found == requests_.end()) return false;
@@ -48,6 +57,7 @@ bool prober::probed(const fact::links_probed& told, const step_context& context)
   if (const auto asked = asked_.find(what.on); asked != asked_.end() && --asked->second == 0) {
     asked_.erase(asked);
   }
+  hear(context, what, told.results);
   for (std::size_t i = 0; i < what.to.size(); ++i) {
     const auto result = i < told.results.size() ? told.results[i] : link_probe::no_word;
     const auto k = key_of(what.on, what.to[i]);

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "membership/context.hpp"
@@ -46,6 +47,8 @@ class prober {
 
   const view_matrix& suspected() const noexcept { return suspected_; }
   std::vector<suspicion> take_new() { return std::exchange(new_, {}); }  // oldest first
+  // Ids of those that answered since the last call, one or several times.
+  std::vector<std::uint32_t> take_heard() { return std::exchange(heard_, {}); }
 
  private:
   static constexpr unsigned most_tries = 3;            // of a confirmation that says nothing
@@ -76,6 +79,7 @@ class prober {
   using batches = std::map<std::uint32_t, std::vector<std::uint32_t>>;  // by asked id
 
   std::uint64_t mixed(std::uint64_t) const;
+  void hear(const step_context&, const request&, std::span<const link_probe> said);
   void clean(const step_context&);
   void round(const step_context&, batches&);
   void recheck(const step_context&, deadline&, batches& again, batches& confirm);
@@ -92,6 +96,7 @@ class prober {
 
   view_matrix suspected_;
   std::vector<suspicion> new_;
+  std::vector<std::uint32_t> heard_;
   request_id next_request_ = 1;
   std::unordered_map<request_id, request> requests_;
   std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way, by asked id

@@ -61,10 +61,13 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, s
 }
 
 // Watched ones in turn: the views of a thousand, each of a thousand names, are not asked for in one moment.
-void questions::round(const member_table& members, std::uint64_t number) {
+// Who watches tells when it stops, and an answer to a probe is as good a sign of life.
+void questions::round(const member_table& members, std::uint64_t number, std::vector<std::uint32_t> heard) {
+  std::ranges::sort(heard);
   for (const auto& m : members.all()) {
     if (!m->linked) continue;
-    m->status_wanted = true;
+    const bool known_to_live = m->watched && std::ranges::binary_search(heard, m->id);
+    m->status_wanted |= !known_to_live;
     m->view_wanted |= !m->watched || (number + m->id) % watched_rounds == 0;
   }
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
@@ -71,7 +72,8 @@ class questions {
   void took_too_much(member_record&, steady_time now) const;
   // Members that refused our cookie; the others.
   static void dial_now(const member_table&, bool refused_for_cookie, steady_time now);
-  static void round(const member_table&, std::uint64_t number);
+  // `heard`: ids of those that answered a probe since the last one.
+  static void round(const member_table&, std::uint64_t number, std::vector<std::uint32_t> heard);
   void ask(const step_context&, deadline&, std::vector<any_action>&) const;
 
  private:

@@ -43,8 +43,8 @@ TEST_F(Counts, AQuietMinute) {
     EXPECT_LE(s.steps, 26U) << size;
     EXPECT_EQ(s.connects_asked + s.paths_asked, 0U) << size;
     EXPECT_LE(s.views_asked, 2 * size) << size;
-    EXPECT_LE(s.facts, 27 * size) << size;
-    EXPECT_LE(s.allocations, 12 * s.facts + 10'000) << size;
+    EXPECT_LE(s.facts, 15 * size) << size << ": twelve answers to probes, two views";
+    EXPECT_LE(s.allocations, 320 * size) << size;
   }
 }
 

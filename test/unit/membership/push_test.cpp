@@ -126,6 +126,33 @@ TEST_F(Push, WatchedNodesAreAskedForTheirViewEverySixthRoundOnly) {
   EXPECT_EQ(d.of("a").state, member_state::up);
 }
 
+TEST(PushAndProbes, WhoAnswersProbesIsAskedForNoOtherSignOfLife) {
+  auto with = pushing();
+  with.probe = true;
+  driver d(with);
+  d.mesh({"a", "b", "c"});
+  for (const auto* node : {"a", "b", "c"}) d.step({fact::watching{full(node), true}});
+  d.answer_views();
+  const auto asked_in_twelve_rounds = [&](link_probe said) {
+    d.actions.clear();
+    std::size_t asked = 0;
+    for (const auto end = d.now + 12 * d.options.interval; d.now < end;) {
+      d.pass(100ms);
+      for (const auto& l : d.take<action::probe_links>()) {
+        d.step({fact::links_probed{l.id, std::vector(l.to.size(), said)}});
+      }
+      for (const auto& s : d.take<action::ask_status>()) {
+        ++asked;
+        d.step({fact::heard{s.node, milliseconds(1)}});
+      }
+    }
+    return asked;
+  };
+  EXPECT_LE(asked_in_twelve_rounds(link_probe::answered), 3U) << "before the first answer";
+  EXPECT_EQ(d.of("a").state, member_state::up);
+  EXPECT_GE(asked_in_twelve_rounds(link_probe::no_word), 33U);
+}
+
 TEST_F(Push, SignsOfLifeKeepAWatchedMemberUpAndNoOther) {
   meshed({"a", "b"});
   d.automatic.clear();
