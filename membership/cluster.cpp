@@ -173,6 +173,7 @@ step_result cluster::implementation::step(std::span<const any_fact> facts, momen
   plan(wake, result.actions);
   if (dirty || now.steady >= next_split_look) follow_incidents();
   wake.note(next_split_look);
+  dials.plan(context(), wake);
   asks.ask(context(), wake, result.actions);
   departing.tell(context(), wake, result.actions);
   aside.dial([this](const node_name& name) { return stranger_links.contains(name); }, now.steady, wake,

@@ -216,6 +216,7 @@ void cluster::implementation::linked(member_record& m, const stranger_link& link
     }
   }
   m.greeted_by = {};
+  if (!was_linked) dial_canaries::linked(context(), m);
   if (!was_linked || !m.has_view) {
     views.clear(m.rank);
     m.strangers.clear();
@@ -300,6 +301,7 @@ void cluster::implementation::apply(const fact::dial_failed& failed) {
   m->dial_ended_at = failed.at;
   m->no_such_name = failed.no_such_name;
   asks.dial_failed(*m, failed.why, now.steady);
+  dial_canaries::dial_failed(*m, now.steady);
 }
 
 // What it reported while it was asked may be newer than its answer, or older: its word is followed, and it is
@@ -338,7 +340,9 @@ void cluster::implementation::report_stranger(member_record& m, const node_name&
 }
 
 void cluster::implementation::greet(const member_record& by, member_record& other) const {
-  if (!other.linked && other.greeted_by.size() < members.size()) other.greeted_by.push_back(by.id);
+  if (other.linked) return;
+  if (other.greeted_by.size() < members.size()) other.greeted_by.push_back(by.id);
+  dial_canaries::reported(context(), other);
 }
 
 void cluster::implementation::apply(const fact::view& told) {

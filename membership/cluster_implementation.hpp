@@ -8,6 +8,7 @@
 #include "membership/cluster.hpp"
 #include "membership/conditions.hpp"
 #include "membership/departures.hpp"
+#include "membership/dial_canaries.hpp"
 #include "membership/incidents.hpp"
 #include "membership/lifecycle.hpp"
 #include "membership/path_book.hpp"
@@ -107,6 +108,7 @@ struct cluster::implementation {
   path_book paths;
   incidents splits;
   questions asks;
+  dial_canaries dials;
   departures departing;
   std::vector<std::vector<std::size_t>> partitions;
 

@@ -85,6 +85,7 @@ void questions::ask(const step_context& context, deadline& wake, std::vector<any
       continue;
     if (context.now >= m.next_dial) {
       m.dialling = true;
+      m.dialled_at = context.now;
       actions.emplace_back(action::dial{m.name});
     } else {
       wake.note(m.next_dial);

@@ -844,7 +844,7 @@ TEST(Rounds, ReconnectMakesEverythingDue) {
   d.sees("a", {});
   d.down("b");
   d.fail("b", reason::timeout);
-  d.pass(1s);
+  d.pass(500ms);
   d.actions.clear();
   d.step({fact::round_requested{}});
   EXPECT_EQ(d.dialled(), names{"b"});
