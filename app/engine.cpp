@@ -1,5 +1,6 @@
 // Facts in, one step of the core, actions out; and what others ask an engine for.
 #include "app/engine_implementation.hpp"
+#include "app/patience.hpp"
 
 #ifndef ROLLCALL_VERSION
 #error "the build says which version this is"
@@ -179,15 +180,22 @@ call_function engine::implementation::counted_call() {
 void engine::implementation::tell(membership::any_fact f) {
   if (standing_by_) return;  // of links that are gone
   views_gathered_ += std::holds_alternative<fact::view>(f) ? 1 : 0;
+  const auto patience = patience_for(f);
   facts_.push_back(std::move(f));
-  if (step_due_ && views_gathered_ == most_views_gathered) rest_.cancel();
-  if (step_due_ || stopping_) return;
+  if (stopping_) return;
+  const auto now = pace::clock::now();
+  if (step_due_) {
+    const bool ends_patience = patience == 0ms && now >= pace_.next();
+    if (ends_patience || views_gathered_ == most_views_gathered) rest_.cancel();
+    return;
+  }
   step_due_ = true;
-  if (pace::clock::now() >= pace_.next()) {
+  const auto due = std::max(pace_.next(), now + patience);
+  if (now >= due) {
     asio::post(io_, [self = shared_from_this()] { self->take_facts(); });
     return;
   }
-  rest_.expires_at(pace_.next());
+  rest_.expires_at(due);
   rest_.async_wait([self = shared_from_this()](boost::system::error_code) { self->take_facts(); });
 }
 
