@@ -61,6 +61,7 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, s
 }
 
 // Watched ones in turn: the views of a thousand, each of a thousand names, are not asked for in one moment.
+// One whose first view did not come is asked again: until then its reports say nothing.
 // Who watches tells when it stops, and an answer to a probe is as good a sign of life.
 void questions::round(const member_table& members, std::uint64_t number, std::vector<std::uint32_t> heard) {
   std::ranges::sort(heard);
@@ -68,7 +69,7 @@ void questions::round(const member_table& members, std::uint64_t number, std::ve
     if (!m->linked) continue;
     const bool known_to_live = m->watched && std::ranges::binary_search(heard, m->id);
     m->status_wanted |= !known_to_live;
-    m->view_wanted |= !m->watched || (number + m->id) % watched_rounds == 0;
+    m->view_wanted |= !m->watched || !m->has_view || (number + m->id) % watched_rounds == 0;
   }
 }
 

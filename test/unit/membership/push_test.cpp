@@ -48,6 +48,23 @@ TEST_F(Push, AWatcherIsAskedForOncePerLink) {
   EXPECT_EQ(d.take<action::watch>().size(), 1U);
 }
 
+// Its reports say nothing as long as nothing is known that they change.
+TEST_F(Push, AFirstViewThatDoesNotComeIsAskedForInEachRound) {
+  d.list({"a"});
+  d.up("a");
+  d.step({fact::watching{full("a"), true}});
+  std::size_t asked = 0;
+  for (int second = 0; second < 30; ++second) {
+    for (const auto& name : d.take_views()) {
+      ++asked;
+      d.step({fact::view_failed{name, reason::timeout, "no answer"}});
+    }
+    d.now += 1s;
+    d.step();
+  }
+  EXPECT_GE(asked, 7U);
+}
+
 TEST_F(Push, AWatcherThatEndsAtOnceIsTriedOnceAMinute) {
   d.list({"a"});
   d.up("a");
