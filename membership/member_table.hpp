@@ -56,7 +56,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool first_dial_ended = false;
   steady_time next_dial{};
   std::optional<steady_time> dialled_at, dial_wanted;  // last; by a sign that it is there
-  unsigned dials_failed = 0;               // in a row
+  unsigned dials_failed = 0;                           // in a row
   unsigned took_too_much = 0;              // links in a row that were closed for the memory they held
   reason dial_failure = reason::none;      // of the last dial since the loss; none: no dial ended since
   std::optional<dial_step> dial_ended_at;  // of that dial

@@ -400,7 +400,11 @@ std::string quarantine::describe(const path_book& paths, const member_record& fr
     const auto last = paths.last(on, other);
     return last && last->result == path_probe::reachable;
   };
-  switch (what_fails(paths, from, to)) {
+  const auto* e = find(from.id, to.id);
+  auto what = what_fails(paths, from, to);
+  // Its path works again, and has to stay so.
+  if (what == fault::path && e->broke && (works(from, to) || works(to, from))) what = fault::breaks;
+  switch (what) {
     case fault::port_mapper:
       return fmt::format(
           "it cannot link with {}: the distribution port answers, the port mapper does not (port mapper from "
