@@ -139,7 +139,6 @@ class planner {
   void sort_groups(round&);
   bool form(round&);
   void continue_forming(round&);
-  void find_trouble(round&);
   void inside(round&, std::size_t group);
   bool ask_inside(round&, std::size_t x, std::size_t y);
   void between(round&);
@@ -154,6 +153,12 @@ class planner {
   void enter_together(round&, const std::vector<std::size_t>& entering, std::size_t target);
   std::vector<std::size_t> fit_together(round&, std::vector<std::size_t> entering, std::size_t target);
   bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
+  // plan_trouble.cpp
+  void find_trouble(round&);
+  void find_losses(round&) const;
+  static void find_who_may_be_met(round&);
+  void find_requests(round&) const;
+  bool believes_in_the_dark(const round&, std::size_t g);
   // plan_many.cpp
   void between_many(round&);
   verdict fits(round&, std::size_t group, const joint_set&);
