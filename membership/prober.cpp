@@ -40,7 +40,7 @@ void prober::forget(const member_record& m) {
   news_ = true;
 }
 
-// Whatever it says of others, the one that was asked lives: not before it was asked.
+// A node that answers is alive, no matter what it says of others: it was at the time it was asked.
 void prober::hear(const step_context& context, const request& what, std::span<const link_probe> said) {
   if (std::ranges::all_of(said, [](link_probe one) { return one == link_probe::no_word; })) return;
   auto* m = context.members.find(what.on);
