@@ -92,11 +92,12 @@ int ask_for_the_one(configuration config, const terminal& on, std::ostream& out,
   } catch (const std::exception& failure) {
     return could_not(config, failure, complaints);
   }
-  complaints << fmt::format("rollcall: {} {}{}\n",
-                            found.empty() ? "no member is called" : "several members begin with",
-                            printable(config.subject),
-                            found.empty() ? ": `rollcall members` lists them"
-                                          : ": " + printable(found[0]) + ", " + printable(found[1]));
+  complaints << fmt::format(
+      "rollcall: {} {}{}\n", found.empty() ? "no member is called" : "several members begin with",
+      printable(config.subject),
+      found.empty() ? ": `rollcall members` lists them, and of a node that never linked `rollcall status` "
+                      "says why"
+                    : ": " + printable(found[0]) + ", " + printable(found[1]));
   return could_not_ask;
 }
 
