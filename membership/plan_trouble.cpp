@@ -36,7 +36,7 @@ void planner::find_losses(round& r) const {
   }
 }
 
-// Who is no part of any group, and is seen by some: whoever joins them is introduced to it.
+// Members of no group that a group sees: a node that joins that group is introduced to them.
 void planner::find_who_may_be_met(round& r) {
   const auto size = r.context.members.size();
   rank_set unseen(size), leaving(size);
