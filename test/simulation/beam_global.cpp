@@ -33,10 +33,9 @@ void beam_mesh::tell_loss(place by, place gone, const std::vector<std::uint64_t>
 
 // One that has dropped who tells does not hear it any more.
 void beam_mesh::told_of_loss(place by, place third, place gone, cause because) {
-  if (!hears(third, by)) return;
   // One that was named is known already: an attempt at it that fails then is told to nobody (global.erl:
   // removing).
-  if (!minds(third, gone)) return;
+  if (!minds(third, gone) || !hears(third, by)) return;
   if (!nodes_[third].kernel.prevent_overlapping || !nodes_[third].kernel.connect_all)
     return tell_.bit(nodes_[third].kernel.by);
   // It is known to this one no more from then on, and passed on to nobody, however long the link takes to go.

@@ -2,10 +2,10 @@
 // due at the same moment happen in the order in which they were put there, so that a seed replays exactly.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <queue>
 #include <random>
 #include <vector>
 
@@ -32,39 +32,75 @@ class dice {
   std::mt19937_64 engine_;
 };
 
+// What is due within the next seconds stands in a ring with a slot for each millisecond, the rest in a heap,
+// from where it moves to the ring before anything else can be put there for that moment.
 class timeline {
  public:
-  explicit timeline(std::uint64_t seed) : weather(seed) {}
+  explicit timeline(std::uint64_t seed) : weather(seed), ring_(span), due_(span / 64) {}
 
-  milliseconds now() const noexcept { return now_; }
-  void in(milliseconds span, std::function<void()> what) {
-    queue_.push({now_ + std::max(span, milliseconds(0)), order_++, std::move(what)});
+  milliseconds now() const noexcept { return milliseconds(now_); }
+  void in(milliseconds after, std::function<void()> what) {
+    const auto when = now_ + std::max<std::int64_t>(after.count(), 0);
+    if (when < reach_) return put(when, std::move(what));
+    later_.push_back({when, order_++, std::move(what)});
+    std::push_heap(later_.begin(), later_.end(), std::greater<>());
   }
-  void at(milliseconds when, std::function<void()> what) { in(when - now_, std::move(what)); }
+  void at(milliseconds when, std::function<void()> what) { in(when - now(), std::move(what)); }
   // Goes to the first moment at which something is due, at most to `latest`, and lets it happen.
   void advance(milliseconds latest) {
-    now_ = std::max(now_, queue_.empty() ? latest : std::min(latest, queue_.top().when));
-    while (!queue_.empty() && queue_.top().when <= now_) {
-      auto what = std::move(const_cast<entry&>(queue_.top()).what);
-      queue_.pop();
+    go_to(std::max(now_, std::min(latest.count(), next_due(latest.count()))));
+    auto& slot = ring_[now_ % span];
+    for (std::size_t i = 0; i < slot.size(); ++i) {
+      const auto what = std::move(slot[i]);  // it may put more into this slot
       what();
     }
+    constexpr std::size_t kept = 256;
+    if (slot.capacity() > kept) std::vector<std::function<void()>>().swap(slot);
+    slot.clear();
+    due_[now_ % span / 64] &= ~(std::uint64_t{1} << (now_ % 64));
   }
 
   dice weather;  // how long things take; what breaks is drawn from dice of its own, before the history begins
 
  private:
+  static constexpr std::int64_t span = 8'192;
   struct entry {
-    milliseconds when;
+    std::int64_t when;
     std::uint64_t order;
     std::function<void()> what;
     bool operator>(const entry& other) const {
       return when != other.when ? when > other.when : order > other.order;
     }
   };
-  milliseconds now_{0};
+
+  void put(std::int64_t when, std::function<void()> what) {
+    ring_[when % span].push_back(std::move(what));
+    due_[when % span / 64] |= std::uint64_t{1} << (when % 64);
+  }
+  // Of the ring: the rest is due after `reach_`.
+  std::int64_t next_due(std::int64_t latest) const {
+    for (auto t = now_; t < std::min(reach_, latest);) {
+      const auto word = due_[t % span / 64] >> (t % 64);
+      if (word != 0) return t + __builtin_ctzll(word);
+      t += 64 - t % 64;
+    }
+    return later_.empty() ? latest : later_.front().when;
+  }
+  void go_to(std::int64_t when) {
+    now_ = when;
+    reach_ = now_ + span;
+    while (!later_.empty() && later_.front().when < reach_) {
+      std::pop_heap(later_.begin(), later_.end(), std::greater<>());
+      put(later_.back().when, std::move(later_.back().what));
+      later_.pop_back();
+    }
+  }
+
+  std::int64_t now_ = 0, reach_ = span;
   std::uint64_t order_ = 0;
-  std::priority_queue<entry, std::vector<entry>, std::greater<>> queue_;
+  std::vector<std::vector<std::function<void()>>> ring_;  // by millisecond
+  std::vector<std::uint64_t> due_;                        // which of them are not empty
+  std::vector<entry> later_;
 };
 
 }  // namespace rollcall::simulation
