@@ -4,9 +4,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 namespace rollcall::simulation {
 
@@ -24,6 +29,10 @@ void write_all(int fd, const std::string& text) {
 
 std::string in_jail(const std::function<std::string()>& play, unsigned seconds_at_most) {
   int ends[2];
+  // Nobody else's child may hold the writing end: this one's last word would be waited for until that one
+  // ends.
+  static std::mutex one_at_a_time;
+  std::unique_lock lock(one_at_a_time);
   if (::pipe(ends) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
   const auto child = ::fork();
   if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
@@ -40,6 +49,7 @@ std::string in_jail(const std::function<std::string()>& play, unsigned seconds_a
     ::_exit(0);
   }
   ::close(ends[1]);
+  lock.unlock();
   std::string said;
   char buffer[4096];
   for (;;) {
@@ -56,6 +66,17 @@ std::string in_jail(const std::function<std::string()>& play, unsigned seconds_a
   }
   if (WEXITSTATUS(status) != 0) return fmt::format("ended with {}", WEXITSTATUS(status));
   return said;
+}
+
+void share_out(std::size_t count, unsigned jobs, const std::function<void(std::size_t)>& play) {
+  std::atomic<std::size_t> next{0};
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::max(jobs, 1U); ++i) {
+    threads.emplace_back([&] {
+      for (auto at = next++; at < count; at = next++) play(at);
+    });
+  }
+  for (auto& thread : threads) thread.join();
 }
 
 }  // namespace rollcall::simulation

@@ -57,10 +57,11 @@ bool play_seed(std::uint64_t seed, std::size_t nodes) {
 
 bool play_everything(const arguments& a) {
   std::set<std::uint64_t> unclean;
-  bool right = play_named(measured_behaviour(), nullptr, a.small);
-  right = play_named(named_histories(), nullptr, a.small) && right;
+  std::set<std::string> clean;
+  bool right = play_named(measured_behaviour(), nullptr, a.small, a.jobs);
+  right = play_named(named_histories(), nullptr, a.small, a.jobs, &clean) && right;
   right = play_fixed(a.histories, !a.small, a.jobs, a.tell, unclean) && right;
-  if (!a.small) right = play_mutants(a.jobs, unclean) && right;
+  if (!a.small) right = play_mutants(a.jobs, unclean, clean) && right;
   fmt::print("{}\n", right ? "all is as it should be" : "FAILED");
   return right;
 }
@@ -71,9 +72,10 @@ int run(const arguments& a) {
   if (word(0) == "all") {
     right = play_everything(a);
   } else if (word(0) == "model") {
-    right = play_named(measured_behaviour(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, false);
+    right =
+        play_named(measured_behaviour(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, false, a.jobs);
   } else if (word(0) == "named") {
-    right = play_named(named_histories(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, a.small);
+    right = play_named(named_histories(), a.words.size() > 1 ? a.words[1].c_str() : nullptr, a.small, a.jobs);
   } else if (word(0) == "histories") {
     std::set<std::uint64_t> unclean;
     right = play_fixed(a.histories, !a.small, a.jobs, a.tell, unclean);
@@ -81,7 +83,9 @@ int run(const arguments& a) {
     std::set<std::uint64_t> unclean;
     for (const auto& f : play_all(batches_of(1, 301, 0, 25), a.jobs, [](const found&) {}).wrong)
       unclean.insert(f.seed);
-    right = play_mutants(a.jobs, unclean);
+    std::set<std::string> clean;
+    play_named(named_histories(), nullptr, true, a.jobs, &clean);
+    right = play_mutants(a.jobs, unclean, clean);
   } else if (word(0) == "without" && a.words.size() > 3) {
     right = play_without(word(1), std::stoull(word(2)), std::stoull(word(3)));
   } else if (word(0) == "on") {

@@ -69,31 +69,44 @@ bool judge_gaps(std::vector<std::string> gaps) {
   return right && gaps.empty();
 }
 
+bool judge_named(const char* name, const std::string& wrong) {
+  const auto& known = named_not_yet_true();
+  const auto listed =
+      std::ranges::find_if(known, [&](const auto& k) { return std::strcmp(k.name, name) == 0; });
+  if (listed == known.end()) {
+    if (wrong.empty()) {
+      fmt::print("right {}\n", name);
+    } else {
+      fmt::print("FAIL {}: {}\n", name, first_line(wrong));
+    }
+    return wrong.empty();
+  }
+  if (wrong.empty()) {
+    fmt::print("FAIL {}: it is right now; take it off the list in known.cpp\n", name);
+    return false;
+  }
+  fmt::print("NOT YET TRUE {}: {}\n  found: {}\n", name, listed->reason, first_line(wrong));
+  return true;
+}
+
 }  // namespace
 
-bool play_named(const std::vector<named_history>& list, const char* only, bool small) {
-  bool right = true;
+bool play_named(const std::vector<named_history>& list, const char* only, bool small, unsigned jobs,
+                std::set<std::string>* kept) {
+  std::vector<const named_history*> wanted;
   for (const auto& history : list) {
     if (only != nullptr && std::strcmp(only, history.name) != 0) continue;
-    if (small && history.large) continue;
-    const auto wrong = in_jail(history.play, named_at_most);
-    const auto& known = named_not_yet_true();
-    const auto listed =
-        std::ranges::find_if(known, [&](const auto& k) { return std::strcmp(k.name, history.name) == 0; });
-    if (listed != known.end() && wrong.empty()) {
-      fmt::print("FAIL {}: it is right now; take it off the list in known.cpp\n", history.name);
-      right = false;
-    } else if (listed != known.end()) {
-      fmt::print("NOT YET TRUE {}: {}\n  found: {}\n", history.name, listed->reason, first_line(wrong));
-    } else if (!wrong.empty()) {
-      fmt::print("FAIL {}: {}\n", history.name, first_line(wrong));
-      right = false;
-    } else {
-      fmt::print("right {}\n", history.name);
-    }
-    if (only != nullptr && !wrong.empty()) fmt::print("{}\n", wrong);
-    std::fflush(stdout);
+    if (!small || !history.large) wanted.push_back(&history);
   }
+  std::vector<std::string> said(wanted.size());
+  share_out(wanted.size(), jobs, [&](std::size_t i) { said[i] = in_jail(wanted[i]->play, named_at_most); });
+  bool right = true;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    right = judge_named(wanted[i]->name, said[i]) && right;
+    if (only != nullptr && !said[i].empty()) fmt::print("{}\n", said[i]);
+    if (kept != nullptr && said[i].empty()) kept->insert(wanted[i]->name);
+  }
+  std::fflush(stdout);
   return right;
 }
 

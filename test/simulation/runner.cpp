@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <sstream>
-#include <thread>
 
 #include "test/simulation/jail.hpp"
 
@@ -87,22 +85,16 @@ std::vector<batch> batches_of(std::uint64_t from, std::uint64_t to, std::size_t 
 run_result play_all(const std::vector<batch>& work, unsigned jobs,
                     const std::function<void(const found&)>& told) {
   std::mutex mutex;
-  std::atomic<std::size_t> next{0};
   run_result all;
-  const auto worker = [&] {
-    for (auto i = next++; i < work.size(); i = next++) {
-      auto result = play_guarded(work[i]);
-      const std::lock_guard lock(mutex);
-      all.covered.add(result.covered);
-      for (auto& f : result.wrong) {
-        told(f);
-        all.wrong.push_back(std::move(f));
-      }
+  share_out(work.size(), jobs, [&](std::size_t i) {
+    auto result = play_guarded(work[i]);
+    const std::lock_guard lock(mutex);
+    all.covered.add(result.covered);
+    for (auto& f : result.wrong) {
+      told(f);
+      all.wrong.push_back(std::move(f));
     }
-  };
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < std::max(jobs, 1U); ++i) threads.emplace_back(worker);
-  for (auto& thread : threads) thread.join();
+  });
   std::ranges::sort(all.wrong, {}, [](const found& f) { return std::pair(f.nodes, f.seed); });
   return all;
 }
