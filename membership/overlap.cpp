@@ -92,24 +92,25 @@ void choose_exactly(const std::vector<std::size_t>& cluster, const std::vector<j
 // The one that keeps most members out of a join goes, and among those the one that brings least.
 void choose_greedily(const std::vector<std::size_t>& cluster, const std::vector<joinable_group>& groups,
                      const rivals& against, std::vector<bool>& kept) {
+  std::vector<std::size_t> kept_out(groups.size(), 0);  // members that each keeps out
+  for (const auto g : cluster) {
+    for (const auto other : against[g]) kept_out[g] += kept[other] ? groups[other].members : 0;
+  }
   while (true) {
-    std::size_t worst = groups.size(), worst_against = 0;
+    std::size_t worst = groups.size();
     for (const auto g : cluster) {
-      if (!kept[g]) continue;
-      std::size_t members = 0;
-      for (const auto other : against[g]) members += kept[other] ? groups[other].members : 0;
-      if (members == 0) continue;
+      const auto members = kept_out[g];
+      if (!kept[g] || members == 0) continue;
       const bool worse = worst == groups.size() ||
-                         members * groups[worst].members > worst_against * groups[g].members ||
-                         (members * groups[worst].members == worst_against * groups[g].members &&
+                         members * groups[worst].members > kept_out[worst] * groups[g].members ||
+                         (members * groups[worst].members == kept_out[worst] * groups[g].members &&
                           std::pair(groups[g].links, groups[g].chosen_before) <=
                               std::pair(groups[worst].links, groups[worst].chosen_before));
-      if (!worse) continue;
-      worst = g;
-      worst_against = members;
+      if (worse) worst = g;
     }
     if (worst == groups.size()) return;
     kept[worst] = false;
+    for (const auto other : against[worst]) kept_out[other] -= groups[worst].members;
   }
 }
 

@@ -4,26 +4,36 @@
 
 namespace rollcall::membership {
 
+// The plan asks several things about both directions of a pair before it comes to the next one.
+const path_book::entry* path_book::find(key k) const {
+  auto& last = found_[on_of(k) < (k & 0xffffffffU) ? 0 : 1];
+  if (last.of != k) {
+    const auto known = entries_.find(k);
+    last = {k, known != entries_.end() ? &known->second : nullptr};
+  }
+  return last.is;
+}
+
 std::optional<path_book::finding> path_book::last(const member_record& on, const member_record& to,
                                                   probed_port port) const {
-  const auto found = entries_.find(key_of(on, to, port));
-  if (found == entries_.end() || !found->second.known) return std::nullopt;
-  return found->second.found;
+  const auto* e = find(key_of(on, to, port));
+  if (e == nullptr || !e->known) return std::nullopt;
+  return e->found;
 }
 
 bool path_book::under_way(const member_record& on, const member_record& to, probed_port port) const {
-  const auto found = entries_.find(key_of(on, to, port));
-  return found != entries_.end() && found->second.under_way;
+  const auto* e = find(key_of(on, to, port));
+  return e != nullptr && e->under_way;
 }
 
 bool path_book::said_nothing(const member_record& on, const member_record& to, probed_port port) const {
-  const auto found = entries_.find(key_of(on, to, port));
-  return found != entries_.end() && !found->second.under_way && found->second.no_words > 0;
+  const auto* e = find(key_of(on, to, port));
+  return e != nullptr && !e->under_way && e->no_words > 0;
 }
 
 std::optional<steady_time> path_book::mute_until(const member_record& on, const member_record& to) const {
-  const auto found = entries_.find(key_of(on, to, probed_port::distribution));
-  return found != entries_.end() ? mute_until(found->second, on) : std::nullopt;
+  const auto* e = find(key_of(on, to, probed_port::distribution));
+  return e != nullptr ? mute_until(*e, on) : std::nullopt;
 }
 
 std::optional<steady_time> path_book::mute_until(const entry& e, const member_record& on) const {
@@ -37,13 +47,14 @@ std::optional<steady_time> path_book::mute_until(const entry& e, const member_re
 bool path_book::ask(const member_record& on, const member_record& to, milliseconds limit, steady_time now,
                     std::vector<any_action>& actions, probed_port port) {
   const auto k = key_of(on, to, port);
-  if (const auto known = entries_.find(k); known != entries_.end()) {
-    if (known->second.under_way) return true;
-    if (mute_until(known->second, on) > now) return false;
+  if (const auto* known = find(k); known != nullptr) {
+    if (known->under_way) return true;
+    if (mute_until(*known, on) > now) return false;
   }
   auto& asked = asked_of_[on.id];
   if (requests_.size() >= max_under_way || asked >= max_under_way_of_one) return false;
   ++asked;
+  found_ = {};
   auto& e = entries_[k];
   e.under_way = true;
   e.asked_at = now;
@@ -84,12 +95,14 @@ bool path_book::answered(const fact::path_probed& told, steady_time now) {
 }
 
 void path_book::forget(const member_record& m) {
+  found_ = {};
   std::erase_if(entries_,
                 [&](const auto& e) { return on_of(e.first) == m.id || (e.first & 0xffffffffU) == m.id; });
   last_word_.erase(m.id);
 }
 
 void path_book::sweep(steady_time now, milliseconds keep) {
+  found_ = {};
   std::erase_if(entries_, [&](const auto& e) {
     const auto& kept = e.second;
     return !kept.under_way && kept.mute_until < now && now - kept.found.answered_at > keep &&

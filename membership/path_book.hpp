@@ -3,6 +3,7 @@
 // that nobody asks twice.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <unordered_map>
 
@@ -66,6 +67,12 @@ class path_book {
   request_id next_ = 1;
   std::unordered_map<request_id, key> requests_;
   std::unordered_map<key, entry> entries_;
+  struct looked_up {
+    key of = 0;  // ids begin with 1
+    const entry* is = nullptr;
+  };
+  mutable std::array<looked_up, 2> found_;  // last, in each direction
+  const entry* find(key) const;
   std::unordered_map<std::uint32_t, std::size_t> asked_of_;
   std::optional<steady_time> mute_until(const entry&, const member_record& on) const;
   std::unordered_map<std::uint32_t, steady_time>

@@ -211,19 +211,23 @@ void planner::between(round& r) {
 
 void planner::between_few(round& r) {
   const auto conflicts = find_conflicts(r);
-  std::vector<std::size_t> open(r.established.size());
-  for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
+  std::vector<joinable_group> all;
+  std::vector<std::size_t> open;
+  for (const auto g : r.established) {
+    open.push_back(all.size());
+    all.push_back({r.groups[g].size(), r.links.links_in(r.groups[g]), chosen_before(r, g)});
+  }
   for (bool first = true; !open.empty() && !r.undecided; first = false) {
     std::vector<joinable_group> candidates;
-    std::map<std::size_t, std::size_t> position;
+    constexpr auto not_open = static_cast<std::size_t>(-1);
+    std::vector<std::size_t> position(all.size(), not_open);
     for (const auto i : open) {
-      const auto& group = r.groups[r.established[i]];
-      position.emplace(i, candidates.size());
-      candidates.push_back({group.size(), r.links.links_in(group), chosen_before(r, r.established[i])});
+      position[i] = candidates.size();
+      candidates.push_back(all[i]);
     }
     std::vector<std::pair<std::size_t, std::size_t>> among;
     for (const auto& [i, j] : conflicts) {
-      if (position.contains(i) && position.contains(j)) among.emplace_back(position[i], position[j]);
+      if (position[i] != not_open && position[j] != not_open) among.emplace_back(position[i], position[j]);
     }
     std::vector<std::size_t> taken;
     for (const auto at : choose_groups(candidates, among)) taken.push_back(open[at]);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "membership/jitter.hpp"
 #include "membership/mutation.hpp"
@@ -29,19 +30,25 @@ milliseconds quarantine::soon(const entry& e, const member_record& a, const memb
   return std::max(soon_ticks * tick, e.strikes > 0 ? soon_holds * hold(e.strikes) : milliseconds{0});
 }
 
-quarantine::entry* quarantine::find(std::uint32_t a, std::uint32_t b) {
-  const auto found = entries_.find(key_of(a, b));
-  return found != entries_.end() ? &found->second : nullptr;
+// The plan asks several things about a pair before it comes to the next one.
+const quarantine::entry* quarantine::find(std::uint32_t a, std::uint32_t b) const {
+  const auto k = key_of(a, b);
+  if (k != found_key_) {
+    const auto known = entries_.find(k);
+    found_key_ = k;
+    found_ = known != entries_.end() ? &known->second : nullptr;
+  }
+  return found_;
 }
 
-const quarantine::entry* quarantine::find(std::uint32_t a, std::uint32_t b) const {
-  const auto found = entries_.find(key_of(a, b));
-  return found != entries_.end() ? &found->second : nullptr;
+quarantine::entry* quarantine::find(std::uint32_t a, std::uint32_t b) {
+  return const_cast<entry*>(std::as_const(*this).find(a, b));
 }
 
 quarantine::entry* quarantine::obtain(std::uint32_t a, std::uint32_t b) {
   if (auto* known = find(a, b); known != nullptr) return known;
   if (entries_.size() >= max_entries) return nullptr;
+  found_key_ = no_key;
   return &entries_[key_of(a, b)];
 }
 
@@ -114,6 +121,7 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
 }
 
 void quarantine::forget(const member_record& m) {
+  found_key_ = no_key;
   std::erase_if(entries_, [&](const auto& e) { return concerns(e.first, m.id); });
   drop_losses([&](const loss& l) { return l.from == m.id || l.to == m.id; });
   std::erase_if(broken_, [&](pair_key k) { return concerns(k, m.id); });
@@ -138,6 +146,7 @@ void quarantine::recovered(const std::vector<pair_key>& pairs, steady_time now) 
 }
 
 void quarantine::sweep(const step_context& context) {
+  found_key_ = no_key;
   std::erase_if(entries_, [&](const auto& item) {
     const auto& [pair, e] = item;
     const auto* a = context.members.find(lower(pair));
@@ -240,12 +249,11 @@ bool quarantine::current(const step_context& context, const path_book::finding& 
 
 bool quarantine::path_works(const step_context& context, const path_book& paths, const member_record& a,
                             const member_record& b, std::optional<steady_time> asked_since) {
-  for (const auto& found : {paths.last(a, b), paths.last(b, a)}) {
-    if (found && found->result == path_probe::reachable && found->asked_at >= asked_since &&
-        current(context, *found))
-      return true;
-  }
-  return false;
+  const auto proves = [&](const std::optional<path_book::finding>& found) {
+    return found && found->result == path_probe::reachable && found->asked_at >= asked_since &&
+           current(context, *found);
+  };
+  return proves(paths.last(a, b)) || proves(paths.last(b, a));
 }
 
 bool quarantine::proven_lately(const step_context& context, const path_book& paths, const member_record& a,

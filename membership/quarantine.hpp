@@ -228,6 +228,9 @@ class quarantine {
   bool lost_lately(pair_key k) const { return lost_pairs_.contains(k); }
 
   std::unordered_map<pair_key, entry> entries_;
+  static constexpr pair_key no_key = 0;  // ids begin with 1
+  mutable pair_key found_key_ = no_key;  // what find() was asked for last
+  mutable const entry* found_ = nullptr;
   std::unordered_set<pair_key> broken_;  // of them, those that broke, of late
   std::deque<admission> admissions_;
   std::deque<loss> losses_;
