@@ -4,9 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <new>
 #include <random>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace rollcall::simulation {
@@ -32,6 +37,53 @@ class dice {
   std::mt19937_64 engine_;
 };
 
+// What is to be done, once. Most of it is small and stands in place: a mesh of 1,000 nodes has millions due.
+class task {
+ public:
+  template <class What>
+  requires(!std::is_same_v<std::remove_cvref_t<What>, task>) task(What&& what) {
+    using held = std::remove_cvref_t<What>;
+    if constexpr (sizeof(held) <= room && std::is_nothrow_move_constructible_v<held>) {
+      ::new (place_) held(std::forward<What>(what));
+      does_ = &of<held>;
+    } else {
+      auto large = [own = std::make_unique<held>(std::forward<What>(what))] { (*own)(); };
+      ::new (place_) decltype(large)(std::move(large));
+      does_ = &of<decltype(large)>;
+    }
+  }
+  task(task&& other) noexcept : does_(std::exchange(other.does_, nullptr)) {
+    if (does_ != nullptr) does_(step::move, other.place_, place_);
+  }
+  task& operator=(task&& other) noexcept {
+    if (this == &other) return *this;
+    if (does_ != nullptr) does_(step::end, place_, nullptr);
+    does_ = std::exchange(other.does_, nullptr);
+    if (does_ != nullptr) does_(step::move, other.place_, place_);
+    return *this;
+  }
+  task(const task&) = delete;
+  task& operator=(const task&) = delete;
+  ~task() {
+    if (does_ != nullptr) does_(step::end, place_, nullptr);
+  }
+  void operator()() { does_(step::call, place_, nullptr); }
+
+ private:
+  static constexpr std::size_t room = 48;
+  enum class step { call, move, end };
+  template <class Held>
+  static void of(step what, std::byte* at, std::byte* to) {
+    auto& held = *std::launder(reinterpret_cast<Held*>(at));
+    if (what == step::call) return static_cast<void>(held());
+    if (what == step::move) ::new (to) Held(std::move(held));
+    held.~Held();
+  }
+
+  void (*does_)(step, std::byte*, std::byte*) = nullptr;
+  alignas(std::max_align_t) std::byte place_[room];
+};
+
 // What is due within the next seconds stands in a ring with a slot for each millisecond, the rest in a heap,
 // from where it moves to the ring before anything else can be put there for that moment.
 class timeline {
@@ -39,23 +91,23 @@ class timeline {
   explicit timeline(std::uint64_t seed) : weather(seed), ring_(span), due_(span / 64) {}
 
   milliseconds now() const noexcept { return milliseconds(now_); }
-  void in(milliseconds after, std::function<void()> what) {
+  void in(milliseconds after, task what) {
     const auto when = now_ + std::max<std::int64_t>(after.count(), 0);
     if (when < reach_) return put(when, std::move(what));
     later_.push_back({when, order_++, std::move(what)});
     std::push_heap(later_.begin(), later_.end(), std::greater<>());
   }
-  void at(milliseconds when, std::function<void()> what) { in(when - now(), std::move(what)); }
+  void at(milliseconds when, task what) { in(when - now(), std::move(what)); }
   // Goes to the first moment at which something is due, at most to `latest`, and lets it happen.
   void advance(milliseconds latest) {
     go_to(std::max(now_, std::min(latest.count(), next_due(latest.count()))));
     auto& slot = ring_[now_ % span];
     for (std::size_t i = 0; i < slot.size(); ++i) {
-      const auto what = std::move(slot[i]);  // it may put more into this slot
+      auto what = std::move(slot[i]);  // it may put more into this slot
       what();
     }
     constexpr std::size_t kept = 256;
-    if (slot.capacity() > kept) std::vector<std::function<void()>>().swap(slot);
+    if (slot.capacity() > kept) std::vector<task>().swap(slot);
     slot.clear();
     due_[now_ % span / 64] &= ~(std::uint64_t{1} << (now_ % 64));
   }
@@ -67,13 +119,13 @@ class timeline {
   struct entry {
     std::int64_t when;
     std::uint64_t order;
-    std::function<void()> what;
+    task what;
     bool operator>(const entry& other) const {
       return when != other.when ? when > other.when : order > other.order;
     }
   };
 
-  void put(std::int64_t when, std::function<void()> what) {
+  void put(std::int64_t when, task what) {
     ring_[when % span].push_back(std::move(what));
     due_[when % span / 64] |= std::uint64_t{1} << (when % 64);
   }
@@ -98,8 +150,8 @@ class timeline {
 
   std::int64_t now_ = 0, reach_ = span;
   std::uint64_t order_ = 0;
-  std::vector<std::vector<std::function<void()>>> ring_;  // by millisecond
-  std::vector<std::uint64_t> due_;                        // which of them are not empty
+  std::vector<std::vector<task>> ring_;  // by millisecond
+  std::vector<std::uint64_t> due_;       // which of them are not empty
   std::vector<entry> later_;
 };
 
