@@ -1,5 +1,5 @@
-// What an engine is made of, and the parts of its work by file: engine.cpp (facts in, actions out, what
-// others ask), engine_listing.cpp (rounds, and who is listed), engine_dials.cpp (dials),
+// What an engine is made of, and the parts of its work by file: engine_steps.cpp (facts in, actions out),
+// engine.cpp (what others ask), engine_listing.cpp (rounds, and who is listed), engine_dials.cpp (dials),
 // engine_succession.cpp (two under one name), engine_links.cpp (what links say).
 #pragma once
 

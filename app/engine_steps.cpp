@@ -1,0 +1,117 @@
+// Facts in, one step of the core, actions out.
+#include "app/engine_implementation.hpp"
+#include "app/patience.hpp"
+
+namespace rollcall::app {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// A view of a thousand names takes 50 to 100 KiB while it waits for its step: so many end the rest after the
+// last one.
+constexpr std::size_t most_views_gathered = 64;
+// What many members do in it is one line.
+constexpr milliseconds one_moment = 1'000ms;
+
+}  // namespace
+
+void engine::implementation::tell(membership::any_fact f) {
+  if (standing_by_) return;  // of links that are gone
+  views_gathered_ += std::holds_alternative<fact::view>(f) ? 1 : 0;
+  const auto patience = patience_for(f);
+  facts_.push_back(std::move(f));
+  if (stopping_) return;
+  const auto now = pace::clock::now();
+  if (step_due_) {
+    const bool ends_patience = patience == 0ms && now >= pace_.next();
+    if (ends_patience || views_gathered_ == most_views_gathered) rest_.cancel();
+    return;
+  }
+  step_due_ = true;
+  const auto due = std::max(pace_.next(), now + patience);
+  if (now >= due) {
+    asio::post(io_, [self = shared_from_this()] { self->take_facts(); });
+    return;
+  }
+  rest_.expires_at(due);
+  rest_.async_wait([self = shared_from_this()](boost::system::error_code) { self->take_facts(); });
+}
+
+// What somebody orders is a step of its own: two orders in one would be one event.
+void engine::implementation::tell_at_once(membership::any_fact f) {
+  pace_.at_once();
+  tell(std::move(f));
+  rest_.cancel();
+}
+
+void engine::implementation::take_facts() {
+  step_due_ = false;
+  if (!facts_.empty()) step();
+}
+
+void engine::implementation::step() {
+  const auto begun = pace::clock::now();
+  make_step();
+  pace_.stepped(begun, pace::clock::now());
+}
+
+void engine::implementation::make_step() {
+  if (stopping_ || standing_by_) return;
+  const auto facts = std::exchange(facts_, {});
+  views_gathered_ = 0;
+  auto result = core_.step(facts, now());
+  for (const auto& e : result.events) subscriptions_.publish(e);
+  membership::snapshot_ptr before;
+  if (result.changed) {
+    before = std::exchange(snapshot_, core_.snapshot());
+    history_.note(*snapshot_);
+    record_->keep(*snapshot_);
+  }
+  if (before || !result.events.empty()) report(result.events, before);
+  tell_pods(result.events);
+  std::ranges::move(result.actions, std::back_inserter(actions_));
+  if (!carrying_out_) carry_out_some();
+  wait_until(result.wake.steady);
+}
+
+// Members come and go a link at a time, each in a step of its own, though it is one moment: what is told of
+// them waits for its end, where they are enough to be one line. An incident waits for nothing.
+void engine::implementation::report(const std::vector<membership::event>& events,
+                                    const membership::snapshot_ptr& before) {
+  const auto is_of_member = [](const membership::event& e) { return e.node.has_value(); };
+  if (snapshot_->members.size() < reporter::many) {
+    tell_gathered();
+    reporter_.happened(events);
+    if (before) reporter_.changed(*before, *snapshot_, events);
+    return;
+  }
+  std::vector<membership::event> at_once;
+  std::ranges::copy_if(events, std::back_inserter(at_once), std::not_fn(is_of_member));
+  reporter_.happened(at_once);
+  std::ranges::copy_if(events, std::back_inserter(gathered_), is_of_member);
+  if (!before_moment_) before_moment_ = before;
+  if (std::exchange(gathering_, true)) return;
+  moment_.expires_after(one_moment);
+  moment_.async_wait([self = shared_from_this()](boost::system::error_code code) {
+    if (!code) self->tell_gathered();
+  });
+}
+
+void engine::implementation::tell_gathered() {
+  gathering_ = false;
+  moment_.cancel();
+  const auto events = std::exchange(gathered_, {});
+  reporter_.happened(events);
+  if (const auto before = std::exchange(before_moment_, {})) reporter_.changed(*before, *snapshot_, events);
+}
+
+void engine::implementation::wait_until(membership::steady_time when) {
+  const auto at = started_ + when.time_since_epoch();
+  wake_.expires_at(at);
+  wake_.async_wait([self = shared_from_this()](boost::system::error_code code) {
+    if (!code) self->step();
+  });
+}
+
+}  // namespace rollcall::app
