@@ -117,24 +117,28 @@ void last_answer::hear(heard what, std::chrono::system_clock::time_point now,
   status_.asked = true;
 }
 
-// Who is not in the answer, and is not gone yet for all that.
+// Who is not in the answer, and is not gone yet for all that. What is heard is united, in order of name.
 void last_answer::keep_absent(heard& what, std::chrono::system_clock::time_point now) {
   for (const auto& each : what.entries) seen_[each.name] = now;
-  std::set<node_name> present;
-  for (const auto& each : what.entries) present.insert(each.name);
+  const auto lists = [&what](const node_name& name) {
+    const auto at = std::ranges::lower_bound(what.entries, name, {}, &entry::name);
+    return at != what.entries.end() && at->name == name;
+  };
+  std::vector<entry> absent;
   for (const auto& each : entries_) {
-    if (present.contains(each.name)) continue;
+    if (lists(each.name)) continue;
     const auto since = now - seen_[each.name];
     const bool untold = what.unanswered &&
                         (*what.unanswered == address_family::both ||
                          (each.address && each.address->is_v4() == (*what.unanswered == address_family::v4)));
     const bool alive = linked_ && linked_(each.name);
-    if (since < linger_ || (untold && (alive || since < partial_keeps))) what.entries.push_back(each);
+    if (since < linger_ || (untold && (alive || since < partial_keeps))) absent.push_back(each);
   }
-  what.entries = unite(std::move(what.entries));
-  std::erase_if(seen_, [&](const auto& one) {
-    return std::ranges::none_of(what.entries, [&](const entry& each) { return each.name == one.first; });
-  });
+  if (!absent.empty()) {
+    std::ranges::move(absent, std::back_inserter(what.entries));
+    what.entries = unite(std::move(what.entries));
+  }
+  std::erase_if(seen_, [&](const auto& one) { return !lists(one.first); });
 }
 
 void last_answer::hear_answer(heard what, std::chrono::system_clock::time_point now,

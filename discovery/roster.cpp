@@ -91,15 +91,17 @@ struct roster::implementation {
     }
   }
 
-  // Under the nodes' own names, without those that are known to be no members.
+  // Of entries that are united: under the nodes' own names, without those that are known to be no members.
   std::vector<entry> revised(std::size_t index, std::vector<entry> entries) const {
+    bool renamed = false;
     for (auto& each : entries) {
       auto own = spellings.of(each.listed_as.value_or(each.name));
       if (!own || *own == each.name) continue;
       if (!each.listed_as) each.listed_as = each.name;
       each.name = std::move(*own);
+      renamed = true;
     }
-    entries = unite(std::move(entries));
+    if (renamed) entries = unite(std::move(entries));
     const auto all = entries;
     std::erase_if(entries, [&](const entry& each) {
       return !sources[index]->keeps(each, all) ||
@@ -132,6 +134,7 @@ struct roster::implementation {
   }
 
   std::vector<entry> everybody() const {
+    if (answers.size() == 1) return answers.front().entries();
     std::vector<entry> all;
     for (const auto& each : answers) all.insert(all.end(), each.entries().begin(), each.entries().end());
     return unite(std::move(all));
