@@ -238,11 +238,12 @@ change(How, N, P, Views) ->
 watching() -> observer ! {watching, self()}, receive {watching, N} -> N end.
 whole(Size) -> observer ! {whole, self(), Size}, receive {whole, N} -> N end.
 
-%% Each round: init:get_status/0 of so many of them, nodes/0 of so many, and of each so many probes of others.
-ask({Statuses, Views, Probes}, Ms) ->
-    spawn(fun() -> rounds(Statuses, Views, Probes, Ms, 0) end), ok.
+%% Each round: init:get_status/0 of so many of them, nodes/0 of so many, and of so many, each in one call, so
+%% many probes of others: of all of them, or of one beside those that it probes.
+ask({Statuses, Views, Calls, Probes}, Ms) ->
+    spawn(fun() -> rounds(Statuses, Views, Calls, Probes, Ms, 0) end), ok.
 
-rounds(Statuses, Views, Probes, Ms, At) ->
+rounds(Statuses, Views, Calls, Probes, Ms, At) ->
     Begun = erlang:monotonic_time(millisecond),
     observer ! {nodes, self()},
     All = receive {nodes, N} -> lists:sort(N) end,
@@ -251,15 +252,20 @@ rounds(Statuses, Views, Probes, Ms, At) ->
     Status = [erpc:send_request(N, init, get_status, []) || N <- lists:sublist(Shifted(At * Statuses), Statuses)],
     Some = lists:sublist(Shifted(At * Views), Views),
     Asked = [{N, erpc:send_request(N, erlang, nodes, [])} || N <- Some],
-    Others = [Shifted(1 + (At * Probes + I) rem max(1, Count - 1)) || I <- lists:seq(1, Probes)],
-    Probed = [probe(N, [lists:nth(K, O) || O <- Others]) || Probes > 0, {K, N} <- lists:zip(lists:seq(1, Count), All)],
+    Circle = list_to_tuple(Shifted(At)),
+    Other = fun(From, By) -> element((From + By) rem Count + 1, Circle) end,
+    By = fun(I) when Calls < Count -> I; (I) -> 1 + (At * Probes + I) rem max(1, Count - 1) end,
+    Probed = [begin
+                  From = K * Count div Calls,
+                  probe(Other(From, 0), [Other(From, By(I)) || I <- lists:seq(1, Probes)])
+              end || Probes > 0, Count > 0, K <- lists:seq(0, min(Calls, Count) - 1)],
     [catch erpc:receive_response(R, 5000) || R <- Status],
     [try observer ! {view, N, lists:sort(erpc:receive_response(R, 5000))} catch _:_ -> ok end || {N, R} <- Asked],
     [try [receive {Ref, yes} -> ok after 1000 -> ok end || {ok, Ref} <- lists:zip(erpc:receive_response(R, 5000), Refs)]
      catch _:_ -> ok end || {R, Refs} <- Probed],
     flush(),
     timer:sleep(max(0, Ms - (erlang:monotonic_time(millisecond) - Begun))),
-    rounds(Statuses, Views, Probes, Ms, At + 1).
+    rounds(Statuses, Views, Calls, Probes, Ms, At + 1).
 
 flush() -> receive _ -> flush() after 0 -> ok end.
 
@@ -303,9 +309,9 @@ void erlang_observer::ask_like(const passed& a_minute, std::chrono::seconds inte
     return found == a_minute.asked.end() ? 0 : found->second / rounds;
   };
   const auto calls = of("lists:zipwith3"), targets = of("probed");
-  node_->eval(fmt::format("observer:ask({{{}, {}, {}}}, {})", std::lround(of("init:get_status")),
-                          std::lround(of("erlang:nodes")),
-                          std::lround(calls == 0 ? 0 : targets / static_cast<double>(size_)),
+  node_->eval(fmt::format("observer:ask({{{}, {}, {}, {}}}, {})", std::lround(of("init:get_status")),
+                          std::lround(of("erlang:nodes")), std::lround(calls),
+                          std::lround(calls == 0 ? 0 : targets / calls),
                           std::chrono::milliseconds(interval).count()));
 }
 

@@ -40,13 +40,21 @@ void prober::forget(const member_record& m) {
   news_ = true;
 }
 
-// A node that answers is alive, no matter what it says of others: it was at the time it was asked.
+// A node that answers is alive, no matter what it says of others: it was at the time it was asked. So is one
+// whose answer to a probe came.
 void prober::hear(const step_context& context, const request& what, std::span<const link_probe> said) {
   if (std::ranges::all_of(said, [](link_probe one) { return one == link_probe::no_word; })) return;
-  auto* m = context.members.find(what.on);
-  if (m == nullptr || !m->linked || what.sent < m->link_since) return;
-  heard_.push_back(what.on);
-  m->heard_at = std::max(m->heard_at, what.sent);
+  heard(context, what.on, what.sent);
+  for (std::size_t i = 0; i < std::min(said.size(), what.to.size()); ++i) {
+    if (said[i] == link_probe::answered) heard(context, what.to[i], what.sent);
+  }
+}
+
+void prober::heard(const step_context& context, std::uint32_t id, steady_time sent) {
+  auto* m = context.members.find(id);
+  if (m == nullptr || !m->linked || sent < m->link_since) return;
+  heard_.push_back(id);
+  m->heard_at = std::max(m->heard_at, sent);
 }
 
 bool prober::probed(const fact::links_probed& told, const step_context& context) {
@@ -134,46 +142,83 @@ void prober::clean(const step_context& context) {
   });
 }
 
-// In a turn every pair has its interval: members in a shuffled circle, offsets in a shuffled order.
 void prober::round(const step_context& context, batches& asked) {
+  const bool calm = doubts_.empty() && !episode_;
+  few_ = false;
+  ++stars_;
   for (std::size_t mesh = 0; mesh < context.members.meshes(); ++mesh) {
-    std::vector<std::pair<std::uint64_t, std::size_t>> circle;
-    for (const auto& m : context.members.all()) {
-      if (m->mesh == mesh && m->in_mesh()) circle.emplace_back(mixed(m->id), m->rank);
-    }
-    const auto size = circle.size();
-    if (size < 2) continue;
-    std::ranges::sort(circle);
-    std::vector<std::pair<std::uint64_t, std::size_t>> offsets;
-    for (std::size_t d = 1; d <= size / 2; ++d) offsets.emplace_back(mixed(d << 32U), d);
-    std::ranges::sort(offsets);
-    const auto count = std::min({per_node, offsets.size(), std::max<std::size_t>(1, per_round / size)});
-    for (std::size_t i = 0; i < count; ++i) {
-      if (place_ >= offsets.size()) place_ = 0;
-      const auto d = offsets[place_++].second;
-      for (std::size_t at = 0; at < size; ++at) {
-        const auto next = (at + d) % size;
-        if (2 * d == size && next < at) continue;  // each pair once
-        const auto a = circle[at].second, b = circle[next].second;
-        // Where something is in doubt, half of what may be asked is kept for that.
-        if (budget_ == 0 || (!doubts_.empty() && budget_ <= per_round / 2)) return;
-        if (!context.views.sees(a, b) || !context.views.sees(b, a)) continue;
-        // Those that were tested stand for it, and are asked again; a few are tested all the same.
-        if (suspected_.sees(a, b) &&
-            mixed(key_of(context.members[a].id, context.members[b].id)) % inferred_tested != 0)
-          continue;
-        const auto& on = context.members[a];
-        const auto& to = context.members[b];
-        if (asked_.contains(on.id) || doubts_.contains(key_of(on.id, to.id))) continue;
-        --budget_;
-        asked[on.id].push_back(to.id);
-      }
-    }
-    if (place_ >= offsets.size()) {
-      place_ = 0;
-      ++turn_;
+    auto members = shuffled(context, mesh, 0);
+    if (members.size() < 2) continue;
+    if (calm && members.size() > in_turn_up_to) {
+      few_ = true;
+      stars(context, shuffled(context, mesh, stars_ << 32U), asked);
+    } else {
+      in_turn(context, members, asked);
     }
   }
+}
+
+prober::circle prober::shuffled(const step_context& context, std::size_t mesh, std::uint64_t salt) const {
+  circle found;
+  for (const auto& m : context.members.all()) {
+    if (m->mesh == mesh && m->in_mesh()) found.emplace_back(mixed(m->id ^ salt), m->rank);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+// In a turn every pair has its interval: members in a shuffled circle, offsets in a shuffled order.
+void prober::in_turn(const step_context& context, const circle& members, batches& asked) {
+  const auto size = members.size();
+  std::vector<std::pair<std::uint64_t, std::size_t>> offsets;
+  for (std::size_t d = 1; d <= size / 2; ++d) offsets.emplace_back(mixed(d << 32U), d);
+  std::ranges::sort(offsets);
+  const auto count = std::min({per_node, offsets.size(), std::max<std::size_t>(1, per_round / size)});
+  for (std::size_t i = 0; i < count; ++i) {
+    if (place_ >= offsets.size()) place_ = 0;
+    const auto d = offsets[place_++].second;
+    for (std::size_t at = 0; at < size; ++at) {
+      const auto next = (at + d) % size;
+      if (2 * d == size && next < at) continue;  // each pair once
+      if (!ask(context, members[at].second, members[next].second, asked)) return;
+    }
+  }
+  if (place_ >= offsets.size()) {
+    place_ = 0;
+    ++turn_;
+  }
+}
+
+// Each member stands in one, and they are others in each round.
+void prober::stars(const step_context& context, circle members, batches& asked) {
+  const auto count = (members.size() + per_node) / (per_node + 1);
+  for (std::size_t star = 0; star < count; ++star) {
+    const auto begin = members.size() * star / count, end = members.size() * (star + 1) / count;
+    const std::span<circle::value_type> all(&members[begin], end - begin);
+    const auto free = std::ranges::find_if(
+        all, [&](const auto& each) { return !asked_.contains(context.members[each.second].id); });
+    if (free == all.end()) continue;
+    std::swap(all.front(), *free);
+    for (const auto& each : all.subspan(1)) {
+      if (!ask(context, all.front().second, each.second, asked)) return;
+    }
+  }
+}
+
+bool prober::ask(const step_context& context, std::size_t a, std::size_t b, batches& asked) {
+  // Where something is in doubt, half of what may be asked is kept for that.
+  if (budget_ == 0 || (!doubts_.empty() && budget_ <= per_round / 2)) return false;
+  if (!context.views.sees(a, b) || !context.views.sees(b, a)) return true;
+  // Those that were tested stand for it, and are asked again; a few are tested all the same.
+  if (suspected_.sees(a, b) &&
+      mixed(key_of(context.members[a].id, context.members[b].id)) % inferred_tested != 0)
+    return true;
+  const auto& on = context.members[a];
+  const auto& to = context.members[b];
+  if (asked_.contains(on.id) || doubts_.contains(key_of(on.id, to.id))) return true;
+  --budget_;
+  asked[on.id].push_back(to.id);
+  return true;
 }
 
 void prober::recheck(const step_context& context, deadline& wake, batches& again, batches& confirm) {
@@ -234,7 +279,9 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
                   std::vector<any_action>& actions) {
   seed_ = context.options.seed;
   batches asked, again, confirm, more;
-  const bool due = context.now >= next_round_;
+  // A link that is dark for certain: what so few probes have not touched is looked at now.
+  const bool more_wanted = few_ && episode_;
+  const bool due = context.now >= next_round_ || more_wanted;
   if (due || news_ || episode_) clean(context);
   if (due) {
     next_round_ = context.now + context.options.interval;

@@ -3,8 +3,10 @@
 //   each step: probed() for results, then plan(); suspected() is what the others look at
 //
 // In quiet, every member of the mesh is asked for probes of at most `per_node` others an interval, and is
-// probed by as many, in turn over all pairs. A miss is confirmed at once from the other end, with the path
-// beside it; two misses in a row, both ends answering us, make the pair suspected.
+// probed by as many, in turn over all pairs. In a mesh of more than `in_turn_up_to` one call has one member
+// probe `per_node` others, so that each is heard of and has a link tested. A miss is confirmed at once from
+// the other end, with the path beside it; two misses in a row, both ends answering us, make the pair
+// suspected.
 #pragma once
 
 #include <map>
@@ -23,6 +25,8 @@ class prober {
  public:
   static constexpr std::size_t per_node = 10;      // probes asked of one node in one interval, in quiet
   static constexpr std::size_t per_round = 4'000;  // in all, in one interval
+  // A turn over all pairs of more takes longer than the nodes themselves do to tell of a dark one.
+  static constexpr std::size_t in_turn_up_to = per_round / per_node;
   static constexpr std::size_t inferred_from =
       8;  // tested cross pairs, all failed: the untested take their state
 
@@ -78,10 +82,18 @@ class prober {
   };
   using batches = std::map<std::uint32_t, std::vector<std::uint32_t>>;  // by asked id
 
+  using circle = std::vector<std::pair<std::uint64_t, std::size_t>>;  // ranks, shuffled
+
   std::uint64_t mixed(std::uint64_t) const;
   void hear(const step_context&, const request&, std::span<const link_probe> said);
+  void heard(const step_context&, std::uint32_t id, steady_time sent);
   void clean(const step_context&);
   void round(const step_context&, batches&);
+  circle shuffled(const step_context&, std::size_t mesh, std::uint64_t salt) const;
+  void in_turn(const step_context&, const circle&, batches&);
+  void stars(const step_context&, circle, batches&);
+  // False when no more may be asked in this interval.
+  bool ask(const step_context&, std::size_t a, std::size_t b, batches&);
   void recheck(const step_context&, deadline&, batches& again, batches& confirm);
   // prober_inference.cpp
   struct inference;
@@ -104,10 +116,11 @@ class prober {
   std::vector<answer> answers_;         // of the last intervals, oldest first
   std::optional<steady_time> episode_;  // when the first missed probe of this one was sent
   steady_time next_round_, next_fill_;
-  std::uint64_t seed_ = 0, turn_ = 0;
+  std::uint64_t seed_ = 0, turn_ = 0, stars_ = 0;
   std::size_t place_ = 0;   // in the turn's order of offsets
   std::size_t budget_ = 0;  // probes left in this interval
   bool news_ = true;
+  bool few_ = false;    // the last round asked for stars
   bool light_ = false;  // what was suspected has answered: the others may, too
   std::optional<steady_time> hurried_at_;
 };

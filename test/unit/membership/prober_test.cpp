@@ -144,8 +144,33 @@ TEST(Prober, CostsTheSameForEachNodeFromTwentyToTwoHundred) {
   }
 }
 
-TEST(Prober, NeverAsksForMoreThanItsBoundInAnInterval) {
+TEST(Prober, OneCallForTenOfAThousandInQuietAndEachIsHeardOf) {
   field f(1'000);
+  for (int interval = 0; interval < 12; ++interval) {
+    f.calls.clear();
+    f.sent.clear();
+    f.received.clear();
+    f.run(f.now + f.options.interval - 1ms);
+    std::size_t calls = 0, probed = 0;
+    for (std::size_t i = 0; i < 1'000; ++i) {
+      calls += f.calls[i];
+      probed += f.received[i];
+      EXPECT_EQ(f.calls[i] + f.received[i], 1U) << i;
+      EXPECT_LE(f.sent[i], prober::per_node);
+    }
+    EXPECT_EQ(calls, 91U);
+    EXPECT_EQ(probed, 909U);
+    auto heard = f.probes.take_heard();
+    std::ranges::sort(heard);
+    EXPECT_EQ(heard.size(), 1'000U);
+    EXPECT_EQ(std::ranges::adjacent_find(heard), heard.end());
+    f.run(f.now + 1ms);
+  }
+  EXPECT_GT(f.covered.size(), 10'000U) << "others in each round";
+}
+
+TEST(Prober, NeverAsksForMoreThanItsBoundInAnInterval) {
+  field f(prober::in_turn_up_to);
   f.run(f.now + f.options.interval - 1ms);
   std::size_t total = 0;
   for (const auto& [rank, count] : f.sent) total += count;
