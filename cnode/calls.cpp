@@ -18,11 +18,11 @@ byte_string encoded(const term& reason) {
   return out.write(reason).bytes();
 }
 
-// {Id, return, Value}: the value, still encoded.
+// {Id, return, Value}: the value, still encoded. A view of a thousand names is not walked through once more.
 std::optional<byte_view> returned(const reference& id, byte_view reason) {
   checked_reader in(reason);
   if (in.tuple_header() != 3 || in.reference() != id || in.atom().text != "return") return {};
-  const auto value = in.skip();
+  const auto value = in.rest();
   return in.failed() ? std::nullopt : std::optional(value);
 }
 

@@ -110,6 +110,12 @@ reference checked_reader::reference() {
   return out;
 }
 
+byte_view checked_reader::rest() {
+  if (!require(!at_end())) return {};
+  const auto begin = static_cast<std::size_t>(std::exchange(index_, static_cast<int>(bytes_.size())));
+  return bytes_.substr(begin);
+}
+
 byte_view checked_reader::skip() {
   if (failed()) return {};
   const auto here = bytes_.substr(static_cast<std::size_t>(index_));

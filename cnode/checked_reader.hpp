@@ -32,6 +32,7 @@ class checked_reader {
   cnode::reference reference();
   cnode::term term();
   byte_view skip();  // the bytes of the next term, whatever it is
+  byte_view rest();  // the same where it is the last one: nothing is walked through
 
  private:
   // Whether it may go on; `holds` is what has to be true for that.

@@ -173,7 +173,7 @@ class control_parser {
   void with_reason() noexcept { payload_ = reason_is_payload_ = true; }
 
   term exit_reason() {
-    if (reasons_ == reasons::kept) return opaque{byte_string(in_.skip())};
+    if (reasons_ == reasons::kept) return opaque{byte_string(in_.rest())};  // it stands last
     return in_.term();
   }
 
