@@ -65,7 +65,8 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       next_round_(io),
       views_answered_(io),
       turn_(io),
-      moment_(io) {
+      moment_(io),
+      noted_(io) {
   if (roster_.figures()) e.kubernetes([this] { return kubernetes_figures(); });
 }
 
@@ -326,6 +327,8 @@ asio::awaitable<void> engine::implementation::stop() {
   next_round_.cancel();
   views_answered_.cancel();
   if (pod_events_) pod_events_->stop();
+  if (std::exchange(noting_, false) && !standing_by_) history_.note(*snapshot_);
+  noted_.cancel();
   if (!standing_by_) history_.note_stop(now().wall);
   if (!standing_by_) tell_gathered();
   co_await record_->stop(record_flush);
@@ -389,7 +392,7 @@ asio::awaitable<link_survey> engine::survey() const {
 bool engine::settled() const {
   const auto& own = *implementation_;
   return !own.snapshot_->starting && own.views_awaited_ == 0 && own.introductions_.settled() &&
-         !own.review_posted_ && !own.step_due_ && own.actions_.empty();
+         !own.review_posted_ && !own.step_due_ && !own.taking_ && own.actions_.empty();
 }
 
 }  // namespace rollcall::app

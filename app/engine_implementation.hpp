@@ -88,9 +88,12 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   void tell(membership::any_fact f);
   void tell_at_once(membership::any_fact f);
+  void due(milliseconds patience);
   void take_facts();
   void step();
+  bool take_some();
   void make_step();
+  void note_history();
   // `before`: what was shown until now, when that has changed.
   void report(const std::vector<membership::event>&, const membership::snapshot_ptr& before);
   void tell_gathered();
@@ -193,7 +196,9 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void refresh_cookies();
   void refresh_tls();
   void show_certificate();
-  asio::awaitable<void> list(discovery::round round);
+  void list(discovery::round round);
+  asio::awaitable<void> look_out();
+  asio::awaitable<void> others_turn();
   void review();
   void look_at_places(const discovery::round& round);
   void review_soon();
@@ -252,11 +257,13 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::map<node_name, std::chrono::steady_clock::time_point> replaced_;
   std::optional<std::chrono::steady_clock::time_point> memory_told_;
   std::uint64_t memory_closed_ = 0;
-  asio::steady_timer wake_, rest_, next_round_, views_answered_, turn_, moment_;
+  asio::steady_timer wake_, rest_, next_round_, views_answered_, turn_, moment_, noted_;
   pace pace_;
   turns turns_;
   std::deque<awaited_turn> waiting_;
   std::vector<membership::any_fact> facts_;
+  // Of these: how many the step that is under way has, and how many of those the core has taken.
+  std::size_t facts_of_step_ = 0, facts_taken_ = 0;
   // Of this moment, not yet in the log.
   std::vector<membership::event> gathered_;
   membership::snapshot_ptr before_moment_;
@@ -268,6 +275,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
   bool carrying_out_ = false, taking_turns_ = false, turn_due_ = false, gathering_ = false;
+  bool taking_ = false, noting_ = false;
   bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
   bool listed_once_ = false;

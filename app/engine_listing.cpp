@@ -33,9 +33,14 @@ asio::awaitable<void> engine::implementation::rounds() {
     const auto begun = std::chrono::steady_clock::now();
     refresh_cookies();
     refresh_tls();
-    co_await list(co_await roster_.refresh());
+    auto round = co_await roster_.refresh();
+    co_await others_turn();
     if (stopping_) co_return;
+    list(std::move(round));
     step();
+    while (taking_ && !stopping_) co_await others_turn();
+    co_await look_out();
+    if (stopping_) co_return;
     // Members that are mute, each from another moment on, would leave no moment without a view to wait for.
     const auto latest = due + configuration_.interval;
     while (views_awaited_ > 0 && !stopping_ && std::chrono::steady_clock::now() < latest) {
@@ -99,22 +104,33 @@ void engine::implementation::show_certificate() {
   tell(fact::certificate{wall_time_of(valid.begin), wall_time_of(valid.end)});
 }
 
-asio::awaitable<void> engine::implementation::list(discovery::round round) {
-  if (stopping_) co_return;
+void engine::implementation::list(discovery::round round) {
   for (const auto i : round.queried)
     exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));
   reporter_.listed(round);
   fresh_for_ = round.fresh_for;
   if (standing_by_) {
     keep_entries(std::move(round.entries));
-    co_return;
+    return;
   }
-
   look_at_places(round);
   listed_once_ = true;
   take(std::move(round));
-  lookouts_.look(shared_from_this(), *snapshot_);
-  others_.look(shared_from_this());
+}
+
+// Who is not linked is looked for once the step of the round is made, a few milliseconds at a time.
+asio::awaitable<void> engine::implementation::look_out() {
+  const auto all = snapshot_;
+  for (std::size_t next = 0; next < all->members.size();) {
+    co_await others_turn();
+    if (stopping_ || standing_by_) co_return;
+    next = lookouts_.look(shared_from_this(), *all, next);
+  }
+  if (!stopping_ && !standing_by_) others_.look(shared_from_this());
+}
+
+asio::awaitable<void> engine::implementation::others_turn() {
+  co_await asio::post(io_, asio::use_awaitable);
 }
 
 // The last answers again, after something was learned of their nodes.

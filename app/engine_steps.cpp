@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t most_views_gathered = 64;
 // What many members do in it is one line.
 constexpr milliseconds one_moment = 1'000ms;
+// Of steps that follow each other within this, which take their time, the last one is drawn.
+constexpr milliseconds one_glance = 200ms;
+constexpr milliseconds longest_taking = 5ms;  // of facts, in one turn of the loop
 
 }  // namespace
 
@@ -21,7 +24,10 @@ void engine::implementation::tell(membership::any_fact f) {
   views_gathered_ += std::holds_alternative<fact::view>(f) ? 1 : 0;
   const auto patience = patience_for(f);
   facts_.push_back(std::move(f));
-  if (stopping_) return;
+  if (!stopping_) due(patience);
+}
+
+void engine::implementation::due(milliseconds patience) {
   const auto now = pace::clock::now();
   if (step_due_) {
     const bool ends_patience = patience == 0ms && now >= pace_.next();
@@ -50,29 +56,80 @@ void engine::implementation::take_facts() {
   if (!facts_.empty()) step();
 }
 
+// A thousand nodes that lose or gain each other tell so much that taking it alone would keep everybody else
+// waiting: their turn comes in between.
 void engine::implementation::step() {
   const auto begun = pace::clock::now();
+  if (!take_some()) {
+    if (std::exchange(taking_, true)) return;
+    asio::post(io_, [self = shared_from_this()] {
+      if (std::exchange(self->taking_, false)) self->step();
+    });
+    return;
+  }
+  taking_ = false;
   make_step();
   pace_.stepped(begun, pace::clock::now());
+  if (!facts_.empty() && !stopping_) due(0ms);
+}
+
+// False: the step has more of them, and this turn had its share. What is told meanwhile is the next step's.
+bool engine::implementation::take_some() {
+  if (stopping_ || standing_by_) return true;
+  if (facts_of_step_ == 0) facts_of_step_ = facts_.size();
+  const auto begun = pace::clock::now();
+  const auto at = now();
+  while (facts_taken_ < facts_of_step_) {
+    if (pace::clock::now() - begun > longest_taking) return false;
+    core_.take({&facts_[facts_taken_], 1}, at);
+    ++facts_taken_;
+  }
+  facts_.erase(facts_.begin(), facts_.begin() + static_cast<std::ptrdiff_t>(facts_of_step_));
+  if (facts_.empty()) facts_.shrink_to_fit();
+  facts_of_step_ = facts_taken_ = 0;
+  views_gathered_ = static_cast<std::size_t>(
+      std::ranges::count_if(facts_, [](const auto& f) { return std::holds_alternative<fact::view>(f); }));
+  return true;
 }
 
 void engine::implementation::make_step() {
   if (stopping_ || standing_by_) return;
-  const auto facts = std::exchange(facts_, {});
-  views_gathered_ = 0;
-  auto result = core_.step(facts, now());
+  const auto begun = pace::clock::now();
+  auto result = core_.step({}, now());
   for (const auto& e : result.events) subscriptions_.publish(e);
   membership::snapshot_ptr before;
+  if (result.changed) before = std::exchange(snapshot_, core_.snapshot());
+  // What a long step leaves to be done has turns of its own.
+  const bool was_long = pace::clock::now() - begun >= pace::short_step;
   if (result.changed) {
-    before = std::exchange(snapshot_, core_.snapshot());
-    history_.note(*snapshot_);
+    if (!was_long) {
+      note_history();
+    } else if (!std::exchange(noting_, true)) {
+      noted_.expires_after(one_glance);
+      noted_.async_wait([self = shared_from_this()](boost::system::error_code) {
+        if (self->noting_) self->note_history();
+      });
+    }
     record_->keep(*snapshot_);
   }
   if (before || !result.events.empty()) report(result.events, before);
   tell_pods(result.events);
   std::ranges::move(result.actions, std::back_inserter(actions_));
-  if (!carrying_out_) carry_out_some();
+  if (!carrying_out_ && !actions_.empty()) {
+    if (!was_long) {
+      carry_out_some();
+    } else {
+      carrying_out_ = true;
+      asio::post(io_, [self = shared_from_this()] { self->carry_out_some(); });
+    }
+  }
   wait_until(result.wake.steady);
+}
+
+void engine::implementation::note_history() {
+  noting_ = false;
+  noted_.cancel();
+  if (!stopping_ && !standing_by_) history_.note(*snapshot_);
 }
 
 // Members come and go a link at a time, each in a step of its own, though it is one moment: what is told of

@@ -70,6 +70,8 @@ void engine::implementation::stand_by(const node_name& taken, const std::string&
   wake_.cancel();
   drop_turns();
   facts_.clear();
+  facts_of_step_ = facts_taken_ = 0;
+  taking_ = false;
   node_->stand_by(true);
   exporter_.links(0);
   begin_again();

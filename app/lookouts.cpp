@@ -33,23 +33,28 @@ asio::awaitable<bool> listens(asio::ip::tcp::endpoint at) {
 
 }  // namespace
 
-void lookouts::look(const std::shared_ptr<void>& owner, const membership::snapshot& s) {
-  std::set<node_name> listed;
-  for (const auto& m : s.members) {
-    if (!m.listed) continue;
-    listed.insert(m.name);
-    if (m.linked || m.why == membership::reason::none) continue;
+std::size_t lookouts::look(const std::shared_ptr<void>& owner, const membership::snapshot& s,
+                           std::size_t from) {
+  for (std::size_t begun = 0; from < s.members.size() && begun < at_once; ++from) {
+    const auto& m = s.members[from];
+    if (!m.listed || m.linked || m.why == membership::reason::none) continue;
     auto& one = known_[m.name];
     if (!one) one = std::make_shared<known>();
     if (m.why != membership::reason::cookie) one->refused = false;
     if (one->looking) continue;
     one->looking = true;
+    ++begun;
     asio::co_spawn(io_, look_for(owner, m.name), [this, owner, one](const std::exception_ptr& failure) {
       task_ended(log_, "look out for a node", failure);
       one->looking = false;
     });
   }
-  std::erase_if(known_, [&](const auto& each) { return !listed.contains(each.first); });
+  if (from < s.members.size()) return from;
+  std::erase_if(known_, [&](const auto& each) {
+    const auto* m = s.find(each.first.text());
+    return m == nullptr || !m->listed;
+  });
+  return from;
 }
 
 void lookouts::linked(const node_name& name, const asio::ip::address& at) {

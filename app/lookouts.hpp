@@ -33,13 +33,16 @@ class lookouts {
   lookouts(asio::io_context& io, log& l, surroundings around)
       : io_(io), log_(l), around_(std::move(around)) {}
 
-  // Looks for those that are listed and not linked; waits for nothing. `owner` keeps this object alive.
-  void look(const std::shared_ptr<void>& owner, const membership::snapshot&);
+  // Looks for those that are listed and not linked, so many at once; waits for nothing. `owner` keeps this
+  // object alive. Gives the index of the member that the next call is to begin with, at the end their number.
+  std::size_t look(const std::shared_ptr<void>& owner, const membership::snapshot&, std::size_t from = 0);
   void linked(const node_name&, const asio::ip::address& at);
   // Its cookie was refused: who listens there now is the one that refused.
   void refused(const std::shared_ptr<void>& owner, const node_name&);
 
  private:
+  // Two or three milliseconds of a turn of the loop.
+  static constexpr std::size_t at_once = 64;
   struct known {
     std::set<asio::ip::address> addresses;  // the host's, at the last look
     bool looked = false;                    // otherwise: where it was linked last, or nothing

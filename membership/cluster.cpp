@@ -149,17 +149,22 @@ void cluster::implementation::publish(deadline& wake) {
   shown = std::make_shared<const membership::snapshot>(std::move(next));
 }
 
-step_result cluster::implementation::step(std::span<const any_fact> facts, moment at) {
+void cluster::implementation::take(std::span<const any_fact> facts, moment at) {
   at.steady = std::max(at.steady, now.steady);
   if (number == 0) next_round = at.steady + options.interval;
   now = at;
-  ++number;
+  if (!std::exchange(under_way, true)) ++number;
   if (paused_for) paused_until = {now.steady + *paused_for, now.wall + *paused_for};
   paused_for.reset();
-  step_result result;
   for (const auto& any : facts) {
     std::visit([this](const auto& told) { apply(told); }, any);
   }
+}
+
+step_result cluster::implementation::step(std::span<const any_fact> facts, moment at) {
+  take(facts, at);
+  under_way = false;
+  step_result result;
   start_round();
 
   deadline wake(now.steady, next_round);
@@ -248,6 +253,10 @@ cluster& cluster::operator=(cluster&&) noexcept = default;
 
 step_result cluster::step(std::span<const any_fact> facts, moment now) {
   return implementation_->step(facts, now);
+}
+
+void cluster::take(std::span<const any_fact> facts, moment now) {
+  implementation_->take(facts, now);
 }
 
 snapshot_ptr cluster::snapshot() const {

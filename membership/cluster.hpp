@@ -37,6 +37,9 @@ class cluster {
   void follow(const membership::snapshot&, bool standing_by);
 
   step_result step(std::span<const any_fact> facts, moment now);
+  // Facts of the next step, taken before it: thousands of them, a few at a time. Everything else waits for
+  // the step.
+  void take(std::span<const any_fact> facts, moment now);
   snapshot_ptr snapshot() const;  // never null
 
  private:

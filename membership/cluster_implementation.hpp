@@ -34,6 +34,7 @@ struct cluster::implementation {
     bool old_protocol;
   };
 
+  void take(std::span<const any_fact> facts, moment at);
   step_result step(std::span<const any_fact> facts, moment at);
 
   void place(const fact::listed&);
@@ -119,6 +120,7 @@ struct cluster::implementation {
 
   moment now;
   step_number number = 0;
+  bool under_way = false;  // facts of it were taken
   bool dirty = false;
   bool planning_due = true;
   steady_time next_plan{};

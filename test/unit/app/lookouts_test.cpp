@@ -139,5 +139,24 @@ TEST_F(Lookouts, APortThatRefusedConnectionsMeanwhileIsAnotherRun) {
   EXPECT_EQ(look(membership::reason::cookie), 1);
 }
 
+TEST_F(Lookouts, ManyAreLookedForSoManyAtOnce) {
+  addresses = {loopback};
+  membership::snapshot s;
+  for (int i = 0; i < 200; ++i) {
+    s.members.push_back({.name = node_name::parse("app@app-" + std::to_string(1'000 + i) + ".test").value(),
+                         .state = membership::member_state::suspect,
+                         .why = membership::reason::dns,
+                         .listed = true});
+  }
+  std::vector<std::size_t> stops;
+  for (std::size_t next = 0; next < s.members.size();) {
+    next = lookout.look(nullptr, s, next);
+    stops.push_back(next);
+    finish();
+    EXPECT_EQ(shown, static_cast<int>(next));
+  }
+  EXPECT_EQ(stops, (std::vector<std::size_t>{64, 128, 192, 200}));
+}
+
 }  // namespace
 }  // namespace rollcall::app
