@@ -22,7 +22,7 @@ constexpr milliseconds longest_taking = 5ms;  // of facts, in one turn of the lo
 void engine::implementation::tell(membership::any_fact f) {
   if (standing_by_) return;  // of links that are gone
   views_gathered_ += std::holds_alternative<fact::view>(f) ? 1 : 0;
-  const auto patience = patience_for(f);
+  const auto patience = patience_for(f, is_calm(*snapshot_));
   facts_.push_back(std::move(f));
   if (!stopping_) due(patience);
 }
