@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "app/pem_file.hpp"
 #include "app/printable.hpp"
 
 namespace rollcall::app {
@@ -39,9 +40,9 @@ std::string http_files::load_certificate() {
   tls::settings settings;
   settings.dialling.verify = settings.accepting.verify = false;
   auto& own = settings.accepting;
-  auto problem = files.read(c.http_tls_cert, "certificate file", own.certificates);
+  auto problem = read_pem(files, c.http_tls_cert, "certificate file", own.certificates);
   const auto& key = c.http_tls_key.empty() ? c.http_tls_cert : c.http_tls_key;
-  if (problem.empty()) problem = files.read(key, "key file", own.key);
+  if (problem.empty()) problem = read_pem(files, key, "key file", own.key);
   std::shared_ptr<const tls::context> made;
   if (problem.empty()) made = tls::context::make(settings, problem);
   if (!problem.empty()) return fmt::format("HTTPS: {} ({})", problem, printable(c.http_tls_cert));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/pem_file.hpp"
 #include "app/printable.hpp"
 #include "app/tls_optfile.hpp"
 
@@ -69,15 +70,15 @@ bool tls_files::refresh(std::string& problem) {
 std::string tls_files::read_side(tls::side_settings& into, const side_files& from) {
   std::string problem;
   if (!from.cert.empty()) {
-    problem = files_.read(from.cert, "certificate file", into.certificates);
-    if (problem.empty()) problem = files_.read(from.key, "key file", into.key);
+    problem = read_pem(files_, from.cert, "certificate file", into.certificates);
+    if (problem.empty()) problem = read_pem(files_, from.key, "key file", into.key);
   }
   if (problem.empty() && from.verify) {
     if (from.ca.empty()) {
       return "to verify the certificates of nodes their CA is needed: give --tls-ca (or cacertfile), or "
              "--tls-verify none";
     }
-    problem = files_.read(from.ca, "CA file", into.authorities);
+    problem = read_pem(files_, from.ca, "CA file", into.authorities);
   }
   into.password = from.password;
   into.verify = from.verify;

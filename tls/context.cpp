@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "tls/pem.hpp"
 #include "tls/session.hpp"
 
 namespace rollcall::tls {
@@ -51,6 +52,10 @@ struct certificates {
 
 certificates certificates_in(const std::string& text) {
   certificates read;
+  if (const auto cut = cut_in(text)) {
+    read.problem = fmt::format("certificate {} cannot be read: it is cut off", cut->certificates + 1);
+    return read;
+  }
   const auto from = reading(text);
   ERR_clear_error();
   while (auto* one = PEM_read_bio_X509(from.get(), nullptr, nullptr, nullptr)) read.found.emplace_back(one);

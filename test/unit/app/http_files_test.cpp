@@ -46,6 +46,43 @@ TEST_F(HttpFiles, ANameTakenOutIsOutWhileTheCertificateIsHalfReplaced) {
   EXPECT_FALSE(files.refresh(problem));
 }
 
+// As a copy leaves it that ended halfway: also in the line that begins the second certificate, which OpenSSL
+// takes for text behind the first.
+TEST_F(HttpFiles, AFileThatIsCutAnywhereLeavesTheOldOneInUse) {
+  http_files files(c);
+  const auto before = files.context();
+  const auto next = ca.issue();
+  folder.write("key", next.key);
+  const auto whole = next.text + ca.text();
+  ASSERT_TRUE(whole.ends_with('\n'));
+  std::size_t tried = 0;
+  for (std::size_t size = 0; size + 1 < whole.size(); ++size) {
+    if (size == next.text.size() || size + 1 == next.text.size()) continue;  // one certificate, and whole
+    folder.write("cert", whole.substr(0, size));
+    ASSERT_FALSE(files.refresh(problem)) << size;
+    ASSERT_EQ(files.context(), before) << size;
+    // Once for each problem.
+    if (problem.empty()) continue;
+    ASSERT_THAT(problem, HasSubstr("certificate file " + c.http_tls_cert)) << size;
+    ASSERT_THAT(problem, HasSubstr("whole")) << size << ": what to do";
+    ++tried;
+  }
+  EXPECT_EQ(tried, 3U) << "empty, and cut off in each of its two certificates";
+  folder.write("cert", whole);
+  EXPECT_TRUE(files.refresh(problem));
+  EXPECT_EQ(problem, "");
+  const auto after = files.context();
+  EXPECT_NE(after, before);
+  for (std::size_t size = 0; size + 1 < next.key.size(); ++size) {
+    folder.write("key", next.key.substr(0, size));
+    ASSERT_FALSE(files.refresh(problem)) << size;
+    if (!problem.empty()) {
+      ASSERT_THAT(problem, HasSubstr("key file " + c.http_tls_key)) << size;
+    }
+  }
+  EXPECT_EQ(files.context(), after);
+}
+
 // Those who follow events would all come back, and every password would be worked out again.
 TEST_F(HttpFiles, ANewCertificateLeavesThePasswords) {
   http_files files(c);

@@ -130,8 +130,19 @@ TEST_F(TlsFiles, WhatIsMissingIsSaid) {
   folder.write("key", ca.issue().key);
   EXPECT_THAT(problem(), HasSubstr("the key is not the certificate's"));
   folder.write("key", "-----BEGIN SECRET");
-  EXPECT_THAT(problem(), HasSubstr("holds no private key"));
+  EXPECT_THAT(problem(), HasSubstr("key file " + path("key") + " is cut off: copy it whole"));
   EXPECT_THAT(problem(), testing::Not(HasSubstr("SECRET")));
+  folder.write("key", "SECRET");
+  EXPECT_THAT(problem(), HasSubstr("the key file holds no private key"));
+  EXPECT_THAT(problem(), testing::Not(HasSubstr("SECRET")));
+  write(ca.issue());
+  folder.write("cert", "");
+  EXPECT_THAT(problem(), HasSubstr("certificate file " + path("cert") + " is empty"));
+  write(ca.issue());
+  c.tls_verify = tls_verify_mode::peer;
+  c.tls_ca = folder.write("ca", ca.text() + "-----BEGIN CERTIFI");
+  EXPECT_THAT(problem(),
+              HasSubstr("CA file " + path("ca") + " is cut off behind certificate 1: copy it whole"));
 }
 
 TEST_F(TlsFiles, AChangeIsReadAndHalfOfOneIsNot) {

@@ -226,7 +226,9 @@ TEST_F(Tls, SettingsThatAreOfNoUse) {
 TEST_F(Tls, AChainIsReadToItsEndOrNotAtAll) {
   const auto& ca = ours_and_theirs();
   const auto second = ca.issue().text;
-  for (const auto& broken : {second.substr(0, second.size() / 2),
+  for (const auto& broken : {second.substr(0, second.size() / 2), std::string("-----BEGIN CERTIFI"),
+                             std::string("--"), second.substr(second.find('\n') + 1),
+                             std::string("-----BEGIN CERTIFICATE----\nAAAA\n-----END CERTIFICATE-----\n"),
                              std::string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}) {
     std::string problem;
     auto shown = both(ca.issue());

@@ -1,0 +1,22 @@
+#include "app/pem_file.hpp"
+
+#include <fmt/format.h>
+
+#include "app/printable.hpp"
+#include "tls/pem.hpp"
+
+namespace rollcall::app {
+
+std::string read_pem(watched_files& files, const std::string& path, std::string_view what,
+                     std::string& into) {
+  auto problem = files.read(path, what, into);
+  if (!problem.empty()) return problem;
+  if (into.empty()) return fmt::format("{} {} is empty: put the whole file there", what, printable(path));
+  const auto cut = tls::cut_in(into);
+  if (!cut) return {};
+  const auto where =
+      cut->certificates == 0 ? std::string() : fmt::format(" behind certificate {}", cut->certificates);
+  return fmt::format("{} {} is cut off{}: copy it whole", what, printable(path), where);
+}
+
+}  // namespace rollcall::app
