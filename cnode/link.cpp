@@ -64,11 +64,13 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
                           peer_.name.text(), footprint() >> 10U));
       }) {
   const auto both = peer_.flags & flags::ours;
-  if (flags::has(both, flags::dist_hdr_atom_cache)) {
+  const bool cached = flags::has(both, flags::dist_hdr_atom_cache);
+  const bool fragments = flags::has(both, flags::fragments);
+  if (cached || fragments) {
     frames_ = frame_reader(message_reader::kept_head);
-    headers_ = std::make_unique<message_reader>(flags::has(both, flags::fragments));
-    writer_ = std::make_unique<message_writer>();
-    session.refers = flags::has(both, flags::exit_payload);
+    headers_ = std::make_unique<message_reader>(fragments);
+    writer_ = std::make_unique<message_writer>(cached);
+    session.refers = cached && flags::has(both, flags::exit_payload);
   }
 }
 

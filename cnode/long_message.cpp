@@ -26,7 +26,7 @@ long_writing::long_writing(long_message message, message_writer* headers,
       sequence_(headers != nullptr ? sequence : std::nullopt),
       atoms_(message_.value->atoms),
       counting_(!in_fragments()) {
-  if (headers_ == nullptr) return;
+  if (headers_ == nullptr || !headers_->cached()) return;
   std::vector<bool> taken(atom_cache::slots);
   for (auto& each : atoms_) {
     if (referred_.size() == max_referred_atoms) break;

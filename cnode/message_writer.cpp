@@ -118,6 +118,10 @@ void message_writer::append_front(byte_string& to, const referring_message& mess
 }
 
 void message_writer::append_referring(byte_string& to, byte_view frames) {
+  if (!cached_) {
+    append(to, frames);
+    return;
+  }
   while (!frames.empty()) {
     byte_reader in(frames);
     const std::size_t length = in.u32();

@@ -22,7 +22,8 @@ namespace rollcall::cnode::fuzz {
 class linked_peer {
  public:
   explicit linked_peer(std::uint64_t announced) {
-    if (flags::has(announced, flags::dist_hdr_atom_cache)) reader_ = std::make_unique<message_reader>(true);
+    if ((announced & (flags::dist_hdr_atom_cache | flags::fragments)) != 0)
+      reader_ = std::make_unique<message_reader>(true);
     std::array<int, 2> ends{};
     must(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
     theirs_ = ends[0];
@@ -166,12 +167,15 @@ class linked_peer {
 };
 
 // | what the peer announced:1 | { length:2 | frame } ... |; a length of 0xffff: the rest as it is, lengths
-// too. What it announced: all but distribution headers, what libei does, or, for '2', all.
+// too. What it announced: all but distribution headers, what libei does, or, for '2', all, and for '4' all
+// but the atom cache.
 inline void linked(byte_view input) {
   if (input.empty()) return;
   constexpr std::uint64_t of_libei = 0x407074f9c;
   const auto without_headers = input[0] % 2 == 0 ? flags::plain : of_libei;
-  linked_peer peer(input[0] == '2' ? flags::ours : without_headers);
+  linked_peer peer(input[0] == '2'   ? flags::ours
+                   : input[0] == '4' ? flags::ours & ~flags::dist_hdr_atom_cache
+                                     : without_headers);
   input.remove_prefix(1);
   while (input.size() >= 2) {
     const auto length = static_cast<std::size_t>(static_cast<std::uint8_t>(input[0]) << 8U |

@@ -4,13 +4,14 @@
 namespace rollcall::test {
 namespace {
 
-class IexCalls : public testing::Test {
+class IexCalls : public over_both {
  protected:
-  static void SetUpTestSuite() { cluster = new shell_cluster({}, false); }
-  static void TearDownTestSuite() { delete cluster; }
-  void SetUp() override { ASSERT_TRUE(cluster->whole()); }
-  static inline shell_cluster* cluster = nullptr;
+  void SetUp() override {
+    start({}, false);
+    ASSERT_TRUE(cluster->whole());
+  }
 };
+INSTANTIATE_TEST_SUITE_P(Over, IexCalls, testing::Values(wire::headers, wire::no_headers), wire_name);
 
 #define NOW "erlang:system_time(millisecond)"
 #define RECENT(at) "abs(" at " - " NOW ") < 600000"
@@ -102,7 +103,7 @@ const question functions[] = {
      "[]"},
 };
 
-TEST_F(IexCalls, EveryFunctionAnswers) {
+TEST_P(IexCalls, EveryFunctionAnswers) {
   cluster->ask(functions, false);
 }
 
@@ -182,7 +183,7 @@ const question ways[] = {
      "true"},
 };
 
-TEST_F(IexCalls, EveryWayOfAskingAnswers) {
+TEST_P(IexCalls, EveryWayOfAskingAnswers) {
   cluster->ask(ways, false);
 }
 
@@ -226,7 +227,7 @@ const question processes[] = {
      "true"},
 };
 
-TEST_F(IexCalls, IsANodeWithAProcess) {
+TEST_P(IexCalls, IsANodeWithAProcess) {
   cluster->ask(processes, false);
 }
 
@@ -305,7 +306,7 @@ std::string plainly(const std::string& code) {
   return comparable + code + " catch C_:R_ -> {raised, C_, R_} end)";
 }
 
-TEST_F(IexCalls, FailsAsARealNodeDoes) {
+TEST_P(IexCalls, FailsAsARealNodeDoes) {
   auto& twin = cluster->nodes.add({.name = "twin@127.0.0.1"});
   ASSERT_EQ(
       twin.eval("{ok, rollcall, Code} = compile:file(\"" ROLLCALL_SOURCE_DIR

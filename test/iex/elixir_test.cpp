@@ -6,18 +6,20 @@
 namespace rollcall::test {
 namespace {
 
-class IexShell : public testing::Test {
+class IexShell : public over_both {
  protected:
-  static void SetUpTestSuite() { cluster = new shell_cluster(); }
-  static void TearDownTestSuite() { delete cluster; }
-  void SetUp() override { ASSERT_TRUE(cluster->whole()); }
+  void SetUp() override {
+    start({}, true);
+    ASSERT_TRUE(cluster->whole());
+  }
   // It is there, and as quick as before.
   void TearDown() override {
+    over_both::TearDown();
     EXPECT_EQ(cluster->at.elixir(":rpc.call(r, Rollcall, :nodes, [])"),
               "[:\"one@127.0.0.1\", :\"two@127.0.0.1\"]");
   }
-  static inline shell_cluster* cluster = nullptr;
 };
+INSTANTIATE_TEST_SUITE_P(Over, IexShell, testing::Values(wire::headers, wire::no_headers), wire_name);
 
 #define BOTH "[:\"one@127.0.0.1\", :\"two@127.0.0.1\"]"
 
@@ -74,7 +76,7 @@ const question elixir_questions[] = {
      "{:\"one@127.0.0.1\", :up, nil, true, true, true}"},
 };
 
-TEST_F(IexShell, AnswersElixir) {
+TEST_P(IexShell, AnswersElixir) {
   cluster->ask(elixir_questions, true);
 }
 
@@ -111,7 +113,7 @@ const question elixir_spawns[] = {
      "match?({:badrpc, {:EXIT, {:undef, _}}}, :rpc.call(r, :erlang, :apply, [fn -> 1 end, []]))", "true"},
 };
 
-TEST_F(IexShell, RefusesToSpawn) {
+TEST_P(IexShell, RefusesToSpawn) {
   cluster->ask(elixir_spawns, true);
 }
 
@@ -197,7 +199,7 @@ const question tools[] = {
      "true"},
 };
 
-TEST_F(IexShell, MeetsTools) {
+TEST_P(IexShell, MeetsTools) {
   cluster->ask(tools, false);
 }
 
@@ -229,7 +231,7 @@ const question gigantic[] = {
     {"afterwards", "rpc:call(R, rollcall, nodes, [down])", "[]"},
 };
 
-TEST_F(IexShell, SurvivesGiganticArguments) {
+TEST_P(IexShell, SurvivesGiganticArguments) {
   cluster->ask(gigantic, false);
 }
 
@@ -267,7 +269,7 @@ const question impatient[] = {
     {"the next one", "rpc:call(R, rollcall, nodes, [down])", "[]"},
 };
 
-TEST_F(IexShell, IsNotBlockedByCallersThatGiveUp) {
+TEST_P(IexShell, IsNotBlockedByCallersThatGiveUp) {
   cluster->ask(impatient, false);
   // Nothing of it is kept: the same again costs no memory.
   const auto before = cluster->program.rss_kib();

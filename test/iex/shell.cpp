@@ -51,15 +51,34 @@ int shell::otp() {
   return std::stoi(node_.eval("{'$text', erlang:system_info(otp_release)}"));
 }
 
-shell_cluster::shell_cluster(std::vector<std::string> rollcall_arguments, bool with_elixir)
-    : nodes({"one", "two"}),
+shell_cluster::shell_cluster(std::vector<std::string> rollcall_arguments, bool with_elixir, wire spoken)
+    : nodes({"one", "two"}, arguments_of(spoken)),
       // What a sanitizer keeps of freed memory would hide what the program keeps.
       program(nodes.rollcall({}, std::move(rollcall_arguments), {{"ASAN_OPTIONS", "quarantine_size_mb=1"}})),
-      node(nodes.add({.name = "shell@127.0.0.1", .elixir = with_elixir})),
+      node(nodes.add({.name = "shell@127.0.0.1", .arguments = arguments_of(spoken), .elixir = with_elixir})),
       at(node, "rollcall@127.0.0.1") {}
 
 testing::AssertionResult shell_cluster::whole() {
   return eventually([&] { return program.whole(2); }, 60s, "both members are up and meshed");
+}
+
+testing::AssertionResult shell_cluster::is_over(wire spoken) {
+  for (auto* each : {&nodes.node(0), &nodes.node(1), &node}) {
+    if (each->eval(
+            "lists:member('rollcall@127.0.0.1', nodes(hidden)) orelse net_adm:ping('rollcall@127.0.0.1')") ==
+        "pang") {
+      return testing::AssertionFailure() << each->name() << " has no link";
+    }
+    if (const auto so = announced(*each, spoken); !so) return so;
+  }
+  return testing::AssertionSuccess();
+}
+
+void over_both::start(std::vector<std::string> rollcall_arguments, bool with_elixir) {
+  auto& shared = clusters[GetParam()];
+  if (!shared)
+    shared = std::make_unique<shell_cluster>(std::move(rollcall_arguments), with_elixir, GetParam());
+  cluster = shared.get();
 }
 
 void shell_cluster::ask(std::span<const question> questions, bool in_elixir) {

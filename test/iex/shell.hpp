@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 
+#include "test/support/headerless.hpp"
 #include "test/support/loopback.hpp"
 
 namespace rollcall::test {
@@ -43,15 +45,30 @@ class shell {
 // Two members, Rollcall, and a shell that is no member and has Elixir: its node dials Rollcall's.
 class shell_cluster {
  public:
-  explicit shell_cluster(std::vector<std::string> rollcall_arguments = {}, bool with_elixir = true);
+  explicit shell_cluster(std::vector<std::string> rollcall_arguments = {}, bool with_elixir = true,
+                         wire spoken = wire::headers);
 
   testing::AssertionResult whole();
+  // Every link of every node there is as it was to be.
+  testing::AssertionResult is_over(wire);
   void ask(std::span<const question> questions, bool in_elixir);
 
   loopback nodes;
   rollcall_program program;
   beam& node;
   shell at;
+};
+
+// Tests of a shell that are asked both over links with distribution headers and over links without; a cluster
+// for each, which all tests of a program share.
+class over_both : public testing::TestWithParam<wire> {
+ protected:
+  static void TearDownTestSuite() { clusters.clear(); }
+  void start(std::vector<std::string> rollcall_arguments, bool with_elixir);
+  void TearDown() override { EXPECT_TRUE(cluster == nullptr || cluster->is_over(GetParam())); }
+
+  static inline std::map<wire, std::unique_ptr<shell_cluster>> clusters;
+  shell_cluster* cluster = nullptr;
 };
 
 }  // namespace rollcall::test

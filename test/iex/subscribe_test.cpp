@@ -14,27 +14,27 @@ constexpr const char* collector =
     "(fun Loop(All) -> receive {look, From, At} -> From ! {seen, self(), At(lists:reverse(All))}, Loop(All); "
     "{rollcall, R, One} -> Loop([One | All]) end end)([]) end) end, ";
 
-class IexSubscribe : public testing::Test {
+class IexSubscribe : public over_both {
  protected:
-  static void SetUpTestSuite() { cluster = new shell_cluster({"--heal", "off"}); }
-  static void TearDownTestSuite() { delete cluster; }
   void SetUp() override {
+    start({"--heal", "off"}, true);
     cluster->nodes.node(0).eval("net_kernel:connect_node('two@127.0.0.1')");
     ASSERT_TRUE(cluster->whole());
   }
   void TearDown() override {
     cluster->at.erlang(
         "rpc:call(R, rollcall, unsubscribe, [whereis(collector)]), exit(whereis(collector), kill)");
+    over_both::TearDown();
   }
 
-  static void collect() {
+  void collect() {
     ASSERT_EQ(
         cluster->at.erlang(std::string(collector) + "register(collector, Collect(false)), "
                                                     "rpc:call(R, rollcall, subscribe, [whereis(collector)])"),
         "ok");
   }
   // Each is an event and its end: member_leaving, member_up.
-  static void make_events(int pairs) {
+  void make_events(int pairs) {
     ASSERT_EQ(cluster->node.eval(
                   "lists:usort([rpc:call('rollcall@127.0.0.1', rollcall, F, ['two@127.0.0.1']) || _ <- "
                   "lists:seq(1, " +
@@ -42,7 +42,7 @@ class IexSubscribe : public testing::Test {
                   120s),
               "[ok]");
   }
-  static testing::AssertionResult comes(const std::string& code, const std::string& expected) {
+  testing::AssertionResult comes(const std::string& code, const std::string& expected) {
     return eventually(
         [&] {
           const auto now = cluster->at.erlang(code);
@@ -50,9 +50,12 @@ class IexSubscribe : public testing::Test {
         },
         60s, code + " gives " + expected);
   }
-
-  static inline shell_cluster* cluster = nullptr;
 };
+INSTANTIATE_TEST_SUITE_P(Over, IexSubscribe, testing::Values(wire::headers, wire::no_headers), wire_name);
+
+// What is counted in events, and takes seconds: the same however a link writes them.
+class IexSubscribeLimits : public IexSubscribe {};
+INSTANTIATE_TEST_SUITE_P(Over, IexSubscribeLimits, testing::Values(wire::headers), wire_name);
 
 // What processes make of the events that they got so far.
 constexpr const char* got =
@@ -61,7 +64,7 @@ constexpr const char* got =
     "Got = fun(P) -> hd(Each([P], fun(All) -> All end)) end, "
     "OfTwo = fun(P) -> length([1 || #{node := 'two@127.0.0.1'} <- Got(P)]) end, ";
 
-TEST_F(IexSubscribe, EventsAreThoseOfTheList) {
+TEST_P(IexSubscribe, EventsAreThoseOfTheList) {
   collect();
   make_events(1);
   ASSERT_TRUE(comes(
@@ -75,11 +78,11 @@ TEST_F(IexSubscribe, EventsAreThoseOfTheList) {
             "{[],[[at,id,node,reason,text,type]]}");
 }
 
-TEST_F(IexSubscribe, ARealDeathIsTold) {
+TEST_P(IexSubscribeLimits, ARealDeathIsTold) {
   collect();
   auto& two = cluster->nodes.node(1);
   two.kill();
-  const auto told = [](const std::string& type) {
+  const auto told = [this](const std::string& type) {
     return comes(std::string(got) + "lists:member(" + type +
                      ", [T || #{type := T, node := 'two@127.0.0.1'} <- Got(whereis(collector))])",
                  "true");
@@ -116,7 +119,7 @@ const question subscribing[] = {
      "rpc:call(R, rollcall, subscribe, [rpc:call('one@127.0.0.1', erlang, whereis, [init])])", "ok"},
 };
 
-TEST_F(IexSubscribe, OnceAndUntilUnsubscribed) {
+TEST_P(IexSubscribe, OnceAndUntilUnsubscribed) {
   cluster->nodes.add({.name = "apart@127.0.0.1"});
   collect();
   cluster->ask(subscribing, false);
@@ -134,7 +137,7 @@ TEST_F(IexSubscribe, OnceAndUntilUnsubscribed) {
 }
 
 // With the link the subscription goes: a node that comes back subscribes again.
-TEST_F(IexSubscribe, EndsWithTheLink) {
+TEST_P(IexSubscribe, EndsWithTheLink) {
   collect();
   make_events(1);
   const auto count = std::string(got) + "OfTwo(whereis(collector))";
@@ -150,7 +153,7 @@ TEST_F(IexSubscribe, EndsWithTheLink) {
 }
 
 // More than can be subscribed at a time, one after the other.
-TEST_F(IexSubscribe, ProcessesThatAreGoneAreForgotten) {
+TEST_P(IexSubscribeLimits, ProcessesThatAreGoneAreForgotten) {
   for (int i = 0; i < 9; ++i) {
     ASSERT_EQ(cluster->node.eval(
                   "lists:usort([begin P = spawn(fun() -> receive x -> ok end end), "
@@ -163,7 +166,7 @@ TEST_F(IexSubscribe, ProcessesThatAreGoneAreForgotten) {
 }
 
 // It is sent no more while a thousand wait for it; what does not fit until it receives is counted for it.
-TEST_F(IexSubscribe, AProcessThatDoesNotReceiveIsPaused) {
+TEST_P(IexSubscribeLimits, AProcessThatDoesNotReceiveIsPaused) {
   ASSERT_EQ(
       cluster->at.erlang(std::string(collector) + "register(collector, Collect(true)), "
                                                   "rpc:call(R, rollcall, subscribe, [whereis(collector)])"),
@@ -190,7 +193,7 @@ TEST_F(IexSubscribe, AProcessThatDoesNotReceiveIsPaused) {
 }
 
 // A node that does not read: so much memory and no more, nobody else waits, and its processes are told.
-TEST_F(IexSubscribe, ANodeThatDoesNotReadCostsBoundedMemory) {
+TEST_P(IexSubscribeLimits, ANodeThatDoesNotReadCostsBoundedMemory) {
   auto& deaf = cluster->nodes.add({.name = "deaf@127.0.0.1"});
   shell there(deaf, "rollcall@127.0.0.1");
   ASSERT_EQ(there.erlang(std::string(collector) +

@@ -2,38 +2,47 @@
 #include <gtest/gtest.h>
 
 #include "app/timely_command.hpp"
+#include "cnode/flags.hpp"
 #include "test/support/beam.hpp"
 #include "test/support/epmd.hpp"
+#include "test/support/headerless.hpp"
 #include "test/unit/cnode/node_under_test.hpp"
 
 namespace rollcall::test {
 namespace {
 
-beam_options erlang_node(std::string name, std::uint16_t epmd_port) {
+beam_options erlang_node(std::string name, std::uint16_t epmd_port, wire spoken = wire::headers) {
   beam_options made;
   made.name = std::move(name);
   made.epmd_port = epmd_port;
+  made.arguments = arguments_of(spoken);
   return made;
 }
 
-class CnodeCalls : public testing::Test {
+class cnode_calls : public testing::Test {
  protected:
+  explicit cnode_calls(wire spoken = wire::headers) : spoken_(spoken) {}
   // One Erlang node for all of them: booting one takes longer than a test.
-  static void SetUpTestSuite() {
-    mapper = new epmd();
-    erlang = new beam(erlang_node("one@127.0.0.1", mapper->port()));
-  }
+  static void SetUpTestSuite() { mapper = new epmd(); }
   static void TearDownTestSuite() {
-    delete erlang;
+    erlang.reset();
     delete mapper;
   }
   void SetUp() override {
+    if (!erlang || of_erlang != spoken_) {
+      erlang.reset();
+      ASSERT_TRUE(until([] { return !mapper->knows("one"); }, 10s, "its name is free"));
+      erlang = std::make_unique<beam>(erlang_node("one@127.0.0.1", mapper->port(), spoken_));
+      of_erlang = spoken_;
+    }
     ours.options.port_mapper = cnode::port_mapper_mode::register_only;
     ours.options.port_mapper_port = mapper->port();
     ASSERT_TRUE(ours.start());
     ASSERT_TRUE(until([] { return mapper->knows("roll"); }, 10s, "our registration"));
   }
   void TearDown() override {
+    EXPECT_TRUE(is_over_it());
+    asked_another.reset();
     ours.stop();
     ASSERT_TRUE(until([] { return !mapper->knows("roll"); }, 10s, "our name is free again"));
     // A call that goes out over the link that is just closing would fail.
@@ -41,15 +50,43 @@ class CnodeCalls : public testing::Test {
   }
   cnode::target erlang_target() { return {*node_name::parse("one@127.0.0.1"), "one", "127.0.0.1", {}, {}}; }
   static std::string eval(const std::string& text) { return erlang->eval(text); }
+  // What the node announced, as both sides have it.
+  testing::AssertionResult is_over_it() {
+    constexpr auto of_headers = cnode::flags::dist_hdr_atom_cache | cnode::flags::fragments;
+    const auto wanted = spoken_ == wire::headers          ? of_headers
+                        : spoken_ == wire::fragments_only ? cnode::flags::fragments
+                                                          : 0;
+    for (const auto& name : ours.peers()) {
+      const auto flags = thread.on([&] { return (*ours).linked(*node_name::parse(name))->flags; });
+      if ((flags & of_headers) != wanted)
+        return testing::AssertionFailure() << name << " announced " << std::hex << flags;
+    }
+    return announced(asked_another ? *asked_another : *erlang, spoken_);
+  }
 
   static inline epmd* mapper = nullptr;
-  static inline beam* erlang = nullptr;
+  static inline std::unique_ptr<beam> erlang;
+  static inline wire of_erlang = wire::headers;
+  std::optional<beam> asked_another;  // in its place
   io_thread thread;
   node_under_test ours{thread, "roll@127.0.0.1"};
+
+ private:
+  wire spoken_;
 };
 
-// Bytes in the socket of a frozen node run when it wakes; a command among them has ended by then.
-TEST_F(CnodeCalls, ACommandThatIsNotAnsweredInTimeIsNeverCarriedOut) {
+class CnodeCalls : public cnode_calls, public testing::WithParamInterface<wire> {
+ protected:
+  CnodeCalls() : cnode_calls(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Over, CnodeCalls,
+                         testing::Values(wire::headers, wire::fragments_only, wire::no_headers), wire_name);
+
+class CnodeCommand : public cnode_calls {};
+
+// Bytes in the socket of a frozen node run when it wakes; a command among them has ended by then. The same
+// with headers and without: the node's own clock decides.
+TEST_F(CnodeCommand, IsNeverCarriedOutWhenItIsNotAnsweredInTime) {
   const auto linked = ours.dial(erlang_target());
   ASSERT_TRUE(linked) << linked.error().detail;
   const auto set = [](const char* key) {
@@ -81,7 +118,7 @@ TEST_F(CnodeCalls, ACommandThatIsNotAnsweredInTimeIsNeverCarriedOut) {
   EXPECT_TRUE(app::value_of(*expired)->is_atom("expired"));
 }
 
-TEST_F(CnodeCalls, DialsThroughThePortMapperAndCallsOut) {
+TEST_P(CnodeCalls, DialsThroughThePortMapperAndCallsOut) {
   const auto linked = ours.dial(erlang_target());
   ASSERT_TRUE(linked) << linked.error().detail;
   EXPECT_EQ(linked->name.text(), "one@127.0.0.1");
@@ -122,7 +159,7 @@ void PrintTo(const evaluation& row, std::ostream* out) {
   *out << row.expression;
 }
 
-class CnodeShell : public CnodeCalls, public testing::WithParamInterface<evaluation> {};
+class CnodeShell : public cnode_calls, public testing::WithParamInterface<evaluation> {};
 
 // The Erlang node dials us for each of these: no dial of ours comes first.
 TEST_P(CnodeShell, Sees) {
@@ -271,7 +308,22 @@ const evaluation evaluations[] = {
 INSTANTIATE_TEST_SUITE_P(All, CnodeShell, testing::ValuesIn(evaluations),
                          [](const auto& row) { return std::string(row.param.name); });
 
-TEST_F(CnodeCalls, IsAGroupLeaderThatRefusesInsteadOfHanging) {
+class CnodeShellOver : public cnode_calls, public testing::WithParamInterface<wire> {
+ protected:
+  CnodeShellOver() : cnode_calls(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Over, CnodeShellOver, testing::Values(wire::fragments_only, wire::no_headers),
+                         wire_name);
+
+// All of them over one link.
+TEST_P(CnodeShellOver, SeesTheSame) {
+  for (const auto& row : evaluations) {
+    SCOPED_TRACE(row.name);
+    EXPECT_EQ(eval(row.expression), row.expected);
+  }
+}
+
+TEST_P(CnodeCalls, IsAGroupLeaderThatRefusesInsteadOfHanging) {
   ASSERT_TRUE(ours.dial(erlang_target()));
   const auto written =
       ours.call("one@127.0.0.1", "io", "format", {cnode::list{{std::int64_t{'x'}}, nullptr}}, 5s);
@@ -279,7 +331,7 @@ TEST_F(CnodeCalls, IsAGroupLeaderThatRefusesInsteadOfHanging) {
   EXPECT_EQ(written.error().kind, cnode::call_failure_kind::raised) << written.error().detail;
 }
 
-TEST_F(CnodeCalls, LinksToOurProcessesAndUnlinks) {
+TEST_P(CnodeCalls, LinksToOurProcessesAndUnlinks) {
   ASSERT_TRUE(ours.dial(erlang_target()));
   const auto self = thread.on([&] { return (*ours).self(); });
   // link/1 to the process behind `rollcall`, then unlink: acknowledged, or the node would keep it for ever.
@@ -299,7 +351,7 @@ TEST_F(CnodeCalls, LinksToOurProcessesAndUnlinks) {
 
 // What the node sends has atoms in its cache, and goes in fragments where it is large; all of it comes back
 // as it was.
-TEST_F(CnodeCalls, TermsComeBackAsTheyWereThroughTheAtomCacheAndInFragments) {
+TEST_P(CnodeCalls, TermsComeBackAsTheyWereThroughTheAtomCacheAndInFragments) {
   EXPECT_EQ(
       eval("Atoms = fun(A, B) -> [list_to_atom(\"atom\" ++ integer_to_list(I)) || I <- lists:seq(A, B)] end,"
            "Long = list_to_atom([16#10348 || _ <- lists:seq(1, 255)]),"
@@ -313,7 +365,7 @@ TEST_F(CnodeCalls, TermsComeBackAsTheyWereThroughTheAtomCacheAndInFragments) {
   EXPECT_TRUE(ours.seen.downs().empty());
 }
 
-TEST_F(CnodeCalls, FragmentsOfManyProcessesAlternate) {
+TEST_P(CnodeCalls, FragmentsOfManyProcessesAlternate) {
   EXPECT_EQ(eval("Echo = fun(K) -> T = {list_to_atom(\"k\" ++ integer_to_list(K)), binary:copy(<<K>>, "
                  "500000), node()},"
                  "  exit(T =:= erpc:call('roll@127.0.0.1', rollcall, echo, [T])) end,"
@@ -334,7 +386,7 @@ TEST_F(CnodeCalls, FragmentsOfManyProcessesAlternate) {
 }
 
 // However it is asked for, and while others ask: fragments of ours, which alternate with whole messages.
-TEST_F(CnodeCalls, ALongAnswerComesInFragments) {
+TEST_P(CnodeCalls, ALongAnswerComesInFragments) {
   EXPECT_EQ(eval("R = 'roll@127.0.0.1', N = 40,"
                  "Value = [{list_to_atom(\"atom\" ++ integer_to_list(I rem 600)), I} || I <- lists:seq(0, N "
                  "* 1000 - 1)],"
@@ -351,7 +403,7 @@ TEST_F(CnodeCalls, ALongAnswerComesInFragments) {
   EXPECT_TRUE(ours.seen.downs().empty());
 }
 
-TEST_F(CnodeCalls, MonitorNodeSeesUsLeave) {
+TEST_P(CnodeCalls, MonitorNodeSeesUsLeave) {
   EXPECT_EQ(eval("pong = net_adm:ping('roll@127.0.0.1'), monitor_node('roll@127.0.0.1', true)"), "true");
   ours.stop();
   EXPECT_EQ(eval("receive {nodedown, N} -> N after 10000 -> late end"), "'roll@127.0.0.1'");
@@ -359,8 +411,9 @@ TEST_F(CnodeCalls, MonitorNodeSeesUsLeave) {
       until([&] { return ours.seen.has_down("one@127.0.0.1", cnode::error::stopping); }, 5s, "link_down"));
 }
 
-TEST_F(CnodeCalls, AShellThatWantsANameGetsOne) {
-  beam nameless(erlang_node("undefined@127.0.0.1", mapper->port()), false);
+TEST_P(CnodeCalls, AShellThatWantsANameGetsOne) {
+  auto& nameless =
+      asked_another.emplace(erlang_node("undefined@127.0.0.1", mapper->port(), GetParam()), false);
   EXPECT_EQ(nameless.eval("net_kernel:connect_node('roll@127.0.0.1')"), "true");
   EXPECT_EQ(nameless.eval("rpc:call('roll@127.0.0.1', rollcall, members, [])"), "[one,two]");
   const auto names = ours.seen.ups();

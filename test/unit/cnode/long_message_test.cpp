@@ -76,6 +76,19 @@ byte_string payload_of(message_reader& reader, byte_view frame) {
   return byte_string((*said)->payload);
 }
 
+// For a peer that announced fragments and no atom cache.
+TEST(LongMessage, NamesNoAtomsWithoutTheCache) {
+  message_writer writer(false);
+  message_reader reader(true);
+  const auto value = list_in(7);
+  const auto frames = frames_of(written({sent_to_them(value), &writer, 1}));
+  ASSERT_EQ(frames.size(), 7U);
+  constexpr std::size_t number_of_atoms = 18;
+  EXPECT_EQ(frames[0].at(number_of_atoms), '\0');
+  for (std::size_t i = 0; i + 1 < frames.size(); ++i) EXPECT_EQ(payload_of(reader, frames[i]), "");
+  EXPECT_EQ(payload_of(reader, frames.back()), read_as(*value));
+}
+
 TEST(LongMessage, IsAFrameWhereThereAreNoHeaders) {
   for (const std::size_t pieces : {1, 7}) {
     const auto value = list_in(pieces);

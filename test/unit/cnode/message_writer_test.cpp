@@ -8,6 +8,7 @@
 #include "cnode/byte_reader.hpp"
 #include "cnode/message_reader.hpp"
 #include "cnode/term_check.hpp"
+#include "cnode/term_tag.hpp"
 #include "test/unit/cnode/hex.hpp"
 
 namespace rollcall::cnode {
@@ -116,6 +117,20 @@ TEST(MessageWriter, AnythingInAnyOrderReadsAsItWas) {
     } else {
       ASSERT_EQ(payload_of(reader, sent(writer, referring[which])), plain[which]) << i;
     }
+  }
+}
+
+// For a peer that announced fragments and no atom cache.
+TEST(MessageWriter, NamesNoAtomsWithoutTheCache) {
+  message_writer writer(false);
+  const auto frame = encode_message(control::reg_send{them, "rex"}, term_writer().atom("hello").view());
+  byte_string expected, out;
+  append_with_headers(expected, frame);
+  for (int i = 0; i < 2; ++i) {
+    writer.append_referring(out, frame);
+    EXPECT_EQ(out.substr(4, 3), (byte_string{term_tag::version, 68, 0}));
+    EXPECT_EQ(out, expected);
+    out.clear();
   }
 }
 
