@@ -10,6 +10,8 @@
 #include <new>
 #include <optional>
 
+#include "http/pieces.hpp"
+
 namespace rollcall::http {
 
 namespace {
@@ -55,9 +57,8 @@ struct passage {
 
   bool next(std::string& out) {
     if (from.next) {
-      bool more = true;
       slice.clear();
-      while (more && slice.size() < slice_size) more = from.next(slice);
+      const bool more = append_pieces(from, slice, slice_size);
       to.add(slice, !more, out);
       return more;
     }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "http/compression.hpp"
+#include "http/pieces.hpp"
 #include "tls/hello.hpp"
 
 namespace rollcall::http {
@@ -332,8 +333,7 @@ asio::awaitable<bool> session::send(answer made, bool head_only, bool can_chunk,
   }
   for (bool more = true; more;) {
     std::string piece;
-    do more = made.next(piece);
-    while (more && !made.held && piece.size() < piece_size);
+    more = append_pieces(made, piece, piece_size);
     if (how == delivery::chunked) {
       if (!piece.empty()) out += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
       if (!more) out += "0\r\n\r\n";
