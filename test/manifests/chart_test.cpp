@@ -77,6 +77,36 @@ TEST(Chart, GivesWhatKustomizeGives) {
   }
 }
 
+TEST(Chart, GivesWhatTheComponentOfHttpsGives) {
+  ROLLCALL_NEEDS_TOOLS();
+  const temporary_directory folder;
+  const auto values = folder.write("values.yaml", R"(
+http: {tls: {secretName: rollcall-http-tls}}
+labels: {release: kube-prometheus-stack}
+alerts: {enabled: true}
+monitoring: {tlsConfig: {ca: {secret: {name: rollcall-http-tls, key: ca.crt}}, serverName: rollcall}}
+)");
+  for (const auto& [type, resource] : {std::pair{"service", "operator"}, std::pair{"pod", "operator-pods"}}) {
+    SCOPED_TRACE(resource);
+    const auto made = helm("monitoring.type=" + std::string(type), {"--values", values});
+    ASSERT_EQ(made.exit_code, 0) << made.errors;
+    const auto own = kustomize_own("resources: [../deploy/overlays/" + std::string(resource) +
+                                   "]\ncomponents: [../deploy/overlays/https]\n");
+    ASSERT_EQ(own.exit_code, 0) << own.errors;
+    auto chart = by_name(made.output), overlay = by_name(own.output);
+    EXPECT_EQ(chart.size(), overlay.size());
+    for (auto& [name, object] : overlay) {
+      if (name == "Deployment rollcall") {
+        // Only the overlay cannot know that nobody reads it.
+        auto& metadata = object.at_pointer("/spec/template/metadata").as_object();
+        EXPECT_EQ(metadata.at("annotations"), (json::object{{"prometheus.io/scheme", "https"}}));
+        metadata.erase("annotations");
+      }
+      EXPECT_EQ(chart[name], object) << name;
+    }
+  }
+}
+
 // Probes have no password and know no CA: kubelet asks over HTTPS and checks nothing.
 TEST(Chart, ServesHttpsWithPasswordsFromTwoSecrets) {
   ROLLCALL_NEEDS_TOOLS();

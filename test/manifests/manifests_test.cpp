@@ -243,17 +243,8 @@ TEST(Manifests, SayWhatTheServerWouldFillIn) {
 }
 
 // A folder of one's own over a copy of deploy/, with these lines in its kustomization.
-json::array overlaid(const std::string& lines) {
-  const temporary_directory folder;
-  fs::copy(repository / "deploy", folder.path() / "deploy",
-           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-  fs::create_directory(folder.path() / "own");
-  folder.write("own/kustomization.yaml",
-               "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: "
-               "[../deploy/overlays/operator-pods]\n" +
-                   lines);
-  const auto made =
-      command({(deploy_tools / "kubectl").string(), "kustomize", (folder.path() / "own").string()});
+json::array overlaid(const std::string& lines, const std::string& resource = "overlays/operator-pods") {
+  const auto made = kustomize_own("resources: [../deploy/" + resource + "]\n" + lines);
   if (made.exit_code != 0) throw std::runtime_error(made.errors);
   EXPECT_EQ(made.errors, "");
   return yaml_documents(made.output);
@@ -352,6 +343,41 @@ TEST(Manifests, TlsReadsTheSecretThatCertManagerWrites) {
   EXPECT_EQ(string(at(data, "/ROLLCALL_TLS_CERT")), folder + "/tls.crt");
   EXPECT_EQ(string(at(data, "/ROLLCALL_TLS_KEY")), folder + "/tls.key");
   EXPECT_EQ(string(at(data, "/ROLLCALL_TLS_CA")), folder + "/ca.crt");
+}
+
+// Probes know no CA: kubelet asks over HTTPS and checks nothing. Prometheus takes the CA from the Secret.
+TEST(Manifests, HttpsIsAddedToEachInstallation) {
+  ROLLCALL_NEEDS_TOOLS();
+  std::size_t monitors = 0;
+  for (const auto* resource : {"base", "overlays/annotations", "overlays/endpointslices", "overlays/operator",
+                               "overlays/operator-pods", "overlays/tls"}) {
+    SCOPED_TRACE(resource);
+    const auto objects = overlaid("components: [../deploy/overlays/https]\n", resource);
+    EXPECT_EQ(complaints(objects), "");
+    const auto pod = the(objects, "Deployment");
+    for (const auto* probe : {"/startupProbe", "/livenessProbe", "/readinessProbe"})
+      EXPECT_EQ(at(container(objects), std::string(probe) + "/httpGet/scheme"), "HTTPS");
+    EXPECT_EQ(at(pod, "/spec/template/metadata/annotations/prometheus.io~1scheme"), "https");
+    EXPECT_EQ(at(the(objects, "Service"), "/spec/ports/2/appProtocol"), "https");
+    const auto data = config_map(objects).at("data");
+    const auto mounts = array(container(objects), "/volumeMounts");
+    const auto mount = mounts.back(), volume = array(pod, "/spec/template/spec/volumes").back();
+    EXPECT_EQ(at(mount, "/name"), at(volume, "/name"));
+    EXPECT_EQ(at(volume, "/secret/secretName"), "rollcall-http-tls");
+    const auto where = string(at(mount, "/mountPath"));
+    EXPECT_EQ(string(at(data, "/ROLLCALL_HTTP_TLS_CERT")), where + "/tls.crt");
+    EXPECT_EQ(string(at(data, "/ROLLCALL_HTTP_TLS_KEY")), where + "/tls.key");
+    for (const auto& [kind, endpoints] : {std::pair{"ServiceMonitor", "/spec/endpoints"},
+                                          std::pair{"PodMonitor", "/spec/podMetricsEndpoints"}}) {
+      const auto* const monitor = find(objects, kind);
+      if (monitor == nullptr) continue;
+      ++monitors;
+      EXPECT_EQ(at(*monitor, std::string(endpoints) + "/0/scheme"), "https");
+      EXPECT_EQ(at(*monitor, std::string(endpoints) + "/0/tlsConfig/ca/secret/name"), "rollcall-http-tls");
+      EXPECT_EQ(at(*monitor, std::string(endpoints) + "/0/tlsConfig/serverName"), "rollcall");
+    }
+  }
+  EXPECT_EQ(monitors, 2U);
 }
 
 TEST(Manifests, TheApiSourceAsksForTwoVerbsOnOneResource) {

@@ -24,6 +24,16 @@ finished kustomize(const std::string& folder) {
   return command({(deploy_tools / "kubectl").string(), "kustomize", (repository / folder).string()});
 }
 
+finished kustomize_own(const std::string& kustomization) {
+  const temporary_directory folder;
+  fs::copy(repository / "deploy", folder.path() / "deploy",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  fs::create_directory(folder.path() / "own");
+  folder.write("own/kustomization.yaml",
+               "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n" + kustomization);
+  return command({(deploy_tools / "kubectl").string(), "kustomize", (folder.path() / "own").string()});
+}
+
 json::array rendered(const std::string& folder) {
   const auto made = kustomize(folder);
   if (made.exit_code != 0) throw std::runtime_error(folder + ": " + made.errors);

@@ -28,6 +28,8 @@ inline const std::filesystem::path deploy_tools = repository / "build/manifests"
 
 finished command(std::vector<std::string> arguments);
 finished kustomize(const std::string& folder);
+// Of a folder `own` beside a copy of deploy/, with this kustomization.
+finished kustomize_own(const std::string& kustomization);
 // As objects; throws with what kustomize said when it fails.
 boost::json::array rendered(const std::string& folder);
 // Of helm template for a release `rollcall`, with --set SETTINGS and more arguments.
