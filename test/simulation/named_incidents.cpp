@@ -129,6 +129,24 @@ std::string the_first_of_a_tear_is_whole_again() {
   return {};
 }
 
+// One that is dark to all but one: the first that it gives up is dropped by that one, too, before the others
+// give it up itself. Nobody repairs, so that what was torn stays so.
+std::string a_tear_goes_on_after_the_incident_opened() {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    auto how = usual();
+    how.interval = 2 * second;
+    how.heal = heal_mode::off;
+    world w({.seed = seed, .nodes = 6, .observer = how, .kernel = {.ticktime = 8 * second}});
+    expectations right(w);
+    w.run_until(20 * second);
+    w.put_between({0}, {2, 3, 4, 5}, obstacle::drop);
+    w.run_for(minute);
+    right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 1, "incidents");
+    if (auto wrong = right.verdict(); !wrong.empty()) return wrong;
+  }
+  return {};
+}
+
 std::string an_unbroken_cut_is_told_once() {
   world w({.seed = 5, .nodes = 6, .observer = usual(), .kernel = {.ticktime = 8 * second}});
   expectations right(w);
@@ -277,6 +295,7 @@ const std::vector<named_history>& named_histories() {
       HISTORY(an_asked_node_without_local_ports),
       HISTORY(an_unbroken_cut_is_told_once),
       HISTORY(the_first_of_a_tear_is_whole_again),
+      HISTORY(a_tear_goes_on_after_the_incident_opened),
       HISTORY(two_frozen_nodes_of_six),
       HISTORY(a_half_that_dies_while_it_is_cut_off),
       HISTORY(a_newcomer_is_no_part_of_an_incident),
