@@ -21,6 +21,7 @@
 #include "membership/history.hpp"
 #include "membership/snapshot.hpp"
 #include "metrics/exporter.hpp"
+#include "tls/context.hpp"
 
 namespace rollcall::app {
 
@@ -42,6 +43,8 @@ class engine {
   asio::awaitable<void> start();
   // No more rounds; links closed, registration given back. Within a second.
   asio::awaitable<void> stop();
+  // What is shown over HTTPS from now on.
+  void show_http_certificate(const tls::context::period&);
   // A round now: reconnect/0, SIGHUP.
   void start_round();
 

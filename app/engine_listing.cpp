@@ -104,6 +104,11 @@ void engine::implementation::show_certificate() {
   tell(fact::certificate{wall_time_of(valid.begin), wall_time_of(valid.end)});
 }
 
+void engine::show_http_certificate(const tls::context::period& valid) {
+  implementation_->tell(
+      fact::certificate{wall_time_of(valid.begin), wall_time_of(valid.end), fact::certificate::of::http});
+}
+
 void engine::implementation::list(discovery::round round) {
   for (const auto i : round.queried)
     exporter_.query(round.sources[i].source, outcome_of(round.sources[i].outcome));

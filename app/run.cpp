@@ -84,6 +84,7 @@ struct service {
                       configuration.http.host, configuration.http.port, bound.error().message()));
     }
     co_await cluster.start();
+    show_certificate();
     const auto at = web.endpoint();
     lines.info("metrics, API and page are served", {{"http", boost::lexical_cast<std::string>(at)}});
     if (web_files.context() || web_files.passwords())
@@ -96,13 +97,21 @@ struct service {
       });
   }
 
+  void show_certificate() {
+    if (web_files.context() && web_files.context()->valid())
+      cluster.show_http_certificate(*web_files.context()->valid());
+  }
+
   asio::awaitable<void> keep_files_read() {
     while (!stopping) {
       look_at_files.expires_after(files_pause);
       boost::system::error_code ignored;
       co_await look_at_files.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
       std::string problem;
-      if (web_files.refresh(problem)) lines.info("the changed files of HTTPS and passwords are in use");
+      if (web_files.refresh(problem)) {
+        lines.info("the changed files of HTTPS and passwords are in use");
+        show_certificate();
+      }
       if (!problem.empty()) lines.warning(problem);
     }
   }

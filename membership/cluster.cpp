@@ -130,6 +130,7 @@ void cluster::implementation::publish(deadline& wake) {
   next.expected = std::max(staying + unnamed_in(sources), options.expect);
   if (paused_until) next.paused_until = paused_until->wall;
   next.certificate = certificate;
+  next.http_certificate = http_certificate;
   next.heal = options.heal;
   for (const auto& [on, to] : plans.would_ask()) {
     const auto *asked = members.find(on), *other = members.find(to);

@@ -32,7 +32,7 @@ void cluster::implementation::apply(const fact::pause& told) {
 }
 
 void cluster::implementation::apply(const fact::certificate& told) {
-  certificate = told;
+  (told.shown_to == fact::certificate::of::http ? http_certificate : certificate) = told;
   dirty = true;
 }
 

@@ -131,7 +131,7 @@ struct cluster::implementation {
   steady_time next_round{};
   steady_time listing_changed{};
   std::optional<moment> paused_until;
-  std::optional<fact::certificate> certificate;
+  std::optional<fact::certificate> certificate, http_certificate;
   std::optional<milliseconds> paused_for;  // of a life before, from the first step on
   snapshot_ptr shown;
   std::uint64_t version = 0;

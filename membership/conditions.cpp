@@ -184,33 +184,64 @@ std::vector<raised_condition> conditions::judge(const snapshot& s, moment now, d
         fmt::format("no node is asked to connect or to leave for another {} s: `rollcall resume` ends it",
                     std::max<std::int64_t>(0, (*s.paused_until - s.at).count() + 999) / 1000));
   }
-  if (s.certificate) expiring(*s.certificate, found, now, wake);
+  expiring(s, found, now, wake);
   linger(s, found, now, wake);
   std::ranges::stable_sort(found.raised, std::ranges::greater{}, &raised_condition::how_bad);
   return std::move(found.raised);
 }
 
+namespace {
+
+struct certificate_finding {
+  severity how_bad;
+  std::string text;
+};
+
 // One that is renewed by itself lives for weeks or a day, and is renewed with a third of its life left.
-void conditions::expiring(const fact::certificate& shown, findings& found, moment now, deadline& wake) {
+std::optional<certificate_finding> look_at(const fact::certificate& shown, moment now, deadline& wake) {
   constexpr milliseconds notice = std::chrono::days(14);
+  const bool http = shown.shown_to == fact::certificate::of::http;
+  const auto* const which =
+      http ? "our certificate for HTTPS (--http-tls-cert)" : "our certificate for TLS distribution";
   const auto left = shown.ends - now.wall;
   const auto soon = std::min(notice, (shown.ends - shown.begins) / 6);
-  const auto end =
-      fmt::gmtime(std::chrono::floor<std::chrono::seconds>(shown.ends.time_since_epoch()).count());
   if (left > soon) {
     wake.note(now.steady + std::min<milliseconds>(left - soon, std::chrono::hours(1)));
-  } else if (left > milliseconds(0)) {
-    wake.note(now.steady + std::min<milliseconds>(left, std::chrono::hours(1)));
-    found.warning(condition::certificate_expiring,
-                  fmt::format("our certificate for TLS distribution ends at {:%Y-%m-%d %H:%M} UTC: renew it; "
-                              "it is read again when its file changes",
-                              end));
-  } else {
-    found.error(
-        condition::certificate_expiring,
-        "our certificate for TLS distribution has expired: nodes that verify it refuse new links; renew "
-        "it, it is read again when its file changes");
+    return {};
   }
+  if (left > milliseconds(0)) {
+    wake.note(now.steady + std::min<milliseconds>(left, std::chrono::hours(1)));
+    const auto end =
+        fmt::gmtime(std::chrono::floor<std::chrono::seconds>(shown.ends.time_since_epoch()).count());
+    return certificate_finding{severity::warning,
+                               fmt::format("{} ends at {:%Y-%m-%d %H:%M} UTC: renew it; it is read again "
+                                           "when its file changes",
+                                           which, end)};
+  }
+  return certificate_finding{
+      severity::error,
+      fmt::format("{} has expired: {}; renew it, it is read again when its file changes", which,
+                  http ? "a browser or a Prometheus that verifies it gets no answer"
+                       : "nodes that verify it refuse new links")};
+}
+
+}  // namespace
+
+// One condition, which says of each certificate when it ends; as bad as the worse of them.
+void conditions::expiring(const snapshot& s, findings& found, moment now, deadline& wake) {
+  std::optional<certificate_finding> said;
+  for (const auto* shown : {&s.certificate, &s.http_certificate}) {
+    if (!*shown) continue;
+    auto one = look_at(**shown, now, wake);
+    if (!one) continue;
+    if (!said) {
+      said = std::move(one);
+      continue;
+    }
+    said->how_bad = std::max(said->how_bad, one->how_bad);
+    said->text += ". And " + one->text;
+  }
+  if (said) found.raise(condition::certificate_expiring, said->how_bad, std::move(said->text));
 }
 
 void conditions::discovered(const snapshot& s, findings& found) {

@@ -39,7 +39,7 @@ class conditions {
   // True once `holds` was true without a break for `grace`.
   bool lasts(condition, bool holds, milliseconds grace, moment, deadline&);
   void linger(const snapshot&, findings&, moment, deadline&);
-  static void expiring(const fact::certificate&, findings&, moment, deadline&);
+  static void expiring(const snapshot&, findings&, moment, deadline&);
   static void discovered(const snapshot&, findings&);
   void split(const snapshot&, findings&, moment, deadline&);
   void stale_sources(const snapshot&, findings&, moment, deadline&);

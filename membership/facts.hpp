@@ -179,9 +179,11 @@ struct pause {
   milliseconds span;
 };
 struct resume {};
-// What we show to nodes that speak TLS, the part of it that ends first; wall.
+// What we show to nodes that speak TLS, or to those who ask over HTTPS, the part of it that ends first; wall.
 struct certificate {
+  enum class of { nodes, http };
   wall_time begins, ends;
+  of shown_to = of::nodes;
 };
 struct connect_result {
   request_id id;

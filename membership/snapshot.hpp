@@ -180,9 +180,10 @@ struct snapshot {
       false;  // another Rollcall under our name is at work: nothing here is known at first hand
   heal_mode heal = heal_mode::automatic;
   std::vector<std::pair<node_name, node_name>>
-      would_ask{};                                 // --heal=plan: who would be asked to connect to which
-  std::optional<wall_time> paused_until{};         // no action on any node until then
-  std::optional<fact::certificate> certificate{};  // absent: we speak no TLS
+      would_ask{};                                      // --heal=plan: who would be asked to connect to which
+  std::optional<wall_time> paused_until{};              // no action on any node until then
+  std::optional<fact::certificate> certificate{};       // absent: we speak no TLS
+  std::optional<fact::certificate> http_certificate{};  // absent: page, API and metrics are plain HTTP
   std::vector<source_report> sources;
   std::vector<event> events;  // the last max_events, oldest first
   std::map<connect_outcome, std::uint64_t> connect_requests;

@@ -103,6 +103,10 @@ struct exporter::implementation {
     out.gauge("rollcall_tls_certificate_expiry_timestamp_seconds",
               "When the certificate shown to nodes ends, in seconds since the epoch; 0 without --tls on.",
               certificate_end);
+    out.gauge(
+        "rollcall_http_tls_certificate_expiry_timestamp_seconds",
+        "When the certificate shown over HTTPS ends, in seconds since the epoch; 0 without --http-tls-cert.",
+        of.http_certificate ? timestamp_of(of.http_certificate->ends) : 0);
   }
 
   void write_calls(exposition& out) const {

@@ -43,8 +43,8 @@ class PrometheusHttps : public testing::Test {
   std::string url(const std::string& path) const {
     return "https://127.0.0.1:" + std::to_string(port) + path;
   }
-  void show(const authority& of) const {
-    const auto own = of.issue();
+  void show(const authority& of, std::chrono::seconds ends = 24h) const {
+    const auto own = of.issue({.begins = -1h, .ends = ends});
     files.write("tls.key", own.key);
     files.write("tls.crt", own.text);
   }
@@ -56,6 +56,14 @@ class PrometheusHttps : public testing::Test {
   std::string status(const std::string& path, std::vector<std::string> more) const {
     more.insert(more.end(), {"-o", "/dev/null", "-w", "%{http_code}"});
     return curl(path, std::move(more)).output;
+  }
+  // The line of /metrics that begins so, without that.
+  std::string metric(const std::string& begins, std::vector<std::string> who) const {
+    const auto text = "\n" + curl("/metrics", std::move(who)).output;
+    const auto at = text.find("\n" + begins + " ");
+    if (at == std::string::npos) return {};
+    const auto from = at + begins.size() + 2;
+    return text.substr(from, text.find('\n', from) - from);
   }
   bool logged(const std::string& words) const { return program->errors().find(words) != std::string::npos; }
   // Of the one target: why its last scrape failed.
@@ -138,6 +146,21 @@ TEST_F(PrometheusHttps, ChangedFilesAreInUseAndOnesOfNoUseAreToldWhileTheOldStay
   EXPECT_TRUE(eventually([&] { return logged("holds no certificate"); }, 60s, "it is told"));
   EXPECT_TRUE(logged("what was read last stays in use"));
   EXPECT_EQ(status("/metrics", {"-u", "roll:newer", "--cacert", file("next.crt")}), "200");
+  // Its end is a metric and, when it is near, a condition: two minutes of an hour are left.
+  const auto asking = std::vector<std::string>{"-u", "roll:newer", "--cacert", file("next.crt")};
+  constexpr auto end = "rollcall_http_tls_certificate_expiry_timestamp_seconds";
+  constexpr auto near = "erlang_cluster_health_detail{name=\"certificate_expiring\",severity=\"warning\"}";
+  const auto first = std::stod(metric(end, asking));
+  EXPECT_GT(first, 1.7e9);
+  EXPECT_EQ(metric(near, asking), "0");
+  show(another, 120s);
+  EXPECT_TRUE(eventually([&] { return metric(near, asking) == "1"; }, 60s, "it ends soon", 500ms));
+  EXPECT_LT(std::stod(metric(end, asking)), first);
+  EXPECT_THAT(curl("/api/v1/status", asking).output,
+              HasSubstr("our certificate for HTTPS (--http-tls-cert) ends at"));
+  show(another, 48h);
+  EXPECT_TRUE(eventually([&] { return metric(near, asking) == "0"; }, 60s, "it is renewed", 500ms));
+  EXPECT_GT(std::stod(metric(end, asking)), first);
   program->signal(SIGTERM);
   EXPECT_TRUE(program->wait(10s));
   EXPECT_THAT(program->errors(), testing::Not(HasSubstr("abcdefghijkl"))) << "no part of a hash is logged";

@@ -983,6 +983,35 @@ TEST(Certificate, ItsEndIsSaidInTime) {
   EXPECT_EQ(d.shown().overall, health::error);
 }
 
+TEST(Certificate, TheOneOfHttpsIsAnother) {
+  driver d;
+  d.mesh({"a", "b"});
+  const auto text = [&] {
+    for (const auto& one : d.shown().conditions)
+      if (one.name == condition::certificate_expiring) return one.text;
+    return std::string();
+  };
+  const auto now = d.at().wall;
+  d.step({fact::certificate{now - 24h, now + 24h}});
+  d.step({fact::certificate{now - 24h, now + 1h, fact::certificate::of::http}});
+  EXPECT_EQ(d.shown().certificate->ends, now + 24h);
+  EXPECT_EQ(d.shown().http_certificate->ends, now + 1h);
+  EXPECT_THAT(text(), testing::StartsWith("our certificate for HTTPS (--http-tls-cert) ends at "));
+  EXPECT_EQ(d.shown().overall, health::warning);
+  // Both, and one of them is over: one condition, as bad as the worse of them.
+  d.step({fact::certificate{now - 24h, now + 30min}});
+  d.pass(30min + 1s);
+  EXPECT_THAT(text(), testing::HasSubstr("our certificate for TLS distribution has expired"));
+  EXPECT_THAT(text(), testing::HasSubstr("our certificate for HTTPS (--http-tls-cert) ends at "));
+  EXPECT_EQ(d.shown().overall, health::error);
+  EXPECT_EQ(
+      std::ranges::count(d.shown().conditions, condition::certificate_expiring, &raised_condition::name), 1);
+  d.step({fact::certificate{d.at().wall, d.at().wall + 24h}});
+  EXPECT_THAT(text(), testing::StartsWith("our certificate for HTTPS"));
+  d.step({fact::certificate{d.at().wall, d.at().wall + 24h, fact::certificate::of::http}});
+  EXPECT_FALSE(d.raised(condition::certificate_expiring));
+}
+
 // ---- releases that refuse each other
 
 TEST(Incompatible, ReleasesThatRefuseEachOtherAreMissingNowhereAndNeverAskedFor) {
