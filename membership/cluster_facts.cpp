@@ -201,7 +201,7 @@ void cluster::implementation::linked(member_record& m, const stranger_link& link
   const bool was_linked = m.linked;
   m.old_protocol = link.old_protocol;
   if (life.link_up(m, link.creation, now)) {
-    plans.forget(m);
+    plans.restarted(m);
     paths.forget(m);
     splits.restarted(m, now);
     // Members said to be linked to it may mean the run before: they are asked again. Not those that told of

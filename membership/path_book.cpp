@@ -31,6 +31,10 @@ bool path_book::said_nothing(const member_record& on, const member_record& to, p
   return e != nullptr && !e->under_way && e->no_words > 0;
 }
 
+bool path_book::declined(const member_record& on, const member_record& to, probed_port port) const {
+  return said_nothing(on, to, port) && !entries_.find(key_of(on, to, port))->second.too_late;
+}
+
 std::optional<steady_time> path_book::mute_until(const member_record& on, const member_record& to) const {
   const auto* e = find(key_of(on, to, probed_port::distribution));
   return e != nullptr ? mute_until(*e, on) : std::nullopt;

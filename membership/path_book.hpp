@@ -35,6 +35,8 @@ class path_book {
                  probed_port = probed_port::distribution) const;
   // The last one ended without an answer.
   bool said_nothing(const member_record& on, const member_record& to, probed_port) const;
+  // And that was said at once: it does not carry out such a probe.
+  bool declined(const member_record& on, const member_record& to, probed_port) const;
   // Until when it is not asked again, since it said nothing; absent or in the past when it is not paused.
   std::optional<steady_time> mute_until(const member_record& on, const member_record& to) const;
   // Asks, unless one is under way, or it is paused, or too many are: then false, and it is to be tried again.

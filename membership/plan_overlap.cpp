@@ -253,7 +253,8 @@ void planner::join_all(round& r, const std::vector<std::size_t>& taken) {
     for (std::size_t j = i + 1; j < taken.size(); ++j) {
       const auto g = taken[i], h = taken[j];
       pairs.emplace_back(g, h);
-      if (!r.compared.contains(std::minmax(g, h)) || blocked(r, g, h) || !calm(r, g, h, false)) {
+      if (!r.compared.contains(std::minmax(g, h)) || blocked(r, g, h) || !calm(r, g, h, false) ||
+          linked_to_what_is_held(r, g, h) || linked_to_what_is_held(r, h, g)) {
         out.insert(smaller(g, h));
       }
     }
@@ -390,7 +391,7 @@ bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, 
   const bool patient = how.patient;
   const auto paired = compare(r, newcomer, target, how);
   auto said = paired.said;
-  if (said == verdict::works && patient) said = exposed(r, newcomer, target);
+  if (said == verdict::works && patient) said = exposed(r, newcomer, target, true);
   if (patient) r.wake.note(since + r.context.options.introduce_timeout);
   // What goes on in the group does not concern one that has no link to lose; it is given an interval.
   const bool quiet = waited >= r.context.options.interval || calm(r, newcomer, target, true);
@@ -404,7 +405,7 @@ bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, 
     for (const auto id : out->second) {
       const auto* other = r.context.members.find(id);
       const auto heard = other == nullptr ? r.context.now : std::max(other->view_at, other->heard_at);
-      if (r.context.now - heard > 3 * r.context.options.interval / 2) held_.insert(m.id);
+      if (r.context.now - heard > silent_intervals(r.context.options.interval)) held_.insert(m.id);
     }
     if (out->second.empty()) left_out_.erase(out);
   }

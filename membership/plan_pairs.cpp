@@ -25,10 +25,10 @@ void planner::look_for_refusals(const member_record& a, const member_record& b, 
   if (quarantine_.proven_long_ago(a, b)) into.proven_long_ago.emplace_back(a.id, b.id);
   if (requests_.under_way(a, b)) {
     into.only = false;
-  } else if (quarantine_.refused_once(a, b)) {
-    into.refused_once.emplace_back(a.id, b.id);
   } else if (quarantine_.refused(a, b)) {
-    into.pairs.emplace_back(a.id, b.id);
+    const bool a_first = &quarantine_.trial_side(a, b) == &a;
+    (said == verdict::works ? into.refused_once : into.pairs)
+        .emplace_back(a_first ? a.id : b.id, a_first ? b.id : a.id);
   } else if (said == verdict::dark || said == verdict::held) {
     into.only = false;
   }
@@ -46,7 +46,7 @@ void planner::settle_refusals(refused_conflict refusals, verdict& said) {
 
 quarantine::newcomer planner::newcomer_after(const round& r, milliseconds waited) {
   const auto& how = r.context.options;
-  return {.patient = waited < how.introduce_timeout, .waited = waited >= how.interval};
+  return {.patient = waited < how.introduce_timeout, .waited = waited >= how.interval, .enters = true};
 }
 
 // Of a newcomer among so many that all pairs would be too many: those that a hash picks, which are the same
@@ -86,8 +86,11 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
         continue;
       }
       if (quarantine_.barred(a, b, r.context.now) != barred) continue;
+      if (fresh.enters && r.is_silent(y)) continue;
       const bool was_dark = quarantine_.dark(a, b);
-      const auto said = look(r, x, y, fresh, harmless);
+      auto said = look(r, x, y, fresh, harmless);
+      // Its other side may fail, too, and between two groups that is a tear: a handshake passes first.
+      if (said == verdict::works && !harmless && quarantine_.refused(a, b)) said = verdict::held;
       unknown |= said == verdict::unknown;
       light |= was_dark && !quarantine_.dark(a, b);
       look_for_refusals(a, b, said, refusals);
@@ -143,9 +146,10 @@ bool planner::calm(round& r, std::size_t g, std::size_t h, bool newcomer) {
 
 // A probe of the path from `on`, since only that end answers us; nullopt while it is not known.
 std::optional<bool> planner::reaches(round& r, const member_record& on, const member_record& to) {
-  const auto since = r.context.now - 2 * r.context.options.interval;
-  if (const auto last = r.paths.last(on, to); last && last->asked_at >= since) {
-    return last->result == path_probe::reachable;
+  if (const auto last = r.paths.last(on, to); last) {
+    const bool works = last->result == path_probe::reachable;
+    const auto interval = r.context.options.interval;
+    if (last->asked_at >= r.context.now - (works ? 2 * interval : interval)) return works;
   }
   if (r.paths.under_way(on, to)) return std::nullopt;
   if (const auto until = r.paths.mute_until(on, to); until > r.context.now) {
@@ -160,16 +164,22 @@ std::optional<bool> planner::reaches(round& r, const member_record& on, const me
 
 // Members that we do not reach and `h` holds: one that is alive and that `g` cannot reach would be torn out
 // of a healthy mesh. One that its own peers cannot reach is dead or dark to them, and is ignored.
-planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h) {
-  // One that is about to leave is introduced like any other.
+planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h, bool newcomer) {
+  auto worst = verdict::works;
+  // One that is about to leave is introduced like any other, and its name may be late.
   for (const auto y : r.leaving[h]) {
     for (const auto x : r.groups[g]) {
       if (quarantine_.barred(r.at(x), r.at(y), r.context.now)) return verdict::dark;
+      if (!newcomer) continue;
+      const auto own = reaches(r, r.at(x), r.at(y));
+      if (own && !*own) return verdict::dark;
+      if (!own) worst = verdict::unknown;
     }
   }
-  auto worst = verdict::works;
   std::size_t seen = 0;
-  for (const auto x : r.unseen_seen[h]) {
+  auto others = r.unseen_seen[h];
+  if (newcomer) others.insert(others.end(), r.silent[h].begin(), r.silent[h].end());
+  for (const auto x : others) {
     if (++seen > witnesses) break;
     const auto& there = r.at(x);
     std::size_t asked = 0;
@@ -177,8 +187,8 @@ planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h) {
       if (++asked > witnesses) break;
       const auto own = reaches(r, r.at(rank), there);
       if (own && *own) continue;
-      const auto witness =
-          std::ranges::find_if(r.groups[h], [&](std::size_t w) { return r.context.views.sees(w, x); });
+      const auto witness = std::ranges::find_if(
+          r.groups[h], [&](std::size_t w) { return r.context.views.sees(w, x) && !r.is_silent(w); });
       const auto theirs =
           witness == r.groups[h].end() ? std::optional(false) : reaches(r, r.at(*witness), there);
       if (theirs && !*theirs) break;
@@ -190,6 +200,16 @@ planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h) {
     }
   }
   return worst;
+}
+
+// Whether a request that is still under way may link `g` with a group that `h` is kept apart from: then all
+// three would be one, and what is held back would be linked.
+bool planner::linked_to_what_is_held(const round& r, std::size_t g, std::size_t h) {
+  return std::ranges::any_of(r.may_link[g], [&](std::size_t third) {
+    const auto its = r.compared.find(std::minmax(third, h));
+    return third != h && its != r.compared.end() &&
+           (its->second.said == verdict::dark || its->second.said == verdict::held);
+  });
 }
 
 // Two groups with members may not be joined while somebody in one believes in a dark link, or holds one that
@@ -266,9 +286,12 @@ bool planner::replace_half_link(round& r, std::size_t g, std::size_t h) {
 
 void planner::join(round& r, std::size_t g, std::size_t h) {
   admit(r, g, h);
+  const bool enters = std::ranges::find(r.fresh, g) != r.fresh.end();
   if (replace_half_link(r, g, h)) return;
   for (const auto x : r.groups[g]) {
-    for (const auto y : r.groups[h]) add(r, x, y);
+    for (const auto y : r.groups[h]) {
+      if (!enters || !r.is_silent(y)) add(r, x, y);
+    }
   }
 }
 

@@ -25,8 +25,10 @@ struct planner::round {
   std::vector<std::optional<steady_time>> last_loss;  // with an end in it
   std::vector<bool> torn_inside;                      // that loss may go on: its other end is elsewhere
   std::vector<steady_time> busy_until;                // requests that were just made are waited for
+  std::vector<std::vector<std::size_t>> may_link;     // groups that a request may still link it with
   std::vector<bool> waits;                            // not to be joined to another one now
   std::vector<std::vector<std::size_t>> unseen_seen;  // those it holds and we do not reach: ranks
+  std::vector<std::vector<std::size_t>> silent;       // those in it that did not answer us of late: ranks
   std::vector<std::vector<std::size_t>> leaving;      // those it holds that are on their way out: ranks
   std::vector<std::size_t> main;                      // positions of the groups that are joined
   bool undecided = false;
@@ -36,6 +38,10 @@ struct planner::round {
   bool asks() const { return context.options.heal != heal_mode::plan; }
   const member_record& at(std::size_t rank) const { return context.members[rank]; }
   const member_record& first_of(std::size_t group) const { return at(groups[group].front()); }
+  // One that enters does not wait for what they would say of it.
+  bool is_silent(std::size_t rank) const {
+    return std::ranges::find(silent[group_of[rank]], rank) != silent[group_of[rank]].end();
+  }
   bool alone(std::size_t group) const {
     return groups[group].size() == 1 && !links.has_links(groups[group].front());
   }

@@ -58,7 +58,14 @@ void planner::find_who_may_be_met(round& r) {
     }
     each_rank(seen.words(), [&](std::size_t rank) { into.push_back(rank); });
   };
+  r.silent.resize(r.groups.size());
+  const auto is_silent = [&](std::size_t rank) {
+    const auto heard = std::max(r.at(rank).view_at, r.at(rank).heard_at);
+    return r.context.now - heard > silent_intervals(r.context.options.interval);
+  };
   for (std::size_t g = 0; g < r.groups.size(); ++g) {
+    std::ranges::copy_if(r.groups[g], std::back_inserter(r.silent[g]), is_silent);
+    if (r.silent[g].size() == r.groups[g].size()) r.silent[g].clear();
     seen_by(g, unseen, r.unseen_seen[g]);
     seen_by(g, leaving, r.leaving[g]);
   }
@@ -66,6 +73,7 @@ void planner::find_who_may_be_met(round& r) {
 
 void planner::find_requests(round& r) const {
   r.busy_until.assign(r.groups.size(), steady_time{});
+  r.may_link.assign(r.groups.size(), {});
   for (std::size_t g = 0; g < r.groups.size(); ++g) {
     for (const auto rank : r.groups[g]) {
       each_rank(requests_.busy(rank), [&](std::size_t other) {
@@ -73,6 +81,9 @@ void planner::find_requests(round& r) const {
         if (tried == nullptr) return;
         const auto begun = tried->under_way ? tried->asked_at : tried->answered_at;
         r.busy_until[g] = std::max(r.busy_until[g], begun + quiet_time);
+        const auto there = r.group_of[other];
+        if (there != g && there != r.groups.size() && (tried->under_way || tried->connected))
+          r.may_link[g].push_back(there);
       });
     }
     if (r.busy_until[g] > r.context.now) r.wake.note(r.busy_until[g]);

@@ -33,8 +33,17 @@ std::optional<planner::asked_pair> planner::answered(const fact::connect_result&
 }
 
 void planner::forget(const member_record& member) {
-  requests_.forget(member);
   quarantine_.forget(member);
+  forget_requests(member);
+}
+
+void planner::restarted(const member_record& member) {
+  quarantine_.restarted(member);
+  forget_requests(member);
+}
+
+void planner::forget_requests(const member_record& member) {
+  requests_.forget(member);
   had_links_.erase(member.id);
   chosen_.erase(member.id);
   std::erase(forming_, member.id);

@@ -48,6 +48,9 @@ class planner {
   static constexpr std::size_t max_comparisons = 1'024, least_comparisons = 8;
   // What is not known yet holds up a choice between groups for this many probe limits.
   static constexpr int undecided_limits = 3;
+  // A member that did not answer for so long does not hold up newcomers: they look for it themselves, like
+  // for one that we do not reach.
+  static constexpr milliseconds silent_intervals(milliseconds interval) { return interval * 3 / 2; }
   static constexpr int waiting_ticks = 2;  // for ends that still believe in a dark link
   // One that keeps two groups apart is taken out of its own when that lasted for so many intervals: what is
   // over sooner needs nobody's links.
@@ -63,8 +66,10 @@ class planner {
   std::optional<asked_pair> answered(const fact::connect_result&, const step_context&);
   // True when a pair may be planned again.
   bool viewed(const member_record& m, const step_context& context) { return requests_.viewed(m, context); }
-  // A new creation, or gone: what was tried with it says nothing any more.
+  // Gone: what was tried with it says nothing any more.
   void forget(const member_record&);
+  // A new creation. What its links did before it is known still.
+  void restarted(const member_record&);
   // reconnect/0: nothing waits for its backoff.
   void hurry(steady_time now);
   void plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
@@ -123,6 +128,7 @@ class planner {
   };
 
   // planner.cpp
+  void forget_requests(const member_record&);
   bool settled(const step_context&, const rank_set& loners, deadline&) const;
   void plan_all(const step_context&, deadline&, burst_map&);
   void carry_out(const step_context&, const burst_map&, std::vector<any_action>&);
@@ -176,9 +182,10 @@ class planner {
   static quarantine::newcomer newcomer_after(const round&, milliseconds waited);
   bool barred_between(round&, std::size_t g, std::size_t h) const;
   bool calm(round&, std::size_t g, std::size_t h, bool newcomer);
-  verdict exposed(round&, std::size_t g, std::size_t h);
+  verdict exposed(round&, std::size_t g, std::size_t h, bool newcomer = false);
   void wait_for_what_breaks(round&);
   bool blocked(round&, std::size_t g, std::size_t h);
+  static bool linked_to_what_is_held(const round&, std::size_t g, std::size_t h);
   std::optional<bool> reaches(round&, const member_record& on, const member_record& to);
   void try_alone(round&, std::pair<std::size_t, std::size_t>, std::size_t g, std::size_t h);
   void admit(round&, std::size_t g, std::size_t h);

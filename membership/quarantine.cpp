@@ -120,9 +120,33 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
   }
 }
 
+// A restart may have cured it, so that it is let in at once, by itself first. It seldom has: when it breaks
+// once more, its hold goes on where it was.
+void quarantine::restarted(const member_record& m) {
+  for (auto& [pair, e] : entries_) {
+    if (!concerns(pair, m.id)) continue;
+    entry known;
+    known.strikes = e.strikes;
+    known.struck_at = e.struck_at;
+    known.failed_sides = e.failed_sides;
+    known.last_failed_on = e.last_failed_on;
+    known.failed_at = e.failed_at;
+    e = known;
+  }
+  std::erase_if(entries_, [&](const auto& item) {
+    const auto& [pair, e] = item;
+    return concerns(pair, m.id) && e.strikes == 0 && e.failed_sides == 0;
+  });
+  forget_losses(m);
+}
+
 void quarantine::forget(const member_record& m) {
   found_key_ = no_key;
   std::erase_if(entries_, [&](const auto& e) { return concerns(e.first, m.id); });
+  forget_losses(m);
+}
+
+void quarantine::forget_losses(const member_record& m) {
   drop_losses([&](const loss& l) { return l.from == m.id || l.to == m.id; });
   std::erase_if(broken_, [&](pair_key k) { return concerns(k, m.id); });
   taken_out_.erase(m.id);
@@ -379,7 +403,8 @@ bool quarantine::barred(const member_record& a, const member_record& b, steady_t
 
 std::optional<steady_time> quarantine::tried_first(const member_record& a, const member_record& b) const {
   const auto* e = find(a.id, b.id);
-  return e != nullptr ? e->root_lost : std::nullopt;
+  if (e == nullptr || e->failed_sides != 0) return std::nullopt;
+  return e->root_lost ? e->root_lost : e->struck_at;
 }
 
 quarantine::fault quarantine::what_fails(const path_book& paths, const member_record& a,

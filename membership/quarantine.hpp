@@ -87,6 +87,8 @@ class quarantine {
   // Judges what was lost a moment ago.
   void settle(const step_context&, const path_book&, deadline&);
   void forget(const member_record&);
+  // Another run of it: what its links did stays known, and nothing is held back for it.
+  void restarted(const member_record&);
   // reconnect/0: everything is looked at again now.
   void hurry(steady_time now);
   // A canary got through between their groups: pairs that waited for nothing but a path are probed now.
@@ -97,7 +99,7 @@ class quarantine {
   // waited for an interval, since answers are late or lost: what a probe has proven stands for two intervals,
   // while it is probed again. Else a dozen pairs would never be proven at one moment.
   struct newcomer {
-    bool patient = false, waited = false;
+    bool patient = false, waited = false, enters = false;
   };
   // `harmless`: one of them has no link at all, so that asking for this pair alone cannot hurt.
   verdict look(const step_context&, path_book&, const member_record& a, const member_record& b, newcomer,
@@ -113,8 +115,6 @@ class quarantine {
   bool dark(const member_record& a, const member_record& b) const;
   // Held back for nothing but requests that failed, and no handshake has passed since: trials.hpp.
   bool refused(const member_record& a, const member_record& b) const;
-  // A request failed on one side, and the other side was not asked.
-  bool refused_once(const member_record& a, const member_record& b) const;
   // Since when a handshake has passed between two whose requests failed; and whether that is to be proven
   // again before they are joined.
   std::optional<steady_time> proven(const member_record& a, const member_record& b) const;
@@ -124,7 +124,8 @@ class quarantine {
   // Pairs that are held back since their link breaks, and that have linked all the same: `global` and others
   // dial by themselves.
   std::vector<pair_key> linked_though_held(const step_context&) const;
-  // When it was lost as the first of its tear, if it is to be tried before others.
+  // When its link broke last, if it is to be tried before others; nullopt: its request failed, so that it is
+  // the first of them.
   std::optional<steady_time> tried_first(const member_record& a, const member_record& b) const;
   // What is wrong with a pair that is dark or held, and a few words for people.
   fault what_fails(const path_book&, const member_record& a, const member_record& b) const;
@@ -223,6 +224,7 @@ class quarantine {
                              const member_record& b, std::vector<any_action>&);
   void no_path(const step_context&, const member_record& a, const member_record& b, bool patient, deadline&);
 
+  void forget_losses(const member_record&);
   void forget_pair_of(const loss&);
   void drop_losses(const std::function<bool(const loss&)>& which);
   bool lost_lately(pair_key k) const { return lost_pairs_.contains(k); }

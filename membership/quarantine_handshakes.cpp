@@ -52,8 +52,11 @@ std::optional<quarantine::verdict> quarantine::look_at_handshakes(const step_con
   }
   e.proven.reset();
   const bool over = e.not_before <= context.now;
-  e.let_through = (over || !on_both_sides) && !under_way &&
-                  (paths.said_nothing(a, b, handshake) || paths.said_nothing(b, a, handshake));
+  const bool nothing = paths.said_nothing(a, b, handshake) || paths.said_nothing(b, a, handshake);
+  const bool declined = paths.declined(a, b, handshake) || paths.declined(b, a, handshake);
+  // A node that we do not hear for a while will say more when we do.
+  const bool enough = on_both_sides ? over : declined || context.now - e.failed_at >= first_hold;
+  e.let_through = nothing && enough && !under_way;
   if (e.let_through) return std::nullopt;
   if (!on_both_sides) return under_way ? std::optional(verdict::held) : std::nullopt;
   if (!over) wake.note(e.not_before);
@@ -62,12 +65,7 @@ std::optional<quarantine::verdict> quarantine::look_at_handshakes(const step_con
 
 bool quarantine::refused(const member_record& a, const member_record& b) const {
   const auto* e = find(a.id, b.id);
-  return e != nullptr && may_be_tried(*e) && !e->let_through && e->failed_sides == both_sides && !e->proven;
-}
-
-bool quarantine::refused_once(const member_record& a, const member_record& b) const {
-  const auto* e = find(a.id, b.id);
-  return e != nullptr && may_be_tried(*e) && !e->let_through && e->failed_sides != both_sides && !e->proven;
+  return e != nullptr && may_be_tried(*e) && !e->let_through && !e->proven;
 }
 
 std::optional<steady_time> quarantine::proven(const member_record& a, const member_record& b) const {

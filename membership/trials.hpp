@@ -19,7 +19,7 @@ struct refused_conflict {
   using pair_list = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // ids
   std::uint32_t one, other;
   pair_list pairs{};                    // held back
-  pair_list refused_once{};             // from one side; the other side was not asked
+  pair_list refused_once{};             // from one side, and in one group: the other side is asked
   pair_list proven_long_ago{};          // would link, and are tried again when nothing is held back any more
   std::optional<steady_time> proven{};  // since when the last of those that would link is known to
   bool only = true;                     // nothing else keeps the two groups apart

@@ -130,6 +130,20 @@ bool auditor::could_join(place fresh, const std::vector<place>& established) con
   if (std::ranges::none_of(established,
                            [&](place m) { return world_.us.reaches(m) && mesh.sound(fresh, m); }))
     return false;
+  // Whose name is not known everywhere yet is waited for: a dial that fails would throw it out.
+  const auto is_late = [&](place m) {
+    return world_.net.find(m, fresh, obstacle::unresolved) || world_.net.find(fresh, m, obstacle::unresolved);
+  };
+  bool late = false;
+  for (place m = 0; m < mesh.size(); ++m) {
+    if (!mesh.present(m) || mesh.degree(m) == 0) continue;
+    late |= is_late(m);
+    // One that stops is introduced like any other until it is gone.
+    if (mesh[m].stopping && mesh.look(fresh, m).what != fate::links &&
+        mesh.look(m, fresh).what != fate::links)
+      return false;
+  }
+  if (world_.time.now() < world_.us.waits_for_name(fresh) && late) return false;
   return std::ranges::all_of(established, [&](place m) {
     if (mesh.sound(fresh, m)) return mesh[m].slow == milliseconds(0);
     // One that is dead, or dark to the others, too, may be ignored.
@@ -151,8 +165,8 @@ void auditor::check_newcomers() {
   }
   for (auto at = newcomers_.begin(); at != newcomers_.end();) {
     auto& [fresh, waits] = *at;
-    const bool in = std::ranges::any_of(established, [&](place m) { return mesh.linked(fresh, m); });
-    if (in || !mesh[fresh].running) {
+    // One that was let in and dropped waits for its hold, like any other.
+    if (mesh[fresh].ever_linked || !mesh[fresh].running) {
       at = newcomers_.erase(at);
       continue;
     }

@@ -36,6 +36,7 @@ void shell::stop() {
   dialling_.clear();
   viewing_.clear();
   asking_.clear();
+  new_names_.clear();
   for (auto& l : ours_) l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
   cluster_.reset();
   wake_ = milliseconds::max();
@@ -258,6 +259,9 @@ void shell::dial(const action::dial& asked) {
            .deafness = (l.deafness + 2U) & ~1U,
            .boots = mesh_[i].boots,
            .since = time_.now()};
+    auto& its = new_names_[i];
+    if (its.boots != mesh_[i].boots || its.since == milliseconds(0))
+      its = {.boots = mesh_[i].boots, .since = time_.now()};
     tell(fact::link_up{names_[i], mesh_[i].creation, true, mesh_[i].kernel.release <= 23});
   });
 }
@@ -366,6 +370,25 @@ void shell::try_handshake(const action::probe_path& asked) {
   later(takes, [this, id = asked.id, result] { tell(fact::path_probed{id, result}); });
 }
 
+// What is asked for in one moment is looked up by all who ask, and one answer that differs counts for all.
+bool shell::name_known(place on, place whose, milliseconds patience) {
+  constexpr milliseconds pause{2'000};
+  const auto at = new_names_.find(whose);
+  const auto now = time_.now();
+  if (at == new_names_.end() || now - at->second.since >= patience) return true;
+  auto& its = at->second;
+  if (its.known_since >= milliseconds(0) && its.known_since < now) return true;
+  if (its.failed_at >= milliseconds(0) && its.failed_at < now && now - its.failed_at < pause) return false;
+  if (const auto by = net_.find(on, whose, obstacle::unresolved)) {
+    tell_.bit(*by);
+    its.failed_at = now;
+    its.known_since = milliseconds(-1);
+    return false;
+  }
+  if (its.failed_at != now && its.known_since < milliseconds(0)) its.known_since = now;
+  return true;
+}
+
 void shell::probe_path(const action::probe_path& asked) {
   if (asked.port == probed_port::handshake) return try_handshake(asked);
   const auto on = at(asked.on), to = at(asked.to);
@@ -382,6 +405,10 @@ void shell::probe_path(const action::probe_path& asked) {
     takes = time_.weather.between(1, 4);
   } else if (const auto by = net_.find(on, to, obstacle::unresolved)) {
     tell_.bit(*by);
+    result = path_probe::unresolved;
+  } else if (const auto waits = settings_.introduce_timeout;
+             asked.port == probed_port::distribution &&
+             (!name_known(on, to, 2 * waits) || (ours_[to].up && !name_known(to, on, waits / 2)))) {
     result = path_probe::unresolved;
   } else if (dark || (!there.running && there.lost)) {
     tell_.bit(dark ? *dark : there.gone_by);

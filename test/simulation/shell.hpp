@@ -73,6 +73,8 @@ class shell {
   // The last of what was asked while it was unwell is answered, or given up, then.
   milliseconds unwell_until() const noexcept { return unwell_until_; }
   bool watches() const noexcept { return settings_.watch; }
+  // Names that are new are waited for until then, as those of nodes that are linked to it are looked up.
+  milliseconds waits_for_name(place i) const { return ours_[i].since + settings_.introduce_timeout / 2; }
   bool was_told(place i) const { return told_.contains(i); }  // discovery has given it to us
 
   trouble ours;
@@ -86,6 +88,11 @@ class shell {
     std::uint32_t boots = 0;  // of the run it is with
     milliseconds told_until{0};
     milliseconds since{0};
+  };
+
+  struct new_name {  // as app/new_names.hpp has it
+    std::uint32_t boots = 0;
+    milliseconds since{0}, known_since{-1}, failed_at{-1};
   };
 
   milliseconds rest() const;
@@ -105,6 +112,7 @@ class shell {
   void watch(place);
   void probe_links(const membership::action::probe_links&);
   void probe_path(const membership::action::probe_path&);
+  bool name_known(place on, place whose, milliseconds patience);
   void try_handshake(const membership::action::probe_path&);
   void connect(const membership::action::connect&);
   membership::link_probe probe(place on, place to, bool confirm) const;
@@ -123,6 +131,7 @@ class shell {
   std::vector<membership::any_fact> facts_;
   std::vector<node_name> names_;
   std::vector<link> ours_;
+  std::map<place, new_name> new_names_;
   std::map<std::string, place> by_name_;
   std::set<place> told_;
   std::set<place> dialling_, viewing_;                          // not answered yet

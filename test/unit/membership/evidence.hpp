@@ -86,10 +86,11 @@ struct Evidence : testing::Test {
   void connect(const action::connect& c) {
     const std::string on(c.on.alive()), to(c.to.alive());
     asked.emplace_back(d.now, on + ">" + to);
+    if (requests_hang) return;
     const bool works = !refused.contains(both(on, to)) && !one_way_refused.contains({on, to});
     if (!works) {
       d.step({fact::connect_result{c.id, connect_outcome::failed, 5ms, ""}});
-      if (!links[on].empty() && !links[to].empty()) tear(on, to);
+      if (failures_tear && !links[on].empty() && !links[to].empty()) tear(on, to);
       return;
     }
     auto here = links[on], there = links[to];
@@ -122,12 +123,17 @@ struct Evidence : testing::Test {
       if (links[a].contains(b)) breaks_at = d.now + 3s;
     }
   }
+  link_probe probe(const std::string& on, const std::string& to) const {
+    if (mute.contains(on)) return link_probe::no_word;
+    return mute.contains(to) && dark.contains(both(on, to)) ? link_probe::silent : link_probe::answered;
+  }
   void answer() {
     for (bool again = true; again;) {
       again = false;
       for (const auto& p : d.take<action::probe_path>()) {
         ++path_probes;
         const std::string on(p.on.alive()), to(p.to.alive());
+        probed.emplace_back(d.now, both(on, to));
         auto result = p.port == probed_port::mapper && no_mapper.contains({on, to}) ? path_probe::timeout
                                                                                     : path_probe::reachable;
         if (p.port == probed_port::handshake) {
@@ -145,7 +151,9 @@ struct Evidence : testing::Test {
         again = true;
       }
       for (const auto& l : d.take<action::probe_links>()) {
-        d.step({fact::links_probed{l.id, std::vector(l.to.size(), link_probe::answered)}});
+        std::vector<link_probe> said;
+        for (const auto& to : l.to) said.push_back(probe(std::string(l.on.alive()), std::string(to.alive())));
+        d.step({fact::links_probed{l.id, said}});
         again = true;
       }
       for (const auto& c : d.take<action::connect>()) {
@@ -188,6 +196,18 @@ struct Evidence : testing::Test {
     publish();
     d.step(facts);
   }
+  // It is started again, and comes back at once.
+  void restart(const std::string& who) {
+    d.down(who);
+    leave(who);
+    d.up(who, ++creation);
+  }
+  // It answers nobody any more: not us, and `to` none of those.
+  void fall_silent(const std::string& who, const names& to) {
+    mute.insert(who);
+    d.silent(who);
+    for (const auto& other : to) dark.insert(both(who, other));
+  }
   // By themselves, as `global` and others dial.
   void link(const std::string& a, const std::string& b) {
     links[a].insert(b);
@@ -210,6 +230,9 @@ struct Evidence : testing::Test {
   std::set<pair_of_names> one_way_refused, no_mapper;  // from, to
   std::set<std::string> mute;
   std::vector<std::pair<milliseconds, std::string>> asked, handshakes;
+  std::vector<std::pair<milliseconds, pair_of_names>> probed;
+  std::uint32_t creation = 1;
+  bool requests_hang = false, failures_tear = true;
   bool no_trials = false;  // nodes do not carry them out
   std::optional<milliseconds> breaks_at;
   std::size_t tears = 0, path_probes = 0, sound_tears = 0;

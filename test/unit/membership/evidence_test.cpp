@@ -278,5 +278,134 @@ TEST_F(Evidence, AFormationOfManyTakesSeveralTurnsAndFewProbes) {
   EXPECT_LE(path_probes, 4 * count);
 }
 
+// A restart may have cured it, so it is let in at once; it is no other pair for that.
+TEST_F(Evidence, WhatBrokeIsRememberedWhenOneOfTheTwoIsRestarted) {
+  whole({"a", "b", "c", "d", "e"});
+  fragile.insert(both("a", "b"));
+  tear("a", "b");
+  live(10s);
+  for (const auto* who : {"a", "b"}) {
+    restart(who);
+    const auto before = tears;
+    live(120s);
+    EXPECT_EQ(tears - before, 1U) << "at once, and then after five minutes: " << who;
+  }
+  fragile.clear();
+  restart("a");
+  live(10s);
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
+}
+
+TEST_F(Evidence, ARequestThatFailedIsTriedAloneWhenOneOfTheTwoIsRestarted) {
+  whole({"a", "b", "c", "d", "e"});
+  refused.insert(both("a", "b"));
+  tear("a", "b");
+  live(120s);
+  for (const auto* who : {"a", "b", "a"}) {
+    const auto before = tears;
+    restart(who);
+    live(20s);
+    EXPECT_EQ(tears, before) << who;
+  }
+  refused.clear();
+  restart("a");
+  live(10s);
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
+}
+
+// Whose request hangs may still link its two ends, with whoever is joined to one of them meanwhile.
+TEST_F(Evidence, NobodyJoinsTwoThatAreKeptApartByARequestThatHangs) {
+  both_fall_out = true;
+  whole({"a", "b", "c"});
+  fragile.insert(both("a", "c"));
+  tear("a", "c");
+  for (int i = 0; i < 200 && tears < 2; ++i) live(50ms);
+  ASSERT_EQ(tears, 2U) << "let in, and broken again";
+  requests_hang = true;
+  asked.clear();
+  live(9s);
+  std::set<pair_of_names> pairs;
+  for (const auto& [at, way] : asked) pairs.insert(both(way.substr(0, 1), way.substr(2)));
+  EXPECT_EQ(pairs.size(), 1U);
+  EXPECT_FALSE(pairs.contains(both("a", "c")));
+}
+
+// What stands in its way has not answered us for one and a half intervals, nor does it answer anybody else.
+TEST_F(Evidence, ANewcomerDoesNotWaitForAMemberThatFellSilent) {
+  whole({"a", "b", "c", "d"});
+  nodes.emplace_back("n");
+  d.list(nodes);
+  publish();
+  fall_silent("d", {"a", "b", "c", "n"});
+  d.up("n");
+  live(11s);
+  for (const auto* other : {"a", "b", "c"}) EXPECT_TRUE(linked("n", other)) << other;
+  EXPECT_EQ(tears, 0U);
+}
+
+TEST_F(Evidence, ANewcomerWaitsForASilentMemberThatTheOthersReach) {
+  whole({"a", "b", "c", "d"});
+  nodes.emplace_back("n");
+  d.list(nodes);
+  publish();
+  fall_silent("d", {"n"});
+  d.up("n");
+  live(14s);
+  EXPECT_TRUE(links["n"].empty());
+}
+
+// What is leaving is introduced until it is gone.
+TEST_F(Evidence, ANewcomerWaitsForOneThatIsLeavingAndThatItCannotReach) {
+  whole({"a", "b", "c", "d"});
+  d.step({fact::stopping{full("d")}});
+  refused.insert(both("d", "n"));
+  dark.insert(both("d", "n"));
+  nodes.emplace_back("n");
+  d.list(nodes);
+  publish();
+  d.up("n");
+  live(5s);
+  EXPECT_EQ(tears, 0U);
+  leave("d");
+  d.down("d");
+  d.silent("d");
+  live(10s);
+  for (const auto* other : {"a", "b", "c"}) EXPECT_TRUE(linked("n", other)) << other;
+  EXPECT_EQ(tears, 0U);
+}
+
+// Three groups in the dark. A path between two of them is light again: what each of them has with the third
+// one is looked at in eight pairs, at once.
+TEST_F(Evidence, ACanaryThatGetsThroughProbesEightPairsOfEachNeighbour) {
+  const names one{"a1", "a2", "a3", "a4"}, two{"b1", "b2", "b3", "b4"}, three{"c1", "c2", "c3", "c4"};
+  names all;
+  for (const auto* group : {&one, &two, &three}) all.insert(all.end(), group->begin(), group->end());
+  whole(all);
+  for (const auto& x : all) {
+    for (const auto& y : all) {
+      if (x[0] != y[0]) dark.insert(both(x, y));
+    }
+  }
+  lose_all(dark);
+  live(60s);
+  dark.erase(both("a1", "b1"));
+  probed.clear();
+  const auto light = [&] {
+    return std::ranges::find(probed, both("a1", "b1"), &decltype(probed)::value_type::second);
+  };
+  for (int i = 0; i < 400 && light() == probed.end(); ++i) live(50ms);
+  ASSERT_NE(light(), probed.end());
+  const auto since = light()->first;
+  live(100ms);
+  for (const auto& [from, to] : {std::pair('a', 'c'), std::pair('b', 'c')}) {
+    std::set<pair_of_names> beside;
+    for (const auto& [at, pair] : probed) {
+      if (at > since && at <= since + 60ms && pair.first[0] == from && pair.second[0] == to)
+        beside.insert(pair);
+    }
+    EXPECT_GE(beside.size(), 8U) << from;
+  }
+}
+
 }  // namespace
 }  // namespace rollcall::membership::test

@@ -64,5 +64,21 @@ TEST_F(TwoGroups, AreTriedAtOnceWhenSomebodySaysSo) {
   EXPECT_TRUE(all_linked());
 }
 
+// Its other side may fail, too: between two groups that would be the second tear for one cause.
+TEST_F(Evidence, AfterARequestThatFailedAHandshakePassesBeforeTheOtherSideIsAsked) {
+  failures_tear = false;
+  whole({"a", "b", "c", "d", "e", "f"});
+  for (const auto* some : {"a", "b", "c"}) {
+    for (const auto* other : {"d", "e", "f"}) refused.insert(both(some, other));
+  }
+  lose_all(refused);
+  live(120s);
+  EXPECT_EQ(asked.size(), 9U) << "each pair once";
+  EXPECT_FALSE(handshakes.empty());
+  refused.clear();
+  live(10s);
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 5U) << a;
+}
+
 }  // namespace
 }  // namespace rollcall::membership::test
