@@ -123,6 +123,7 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
 // A restart may have cured it, so that it is let in at once, by itself first. It seldom has: when it breaks
 // once more, its hold goes on where it was.
 void quarantine::restarted(const member_record& m) {
+  found_key_ = no_key;
   for (auto& [pair, e] : entries_) {
     if (!concerns(pair, m.id)) continue;
     entry known;
