@@ -123,7 +123,6 @@ void quarantine::failed(std::uint32_t on, std::uint32_t to, const step_context& 
 // A restart may have cured it, so that it is let in at once, by itself first. It seldom has: when it breaks
 // once more, its hold goes on where it was.
 void quarantine::restarted(const member_record& m) {
-  found_key_ = no_key;
   for (auto& [pair, e] : entries_) {
     if (!concerns(pair, m.id)) continue;
     entry known;
@@ -134,17 +133,20 @@ void quarantine::restarted(const member_record& m) {
     known.failed_at = e.failed_at;
     e = known;
   }
-  std::erase_if(entries_, [&](const auto& item) {
-    const auto& [pair, e] = item;
+  drop_entries([&](pair_key pair, const entry& e) {
     return concerns(pair, m.id) && e.strikes == 0 && e.failed_sides == 0;
   });
   forget_losses(m);
 }
 
 void quarantine::forget(const member_record& m) {
-  found_key_ = no_key;
-  std::erase_if(entries_, [&](const auto& e) { return concerns(e.first, m.id); });
+  drop_entries([&](pair_key pair, const entry&) { return concerns(pair, m.id); });
   forget_losses(m);
+}
+
+void quarantine::drop_entries(const std::function<bool(pair_key, const entry&)>& which) {
+  found_key_ = no_key;
+  std::erase_if(entries_, [&](const auto& item) { return which(item.first, item.second); });
 }
 
 void quarantine::forget_losses(const member_record& m) {
@@ -171,9 +173,7 @@ void quarantine::recovered(const std::vector<pair_key>& pairs, steady_time now) 
 }
 
 void quarantine::sweep(const step_context& context) {
-  found_key_ = no_key;
-  std::erase_if(entries_, [&](const auto& item) {
-    const auto& [pair, e] = item;
+  drop_entries([&](pair_key pair, const entry& e) {
     const auto* a = context.members.find(lower(pair));
     const auto* b = context.members.find(higher(pair));
     if (a == nullptr || b == nullptr) return true;

@@ -224,6 +224,7 @@ class quarantine {
                              const member_record& b, std::vector<any_action>&);
   void no_path(const step_context&, const member_record& a, const member_record& b, bool patient, deadline&);
 
+  void drop_entries(const std::function<bool(pair_key, const entry&)>& which);
   void forget_losses(const member_record&);
   void forget_pair_of(const loss&);
   void drop_losses(const std::function<bool(const loss&)>& which);

@@ -313,7 +313,8 @@ TEST_F(Evidence, ARequestThatFailedIsTriedAloneWhenOneOfTheTwoIsRestarted) {
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
 }
 
-// A request that hangs may still link its two ends. A node that is joined to one of them meanwhile is then joined to both.
+// A request that hangs may still link its two ends. A node that is joined to one of them meanwhile is then
+// joined to both.
 TEST_F(Evidence, NobodyJoinsTwoThatAreKeptApartByARequestThatHangs) {
   both_fall_out = true;
   whole({"a", "b", "c"});

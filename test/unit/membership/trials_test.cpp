@@ -1,8 +1,13 @@
 // Two groups whose requests failed: they are tried by handshakes that tear nothing, until they may be joined.
+#include "membership/quarantine.hpp"
 #include "test/unit/membership/evidence.hpp"
 
 namespace rollcall::membership::test {
 namespace {
+
+node_name named(const std::string& alive) {
+  return node_name::parse(alive + "@h.example").value();
+}
 
 // a, b and c refuse d, e and f, and all are meshed among themselves.
 struct TwoGroups : Evidence {
@@ -78,6 +83,20 @@ TEST_F(Evidence, AfterARequestThatFailedAHandshakePassesBeforeTheOtherSideIsAske
   refused.clear();
   live(10s);
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 5U) << a;
+}
+
+// What was looked up last is remembered. Under the address sanitizer a look at what a restart dropped fails.
+TEST(Quarantine, WhatWasLookedUpLastIsGoneWithARestart) {
+  member_table members;
+  const auto& a = members.add(named("a"));
+  const auto& b = members.add(named("b"));
+  quarantine held;
+  held.trial(a, b);
+  EXPECT_FALSE(held.dark(a, b));
+  held.restarted(a);
+  EXPECT_FALSE(held.dark(a, b));
+  held.gained(a, b, false, steady_time{});
+  EXPECT_FALSE(held.dark(a, b));
 }
 
 }  // namespace
