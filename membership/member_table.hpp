@@ -75,7 +75,8 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   reason view_failure = reason::none;
   std::vector<node_name> strangers;  // in its view, but no members
 
-  steady_time heard_at{};  // it answered anything, over this link
+  steady_time heard_at{};    // it answered anything, over this link
+  steady_time vouched_at{};  // another member's probe of it was answered; only where stars are probed
   bool watch_asked = false, watched = false;
   steady_time next_watch{};
   std::vector<std::pair<node_name, bool>> reported_meanwhile;  // while a question for its view is outstanding

@@ -27,6 +27,9 @@ class prober {
   static constexpr std::size_t per_round = 4'000;  // in all, in one interval
   // A turn over all pairs of more takes longer than the nodes themselves do to tell of a dark one.
   static constexpr std::size_t in_turn_up_to = per_round / per_node;
+  // In a star, one that others reach is asked for its status when it has not answered us itself for so long:
+  // every second round, well before it would be suspect.
+  static constexpr milliseconds own_word_lasts(milliseconds interval) { return interval / 2; }
   static constexpr std::size_t inferred_from =
       8;  // tested cross pairs, all failed: the untested take their state
 
@@ -86,7 +89,7 @@ class prober {
 
   std::uint64_t mixed(std::uint64_t) const;
   void hear(const step_context&, const request&, std::span<const link_probe> said);
-  void heard(const step_context&, std::uint32_t id, steady_time sent);
+  static member_record* heard_of(const step_context&, std::uint32_t id, steady_time sent);
   void clean(const step_context&);
   void round(const step_context&, batches&);
   circle shuffled(const step_context&, std::size_t mesh, std::uint64_t salt) const;

@@ -76,7 +76,7 @@ struct field {
           ++received[to];
           covered.insert(std::minmax(on, to));
           auto result = link_probe::answered;
-          if (frozen.contains(on)) {
+          if (frozen.contains(on) || deaf.contains(on)) {
             result = link_probe::no_word;
           } else if (frozen.contains(to)) {
             result = l.confirm ? link_probe::no_word : link_probe::silent;
@@ -99,6 +99,19 @@ struct field {
       }
     }
   }
+  // Those that no answer of the last round spared are asked for their status, and answer.
+  std::size_t ask_for_statuses() {
+    const auto heard = probes.take_heard();
+    const std::set<std::uint32_t> spared(heard.begin(), heard.end());
+    EXPECT_EQ(spared.size(), heard.size());
+    std::size_t asked = 0;
+    for (const auto& m : members.all()) {
+      if (spared.contains(m->id)) continue;
+      ++asked;
+      if (!deaf.contains(m->rank)) m->heard_at = now;
+    }
+    return asked;
+  }
   std::size_t suspected() const {
     std::size_t sum = 0;
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -116,7 +129,7 @@ struct field {
   step_number steps = 0;
   std::set<std::uint32_t> nobody;
   std::function<bool(std::size_t, std::size_t)> dark;
-  std::set<std::size_t> frozen;
+  std::set<std::size_t> frozen, deaf;  // deaf: only our link to it is dark
   std::multimap<steady_time, any_fact> pending;
   std::map<std::size_t, std::size_t> calls, sent, received;
   std::set<std::pair<std::size_t, std::size_t>> covered;
@@ -144,8 +157,9 @@ TEST(Prober, CostsTheSameForEachNodeFromTwentyToTwoHundred) {
   }
 }
 
-TEST(Prober, OneCallForTenOfAThousandInQuietAndEachIsHeardOf) {
+TEST(Prober, OneCallForTenOfAThousandInQuietAndHalfOfThemAreAskedForTheirStatus) {
   field f(1'000);
+  std::size_t statuses = 0;
   for (int interval = 0; interval < 12; ++interval) {
     f.calls.clear();
     f.sent.clear();
@@ -160,13 +174,36 @@ TEST(Prober, OneCallForTenOfAThousandInQuietAndEachIsHeardOf) {
     }
     EXPECT_EQ(calls, 91U);
     EXPECT_EQ(probed, 909U);
-    auto heard = f.probes.take_heard();
-    std::ranges::sort(heard);
-    EXPECT_EQ(heard.size(), 1'000U);
-    EXPECT_EQ(std::ranges::adjacent_find(heard), heard.end());
+    statuses += f.ask_for_statuses();
+    for (const auto& m : f.members.all()) {
+      EXPECT_LE(f.now - m->heard_at, 2 * f.options.interval) << "suspect after three";
+      EXPECT_LE(f.now - std::max(m->heard_at, m->vouched_at), f.options.interval);
+    }
     f.run(f.now + 1ms);
   }
+  EXPECT_LE(statuses, 12U * 1'000 * 6 / 10);
   EXPECT_GT(f.covered.size(), 10'000U) << "others in each round";
+}
+
+// Its reports do not come over that link either: what others reach is asked itself, and no answer is made up.
+TEST(Prober, OneThatOnlyOthersReachHasNotAnsweredUs) {
+  for (const std::size_t size : {20U, 1'000U}) {
+    field f(size);
+    f.deaf = {7};
+    const auto began = f.now;
+    for (auto& m : f.members.all()) m->heard_at = began;
+    std::size_t spared = 0;
+    for (int interval = 0; interval < 6; ++interval) {
+      f.run(f.now + f.options.interval);
+      const auto heard = f.probes.take_heard();
+      spared += static_cast<std::size_t>(std::ranges::count(heard, f.members[7].id));
+      for (const auto& m : f.members.all()) {
+        if (m->rank != 7) m->heard_at = f.now;
+      }
+    }
+    EXPECT_EQ(f.members[7].heard_at, began) << size;
+    EXPECT_LE(spared, 1U) << size << ": from then on its status is asked for each round";
+  }
 }
 
 TEST(Prober, NeverAsksForMoreThanItsBoundInAnInterval) {
