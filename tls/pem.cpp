@@ -26,7 +26,8 @@ std::optional<pem_cut> cut_in(std::string_view text) {
     const bool last = end == std::string_view::npos;
     auto line = text.substr(0, end);
     text.remove_prefix(last ? text.size() : end + 1);
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    // As OpenSSL does: whatever is no more than a blank.
+    while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.remove_suffix(1);
     if (line.starts_with(begins)) {
       at.certificate = !open || names_certificate(*open);
       if (open) return at;

@@ -16,7 +16,8 @@ TEST(Pem, IsWholeWithTextBetweenItsParts) {
   for (const auto& whole :
        {std::string(), std::string("text"), std::string("text\n---- more -----\n"), part("CERTIFICATE"),
         "subject=a\r\n" + part("CERTIFICATE") + "-----\n" + part("PRIVATE KEY") + "behind it",
-        std::string("-----BEGIN CERTIFICATE-----\r\nAAAA\r\n-----END CERTIFICATE-----")}) {
+        std::string("-----BEGIN CERTIFICATE-----\r\nAAAA\r\n-----END CERTIFICATE-----"),
+        std::string("-----BEGIN CERTIFICATE----- \t\nAAAA\n-----END CERTIFICATE-----\t\f\n")}) {
     EXPECT_FALSE(cut_in(whole)) << whole;
   }
 }
