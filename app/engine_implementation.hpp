@@ -196,6 +196,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void refresh_cookies();
   void refresh_tls();
   void show_certificate();
+  void show(const fact::certificate&);
   void list(discovery::round round);
   asio::awaitable<void> look_out();
   asio::awaitable<void> others_turn();

@@ -101,11 +101,17 @@ void engine::implementation::refresh_tls() {
 void engine::implementation::show_certificate() {
   if (!tls_.current() || !tls_.current()->valid()) return;
   const auto& valid = *tls_.current()->valid();
-  tell(fact::certificate{wall_time_of(valid.begin), wall_time_of(valid.end)});
+  show(fact::certificate{wall_time_of(valid.begin), wall_time_of(valid.end)});
+}
+
+void engine::implementation::show(const fact::certificate& shown) {
+  if (!standing_by_) return tell(shown);
+  core_.show(shown);
+  snapshot_ = core_.snapshot();
 }
 
 void engine::show_http_certificate(const tls::context::period& valid) {
-  implementation_->tell(
+  implementation_->show(
       fact::certificate{wall_time_of(valid.begin), wall_time_of(valid.end), fact::certificate::of::http});
 }
 

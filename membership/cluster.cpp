@@ -216,6 +216,16 @@ void cluster::restore(std::vector<incident> remembered, incident_totals totals,
   self.shown = std::move(first);
 }
 
+void cluster::show(const fact::certificate& shown) {
+  auto& self = *implementation_;
+  self.apply(shown);
+  auto next = std::make_shared<membership::snapshot>(*self.shown);
+  next->certificate = self.certificate;
+  next->http_certificate = self.http_certificate;
+  next->version = ++self.version;
+  self.shown = std::move(next);
+}
+
 void cluster::follow(const membership::snapshot& last, bool standing_by) {
   std::vector<node_name> out;
   for (const auto& m : last.members) {
@@ -240,6 +250,8 @@ void cluster::follow(const membership::snapshot& last, bool standing_by) {
   first->at = last.at;
   first->standing_by = standing_by;
   first->heal = self.options.heal;
+  first->certificate = self.certificate = last.certificate;
+  first->http_certificate = self.http_certificate = last.http_certificate;
   if (last.paused_until && *last.paused_until > last.at) self.paused_for = *last.paused_until - last.at;
   if (standing_by) {
     first->starting = false;

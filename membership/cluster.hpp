@@ -35,6 +35,8 @@ class cluster {
   // Standing by: another Rollcall of our name is at work, and nothing is known at first hand; incidents that
   // were open end as `unwatched`, and are not counted as healed.
   void follow(const membership::snapshot&, bool standing_by);
+  // Standing by no step is made, and what we show to nodes and to callers may be renewed all the same.
+  void show(const fact::certificate&);
 
   step_result step(std::span<const any_fact> facts, moment now);
   // Facts of the next step, taken before it: thousands of them, a few at a time. Everything else waits for

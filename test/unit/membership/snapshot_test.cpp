@@ -502,6 +502,31 @@ TEST(Cluster, StandingByKnowsNothingAndEndsWhatItSawOpen) {
   EXPECT_FALSE(again.snapshot()->standing_by);
 }
 
+// Both are shown for as long as the program runs, and are renewed while another one is at work, too.
+TEST(Cluster, CertificatesStayKnownWhileItStandsByAndAfterIt) {
+  driver d;
+  const auto now = d.at().wall;
+  const auto of_http = fact::certificate::of::http;
+  d.step({fact::certificate{now, now + 1h}});
+  d.step({fact::certificate{now, now + 2h, of_http}});
+  cluster standing(d.options);
+  standing.follow(*d.core.snapshot(), true);
+  ASSERT_TRUE(standing.snapshot()->certificate && standing.snapshot()->http_certificate);
+  EXPECT_EQ(standing.snapshot()->certificate->ends, now + 1h);
+  const auto version = standing.snapshot()->version;
+  standing.show(fact::certificate{now, now + 48h, of_http});
+  EXPECT_EQ(standing.snapshot()->http_certificate->ends, now + 48h);
+  EXPECT_GT(standing.snapshot()->version, version);
+  EXPECT_TRUE(standing.snapshot()->standing_by);
+  cluster at_work(d.options);
+  at_work.follow(*standing.snapshot(), false);
+  const std::vector<any_fact> listed{fact::listed{full(names{"a"}), {}}};
+  at_work.step(listed, d.at());
+  ASSERT_TRUE(at_work.snapshot()->certificate && at_work.snapshot()->http_certificate);
+  EXPECT_EQ(at_work.snapshot()->certificate->ends, now + 1h);
+  EXPECT_EQ(at_work.snapshot()->http_certificate->ends, now + 48h);
+}
+
 TEST(Report, AnEmptySnapshotIsAnswered) {
   const snapshot empty;
   EXPECT_EQ(items(report::members(empty)).size(), 0U);
