@@ -89,6 +89,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void tell(membership::any_fact f);
   void tell_at_once(membership::any_fact f);
   void due(milliseconds patience);
+  void rest_until(pace::clock::time_point due);
   void take_facts();
   void step();
   bool take_some();
@@ -265,6 +266,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   std::vector<membership::any_fact> facts_;
   // Of these: how many the step that is under way has, and how many of those the core has taken.
   std::size_t facts_of_step_ = 0, facts_taken_ = 0;
+  pace::clock::time_point due_at_;  // the step that is due, while step_due_
+  std::uint64_t rests_ = 0;         // how often rest_ was set
   // Of this moment, not yet in the log.
   std::vector<membership::event> gathered_;
   membership::snapshot_ptr before_moment_;

@@ -36,6 +36,8 @@ asio::awaitable<void> engine::implementation::rounds() {
     auto round = co_await roster_.refresh();
     co_await others_turn();
     if (stopping_) co_return;
+    while (taking_ && !stopping_) co_await others_turn();  // facts of a step before this round's
+    if (stopping_) co_return;
     list(std::move(round));
     step();
     while (taking_ && !stopping_) co_await others_turn();

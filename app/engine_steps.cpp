@@ -29,19 +29,31 @@ void engine::implementation::tell(membership::any_fact f) {
 
 void engine::implementation::due(milliseconds patience) {
   const auto now = pace::clock::now();
+  const auto due = std::max(pace_.next(), now + patience);
   if (step_due_) {
-    const bool ends_patience = patience == 0ms && now >= pace_.next();
-    if (ends_patience || views_gathered_ == most_views_gathered) rest_.cancel();
+    if (now >= due || views_gathered_ == most_views_gathered) {
+      rest_.cancel();
+    } else if (due < due_at_) {
+      rest_until(due);  // what is there already waits for less, then
+    }
     return;
   }
   step_due_ = true;
-  const auto due = std::max(pace_.next(), now + patience);
+  due_at_ = due;
   if (now >= due) {
     asio::post(io_, [self = shared_from_this()] { self->take_facts(); });
-    return;
+  } else {
+    rest_until(due);
   }
+}
+
+void engine::implementation::rest_until(pace::clock::time_point due) {
+  due_at_ = due;
   rest_.expires_at(due);
-  rest_.async_wait([self = shared_from_this()](boost::system::error_code) { self->take_facts(); });
+  // One that was set again is over early, and is not the one that is waited for.
+  rest_.async_wait([self = shared_from_this(), mine = ++rests_](boost::system::error_code) {
+    if (mine == self->rests_) self->take_facts();
+  });
 }
 
 // What somebody orders is a step of its own: two orders in one would be one event.
