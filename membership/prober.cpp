@@ -55,8 +55,19 @@ void prober::hear(const step_context& context, const request& what, std::span<co
     auto* m = heard_of(context, what.to[i], what.sent);
     if (m == nullptr) continue;
     m->vouched_at = std::max(m->vouched_at, what.sent);
-    if (context.now - m->heard_at <= own_word_lasts(context.options.interval)) heard_.push_back(m->id);
+    vouched_.push_back(m->id);
   }
+}
+
+std::vector<std::uint32_t> prober::take_heard(const step_context& context) {
+  auto taken = std::exchange(heard_, {});
+  for (const auto id : std::exchange(vouched_, {})) {
+    const auto* m = context.members.find(id);
+    if (m != nullptr && context.now - m->heard_at <= own_word_lasts(context.options.interval)) {
+      taken.push_back(id);
+    }
+  }
+  return taken;
 }
 
 member_record* prober::heard_of(const step_context& context, std::uint32_t id, steady_time sent) {

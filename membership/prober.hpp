@@ -29,7 +29,7 @@ class prober {
   static constexpr std::size_t in_turn_up_to = per_round / per_node;
   // In a star, one that others reach is asked for its status when it has not answered us itself for so long:
   // every second round, well before it would be suspect.
-  static constexpr milliseconds own_word_lasts(milliseconds interval) { return interval / 2; }
+  static constexpr milliseconds own_word_lasts(milliseconds interval) { return interval * 3 / 2; }
   static constexpr std::size_t inferred_from =
       8;  // tested cross pairs, all failed: the untested take their state
 
@@ -55,7 +55,7 @@ class prober {
   const view_matrix& suspected() const noexcept { return suspected_; }
   std::vector<suspicion> take_new() { return std::exchange(new_, {}); }  // oldest first
   // Ids of those that answered since the last call, one or several times.
-  std::vector<std::uint32_t> take_heard() { return std::exchange(heard_, {}); }
+  std::vector<std::uint32_t> take_heard(const step_context&);
 
  private:
   static constexpr unsigned most_tries = 3;            // of a confirmation that says nothing
@@ -111,7 +111,7 @@ class prober {
 
   view_matrix suspected_;
   std::vector<suspicion> new_;
-  std::vector<std::uint32_t> heard_;
+  std::vector<std::uint32_t> heard_, vouched_;  // since they were taken
   request_id next_request_ = 1;
   std::unordered_map<request_id, request> requests_;
   std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way, by asked id

@@ -48,7 +48,7 @@ TEST_F(Counts, AQuietMinute) {
       EXPECT_LE(s.facts, 15 * size) << size << ": twelve answers to probes, two views";
       EXPECT_LE(s.allocations, 320 * size) << size;
     } else {
-      EXPECT_LE(s.facts, 4 * size) << size << ": one of eleven answers for all of them, and two views each";
+      EXPECT_LE(s.facts, 9 * size) << size << ": one of eleven probes, two views and six statuses each";
       EXPECT_LE(s.probes_asked, 11 * size) << size;
       EXPECT_LE(s.allocations, 60 * size) << size;
     }

@@ -101,7 +101,7 @@ struct field {
   }
   // Those that no answer of the last round spared are asked for their status, and answer.
   std::size_t ask_for_statuses() {
-    const auto heard = probes.take_heard();
+    const auto heard = probes.take_heard(context());
     const std::set<std::uint32_t> spared(heard.begin(), heard.end());
     EXPECT_EQ(spared.size(), heard.size());
     std::size_t asked = 0;
@@ -195,7 +195,7 @@ TEST(Prober, OneThatOnlyOthersReachHasNotAnsweredUs) {
     std::size_t spared = 0;
     for (int interval = 0; interval < 6; ++interval) {
       f.run(f.now + f.options.interval);
-      const auto heard = f.probes.take_heard();
+      const auto heard = f.probes.take_heard(f.context());
       spared += static_cast<std::size_t>(std::ranges::count(heard, f.members[7].id));
       for (const auto& m : f.members.all()) {
         if (m->rank != 7) m->heard_at = f.now;
