@@ -41,8 +41,14 @@ class IexExamples : public testing::Test {
     join();
     ASSERT_TRUE(eventually([&] { return program->whole(2); }, 60s, "both members are up and meshed"));
   }
-  void join() { nodes.node(0).eval("net_kernel:connect_node('two@127.0.0.1')"); }
-  void part() { nodes.node(0).eval("erlang:disconnect_node('two@127.0.0.1')"); }
+  void join() {
+    nodes.node(0).eval(
+        "erlang:set_cookie('two@127.0.0.1', erlang:get_cookie()), net_kernel:connect_node('two@127.0.0.1')");
+  }
+  // And they stay apart: any message between the two would link them again.
+  void part() {
+    nodes.node(0).eval("erlang:set_cookie('two@127.0.0.1', apart), erlang:disconnect_node('two@127.0.0.1')");
+  }
 
   testing::AssertionResult alarms(const std::string& expected) {
     return eventually(
