@@ -180,7 +180,7 @@ def wrong_upgrade_keeps_the_observer():
         watch.whole(3)
     inside.kubectl("rollout", "undo", "deploy/rollcall")
     inside.kubectl("rollout", "status", "deploy/rollcall", "--timeout=300s", limit=400)
-    with watch.step("an option that is refused"):
+    with watch.step("an option that is refused", new_one_ends=True):
         inside.kubectl("set", "env", "deploy/rollcall", "ROLLCALL_INTERVAL=often")
 
         def said():
