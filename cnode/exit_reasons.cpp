@@ -72,8 +72,8 @@ byte_string returned(const term& of_call) {
 }
 
 long_message end_with(const control::monitor_exit& down, const byte_string& front,
-                      std::shared_ptr<const long_value> value, bool refers) {
-  if (refers) return {encode_control(down, reason_place::behind), front, std::move(value)};
+                      std::shared_ptr<const long_value> value, bool behind) {
+  if (behind) return {encode_control(down, reason_place::behind), front, std::move(value)};
   auto whole = down;
   whole.reason = opaque{front};
   return {encode_control(whole, reason_place::in_control), {}, std::move(value)};

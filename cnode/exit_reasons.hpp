@@ -24,9 +24,10 @@ term_writer exit_reason(const answer& answered, const term* of_call, const term_
 // What stands before the value.
 byte_string returned(const term& of_call);
 
-// The same with a long value: what stands before it, in the form that this link has for it.
+// The same with a long value: what stands before it, in the form that this link has for it. `behind`: as
+// session::reasons_behind.
 long_message end_with(const control::monitor_exit& down, const byte_string& front,
-                      std::shared_ptr<const long_value> value, bool refers);
+                      std::shared_ptr<const long_value> value, bool behind);
 
 term written(const term_writer& out);
 

@@ -70,7 +70,8 @@ link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::s
     frames_ = frame_reader(message_reader::kept_head);
     headers_ = std::make_unique<message_reader>(fragments);
     writer_ = std::make_unique<message_writer>(cached);
-    session.refers = cached && flags::has(both, flags::exit_payload);
+    session.reasons_behind = flags::has(both, flags::exit_payload);
+    session.refers = cached && session.reasons_behind;
   }
 }
 

@@ -209,7 +209,7 @@ reaction processes::run_and_end(session& of, const control::spawn_request& reque
     const auto front = returned(*call);
     if (options.monitor) {
       made.long_ones.push_back(
-          end_with({runner, request.from, request.id, {}}, front, answered.in_turns, of.refers));
+          end_with({runner, request.from, request.id, {}}, front, answered.in_turns, of.reasons_behind));
     }
     if (options.link) {
       const control::exit ended{runner, request.from, opaque{front}};

@@ -41,6 +41,8 @@ class processes {
     std::map<reference, monitor> monitors;
     // Its link takes referring messages (message_writer.hpp).
     bool refers = false;
+    // It takes the reason of an end behind the control message, where fragments have what they carry on.
+    bool reasons_behind = false;
   };
 
   // What of a spawn request's options concerns us.

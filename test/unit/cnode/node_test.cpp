@@ -11,6 +11,8 @@
 #include "cnode/control.hpp"
 #include "cnode/dialler.hpp"
 #include "cnode/flags.hpp"
+#include "cnode/message_reader.hpp"
+#include "cnode/message_writer.hpp"
 #include "test/unit/cnode/node_under_test.hpp"
 #include "test/unit/cnode/stranger.hpp"
 
@@ -31,6 +33,7 @@ class Node : public testing::Test {
     peer(io_thread& thread, const std::string& name, std::uint16_t port,
          const std::string& cookie = "chocolate", std::uint64_t announced = cnode::flags::plain)
         : thread_(thread), socket_(thread.io) {
+      if (cnode::flags::has(announced, cnode::flags::fragments)) headers_.emplace(true);
       thread_.run(link(name, port, cookie, announced));
     }
     ~peer() { close(); }
@@ -52,6 +55,7 @@ class Node : public testing::Test {
       }
       return true;
     }
+    std::size_t fragments() const { return fragments_; }  // that it has read
 
    private:
     asio::awaitable<void> link(std::string name, std::uint16_t port, std::string cookie,
@@ -83,14 +87,26 @@ class Node : public testing::Test {
         std::string frame(*length, '\0');
         const auto [failed, got] = co_await asio::async_read(socket_, asio::buffer(frame), cnode::as_result);
         if (failed) co_return std::nullopt;
-        const auto message = cnode::parse_message(frame);
+        auto message = parsed(frame);
         if (!message) co_return std::nullopt;
-        co_return message->control;
+        if (*message) co_return std::move((*message)->control);
       }
+    }
+    // Absent: a fragment, and not the last.
+    cnode::result<std::optional<cnode::message>> parsed(std::string_view frame) {
+      if (headers_) {
+        fragments_ += frame.size() > 1 && (frame[1] == 69 || frame[1] == 70) ? 1 : 0;
+        return headers_->take(frame, frame.size(), cnode::reasons::decoded);
+      }
+      auto message = cnode::parse_message(frame);
+      if (!message) return message.error();
+      return std::optional(*std::move(message));
     }
     io_thread& thread_;
     tcp::socket socket_;
     bool linked_ = false;
+    std::optional<cnode::message_reader> headers_;
+    std::size_t fragments_ = 0;
   };
 
   static std::string frame(std::string_view body) {
@@ -455,6 +471,27 @@ TEST_F(Node, ALongAnswerGoesOutInFragments) {
   }
   EXPECT_TRUE(other.call("ours@127.0.0.1", "rollcall", "members")) << "the link is read again";
   EXPECT_LT(thread.on([&] { return (*ours).held(); }), 100'000U);
+}
+
+// The end of an erpc call, too: other frames go out between, and none of it stays in our memory.
+TEST_F(Node, ALongAnswerGoesOutInFragmentsWithoutTheAtomCache) {
+  peer fragments(thread, "fragments@127.0.0.1", ours.port(), "chocolate",
+                 cnode::flags::plain | cnode::flags::fragments | cnode::flags::exit_payload);
+  ASSERT_TRUE(fragments.linked());
+  std::string asked;
+  cnode::message_writer(false).append(
+      asked, call_of(pid_of("fragments@127.0.0.1"), reference_of("fragments@127.0.0.1"), "in_turns",
+                     {std::int64_t{20}}));
+  ASSERT_TRUE(fragments.write(asked));
+  std::optional<cnode::control_message> message;
+  do {
+    message = fragments.read();
+    ASSERT_TRUE(message);
+  } while (!std::holds_alternative<cnode::control::monitor_exit>(*message));
+  const auto* answer = std::get<cnode::control::monitor_exit>(*message).reason.as<cnode::tuple>();
+  ASSERT_NE(answer, nullptr);
+  expect_in_turns(answer->items.at(2), 20);
+  EXPECT_EQ(fragments.fragments(), 20U);
 }
 
 // One that announced no headers gets a frame, and nothing within it; of what it asks meanwhile nothing is
