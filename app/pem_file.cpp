@@ -12,11 +12,8 @@ std::string read_pem(watched_files& files, const std::string& path, std::string_
   auto problem = files.read(path, what, into);
   if (!problem.empty()) return problem;
   if (into.empty()) return fmt::format("{} {} is empty: put the whole file there", what, printable(path));
-  const auto cut = tls::cut_in(into);
-  if (!cut) return {};
-  const auto where =
-      cut->certificates == 0 ? std::string() : fmt::format(" behind certificate {}", cut->certificates);
-  return fmt::format("{} {} is cut off{}: copy it whole", what, printable(path), where);
+  problem = tls::why_no_pem(into);
+  return problem.empty() ? problem : fmt::format("{} {} {}", what, printable(path), problem);
 }
 
 }  // namespace rollcall::app

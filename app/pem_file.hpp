@@ -8,7 +8,7 @@
 
 namespace rollcall::app {
 
-// As watched_files::read; also a sentence where the file is empty, or cut off.
+// As watched_files::read; also a sentence where the file is empty, or of no use as a whole (tls::why_no_pem).
 std::string read_pem(watched_files&, const std::string& path, std::string_view what, std::string& into);
 
 }  // namespace rollcall::app

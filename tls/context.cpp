@@ -47,22 +47,21 @@ std::string last_error() {
 
 struct certificates {
   std::vector<certificate_pointer> found;
-  std::string problem;  // with the one behind them: it, and what follows it, would be missing
+  std::string problem;  // of the file: what follows `found` would be missing
 };
 
 certificates certificates_in(const std::string& text) {
   certificates read;
-  if (const auto cut = cut_in(text)) {
-    read.problem = fmt::format("certificate {} cannot be read: it is cut off", cut->certificates + 1);
-    return read;
-  }
+  read.problem = why_no_pem(text);
+  if (!read.problem.empty()) return read;
   const auto from = reading(text);
   ERR_clear_error();
   while (auto* one = PEM_read_bio_X509(from.get(), nullptr, nullptr, nullptr)) read.found.emplace_back(one);
   const auto code = ERR_peek_last_error();
   const bool at_the_end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
   if (code != 0 && !at_the_end) {
-    read.problem = fmt::format("certificate {} cannot be read: {}", read.found.size() + 1, last_error());
+    read.problem =
+        fmt::format("has a certificate {} that cannot be read: {}", read.found.size() + 1, last_error());
   }
   ERR_clear_error();
   return read;
@@ -71,7 +70,7 @@ certificates certificates_in(const std::string& text) {
 std::string show(SSL_CTX* into, const side_settings& side) {
   if (side.certificates.empty()) return {};
   const auto [own, unreadable] = certificates_in(side.certificates);
-  if (!unreadable.empty()) return "in the certificate file, " + unreadable;
+  if (!unreadable.empty()) return "the certificate file " + unreadable;
   if (own.empty()) return "the certificate file holds no certificate (PEM)";
   if (SSL_CTX_use_certificate(into, own.front().get()) != 1) {
     return fmt::format("the certificate cannot be used: {}", last_error());
@@ -96,7 +95,7 @@ std::string show(SSL_CTX* into, const side_settings& side) {
 std::string believe(SSL_CTX* into, const side_settings& side, role as) {
   if (!side.verify) return {};
   const auto [authorities, unreadable] = certificates_in(side.authorities);
-  if (!unreadable.empty()) return "in the file of CAs, " + unreadable;
+  if (!unreadable.empty()) return "the file of CAs " + unreadable;
   if (authorities.empty()) return "the file of CAs holds no certificate (PEM)";
   auto* const store = SSL_CTX_get_cert_store(into);
   for (const auto& one : authorities) {

@@ -1,5 +1,7 @@
 #include "tls/pem.hpp"
 
+#include <fmt/format.h>
+
 namespace rollcall::tls {
 namespace {
 
@@ -18,8 +20,8 @@ bool names_certificate(std::string_view label) {
 
 }  // namespace
 
-std::optional<pem_cut> cut_in(std::string_view text) {
-  pem_cut at;
+std::optional<std::size_t> cut_in(std::string_view text) {
+  std::size_t certificates = 0;
   std::optional<std::string_view> open;
   while (!text.empty()) {
     const auto end = text.find('\n');
@@ -29,24 +31,30 @@ std::optional<pem_cut> cut_in(std::string_view text) {
     // As OpenSSL does: whatever is no more than a blank.
     while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.remove_suffix(1);
     if (line.starts_with(begins)) {
-      at.certificate = !open || names_certificate(*open);
-      if (open) return at;
+      if (open) return certificates;
       open = label_of(line, begins);
-      if (!open) return at;
+      if (!open) return certificates;
     } else if (line.starts_with(ends)) {
-      if (!open) return at;
-      at.certificate = names_certificate(*open);
-      if (label_of(line, ends) != open) return at;
-      if (at.certificate) ++at.certificates;
+      if (!open || label_of(line, ends) != open) return certificates;
+      if (names_certificate(*open)) ++certificates;
       open.reset();
     } else if (last && !open && !line.empty() && begins.starts_with(line)) {
-      at.certificate = true;
-      return at;
+      return certificates;
     }
   }
   if (!open) return {};
-  at.certificate = names_certificate(*open);
-  return at;
+  return certificates;
+}
+
+std::string why_no_pem(std::string_view text) {
+  // Of UTF-8 and UTF-16. OpenSSL takes the line behind it for text.
+  for (const std::string_view mark : {"\xef\xbb\xbf", "\xfe\xff", "\xff\xfe"}) {
+    if (text.starts_with(mark)) return "begins with a byte order mark: save it as plain text, without one";
+  }
+  const auto before = cut_in(text);
+  if (!before) return {};
+  return *before == 0 ? "is cut off: copy it whole"
+                      : fmt::format("is cut off behind certificate {}: copy it whole", *before);
 }
 
 }  // namespace rollcall::tls

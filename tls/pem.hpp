@@ -4,16 +4,16 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace rollcall::tls {
 
-struct pem_cut {
-  std::size_t certificates = 0;  // whole ones before it
-  bool certificate = true;       // it is one, as far as can be seen
-};
+// How many whole certificates are before the first of the parts of `text` that has not both of its lines;
+// absent: each has.
+std::optional<std::size_t> cut_in(std::string_view text);
 
-// Of the parts of `text`, the first that has not both of its lines; absent: each has.
-std::optional<pem_cut> cut_in(std::string_view text);
+// Why nothing of `text` may be used, and what to do, to be said behind the name of its file; empty: it may.
+std::string why_no_pem(std::string_view text);
 
 }  // namespace rollcall::tls

@@ -226,19 +226,22 @@ TEST_F(Tls, SettingsThatAreOfNoUse) {
 TEST_F(Tls, AChainIsReadToItsEndOrNotAtAll) {
   const auto& ca = ours_and_theirs();
   const auto second = ca.issue().text;
-  for (const auto& broken : {second.substr(0, second.size() / 2), std::string("-----BEGIN CERTIFI"),
-                             std::string("--"), second.substr(second.find('\n') + 1),
-                             std::string("-----BEGIN CERTIFICATE----\nAAAA\n-----END CERTIFICATE-----\n"),
-                             std::string("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}) {
+  const std::string no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  for (const auto& broken :
+       {second.substr(0, second.size() / 2), std::string("-----BEGIN CERTIFI"), std::string("--"),
+        second.substr(second.find('\n') + 1),
+        std::string("-----BEGIN CERTIFICATE----\nAAAA\n-----END CERTIFICATE-----\n"), no_certificate}) {
+    const std::string what = broken == no_certificate ? "has a certificate 2 that cannot be read"
+                                                      : "is cut off behind certificate 1: copy it whole";
     std::string problem;
     auto shown = both(ca.issue());
     shown.dialling.certificates += broken;
     EXPECT_FALSE(tls::context::make(shown, problem));
-    EXPECT_THAT(problem, HasSubstr("in the certificate file, certificate 2 cannot be read"));
+    EXPECT_THAT(problem, HasSubstr("the certificate file " + what));
     auto believed = both(ca.issue());
     believed.accepting.authorities += broken;
     EXPECT_FALSE(tls::context::make(believed, problem));
-    EXPECT_THAT(problem, HasSubstr("in the file of CAs, certificate 2 cannot be read"));
+    EXPECT_THAT(problem, HasSubstr("the file of CAs " + what));
   }
   std::string problem;
   auto whole = both(ca.issue());
