@@ -50,8 +50,8 @@ def until(what, condition, limit=180):
         time.sleep(0.4)
 
 
-def get(url, limit=5, data=None):
-    with urllib.request.urlopen(url, data=data, timeout=limit) as answer:
+def get(url, limit=5, data=None, context=None):
+    with urllib.request.urlopen(url, data=data, timeout=limit, context=context) as answer:
         return answer.read().decode()
 
 

@@ -29,12 +29,15 @@ class Rollcall:
             self.prometheus.watch(self.namespace.name, self.address)
         return self.address if len(ready) == 1 else None
 
+    def get(self, path):
+        return get(f"http://{self.address}:14369/{path}")
+
     def api(self, path):
-        return json.loads(get(f"http://{self.address}:14369/api/v1/{path}"))
+        return json.loads(self.get(f"api/v1/{path}"))
 
     def metric(self, name):
         """The sum of its series."""
-        lines = get(f"http://{self.address}:14369/metrics").splitlines()
+        lines = self.get("metrics").splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(name + r"[ {]", line))
 
     def _watch(self):

@@ -25,6 +25,7 @@ import documents  # noqa: F401
 import api  # noqa: F401
 import lasting  # noqa: F401
 import neighbours  # noqa: F401
+import https  # noqa: F401
 import etcd  # noqa: F401: its last one leaves a cluster that forgot
 
 # Why each of those that failed did so: said at the end once more, where a long log is read first.

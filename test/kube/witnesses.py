@@ -23,15 +23,15 @@ scrape_configs:
 
 
 class Prometheus:
-    """On the machine itself, which reaches every pod."""
+    """On the machine itself, which reaches every pod. `how`: more lines of how it asks."""
 
-    def __init__(self):
+    def __init__(self, how=""):
         self.folder = tempfile.mkdtemp(prefix="rollcall-prometheus-")
         self.targets = {}
         self._write()
         configuration = os.path.join(self.folder, "prometheus.yml")
         with open(configuration, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION % (os.path.join(REPOSITORY, "deploy/alerts/rollcall.rules.yaml"), os.path.join(self.folder, "targets.json")))
+            file.write(CONFIGURATION % (os.path.join(REPOSITORY, "deploy/alerts/rollcall.rules.yaml"), os.path.join(self.folder, "targets.json")) + how)
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{one.getsockname()[1]}"
