@@ -85,7 +85,11 @@ std::string explain_alert(const failure& failed, int reason) {
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
       return "it takes no version of TLS that we offer: see `versions` in its file and in ours (1.2 and 1.3 "
              "without one)";
-    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:  // for a wrong name: OTP 27
+      return failed.dialled ? "it refuses our certificate; its log says why"
+                            : "it refuses our certificate: its subjectAltName needs, as a DNS name, the host "
+                              "part of our --name. If it has that, its log says why";
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:  // for a wrong name: OTP 25
       if (!failed.shows_own) return none + "; or there is no cipher that both know";
       return failed.dialled
                  ? "it refuses our certificate, or there is no cipher that both know; its log says which"
