@@ -67,6 +67,26 @@ std::vector<std::pair<std::size_t, std::size_t>> planner::pairs_between(const ro
   return pairs;
 }
 
+void planner::comparison::try_first(std::pair<std::size_t, std::size_t> pair,
+                                    std::optional<steady_time> its_lost) {
+  if (said == verdict::dark || said == verdict::held) return;
+  if (said != verdict::try_first || its_lost < lost) {
+    trial = pair;
+    lost = its_lost;
+  }
+  said = verdict::try_first;
+}
+
+void planner::look_for_cut(const member_record& a, const member_record& b, verdict said,
+                           perhaps_cut& into) const {
+  if (said == verdict::dark || said == verdict::unknown) return;
+  if (said == verdict::held && quarantine_.may_be_cut(a, b)) {
+    into.pairs.push_back(key_of(a.id, b.id));
+  } else {
+    into.ruled_out = true;
+  }
+}
+
 // First what is held back already, so that one broken pair saves the probes of all others.
 planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, quarantine::newcomer fresh) {
   const auto pairs = pairs_between(r, g, h);
@@ -74,7 +94,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
   dark_conflict conflict{.one = r.first_of(g).id, .other = r.first_of(h).id, .pairs = {}};
   refused_conflict refusals{.one = conflict.one, .other = conflict.other};
   comparison result;
-  std::optional<steady_time> first_lost;
+  perhaps_cut cut;
   std::vector<pair_key> recovered;
   bool unknown = false, light = false;
   for (const bool barred : {true, false}) {
@@ -94,6 +114,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
       unknown |= said == verdict::unknown;
       light |= was_dark && !quarantine_.dark(a, b);
       look_for_refusals(a, b, said, refusals);
+      look_for_cut(a, b, said, cut);
       if (said == verdict::dark || said == verdict::held) {
         leave_out(a.id, b.id);
         if (result.said != verdict::dark) result.said = said;
@@ -102,16 +123,15 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
         conflict.pairs.emplace_back(a.id, b.id);
         recovered.push_back(key_of(a.id, b.id));
       }
-      if (said == verdict::try_first && result.said != verdict::dark && result.said != verdict::held) {
-        const auto lost = quarantine_.tried_first(a, b);
-        if (result.said != verdict::try_first || lost < first_lost) {
-          result.trial = {x, y};
-          first_lost = lost;
-        }
-        result.said = verdict::try_first;
-      }
+      if (said == verdict::try_first) result.try_first({x, y}, quarantine_.tried_first(a, b));
     }
-    if (result.said == verdict::dark || result.said == verdict::held) break;
+    // Whether it was a cut is known when all others were looked at.
+    if ((result.said == verdict::dark || result.said == verdict::held) && !cut.open()) break;
+  }
+  if (!cut.pairs.empty() && (cut.ruled_out || !unknown)) {
+    // One and one of many say nothing: each of them may have lost the others for the other one.
+    quarantine_.judge_cut(cut.pairs, cut.open() && (pairs.size() > 1 || r.groups.size() == 2));
+    r.wake.note(r.context.now + milliseconds(1));
   }
   if (light) light_.insert({conflict.one, conflict.other});
   if (light && !recovered.empty()) {

@@ -114,6 +114,15 @@ class planner {
   struct comparison {
     verdict said = verdict::works;
     std::pair<std::size_t, std::size_t> trial{};  // to be tried first: ranks
+    std::optional<steady_time> lost{};            // when the link of that pair was
+    // Of several the one that was lost first.
+    void try_first(std::pair<std::size_t, std::size_t> pair, std::optional<steady_time> its_lost);
+  };
+  // Pairs that may have broken in a cut of all that is between two groups.
+  struct perhaps_cut {
+    std::vector<pair_key> pairs;
+    bool ruled_out = false;  // something is light, or fails otherwise
+    bool open() const { return !pairs.empty() && !ruled_out; }
   };
 
   struct joint_set {  // groups that are to be joined
@@ -179,6 +188,7 @@ class planner {
   verdict look(round&, std::size_t x, std::size_t y, quarantine::newcomer, bool harmless);
   void look_for_refusals(const member_record& a, const member_record& b, verdict, refused_conflict&) const;
   void settle_refusals(refused_conflict, verdict& said);
+  void look_for_cut(const member_record& a, const member_record& b, verdict said, perhaps_cut& into) const;
   static quarantine::newcomer newcomer_after(const round&, milliseconds waited);
   bool barred_between(round&, std::size_t g, std::size_t h) const;
   bool calm(round&, std::size_t g, std::size_t h, bool newcomer);

@@ -48,7 +48,8 @@ class quarantine {
   static constexpr int soon_ticks = 2, soon_holds = 2;
   // One that broke since its path went dark waits for nothing at first, since that is a cut, and when it
   // breaks again so, for nothing but a path that has become steady: light, at each look, for twice as long as
-  // it was before it went dark, three intervals at least, and no longer than its hold.
+  // it was before it went dark, three intervals at least, and no longer than its hold. Where all between the
+  // two groups is dark with it, its second break is a cut, too: joining them costs nobody else's links.
   static constexpr int steady_times = 2, steady_intervals = 3;
   static constexpr milliseconds default_ticktime{60'000};
   // Two are joined when a whole handshake between them has passed within so many intervals.
@@ -113,6 +114,9 @@ class quarantine {
   static bool path_works(const step_context&, const path_book&, const member_record& a,
                          const member_record& b, std::optional<steady_time> asked_since = {});
   bool dark(const member_record& a, const member_record& b) const;
+  // Whether its second break may have been a cut of all that is between two groups; and what came of looking.
+  bool may_be_cut(const member_record& a, const member_record& b) const;
+  void judge_cut(const std::vector<pair_key>&, bool cut);
   // Held back for nothing but requests that failed, and no handshake has passed since: trials.hpp.
   bool refused(const member_record& a, const member_record& b) const;
   // Since when a handshake has passed between two whose requests failed; and whether that is to be proven
@@ -171,6 +175,7 @@ class quarantine {
     steady_time came_up{};  // the link that broke
     std::optional<milliseconds> steady;  // its path was dark: how long it has to be light
     steady_time dark_at{};
+    bool may_be_cut = false;
     // Both.
     unsigned strikes = 0;
     steady_time not_before{}, struck_at{};

@@ -149,6 +149,7 @@ void quarantine::broke_soon(const step_context& context, const path_book& paths,
   e.broke = true;
   e.came_up = came_up;
   e.steady.reset();
+  e.may_be_cut = false;
   broken_.insert(key_of(l.from, l.to));
   strike(e, context.now, at_most);
   for (const auto& found : {paths.last(*a, *b), paths.last(*b, *a)}) {
@@ -160,11 +161,29 @@ void quarantine::broke_soon(const step_context& context, const path_book& paths,
 
 void quarantine::explain(entry& e, milliseconds lit, steady_time dark_at, milliseconds interval) {
   if (without(rule_taken::what_fails_is_held_back)) return;
-  // Once is a cut, as any mesh may have soon after it came up; only what breaks again flaps.
+  // Once is a cut, as any mesh may have soon after it came up; only what breaks again flaps, or is one of
+  // many that are cut once more.
   const auto most = e.strikes <= 1 ? milliseconds(0) : std::min(second_hold, hold(e.strikes));
-  if (!e.steady) e.steady = std::min(most, std::max(steady_times * lit, steady_intervals * interval));
+  if (!e.steady) {
+    e.steady = std::min(most, std::max(steady_times * lit, steady_intervals * interval));
+    e.may_be_cut = e.strikes == 2;
+  }
   e.dark_at = std::max(e.dark_at, dark_at);
   e.not_before = e.dark_at + *e.steady;
+}
+
+bool quarantine::may_be_cut(const member_record& a, const member_record& b) const {
+  const auto* e = find(a.id, b.id);
+  return e != nullptr && e->broke && e->may_be_cut;
+}
+
+void quarantine::judge_cut(const std::vector<pair_key>& pairs, bool cut) {
+  for (const auto k : pairs) {
+    const auto found = entries_.find(k);
+    if (found == entries_.end() || !std::exchange(found->second.may_be_cut, false) || !cut) continue;
+    found->second.steady = milliseconds(0);
+    found->second.not_before = found->second.dark_at;
+  }
 }
 
 void quarantine::settle(const step_context& context, const path_book& paths, deadline& wake) {

@@ -289,6 +289,7 @@ const std::vector<named_history>& named_histories() {
       LARGE_HISTORY(halves_of_twenty_joined),
       LARGE_HISTORY(halves_of_six_joined_after_an_hour),
       HISTORY(a_cut_soon_after_the_mesh_formed),
+      HISTORY(three_cuts_a_minute_apart),
       HISTORY(four_and_two_where_five_can_be_joined),
       HISTORY(a_delisted_node_only_the_observer_cannot_reach),
       HISTORY(an_observer_restarted_in_a_cut),

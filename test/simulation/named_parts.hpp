@@ -45,6 +45,7 @@ std::string halves_of_ten_joined();
 std::string halves_of_twenty_joined();
 std::string halves_of_six_joined_after_an_hour();
 std::string a_cut_soon_after_the_mesh_formed();
+std::string three_cuts_a_minute_apart();
 std::string four_and_two_where_five_can_be_joined();
 std::string a_delisted_node_only_the_observer_cannot_reach();
 std::string an_asked_node_without_local_ports();
