@@ -206,7 +206,7 @@ TEST_P(IexSubscribeLimits, ANodeThatDoesNotReadCostsBoundedMemory) {
   deaf.freeze();
   make_events(700);
   EXPECT_LT(cluster->program.rss_kib(), before + 48 * 1024) << "KiB, from " << before;
-  ASSERT_TRUE(comes(std::string(got) + "OfTwo(whereis(collector))", "1440"));
+  ASSERT_TRUE(comes(std::string(got) + "OfTwo(whereis(collector)) >= 1440", "true"));
   deaf.thaw();
   const auto accounted = std::string(got) +
                          "All = Each(persistent_term:get(all), fun(All) -> "
