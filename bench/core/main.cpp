@@ -32,9 +32,10 @@ void row(std::string_view what, milliseconds took, played_cluster& core) {
   const auto s = core.take();
   fmt::print(
       "{:<34}{:>8.2f} s{:>7} steps{:>9} facts{:>9} actions ({} views, {} probes, {} paths, {} connects)"
-      "{:>11} allocations{:>10.1f} ms CPU, worst step {:.1f} ms\n",
+      "{:>11} allocations{:>10.1f} ms CPU, worst step {:.1f} ms, {:.1f} of one in one piece\n",
       what, static_cast<double>(took.count()) / 1e3, s.steps, s.facts, s.actions, s.views_asked,
-      s.probes_asked, s.paths_asked, s.connects_asked, s.allocations, s.cpu_ms, s.worst_step_ms);
+      s.probes_asked, s.paths_asked, s.connects_asked, s.allocations, s.cpu_ms, s.worst_step_ms,
+      s.worst_piece_ms);
   std::fflush(stdout);
 }
 

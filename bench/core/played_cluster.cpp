@@ -73,12 +73,16 @@ void played_cluster::step() {
   }
   const auto allocated = allocations();
   const auto begun = cpu_ms();
-  auto result = core_.step(facts, {membership::steady_time(now_), epoch + now_});
+  const membership::moment at{membership::steady_time(now_), epoch + now_};
+  core_.take(facts, at);
+  const auto taken = cpu_ms();
+  auto result = core_.step({}, at);
   if (result.changed) shown_ = core_.snapshot();
-  const auto took = cpu_ms() - begun;
+  const auto ended = cpu_ms(), took = ended - begun;
   spent_.allocations += allocations() - allocated;
   spent_.cpu_ms += took;
   spent_.worst_step_ms = std::max(spent_.worst_step_ms, took);
+  spent_.worst_piece_ms = std::max(spent_.worst_piece_ms, ended - taken);
   ++spent_.steps;
   spent_.facts += facts.size();
   spent_.actions += result.actions.size();
