@@ -202,6 +202,7 @@ class quarantine {
   static void forgive(entry&);  // there is a link: requests that failed are history
   std::uint64_t number_of(std::uint32_t from, std::uint32_t to);
   bool explained(const loss&, const std::map<std::uint32_t, steady_time>&) const;
+  void judge_losses(const step_context&, const path_book&);
   void judge(const step_context&, const path_book&, const loss&, bool reasoned);
   bool judge_drop(const step_context&, const path_book&, const loss&);
   void broke_soon(const step_context&, const path_book&, entry&, const loss&, steady_time came_up,

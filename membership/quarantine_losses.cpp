@@ -53,7 +53,10 @@ void quarantine::drop_losses(const std::function<bool(const loss&)>& which) {
 void quarantine::lost(const member_record& from, const member_record& to, std::string_view why,
                       bool other_holds, steady_time now) {
   if (losses_.size() >= max_losses) {
-    forget_pair_of(losses_.front());
+    const auto& oldest = losses_.front();
+    forget_pair_of(oldest);
+    // Of so many that explain nothing, no number is worth its memory.
+    if (const auto pair = key_of(oldest.from, oldest.to); !lost_lately(pair)) lost_last_.erase(pair);
     losses_.pop_front();
     flooded_ = now;
   }
@@ -195,6 +198,24 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
     return a == nullptr || b == nullptr || !a->in_mesh() || !b->in_mesh() || a->link_since > l.at ||
            b->link_since > l.at;
   });
+  const bool flooded = flooded_ && context.now - *flooded_ < remembered + losses_settle;
+  bool due = false;
+  for (auto& l : losses_) {
+    wake.note(l.at + remembered);
+    if (l.judged) continue;
+    if (context.now - l.at < losses_settle) {
+      wake.note(l.at + losses_settle);
+    } else if (flooded) {
+      l.judged = true;  // what so many have in common is nothing that one pair does
+    } else {
+      due = true;
+    }
+  }
+  if (due) judge_losses(context, paths);
+  std::erase_if(admissions_, [&](const admission& a) { return context.now - a.at > soon_holds * max_hold; });
+}
+
+void quarantine::judge_losses(const step_context& context, const path_book& paths) {
   struct told {
     steady_time first;
     bool collateral, reasoned, dropped;
@@ -216,26 +237,19 @@ void quarantine::settle(const step_context& context, const path_book& paths, dea
   for (const auto& l : losses_) {
     if (l.silent || !links.find(l.link)->second.collateral) explains(l);
   }
-  const bool flooded = flooded_ && context.now - *flooded_ < remembered + losses_settle;
   for (auto& l : losses_) {
-    wake.note(l.at + remembered);
     auto& its = links.find(l.link)->second;
     if (l.judged) {
       if (l.stands) explains(l);
       continue;
     }
-    if (context.now - l.at < losses_settle) {
-      wake.note(l.at + losses_settle);
-      continue;
-    }
+    if (context.now - l.at < losses_settle) continue;
     l.judged = true;
-    if (flooded) continue;  // what so many have in common is nothing that one pair does
     if (its.dropped && !explained(l, explaining)) l.stands = judge_drop(context, paths, l);
     if (l.stands) explains(l);
     if (its.collateral || its.first != l.at || std::exchange(its.judged, true)) continue;
     judge(context, paths, l, its.reasoned);
   }
-  std::erase_if(admissions_, [&](const admission& a) { return context.now - a.at > soon_holds * max_hold; });
 }
 
 std::vector<pair_key> quarantine::linked_though_held(const step_context& context) const {
