@@ -74,6 +74,42 @@ void planner::keep_exclusions(const step_context& context, const path_book& path
   }
 }
 
+const planner::exclusion* planner::excluded_before(std::uint32_t id) const {
+  const auto at = std::ranges::lower_bound(excluded_, id, {}, &exclusion::node);
+  return at != excluded_.end() && at->node == id ? &*at : nullptr;
+}
+
+// Hundreds are left out in a large cut, in each step: a sentence is written when what it says has changed.
+planner::exclusion planner::excluded_now(const step_context& context, const path_book& paths,
+                                         const member_record& m, std::vector<std::uint32_t> others) const {
+  constexpr std::size_t most_named = 5;
+  exclusion e{.node = m.id, .cannot_reach = std::move(others), .text = {}};
+  std::vector<const member_record*> named;
+  std::size_t known = 0;
+  for (const auto other : e.cannot_reach) {
+    const auto* o = context.members.find(other);
+    if (o == nullptr) continue;
+    const auto fault = quarantine_.what_fails(paths, m, *o);
+    e.path_only &= fault == quarantine::fault::path || fault == quarantine::fault::none;
+    if (++known > most_named) break;
+    named.push_back(o);
+    e.why.push_back(quarantine_.trouble_of(paths, m, *o, context.views.linked(m.rank, o->rank)));
+  }
+  const auto* before = excluded_before(m.id);
+  if (before != nullptr && before->cannot_reach == e.cannot_reach && before->why == e.why) {
+    e.text = before->text;
+    return e;
+  }
+  sentences why;
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    why.add(quarantine::describe(e.why[i], named[i]->name), named[i]->name.text());
+  }
+  if (known > most_named)
+    why.add(fmt::format("the same with {} more", e.cannot_reach.size() - most_named), {});
+  e.text = fmt::format("{} is left out: {}", m.name.text(), why.text());
+  return e;
+}
+
 void planner::publish_exclusions(const step_context& context, const path_book& paths) {
   std::vector<pair_key> pairs;
   std::map<std::uint32_t, std::vector<std::uint32_t>> out;
@@ -87,27 +123,10 @@ void planner::publish_exclusions(const step_context& context, const path_book& p
   }
   unique(pairs);
   std::vector<exclusion> next;
-  constexpr std::size_t most_named = 5;
   for (auto& [id, others] : out) {
     unique(others);
     const auto* m = context.members.find(id);
-    if (m == nullptr) continue;
-    exclusion e{.node = id, .cannot_reach = others, .text = {}};
-    sentences why;
-    std::size_t named = 0;
-    for (const auto other : others) {
-      const auto* o = context.members.find(other);
-      if (o == nullptr) continue;
-      const auto fault = quarantine_.what_fails(paths, *m, *o);
-      e.path_only &= fault == quarantine::fault::path || fault == quarantine::fault::none;
-      if (named++ == most_named) {
-        why.add(fmt::format("the same with {} more", others.size() - most_named), {});
-        break;
-      }
-      why.add(quarantine_.describe(paths, *m, *o, context.views.linked(m->rank, o->rank)), o->name.text());
-    }
-    e.text = fmt::format("{} is left out: {}", m->name.text(), why.text());
-    next.push_back(std::move(e));
+    if (m != nullptr) next.push_back(excluded_now(context, paths, *m, std::move(others)));
   }
   tell_exclusions(context, next);
   const auto same = [](const exclusion& a, const exclusion& b) {
@@ -120,15 +139,13 @@ void planner::publish_exclusions(const step_context& context, const path_book& p
 }
 
 void planner::tell_exclusions(const step_context& context, const std::vector<exclusion>& next) {
-  const auto known = [](const std::vector<exclusion>& list, std::uint32_t id) {
-    return std::ranges::find(list, id, &exclusion::node) != list.end();
-  };
   for (const auto& e : next) {
-    if (!known(excluded_, e.node)) told_.emplace_back(e.node, e.text);
+    if (excluded_before(e.node) == nullptr) told_.emplace_back(e.node, e.text);
   }
   for (const auto& e : excluded_) {
     const auto* m = context.members.find(e.node);
-    if (m == nullptr || !m->in_mesh() || known(next, e.node)) continue;
+    if (m == nullptr || !m->in_mesh() || std::ranges::binary_search(next, e.node, {}, &exclusion::node))
+      continue;
     told_.emplace_back(e.node,
                        fmt::format("{} may join again: {}", m->name.text(),
                                    e.path_only ? "a probe has found a path" : "what kept it out has passed"));

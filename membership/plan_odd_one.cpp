@@ -94,7 +94,8 @@ void planner::move_the_odd_one(round& r) {
         m.id, fmt::format("{} is told to leave its group (global:disconnect/0), so that {} members can be "
                           "linked and not only {}: {}",
                           m.name.text(), r.groups[joined].size() + r.groups[apart].size() - 1,
-                          r.groups[joined].size(), quarantine_.describe(r.paths, m, other)));
+                          r.groups[joined].size(),
+                          quarantine::describe(quarantine_.trouble_of(r.paths, m, other), other.name)));
     break;
   }
   odd_since_ = std::move(still);

@@ -93,6 +93,7 @@ class planner {
     std::vector<std::uint32_t> cannot_reach;
     std::string text;  // a sentence
     bool path_only = true;
+    std::vector<quarantine::trouble> why{};  // what the sentence says of the first of them
   };
   const std::vector<exclusion>& excluded() const noexcept { return excluded_; }
   // New members that wait for a group that may not be added to right now.
@@ -146,6 +147,9 @@ class planner {
   void keep_exclusions(const step_context&, const path_book&);
   void publish_exclusions(const step_context&, const path_book&);
   void leave_out(std::uint32_t who, std::uint32_t cannot_reach);
+  const exclusion* excluded_before(std::uint32_t id) const;
+  exclusion excluded_now(const step_context&, const path_book&, const member_record&,
+                         std::vector<std::uint32_t> cannot_reach) const;
   void tell_exclusions(const step_context&, const std::vector<exclusion>& next);
   // plan_overlap.cpp: the steps in their order
   void plan_overlap(const step_context&, path_book&, std::size_t mesh, deadline&, std::vector<any_action>&,

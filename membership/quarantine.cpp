@@ -424,45 +424,54 @@ quarantine::fault quarantine::what_fails(const path_book& paths, const member_re
   return fault::handshake;
 }
 
-std::string quarantine::describe(const path_book& paths, const member_record& from, const member_record& to,
-                                 bool linked) const {
+quarantine::trouble quarantine::trouble_of(const path_book& paths, const member_record& from,
+                                           const member_record& to, bool linked) const {
   const auto found = [&](const member_record& on, const member_record& other, probed_port port) {
     const auto last = paths.last(on, other, port);
-    return last ? to_string(last->result) : std::string_view("not probed");
-  };
-  const auto works = [&](const member_record& on, const member_record& other) {
-    const auto last = paths.last(on, other);
-    return last && last->result == path_probe::reachable;
+    return last ? std::optional(last->result) : std::nullopt;
   };
   const auto* e = find(from.id, to.id);
-  auto what = what_fails(paths, from, to);
+  trouble now{.what = what_fails(paths, from, to)};
+  if (now.what == fault::handshake) return now;
+  const auto port = now.what == fault::port_mapper ? probed_port::mapper : probed_port::distribution;
+  now.forth = found(from, to, port);
+  now.back = found(to, from, port);
+  if (now.what == fault::port_mapper) return now;
+  now.works = now.forth == path_probe::reachable || now.back == path_probe::reachable;
   // Its path works again, and has to stay so.
-  if (what == fault::path && e->broke && (works(from, to) || works(to, from))) what = fault::breaks;
-  switch (what) {
+  if (now.what == fault::path && e->broke && now.works) now.what = fault::breaks;
+  now.linked = now.what == fault::breaks && linked;
+  return now;
+}
+
+std::string quarantine::describe(const trouble& now, const node_name& to) {
+  const auto text = [](const std::optional<path_probe>& found) {
+    return found ? to_string(*found) : std::string_view("not probed");
+  };
+  switch (now.what) {
     case fault::port_mapper:
       return fmt::format(
           "it cannot link with {}: the distribution port answers, the port mapper does not (port mapper from "
           "it: {}, from there: {})",
-          to.name.text(), found(from, to, probed_port::mapper), found(to, from, probed_port::mapper));
+          to.text(), text(now.forth), text(now.back));
     case fault::handshake:
       return fmt::format(
           "it cannot link with {}: the path works, and the handshake fails (their cookies for each other, "
           "net_kernel:allow/1, or what stands in between)",
-          to.name.text());
+          to.text());
     case fault::breaks:
       return fmt::format(
-          "its link with {} comes up, and breaks again soon{}", to.name.text(),
-          linked ? "; it is up now, and nobody else is joined to the two until it has lasted" : "");
+          "its link with {} comes up, and breaks again soon{}", to.text(),
+          now.linked ? "; it is up now, and nobody else is joined to the two until it has lasted" : "");
     case fault::none:
-      if (works(from, to) || works(to, from)) {
-        return fmt::format("its link with {} was lost, and is asked for by itself first", to.name.text());
-      }
+      if (now.works)
+        return fmt::format("its link with {} was lost, and is asked for by itself first", to.text());
       break;
     case fault::path:
       break;
   }
-  return fmt::format("it has no path to {} (from it: {}, from there: {})", to.name.text(),
-                     found(from, to, probed_port::distribution), found(to, from, probed_port::distribution));
+  return fmt::format("it has no path to {} (from it: {}, from there: {})", to.text(), text(now.forth),
+                     text(now.back));
 }
 
 }  // namespace rollcall::membership

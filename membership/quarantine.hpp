@@ -133,8 +133,15 @@ class quarantine {
   std::optional<steady_time> tried_first(const member_record& a, const member_record& b) const;
   // What is wrong with a pair that is dark or held, and a few words for people.
   fault what_fails(const path_book&, const member_record& a, const member_record& b) const;
-  std::string describe(const path_book&, const member_record& from, const member_record& to,
-                       bool linked = false) const;
+  struct trouble {
+    fault what = fault::none;
+    bool works = false, linked = false;         // the path, from one side at least; and it is up now
+    std::optional<path_probe> forth{}, back{};  // what was found at the port that matters
+    friend bool operator==(const trouble&, const trouble&) = default;
+  };
+  trouble trouble_of(const path_book&, const member_record& from, const member_record& to,
+                     bool linked = false) const;
+  static std::string describe(const trouble&, const node_name& to);
   // Links lost lately between members that are still there: what tears down goes on for a while.
   struct loss {
     std::uint32_t from, to;

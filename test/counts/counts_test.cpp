@@ -85,6 +85,20 @@ TEST_F(Counts, ASilentCutIsToldAndOverWithinTwoIntervals) {
   }
 }
 
+// What is said of those that a cut leaves out is written when it changes, not in each of the steps.
+TEST_F(Counts, ACutThatLastsIsToldOnce) {
+  constexpr std::size_t size = 300;
+  played_cluster core(size, true, rest);
+  settle(core);
+  core.nodes().cut(static_cast<mesh::index>(size / 2));
+  ASSERT_LE(core.until(60s, open), 2 * interval);
+  core.take();
+  core.pass(15s);
+  const auto s = core.take();
+  EXPECT_LE(s.steps, 470U);
+  EXPECT_LE(s.allocations, 3'400 * size);
+}
+
 // What many members see alike and no source lists is copied once, not once for each of them.
 TEST(CountsOfUnlisted, AStepCopiesEachNameOnce) {
   namespace fact = rollcall::membership::fact;
