@@ -27,7 +27,12 @@ void broken_pairs::forget(const member_record& m) {
 }
 
 const broken_pair* broken_pairs::find(pair_key k) const {
+  // Most who ask for many ask for them in order.
+  for (const auto at : {last_, last_ + 1}) {
+    if (at < pairs_.size() && pairs_[at].first == k) return &pairs_[last_ = at].second;
+  }
   const auto found = std::ranges::lower_bound(pairs_, k, {}, &list::value_type::first);
+  last_ = static_cast<std::size_t>(found - pairs_.begin());
   return found == pairs_.end() || found->first != k ? nullptr : &found->second;
 }
 broken_pair* broken_pairs::find(pair_key k) {
@@ -68,8 +73,8 @@ std::size_t broken_pairs::count(const step_context& context, const compatible_se
   return total;
 }
 
-broken_pair broken_pairs::look(const step_context& context, pair_key k, const broken_pair* known) const {
-  const auto &a = *context.members.find(lower(k)), &b = *context.members.find(higher(k));
+broken_pair broken_pairs::look(const step_context& context, const ends& of, const broken_pair* known) const {
+  const auto &a = *of.a, &b = *of.b;
   auto pair = known != nullptr ? *known : broken_pair{.since = context.now, .since_wall = context.at.wall};
   const bool forth = context.views.sees(a.rank, b.rank), back = context.views.sees(b.rank, a.rank);
   const bool suspected = (forth || back) && context.suspected.sees(a.rank, b.rank);
@@ -78,7 +83,8 @@ broken_pair broken_pairs::look(const step_context& context, pair_key k, const br
   pair.one_way = one_way;
   pair.ever = ever_.sees(a.rank, b.rank);
   // Not connected by our own decision, for a while.
-  if (context.held.contains(a.id) || context.held.contains(b.id)) pair.held = context.now;
+  if (!context.held.empty() && (context.held.contains(a.id) || context.held.contains(b.id)))
+    pair.held = context.now;
   if (!suspected && forth == back) {
     // missing: a suspicion that turned out right keeps its time
   } else if (!suspected) {
@@ -89,14 +95,17 @@ broken_pair broken_pairs::look(const step_context& context, pair_key k, const br
   return pair;
 }
 
-std::vector<pair_key> broken_pairs::keys(const step_context& context, const compatible_sets& mesh,
-                                         std::size_t total) const {
+// In order of their keys.
+std::vector<broken_pairs::ends> broken_pairs::broken_now(const step_context& context,
+                                                         const compatible_sets& mesh,
+                                                         std::size_t total) const {
   const auto& members = context.members;
   // Of more than can be followed one by one, some of each member stand for all.
-  const auto most = total / 2 > max_pairs
-                        ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.count()))
-                        : members.size();
-  std::vector<pair_key> found;
+  const bool sampled = total / 2 > max_pairs;
+  const auto most =
+      sampled ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.count())) : members.size();
+  std::vector<ends> found;
+  found.reserve(std::min(total, max_pairs));
   for (const auto& m : members.all()) {
     if (total == 0 || !counts(*m) || degrees_[m->rank] == 0) continue;
     std::size_t taken = 0;
@@ -104,18 +113,25 @@ std::vector<pair_key> broken_pairs::keys(const step_context& context, const comp
       for (auto bits = broken_word(context, mesh, *m, i); bits != 0 && taken < most; bits &= bits - 1) {
         const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
         ++taken;
-        found.push_back(key_of(m->id, members[rank].id));
+        // It is broken for both of its ends.
+        if (sampled || rank > m->rank)
+          found.push_back({key_of(m->id, members[rank].id), m.get(), &members[rank]});
       }
     }
   }
-  std::ranges::sort(found);
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  for (auto& of : found) {
+    if (of.a->id > of.b->id) std::swap(of.a, of.b);
+  }
+  // Members that were listed in order of their names have ids in that order, too.
+  if (!std::ranges::is_sorted(found, {}, &ends::key)) std::ranges::sort(found, {}, &ends::key);
+  const auto twice = std::ranges::unique(found, {}, &ends::key);
+  found.erase(twice.begin(), twice.end());
   return found;
 }
 
 void broken_pairs::watch(const step_context& context) {
   const compatible_sets mesh(context.members, counts);
-  const auto now = keys(context, mesh, count(context, mesh));
+  const auto now = broken_now(context, mesh, count(context, mesh));
   if (now.empty()) {
     list().swap(pairs_);
     return;
@@ -123,10 +139,10 @@ void broken_pairs::watch(const step_context& context) {
   list next;
   next.reserve(now.size());
   auto known = pairs_.begin();
-  for (const auto k : now) {
-    while (known != pairs_.end() && known->first < k) ++known;
-    const bool before = known != pairs_.end() && known->first == k;
-    next.emplace_back(k, look(context, k, before ? &known->second : nullptr));
+  for (const auto& of : now) {
+    while (known != pairs_.end() && known->first < of.key) ++known;
+    const bool before = known != pairs_.end() && known->first == of.key;
+    next.emplace_back(of.key, look(context, of, before ? &known->second : nullptr));
   }
   pairs_ = std::move(next);
 }

@@ -62,11 +62,16 @@ class broken_pairs {
   word broken_word(const step_context&, const compatible_sets&, const member_record&,
                    std::size_t index) const;
   std::size_t count(const step_context&, const compatible_sets&);
-  std::vector<pair_key> keys(const step_context&, const compatible_sets&, std::size_t total) const;
-  broken_pair look(const step_context&, pair_key, const broken_pair* known) const;
+  struct ends {
+    pair_key key;
+    const member_record *a, *b;
+  };
+  std::vector<ends> broken_now(const step_context&, const compatible_sets&, std::size_t total) const;
+  broken_pair look(const step_context&, const ends&, const broken_pair* known) const;
 
   list pairs_;
-  view_matrix ever_;  // pairs that were whole since both ends were started
+  mutable std::size_t last_ = 0;  // where what was looked for last is, or would be
+  view_matrix ever_;              // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
 };
 

@@ -2,17 +2,44 @@
 #include "membership/member_table.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace rollcall::membership {
+
+void records_by_id::add(member_record& record) {
+  if (2 * ++count_ > slots_.size()) {
+    const auto before = std::exchange(slots_, std::vector<member_record*>(2 * slots_.size()));
+    for (auto* each : before) {
+      if (each != nullptr) place(*each);
+    }
+  }
+  place(record);
+}
+
+void records_by_id::place(member_record& record) {
+  auto at = record.id & mask();
+  while (slots_[at] != nullptr) at = (at + 1) & mask();
+  slots_[at] = &record;
+}
+
+// Those behind it move up, as far as their own ids allow: a search ends at the first empty slot.
+void records_by_id::remove(const member_record& record) {
+  auto gap = record.id & mask();
+  while (slots_[gap] != nullptr && slots_[gap] != &record) gap = (gap + 1) & mask();
+  if (slots_[gap] == nullptr) return;
+  --count_;
+  for (auto at = (gap + 1) & mask(); slots_[at] != nullptr; at = (at + 1) & mask()) {
+    const auto from_home = (at - slots_[at]->id) & mask(), from_gap = (at - gap) & mask();
+    if (from_home < from_gap) continue;
+    slots_[gap] = slots_[at];
+    gap = at;
+  }
+  slots_[gap] = nullptr;
+}
 
 member_record* member_table::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found != by_name_.end() ? found->second : nullptr;
-}
-
-member_record* member_table::find(std::uint32_t id) const {
-  const auto found = by_id_.find(id);
-  return found != by_id_.end() ? found->second : nullptr;
 }
 
 member_record& member_table::add(node_name name) {
@@ -20,14 +47,14 @@ member_record& member_table::add(node_name name) {
   record.id = next_id_++;
   record.rank = none;
   by_name_[record.name.text()] = &record;
-  by_id_[record.id] = &record;
+  by_id_.add(record);
   return record;
 }
 
 void member_table::remove(member_record& record) {
   const auto named = by_name_.find(record.name.text());
   if (named != by_name_.end() && named->second == &record) by_name_.erase(named);
-  by_id_.erase(record.id);
+  by_id_.remove(record);
   removed_.push_back(record.id);
 }
 

@@ -122,6 +122,27 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   }
 };
 
+// Records by their ids, which are given in turn and looked up for each pair of an incident: an id's low bits
+// say where it is, or shortly behind.
+class records_by_id {
+ public:
+  member_record* find(std::uint32_t id) const noexcept {
+    for (auto at = id & mask(); slots_[at] != nullptr; at = (at + 1) & mask()) {
+      if (slots_[at]->id == id) return slots_[at];
+    }
+    return nullptr;
+  }
+  void add(member_record&);
+  void remove(const member_record&);
+
+ private:
+  std::size_t mask() const noexcept { return slots_.size() - 1; }
+  void place(member_record&);
+
+  std::vector<member_record*> slots_ = std::vector<member_record*>(16);  // a power of two, half of them empty
+  std::size_t count_ = 0;
+};
+
 class member_table {
  public:
   using records = std::vector<std::unique_ptr<member_record>>;
@@ -132,7 +153,7 @@ class member_table {
 
   member_record* find(const node_name& name) const { return find(std::string_view(name.text())); }
   member_record* find(std::string_view name) const;
-  member_record* find(std::uint32_t id) const;
+  member_record* find(std::uint32_t id) const noexcept { return by_id_.find(id); }
 
   // Both leave the ranks as they are until settle(), so that many changes cost one re-ordering. A pointer to
   // a record stays valid until it is removed and settled.
@@ -157,7 +178,7 @@ class member_table {
     }
   };
   std::unordered_map<std::string, member_record*, text_hash, std::equal_to<>> by_name_;
-  std::unordered_map<std::uint32_t, member_record*> by_id_;
+  records_by_id by_id_;
   std::uint32_t next_id_ = 1;
   std::map<std::pair<std::string, name_kind>, std::size_t> bases_;
   std::size_t meshes_ = 2;

@@ -167,17 +167,24 @@ std::size_t pairs_between(const std::vector<std::vector<node_name>>& groups) {
 }
 
 void exclude(open_incident& i, const broken_pairs& broken, const step_context& context) {
+  rank_set done(context.members.size());  // each is an end of hundreds of pairs
+  const auto take = [&](const member_record& m) {
+    if (done.contains(m.rank)) return;
+    done.insert(m.rank);
+    i.excluded.insert(m.id);
+  };
   for (const auto k : i.pairs) {
     if (i.excluded.size() >= max_excluded) return;
     const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
-    if (a == nullptr || b == nullptr || !counts(*a) || !counts(*b)) continue;
+    if (a == nullptr || b == nullptr || (done.contains(a->rank) && done.contains(b->rank))) continue;
+    if (!counts(*a) || !counts(*b)) continue;
     // Who came later and was never in the mesh has no part in it, whatever it lacks.
     const auto newcomer = [&](const member_record& m) {
       return m.link_since > i.opened && !broken.ever_whole(m.rank);
     };
     const auto lacks = broken.degree(a->rank), other_lacks = broken.degree(b->rank);
-    if (lacks >= other_lacks && !newcomer(*a)) i.excluded.insert(a->id);
-    if (other_lacks >= lacks && !newcomer(*b)) i.excluded.insert(b->id);
+    if (lacks >= other_lacks && !newcomer(*a)) take(*a);
+    if (other_lacks >= lacks && !newcomer(*b)) take(*b);
   }
 }
 

@@ -17,7 +17,7 @@ bool pair_set::insert(pair_key k) {
     kept_.push_back(k);
     return true;
   }
-  if (std::ranges::binary_search(kept_, k)) return false;
+  if (keeps(k)) return false;
   const auto at = std::ranges::lower_bound(fresh_, k);
   if (at != fresh_.end() && *at == k) return false;
   fresh_.insert(at, k);
@@ -34,7 +34,20 @@ void pair_set::insert(const pair_set& other) {
 }
 
 bool pair_set::contains(pair_key k) const {
-  return std::ranges::binary_search(kept_, k) || std::ranges::binary_search(fresh_, k);
+  return keeps(k) || std::ranges::binary_search(fresh_, k);
+}
+
+// Most who ask for many ask for them in order.
+bool pair_set::keeps(pair_key k) const {
+  for (const auto at : {last_, last_ + 1}) {
+    if (at >= kept_.size() || kept_[at] != k) continue;
+    last_ = at;
+    return true;
+  }
+  const auto found = std::ranges::lower_bound(kept_, k);
+  if (found == kept_.end() || *found != k) return false;
+  last_ = static_cast<std::size_t>(found - kept_.begin());
+  return true;
 }
 
 void pair_set::gather() const {

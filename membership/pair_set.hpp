@@ -40,7 +40,10 @@ class pair_set {
  private:
   void gather() const;
 
+  bool keeps(pair_key) const;
+
   mutable std::vector<pair_key> kept_, fresh_;  // both sorted, nothing in both
+  mutable std::size_t last_ = 0;                // where in kept_ the last one was found
 };
 
 }  // namespace rollcall::membership
