@@ -124,8 +124,8 @@ std::vector<broken_pairs::ends> broken_pairs::broken_now(const step_context& con
   }
   // Members that were listed in order of their names have ids in that order, too.
   if (!std::ranges::is_sorted(found, {}, &ends::key)) std::ranges::sort(found, {}, &ends::key);
-  const auto twice = std::ranges::unique(found, {}, &ends::key);
-  found.erase(twice.begin(), twice.end());
+  const auto same = [](const ends& a, const ends& b) { return a.key == b.key; };
+  found.erase(std::unique(found.begin(), found.end(), same), found.end());
   return found;
 }
 
