@@ -265,8 +265,13 @@ TEST_F(CnodeTls, OneSideWithoutIt) {
               HasSubstr("does not speak TLS, and we do: start it with -proto_dist inet_tls"));
   const auto to_tls = open.dial(at("newer"));
   ASSERT_FALSE(to_tls);
-  EXPECT_EQ(to_tls.error().code, cnode::make_error_code(error::tls));
-  EXPECT_THAT(to_tls.error().detail, HasSubstr("speaks TLS, and we do not"));
+  // OTP 23 closes where later ones send an alert, so that nothing tells TLS from any other refusal.
+  if (newer->node.eval("list_to_integer(erlang:system_info(otp_release)) > 23") == "true") {
+    EXPECT_EQ(to_tls.error().code, cnode::make_error_code(error::tls));
+    EXPECT_THAT(to_tls.error().detail, HasSubstr("speaks TLS, and we do not"));
+  } else {
+    EXPECT_THAT(to_tls.error().detail, HasSubstr("closed the connection during the handshake"));
+  }
   EXPECT_EQ(without.eval("net_kernel:connect_node('secure@127.0.0.1')"), "false");
   EXPECT_TRUE(
       until([&] { return secure.seen.has_handshake(cnode::direction::incoming, error::tls); }, 30s, "told"));
