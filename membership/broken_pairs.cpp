@@ -27,13 +27,8 @@ void broken_pairs::forget(const member_record& m) {
 }
 
 const broken_pair* broken_pairs::find(pair_key k) const {
-  // Most who ask for many ask for them in order.
-  for (const auto at : {last_, last_ + 1}) {
-    if (at < pairs_.size() && pairs_[at].first == k) return &pairs_[last_ = at].second;
-  }
-  const auto found = std::ranges::lower_bound(pairs_, k, {}, &list::value_type::first);
-  last_ = static_cast<std::size_t>(found - pairs_.begin());
-  return found == pairs_.end() || found->first != k ? nullptr : &found->second;
+  const auto found = find_in_turn(pairs_, k, last_, &list::value_type::first);
+  return found == pairs_.end() ? nullptr : &found->second;
 }
 broken_pair* broken_pairs::find(pair_key k) {
   return const_cast<broken_pair*>(

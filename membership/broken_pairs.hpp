@@ -70,7 +70,7 @@ class broken_pairs {
   broken_pair look(const step_context&, const ends&, const broken_pair* known) const;
 
   list pairs_;
-  mutable std::size_t last_ = 0;  // where what was looked for last is, or would be
+  mutable std::size_t last_ = 0;  // find_in_turn
   view_matrix ever_;              // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
 };

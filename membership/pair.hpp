@@ -2,7 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <iterator>
 
 namespace rollcall::membership {
 
@@ -19,6 +22,20 @@ constexpr std::uint32_t higher(pair_key k) noexcept {
 }
 constexpr bool concerns(pair_key k, std::uint32_t id) noexcept {
   return lower(k) == id || higher(k) == id;
+}
+
+// Where `k` is in a list sorted by keys, which `key_in` finds in what it holds; end(): nowhere. `last` is the
+// caller's, kept from call to call: most who look for many look for them in order.
+template <class List, class Key>
+auto find_in_turn(const List& sorted, pair_key k, std::size_t& last, Key key_in) {
+  for (const auto at : {last, last + 1}) {
+    if (at >= sorted.size() || std::invoke(key_in, sorted[at]) != k) continue;
+    last = at;
+    return std::next(sorted.begin(), static_cast<std::ptrdiff_t>(at));
+  }
+  const auto found = std::ranges::lower_bound(sorted, k, {}, key_in);
+  last = static_cast<std::size_t>(found - sorted.begin());
+  return found != sorted.end() && std::invoke(key_in, *found) == k ? found : sorted.end();
 }
 
 }  // namespace rollcall::membership

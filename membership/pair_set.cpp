@@ -1,6 +1,7 @@
 #include "membership/pair_set.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 
 namespace rollcall::membership {
@@ -37,17 +38,8 @@ bool pair_set::contains(pair_key k) const {
   return keeps(k) || std::ranges::binary_search(fresh_, k);
 }
 
-// Most who ask for many ask for them in order.
 bool pair_set::keeps(pair_key k) const {
-  for (const auto at : {last_, last_ + 1}) {
-    if (at >= kept_.size() || kept_[at] != k) continue;
-    last_ = at;
-    return true;
-  }
-  const auto found = std::ranges::lower_bound(kept_, k);
-  if (found == kept_.end() || *found != k) return false;
-  last_ = static_cast<std::size_t>(found - kept_.begin());
-  return true;
+  return find_in_turn(kept_, k, last_, std::identity()) != kept_.end();
 }
 
 void pair_set::gather() const {

@@ -43,7 +43,7 @@ class pair_set {
   bool keeps(pair_key) const;
 
   mutable std::vector<pair_key> kept_, fresh_;  // both sorted, nothing in both
-  mutable std::size_t last_ = 0;                // where in kept_ the last one was found
+  mutable std::size_t last_ = 0;                // find_in_turn
 };
 
 }  // namespace rollcall::membership
