@@ -102,7 +102,7 @@ def main():
     chosen = [one for one in scenes.ALL if re.search(options.k, one.__name__) and (options.all or options.k or not getattr(one, "long", False))]
     if not chosen:
         sys.exit(f"kube: no scenario's name has {options.k!r}; there are: {', '.join(one.__name__ for one in scenes.ALL)}")
-    was_up = os.path.exists(os.path.join(os.environ.get("KUBE_STATE", "/var/lib/rollcall-kube"), "pid"))
+    was_up = subprocess.run([os.path.join(HERE, "rig"), "running"]).returncode == 0
     failed, began = [], time.monotonic()
     usual = [one for one in chosen if not getattr(one, "dual", False)]
     if usual:
