@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cctype>
 #include <iostream>
 #include <stdexcept>
 #include <thread>
@@ -58,6 +59,27 @@ std::vector<std::string> members_like(const configuration& config, std::string_v
   return found;
 }
 
+// What is told now of nodes that are no members and that `part` may mean: a node that never linked is told by
+// the name it was dialled under, "localhost (bad)" for bad@here, so its alive name decides.
+std::string told_of(const configuration& config, std::string_view part) {
+  const auto alive = part.substr(0, part.find('@'));
+  const auto answer = http_get(place_of(config), "/api/v1/status", ask_timeout);
+  if (answer.status != 200 || alive.empty()) return {};
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  std::string told;
+  const auto parsed = json::parse(answer.body);
+  for (const auto& each : parsed.at("details").as_array()) {
+    const std::string_view text = each.at("text").as_string();
+    for (auto at = text.find(alive); at != text.npos; at = text.find(alive, at + 1)) {
+      const auto end = at + alive.size();
+      if ((at > 0 && is_word(text[at - 1])) || (end < text.size() && is_word(text[end]))) continue;
+      told += fmt::format("{}{}", told.empty() ? "" : "; ", text);
+      break;
+    }
+  }
+  return told;
+}
+
 int show_answer(const configuration& config, const http_answer& answer, const terminal& on, std::ostream& out,
                 std::ostream& complaints) {
   try {
@@ -80,8 +102,10 @@ int show_answer(const configuration& config, const http_answer& answer, const te
 // Of `members NODE` and `why NODE`, for a part of a name.
 int ask_for_the_one(configuration config, const terminal& on, std::ostream& out, std::ostream& complaints) {
   std::vector<std::string> found;
+  std::string told;
   try {
     found = members_like(config, config.subject);
+    if (found.empty()) told = told_of(config, config.subject);
     if (found.size() == 1) {
       config.subject = found.front();
       const auto path = api_path(config);
@@ -92,12 +116,14 @@ int ask_for_the_one(configuration config, const terminal& on, std::ostream& out,
   } catch (const std::exception& failure) {
     return could_not(config, failure, complaints);
   }
-  complaints << fmt::format(
-      "rollcall: {} {}{}\n", found.empty() ? "no member is called" : "several members begin with",
-      printable(config.subject),
-      found.empty() ? ": `rollcall members` lists them, and of a node that never linked `rollcall status` "
-                      "says why"
-                    : ": " + printable(found[0]) + ", " + printable(found[1]));
+  if (found.empty())
+    complaints << fmt::format("rollcall: no member is called {}: {}\n", printable(config.subject),
+                              told.empty() ? "`rollcall members` lists them, and of a node that never linked "
+                                             "`rollcall status` says why"
+                                           : printable(told));
+  else
+    complaints << fmt::format("rollcall: several members begin with {}: {}, {}\n", printable(config.subject),
+                              printable(found[0]), printable(found[1]));
   return could_not_ask;
 }
 

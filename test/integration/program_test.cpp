@@ -264,6 +264,12 @@ TEST(Program, ALocalNodeThatRefusesTheCookieIsAskedOnce) {
   EXPECT_EQ(rollcall.metric("erlang_cluster_expected_members"), 2);
   EXPECT_EQ(rollcall.metric("rollcall_handshakes_total", {{"direction", "outgoing"}, {"outcome", "cookie"}}),
             1);
+  // Who asks for it by its name is told, though it is no member; another name is not answered with it.
+  const auto url = fmt::format("http://127.0.0.1:{}", rollcall.http_port());
+  EXPECT_THAT(run_rollcall({"why", "bad@127.0.0.1", "--url", url}).errors,
+              HasSubstr("our cookie is refused by localhost (bad)"));
+  EXPECT_THAT(run_rollcall({"why", "ba@127.0.0.1", "--url", url}).errors,
+              HasSubstr("`rollcall status` says why"));
 }
 
 TEST(Program, LocalNodesThatAllRefuseTheCookieAreProof) {
