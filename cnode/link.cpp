@@ -153,11 +153,13 @@ void link::answer(long_message message) {
 }
 
 void link::write_long() {
+  const auto begun = ticks::clock::now();
   auto& message = long_ones_.front();
   enqueuing();
   auto& to = queue_.back();
   const auto before = to.size();
   message.turn(to);
+  turns_.used(ticks::clock::now() - begun, stream_.get_executor());
   answers_ = std::min(answers_, waiting()) + to.size() - before;
   if (message.over()) {
     long_ones_.pop_front();
@@ -211,12 +213,20 @@ void link::peer_tick_time(milliseconds net_ticktime) {
   clock_.cancel();
 }
 
-asio::awaitable<void> link::own_turn() {
-  turns_.line_up(turn_);
-  const std::shared_ptr<void> leaves(nullptr, [this](void*) { turns_.leave(turn_); });
+asio::awaitable<void> link::own_turn(asio::steady_timer& timer) {
+  turns_.line_up(timer);
+  const std::shared_ptr<void> leaves(nullptr, [&](void*) { turns_.leave(timer); });
   do {
-    co_await turn_.async_wait(as_result);
-  } while (is_open() && !turns_.begin(turn_));
+    co_await timer.async_wait(as_result);
+  } while (is_open() && !turns_.begin(timer));
+}
+
+asio::awaitable<void> link::turn_to_write() {
+  // Everybody else's comes first.
+  co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+  if (!is_open() || turns_.free()) co_return;
+  asio::steady_timer timer(stream_.get_executor());
+  co_await own_turn(timer);
 }
 
 asio::awaitable<void> link::read_loop() {
@@ -231,7 +241,7 @@ asio::awaitable<void> link::read_loop() {
       code = failed;
     }
     if (!code && !turns_.free()) {
-      co_await own_turn();
+      co_await own_turn(turn_);
       if (!is_open()) co_return;
     }
     auto& bytes = read_to();
@@ -250,7 +260,7 @@ asio::awaitable<void> link::read_loop() {
         taken_.expires_at(ticks::time_point::max());
         co_await taken_.async_wait(as_result);
       } else {
-        co_await own_turn();
+        co_await own_turn(turn_);
       }
       if (!is_open() || !take({})) co_return;
     }
@@ -328,8 +338,7 @@ asio::awaitable<void> link::write_loop() {
       continue;
     }
     if (queue_.empty() && !long_ones_.empty()) {
-      // Everybody else's turn comes first.
-      co_await asio::post(stream_.get_executor(), asio::use_awaitable);
+      co_await turn_to_write();
       if (is_open() && queue_.empty()) write_long();
       continue;
     }

@@ -67,7 +67,8 @@ class link {
   static constexpr std::size_t most_unread_answers = 1U << 20;
 
   asio::awaitable<void> read_loop();
-  asio::awaitable<void> own_turn();
+  asio::awaitable<void> own_turn(asio::steady_timer&);
+  asio::awaitable<void> turn_to_write();
   asio::awaitable<void> write_loop();
   asio::awaitable<void> clock_loop();
   // One of them: what it throws closes the link, since the others would go on beside a loop that is gone.

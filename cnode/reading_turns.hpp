@@ -1,6 +1,7 @@
-// What all links of a loop may read in one turn of it: so long, and the rest in later ones, in the order in
-// which they came, as many in each as have the time. A thousand nodes that say five hundred things each would
-// keep a request over HTTP waiting for a second otherwise.
+// What all links of a loop may read, and make of long answers, in one turn of it: so long, and the rest in
+// later ones, in the order in which they came, as many in each as have the time. A thousand nodes that say
+// five hundred things each, or a hundred shells that ask for links/0, would keep a request over HTTP waiting
+// for a second otherwise.
 //
 //   free()? then read, and used(what it took); else line_up(), and wait for the timer until begin()
 #pragma once

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <map>
 #include <stdexcept>
 #include <thread>
 
@@ -22,23 +25,25 @@ using tcp = asio::ip::tcp;
 
 constexpr auto enough = 60s;
 
+// A link to the other end of a connection. Without flags: no distribution headers, no fragments.
+std::unique_ptr<link> linked(asio::io_context& io, tcp::socket& theirs) {
+  tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  tcp::socket connected(io);
+  connected.connect(acceptor.local_endpoint());
+  theirs = acceptor.accept();
+  cnode::peer peer{.name = *node_name::parse("peer@127.0.0.1"), .remote = acceptor.local_endpoint()};
+  return std::make_unique<link>(stream(std::move(connected)), std::move(peer), 60s, 1U << 20,
+                                std::make_shared<memory_budget>(64U << 20));
+}
+
 struct Link : testing::Test {
   asio::io_context io;
   tcp::socket theirs{io};
-  std::optional<link> ours;
+  std::unique_ptr<link> ours;
   std::optional<link::closing> ended;
   std::exception_ptr thrown;
 
-  void connect() {
-    tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-    tcp::socket connected(io);
-    connected.connect(acceptor.local_endpoint());
-    theirs = acceptor.accept();
-    // Without flags: no distribution headers, no fragments.
-    cnode::peer peer{.name = *node_name::parse("peer@127.0.0.1"), .remote = acceptor.local_endpoint()};
-    ours.emplace(stream(std::move(connected)), std::move(peer), 60s, 1U << 20,
-                 std::make_shared<memory_budget>(64U << 20));
-  }
+  void connect() { ours = linked(io, theirs); }
 
   void run(link::receive_function receive) {
     asio::co_spawn(io, ours->run(std::move(receive), [](link&) {}),
@@ -76,6 +81,42 @@ std::shared_ptr<const long_value> ones(std::size_t pieces, std::size_t& ends_mad
     to.append(piece + 1 < pieces ? byte_string("\x61\x01", 2) : byte_string("\x6a", 1));
   };
   return made;
+}
+
+// What else the loop has to do.
+void count_turns(asio::io_context& io, std::size_t& turn) {
+  ++turn;
+  asio::post(io, [&] { count_turns(io, turn); });
+}
+
+TEST_F(Link, LongAnswersOverManyLinksShareATurnOfTheLoop) {
+  constexpr std::size_t links = 8, pieces = 3;
+  std::size_t turn = 0, ended_lists = 0;
+  std::map<std::size_t, std::size_t> made;  // pieces, by turn; each takes as long as all links may
+  const auto value = std::make_shared<long_value>();
+  value->pieces = pieces;
+  value->append = [&](std::size_t piece, std::span<const byte_string>, byte_string& to) {
+    const auto end = std::chrono::steady_clock::now() + reading_turns::longest;
+    while (std::chrono::steady_clock::now() < end) continue;
+    ++made[turn];
+    if (piece + 1 == pieces) ++ended_lists;
+    to.append(piece + 1 < pieces ? byte_string("\x61\x01", 2) : byte_string("\x6a", 1));
+  };
+  byte_string head("\x6c", 1);
+  put_number(head, pieces - 1, 4);
+  std::vector<tcp::socket> others;
+  std::vector<std::unique_ptr<link>> asked;
+  for (std::size_t i = 0; i < links; ++i) {
+    asked.push_back(linked(io, others.emplace_back(io)));
+    asio::co_spawn(io, asked.back()->run([](link&, const message&) {}, [](link&) {}), asio::detached);
+    asked.back()->answer({encode_control(control::send{them}, reason_place::in_control), head, value});
+  }
+  count_turns(io, turn);
+  // Each list is made twice: its size is counted first.
+  ASSERT_TRUE(until([&] { return ended_lists == 2 * links; }));
+  const auto most = std::max_element(made.begin(), made.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  EXPECT_LE(most->second, 2U) << "of " << links << " links";
 }
 
 // What else the loop has to do takes longer than the time between two ticks, and comes before a tick is
