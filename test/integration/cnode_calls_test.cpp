@@ -153,17 +153,23 @@ struct evaluation {
   const char* name;
   const char* expression;
   const char* expected;
+  const char* on_23 = nullptr;  // where OTP 23 has not what is called, or says otherwise what came of it
 };
 
 void PrintTo(const evaluation& row, std::ostream* out) {
   *out << row.expression;
 }
 
+std::string expected(const evaluation& row, beam& erlang) {
+  static const bool otp_23 = erlang.eval("erlang:system_info(otp_release)") == "\"23\"";
+  return otp_23 && row.on_23 != nullptr ? row.on_23 : row.expected;
+}
+
 class CnodeShell : public cnode_calls, public testing::WithParamInterface<evaluation> {};
 
 // The Erlang node dials us for each of these: no dial of ours comes first.
 TEST_P(CnodeShell, Sees) {
-  EXPECT_EQ(eval(GetParam().expression), GetParam().expected);
+  EXPECT_EQ(eval(GetParam().expression), expected(GetParam(), *erlang));
 }
 
 const evaluation evaluations[] = {
@@ -215,8 +221,8 @@ const evaluation evaluations[] = {
      "{r,return,[one,two]}"},
     {"SpawnOfAnythingElseEnds",
      "{_, M} = spawn_monitor(fun() -> spawn('roll@127.0.0.1', lists, seq, [1, 2]), exit(done) end), "
-     "receive {'DOWN', M, _, _, R} -> R after 5000 -> hangs end",
-     "done"},
+     "receive {'DOWN', M, _, _, {R, [_ | _]}} -> R; {'DOWN', M, _, _, R} -> R after 5000 -> hangs end",
+     "done", "notsup"},
     {"SpawnRequestOfAnythingElse",
      "R = spawn_request('roll@127.0.0.1', lists, seq, [1, 2], [monitor]), "
      "receive {spawn_reply, R, error, E} -> E after 5000 -> late end",
@@ -227,7 +233,7 @@ const evaluation evaluations[] = {
      "[one,two]"},
     {"GenServerSendRequest",
      "gen_server:receive_response(gen_server:send_request({rollcall, 'roll@127.0.0.1'}, members), 5000)",
-     "{reply,[one,two]}"},
+     "{reply,[one,two]}", "error: error:undef"},
     {"GenServerCallUndefined",
      "try gen_server:call({rollcall, 'roll@127.0.0.1'}, nonesuch, infinity) catch C:R -> {C, R} end",
      "{exit,{{undef,[{rollcall,nonesuch,[],[]}]},{gen_server,call,[{rollcall,'roll@127.0.0.1'},nonesuch,"
@@ -319,7 +325,7 @@ INSTANTIATE_TEST_SUITE_P(Over, CnodeShellOver, testing::Values(wire::fragments_o
 TEST_P(CnodeShellOver, SeesTheSame) {
   for (const auto& row : evaluations) {
     SCOPED_TRACE(row.name);
-    EXPECT_EQ(eval(row.expression), row.expected);
+    EXPECT_EQ(eval(row.expression), expected(row, *erlang));
   }
 }
 
