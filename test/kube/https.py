@@ -25,18 +25,30 @@ class Secured(Rollcall):
         return get(f"https://{self.address}:14369/{path}", context=self.context)
 
 
-def certificates(folder):
-    """As cert-manager writes them: tls.crt, tls.key, ca.crt."""
-    def in_folder(name):
-        return os.path.join(folder, name)
+def in_folder(folder, name):
+    return os.path.join(folder, name)
 
-    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    run(["openssl", "req", "-x509", *new_key, "-days", "30", "-subj", "/CN=a CA", "-keyout", in_folder("ca.key"), "-out", in_folder("ca.crt")])
-    run(["openssl", "req", *new_key, "-subj", "/CN=rollcall", "-addext", "subjectAltName=DNS:rollcall", "-keyout", in_folder("tls.key"), "-out",
-         in_folder("request")])
-    run(["openssl", "x509", "-req", "-in", in_folder("request"), "-copy_extensions", "copy", "-days", "30", "-CA", in_folder("ca.crt"), "-CAkey",
-         in_folder("ca.key"), "-CAcreateserial", "-out", in_folder("tls.crt")])
-    return {name: in_folder(name) for name in ("tls.crt", "tls.key", "ca.crt")}
+
+NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
+
+def authority(folder):
+    run(["openssl", "req", "-x509", *NEW_KEY, "-days", "90", "-subj", "/CN=a CA", "-keyout", in_folder(folder, "ca.key"), "-out",
+         in_folder(folder, "ca.crt")])
+
+
+def certificates(folder, days):
+    """As cert-manager writes them: tls.crt, tls.key, ca.crt; a new key each time."""
+    files = {name: in_folder(folder, name) for name in ("tls.crt", "tls.key", "ca.crt")}
+    request = in_folder(folder, "request")
+    run(["openssl", "req", *NEW_KEY, "-subj", "/CN=rollcall", "-addext", "subjectAltName=DNS:rollcall", "-keyout", files["tls.key"], "-out", request])
+    run(["openssl", "x509", "-req", "-in", request, "-copy_extensions", "copy", "-days", str(days), "-CA", files["ca.crt"], "-CAkey",
+         in_folder(folder, "ca.key"), "-CAcreateserial", "-out", files["tls.crt"]])
+    return files
+
+
+def secret_of(files):
+    return ["secret", "generic", "rollcall-http-tls", *(f"--from-file={name}={path}" for name, path in files.items())]
 
 
 def with_https(resource, folder):
@@ -57,12 +69,13 @@ def as_the_operator_asks(folder, files):
 
 @long
 def over_https():
-    """The component of HTTPS: probes, Prometheus with the monitor's tls_config, the page's API; a roll-out; nothing in plain"""
+    """The component of HTTPS: probes, Prometheus with the monitor's tls_config, the page's API; renewed; a roll-out; nothing in plain"""
     made = tempfile.TemporaryDirectory(dir=os.path.join(REPOSITORY, "build"))
     open_things.append(made.cleanup)
-    files = certificates(made.name)
+    authority(made.name)
+    files = certificates(made.name, 30)
     inside = namespace("secured")
-    inside.kubectl("create", "secret", "generic", "rollcall-http-tls", *(f"--from-file={name}={path}" for name, path in files.items()))
+    inside.kubectl("create", *secret_of(files))
     prometheus = Prometheus(as_the_operator_asks(made.name, files))
     open_things.append(prometheus.close)
     inside.apply("-k", with_https("base", made.name))
@@ -81,6 +94,22 @@ def over_https():
         raise Failure(f"answered in plain: {said}")
     except OSError:
         pass
+    # Renewed as cert-manager does: the Secret has another certificate and key, and the pod shows it as it is.
+    running = set(inside.ready(watch.labels))
+    shown = ssl.get_server_certificate((watch.address, 14369))
+    files = certificates(made.name, 60)
+    inside.kubectl("replace", "-f", "-", stdin=inside.kubectl("create", "--dry-run=client", "-o", "yaml", *secret_of(files)))
+    with open(files["tls.crt"], encoding="ascii") as file:
+        renewed = ssl.PEM_cert_to_DER_cert(file.read())
+    if ssl.PEM_cert_to_DER_cert(shown) == renewed:
+        raise Failure("the certificate is not another one")
+    # The kubelet writes a Secret that changed within its sync period and a minute.
+    until("the new certificate is shown", lambda: ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((watch.address, 14369))) == renewed, 240)
+    watch.whole(3)
+    if set(inside.ready(watch.labels)) != running:
+        raise Failure("another pod than before")
+    until("Prometheus has when it ends", lambda: prometheus.ask(
+        'rollcall_http_tls_certificate_expiry_timestamp_seconds{namespace="secured"} - time() > 86400 * 50'), 30)
     # The new one is ready by HTTPS before the old one goes.
     before = set(inside.ready(watch.labels))
     inside.kubectl("rollout", "restart", "deploy/rollcall")
