@@ -1,5 +1,7 @@
 #include "app/pair_lists.hpp"
 
+#include <bit>
+
 #include "cnode/term.hpp"
 
 namespace rollcall::app {
@@ -9,24 +11,12 @@ using membership::pair_state;
 using membership::snapshot;
 using membership::snapshot_ptr;
 
-// About as many pairs are a piece: whole rows of them. Where not every pair is wanted, planning looks at
-// each, and a piece at more of them where few are: at most at all, 4 ms for a thousand members (./dev bench
-// lists).
+// About as many pairs are a piece: whole rows of them. Where not every pair is wanted, planning looks at all
+// that may be, and a piece at more of them than it has: at all, where they are few.
 constexpr std::size_t piece_size = 1'000;
 
 cnode::byte_string encoded_atom(std::string_view text) {
   return cnode::term_writer().atom(text).bytes();
-}
-
-// Each pair of members that `wanted` has, by rows.
-template <class Wanted, class Visit>
-void each_pair_of(const snapshot& of, std::size_t row, const Wanted& wanted, const Visit& visit) {
-  if (!wanted.member(of, row)) return;
-  for (auto other = row + 1; other < of.members.size(); ++other) {
-    if (!wanted.member(of, other)) continue;
-    const auto state = of.pair(row, other);
-    if (wanted.pair(state)) visit(other, state);
-  }
 }
 
 struct every_pair {
@@ -44,6 +34,41 @@ struct missing_pairs {
     return state == pair_state::missing || state == pair_state::suspected || state == pair_state::quarantined;
   }
 };
+
+// The members behind the row whose pairs with it may be wanted: those that it does not see, and those whose
+// link is suspected. Sixty-four at a time, since most of a thousand see each other.
+template <class Visit>
+void each_candidate(const snapshot& of, std::size_t row, const Visit& visit) {
+  if (!of.members[row].fresh_view || (row + 1) * of.row_words > of.view_bits.size()) return;
+  const auto* const seen = &of.view_bits[row * of.row_words];
+  const auto* const suspected =
+      (row + 1) * of.row_words <= of.suspected_bits.size() ? &of.suspected_bits[row * of.row_words] : nullptr;
+  for (auto word = (row + 1) / 64; word < of.row_words; ++word) {
+    auto left = ~seen[word] | (suspected != nullptr ? suspected[word] : 0);
+    if (word == (row + 1) / 64) left &= ~std::uint64_t{0} << ((row + 1) % 64);
+    for (; left != 0; left &= left - 1) {
+      const auto other = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+      if (other >= of.members.size()) return;
+      visit(other);
+    }
+  }
+}
+
+// Each pair of members that `wanted` has, by rows.
+template <class Wanted, class Visit>
+void each_pair_of(const snapshot& of, std::size_t row, const Wanted& wanted, const Visit& visit) {
+  if (!wanted.member(of, row)) return;
+  const auto look = [&](std::size_t other) {
+    if (!wanted.member(of, other)) return;
+    const auto state = of.pair(row, other);
+    if (wanted.pair(state)) visit(other, state);
+  };
+  if constexpr (Wanted::by_state) {
+    each_candidate(of, row, look);
+  } else {
+    for (auto other = row + 1; other < of.members.size(); ++other) look(other);
+  }
+}
 
 struct plan {
   std::size_t pairs = 0;
