@@ -14,6 +14,7 @@ class IexShell : public over_both {
   }
   // It is there, and as quick as before.
   void TearDown() override {
+    if (cluster == nullptr) return;
     over_both::TearDown();
     EXPECT_EQ(cluster->at.elixir(":rpc.call(r, Rollcall, :nodes, [])"),
               "[:\"one@127.0.0.1\", :\"two@127.0.0.1\"]");

@@ -22,6 +22,7 @@ class IexSubscribe : public over_both {
     ASSERT_TRUE(cluster->whole());
   }
   void TearDown() override {
+    if (cluster == nullptr) return;
     cluster->at.erlang(
         "rpc:call(R, rollcall, unsubscribe, [whereis(collector)]), exit(whereis(collector), kill)");
     over_both::TearDown();
@@ -206,7 +207,10 @@ TEST_P(IexSubscribeLimits, ANodeThatDoesNotReadCostsBoundedMemory) {
   deaf.freeze();
   make_events(700);
   EXPECT_LT(cluster->program.rss_kib(), before + 48 * 1024) << "KiB, from " << before;
+  // What else became of the node meanwhile comes besides; but nothing twice, and all of it in its order.
   ASSERT_TRUE(comes(std::string(got) + "OfTwo(whereis(collector)) >= 1440", "true"));
+  constexpr const char* in_order = "fun(All) -> Ids = [I || #{id := I} <- All], Ids =:= lists:usort(Ids) end";
+  EXPECT_EQ(cluster->at.erlang(std::string(got) + "Each([whereis(collector)], " + in_order + ")"), "[true]");
   deaf.thaw();
   const auto accounted = std::string(got) +
                          "All = Each(persistent_term:get(all), fun(All) -> "
@@ -221,6 +225,9 @@ TEST_P(IexSubscribeLimits, ANodeThatDoesNotReadCostsBoundedMemory) {
       },
       90s, "each of its processes has, or knows it missed, every event", 500ms));
   EXPECT_EQ(there.erlang(accounted + "length([1 || {_, Missed} <- All, Missed > 0]) > 0"), "true");
+  EXPECT_EQ(there.erlang(std::string(got) + "lists:usort(Each(persistent_term:get(all), fun(All) -> (" +
+                         in_order + ")([E || #{type := T} = E <- All, T =/= missed]) end))"),
+            "[true]");
 }
 
 }  // namespace
