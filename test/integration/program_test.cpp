@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "test/support/loopback.hpp"
 #include "test/support/wait.hpp"
@@ -316,6 +318,41 @@ TEST(Program, AClosedStandardErrorIsNobodysSocket) {
       << target;
   program.signal(SIGTERM);
   EXPECT_TRUE(program.wait(10s));
+}
+
+// A module that OpenSSL loads when it is first used, as this file of its tells it.
+constexpr auto loads_a_module =
+    "openssl_conf = all\n[all]\nproviders = these\n[these]\nlegacy = used\ndefault = used\n[used]\nactivate "
+    "= 1\n";
+
+bool has_loaded_openssl(rollcall_program& rollcall) {
+  std::ifstream maps("/proc/" + std::to_string(rollcall.running_process().id()) + "/maps");
+  const std::string text(std::istreambuf_iterator<char>(maps), {});
+  EXPECT_THAT(text, HasSubstr("libcrypto"));
+  return text.find("/legacy.so") != std::string::npos;
+}
+
+TEST(Program, OpenSslIsLeftAloneWithoutTlsAndPasswords) {
+  temporary_directory files;
+  const std::map<std::string, std::string> environment{
+      {"OPENSSL_CONF", files.write("openssl.cnf", loads_a_module)}};
+  loopback cluster({"a", "b"});
+  auto rollcall = cluster.rollcall({}, {}, environment);
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  EXPECT_EQ(rollcall.get("/metrics").status, 200);
+  EXPECT_FALSE(has_loaded_openssl(rollcall)) << "2 MB that nobody uses";
+  rollcall.terminate();
+  // With a password it is needed.
+  auto asked = cluster.rollcall(
+      {},
+      {"--http-auth-file",
+       files.write("auth", "roll:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n")},
+      environment);
+  const auto url = "http://127.0.0.1:" + std::to_string(asked.http_port()) + "/metrics";
+  run({.arguments = {"curl", "-sS", "--max-time", "20", "-u", "roll:secret", url},
+       .environment = {},
+       .network_namespace = {}});
+  EXPECT_TRUE(has_loaded_openssl(asked));
 }
 
 TEST(Program, SpeaksOfItselfOverHttp) {
