@@ -76,11 +76,17 @@ asio::awaitable<bool> is_silent(stream& on) {
 }
 
 // An empty message of the handshake, which ends the connection there; TLS answers it with an alert. Neither
-// is logged.
+// is logged. Who closes before it is sent does so for another reason: TLS without a certificate, mostly.
 asio::awaitable<bool> speaks_no_tls(tcp::endpoint at) {
-  const auto connection = timed_socket::make(co_await asio::this_coro::executor, accept_limit);
+  using namespace asio::experimental::awaitable_operators;
+  const auto executor = co_await asio::this_coro::executor;
+  const auto connection = timed_socket::make(executor, accept_limit);
   const auto [unreached] = co_await connection->socket.async_connect(at, as_result);
   if (unreached) co_return false;
+  asio::steady_timer waits(executor, accept_limit / 4);
+  const auto first = co_await (connection->socket.async_wait(tcp::socket::wait_read, as_result) ||
+                               waits.async_wait(as_result));
+  if (first.index() == 0) co_return false;
   std::array<char, 5> bytes{};  // a TLS record's head is as long
   const auto [unsent, sent] = co_await asio::async_write(connection->socket, asio::buffer(bytes), as_result);
   if (unsent) co_return false;
@@ -203,8 +209,8 @@ std::string_view explain_tls(boost::system::error_code code) {
     return "connected but did not finish TLS in time; does it speak TLS (-proto_dist inet_tls), is it "
            "frozen?";
   }
-  return "closed the connection in the middle of TLS; does it speak TLS (-proto_dist inet_tls)? Its log says "
-         "why";
+  return "closed the connection in the middle of TLS; does it speak TLS (-proto_dist inet_tls), has it a "
+         "certificate? Its log says why";
 }
 
 // What follows the node's name and address.

@@ -92,7 +92,8 @@ std::string explain_alert(const failure& failed, int reason) {
     case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:  // for a wrong name: OTP 25
       if (!failed.shows_own) return none + "; or there is no cipher that both know";
       return failed.dialled
-                 ? "it refuses our certificate, or there is no cipher that both know; its log says which"
+                 ? "it refuses our certificate, has none itself, or there is no cipher that both know; its "
+                   "log says which"
                  : "it refuses our certificate: its subjectAltName needs, as a DNS name, the host part of "
                    "our --name; or there is no cipher that both know. Its log says which";
     default:

@@ -30,8 +30,9 @@ std::string optfile(const temporary_directory& folder, const certificate& own, c
                     const std::string& more = "") {
   const auto one = quoted(folder.write("cert.pem", own.text)), key = quoted(folder.write("key.pem", own.key)),
              ca = quoted(folder.write("ca.pem", cluster_ca().text()));
-  const auto common = "{certfile," + one + "},{keyfile," + key + "},{cacertfile," + ca +
-                      "},{verify,verify_peer},{versions,['" + version + "']}" + more;
+  const auto shown = own.text.empty() ? "" : "{certfile," + one + "},{keyfile," + key + "},";
+  const auto common =
+      shown + "{cacertfile," + ca + "},{verify,verify_peer},{versions,['" + version + "']}" + more;
   return folder.write("tls.conf",
                       "[{server,[" + common + ",{fail_if_no_peer_cert,true}]},{client,[" + common + "]}].");
 }
@@ -164,53 +165,65 @@ TEST_F(CnodeTls, WhatWeShowTo13) {
   dials_and_is_dialled(*newer, "newer", "TLSv1.3");
 }
 
-TEST_F(CnodeTls, WhatANodeShows) {
-  const auto& ca = cluster_ca();
+struct way_of_a_node {
+  const char* alive;
+  certificate own;
+  const char* dialled;  // why it is refused when we dial it; null: a TLS server needs one, and may only close
+  const char* dialling;  // when it dials us
+};
+
+std::vector<way_of_a_node> ways_of_a_node() {
   const authority other("another CA");
-  const certificate_request expired{.begins = std::chrono::seconds(-7'200),
-                                    .ends = std::chrono::seconds(-3'600)};
-  struct row {
-    const char *alive, *version;
-    certificate own;
-    const char *dialled, *dialling;  // why it is refused when we dial it, and when it dials us
-  };
-  const std::vector<row> rows{
-      {"ca2", "tlsv1.2", other.issue(), "of a CA that we do not know", "of a CA that we do not know"},
-      {"name3", "tlsv1.3", ca.issue({.names = "DNS:elsewhere.test"}),
-       "is for elsewhere.test, not for 127.0.0.1", nullptr},
-      {"usage2", "tlsv1.2", ca.issue({.usage = "codeSigning"}), "extendedKeyUsage needs serverAuth",
+  const auto& ca = cluster_ca();
+  return {
+      {"ca", other.issue(), "of a CA that we do not know", "of a CA that we do not know"},
+      {"name", ca.issue({.names = "DNS:elsewhere.test"}), "is for elsewhere.test, not for 127.0.0.1",
+       nullptr},
+      {"none", {}, nullptr, "shows no certificate"},
+      {"usage", ca.issue({.usage = "codeSigning"}), "extendedKeyUsage needs serverAuth",
        "extendedKeyUsage needs clientAuth"},
-      {"late3", "tlsv1.3", ca.issue(expired), "has expired", "has expired"},
+      {"late", ca.issue({.begins = std::chrono::seconds(-7'200), .ends = std::chrono::seconds(-3'600)}),
+       "has expired", "has expired"},
   };
-  node_under_test ours(thread, "watcher@127.0.0.1");
-  start(ours, showing(ca.issue()));
+}
+
+class CnodeTlsNode : public CnodeTls, public testing::WithParamInterface<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Speaks, CnodeTlsNode, testing::Values("tlsv1.2", "tlsv1.3"),
+                         [](const auto& version) { return "Tls1" + version.param.substr(6); });
+
+TEST_P(CnodeTlsNode, ShowsWhatIsRefused) {
+  const auto version = GetParam().substr(6);
+  const auto ways = ways_of_a_node();
+  node_under_test ours(thread, "watcher" + version + "@127.0.0.1");
+  start(ours, showing(cluster_ca().issue()));
   std::vector<std::unique_ptr<tls_node>> nodes;
-  for (const auto& each : rows) {
-    nodes.push_back(std::make_unique<tls_node>(std::string(each.alive) + "@127.0.0.1", mapper->port(),
-                                               each.version, each.own));
+  for (const auto& way : ways) {
+    nodes.push_back(
+        std::make_unique<tls_node>(way.alive + version + "@127.0.0.1", mapper->port(), GetParam(), way.own));
   }
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    SCOPED_TRACE(rows[i].alive);
-    nodes[i]->node.ready();
-    const auto linked = ours.dial(at(rows[i].alive));
-    EXPECT_EQ(linked.has_value(), rows[i].dialled == nullptr);
-    if (!linked) {
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    SCOPED_TRACE(ways[i].alive);
+    auto& node = nodes[i]->node;
+    node.ready();
+    const auto linked = ours.dial(at(ways[i].alive + version));
+    ASSERT_FALSE(linked);
+    if (ways[i].dialled != nullptr) {
+      EXPECT_EQ(linked.error().code, cnode::make_error_code(error::tls));
+      EXPECT_THAT(linked.error().detail, HasSubstr(ways[i].dialled));
+    } else if (node.eval("list_to_integer(erlang:system_info(otp_release)) > 23") == "true") {
+      // One of OTP 23 closes when it is spoken to, as one without TLS does.
       EXPECT_THAT(linked.error().detail,
-                  HasSubstr(rows[i].dialled != nullptr ? rows[i].dialled : "no failure"));
+                  testing::AnyOf(HasSubstr("has none itself"), HasSubstr("in the middle of TLS")));
     }
-    if (linked) {
-      thread.on([&] { (*ours).hang_up(linked->name); });
-      ASSERT_TRUE(
-          until([&] { return nodes[i]->node.eval("nodes(connected)") == "[]"; }, 30s, "the node saw it"));
-    }
+
     const auto before = ours.seen.handshakes().size();
-    EXPECT_EQ(nodes[i]->node.eval("net_kernel:connect_node('watcher@127.0.0.1')"),
-              rows[i].dialling ? "false" : "true");
+    EXPECT_EQ(node.eval("net_kernel:connect_node('watcher" + version + "@127.0.0.1')"),
+              ways[i].dialling != nullptr ? "false" : "true");
     ASSERT_TRUE(until([&] { return ours.seen.handshakes().size() > before; }, 30s, "told"));
     const auto told = ours.seen.handshakes().back();
     EXPECT_EQ(told.which, cnode::direction::incoming);
-    if (rows[i].dialling != nullptr) {
-      EXPECT_THAT(told.detail, HasSubstr(rows[i].dialling));
+    if (ways[i].dialling != nullptr) {
+      EXPECT_THAT(told.detail, HasSubstr(ways[i].dialling));
     }
   }
 }
