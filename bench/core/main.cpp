@@ -1,6 +1,6 @@
 // What the core of membership costs by itself: steps, facts, allocations and CPU of a quiet minute, a silent
-// cut and its repair, half of the nodes gone and back, and of a mesh that forms; each in played time, so that
-// all but the CPU is the same in every run.
+// cut and its repair, half of the nodes gone and back, at once or a few at a time, and of a mesh that forms;
+// each in played time, so that all but the CPU is the same in every run.
 //
 //   bench_core [SIZE] [REST_MS] [PART]
 #include <fmt/format.h>
@@ -39,6 +39,27 @@ void row(std::string_view what, milliseconds took, played_cluster& core) {
   std::fflush(stdout);
 }
 
+// As on a busy machine: answers take long, and those that are back have linked with each other before the
+// next ones come.
+void come_back_a_few_at_a_time(played_cluster& core, mesh::index first) {
+  constexpr mesh::index few = 10;
+  constexpr milliseconds apart(60);
+  const auto last = static_cast<mesh::index>(core.size());
+  core.answer_within(milliseconds(500));
+  for (auto next = first; next < last; next += few) {
+    for (auto node = next; node < std::min(last, next + few); ++node) core.start(node);
+    core.pass(apart);
+  }
+}
+
+void half_gone(played_cluster& core) {
+  const auto last = static_cast<mesh::index>(core.size());
+  for (auto node = last - last / 2; node < last; ++node) core.stop(node);
+  row("half gone, until seen", core.until(milliseconds(60'000), half), core);
+  core.pass(milliseconds(20'000));
+  row("  20 s of it", milliseconds(20'000), core);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,14 +83,17 @@ int main(int argc, char** argv) {
       row("repair to closed incident", core.until(milliseconds(120'000), none_open), core);
       row("  and whole", core.until(milliseconds(60'000), whole), core);
     }
+    const auto first_gone = static_cast<mesh::index>(size - size / 2);
     if (wanted("half")) {
-      const auto last = static_cast<mesh::index>(size);
-      for (auto node = last - last / 2; node < last; ++node) core.stop(node);
-      row("half gone, until seen", core.until(milliseconds(60'000), half), core);
-      core.pass(milliseconds(20'000));
-      row("  20 s of it", milliseconds(20'000), core);
-      for (auto node = last - last / 2; node < last; ++node) core.start(node);
+      half_gone(core);
+      for (auto node = first_gone; node < core.size(); ++node) core.start(node);
       row("back to whole", core.until(milliseconds(180'000), whole), core);
+    }
+    if (wanted("few")) {
+      half_gone(core);
+      come_back_a_few_at_a_time(core, first_gone);
+      row("back, a few at a time", milliseconds(60) * ((size / 2 + 9) / 10), core);
+      row("  then to whole", core.until(milliseconds(60'000), whole), core);
     }
   }
   if (wanted("formation")) {

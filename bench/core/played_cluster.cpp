@@ -11,7 +11,7 @@ namespace action = membership::action;
 
 namespace {
 
-constexpr milliseconds answer_time{1}, net_setup_time{7'000};
+constexpr milliseconds net_setup_time{7'000};
 constexpr membership::wall_time epoch{milliseconds(1'700'000'000'000)};
 
 membership::settings like_the_program() {
@@ -32,7 +32,7 @@ played_cluster::played_cluster(std::size_t size, bool linked, milliseconds rest)
     : mesh_(size, linked,
             [this](mesh::index on, mesh::index peer, bool up, std::string_view why) {
               if (linked_[on] && watched_[on]) {
-                at(answer_time, fact::peer_changed{names_[on], names_[peer], up, std::string(why)});
+                at(answer_time_, fact::peer_changed{names_[on], names_[peer], up, std::string(why)});
               }
             }),
       linked_(size),
@@ -58,7 +58,7 @@ void played_cluster::stop(mesh::index node) {
   mesh_.stop(node);
   if (!linked_[node]) return;
   linked_[node] = watched_[node] = false;
-  at(answer_time, fact::link_down{names_[node], membership::reason::closed, "closed the connection"});
+  at(answer_time_, fact::link_down{names_[node], membership::reason::closed, "closed the connection"});
 }
 
 void played_cluster::start(mesh::index node) {
@@ -121,15 +121,15 @@ played_cluster::spent played_cluster::take() {
 void played_cluster::carry_out(const action::dial& a) {
   const auto i = index(a.node);
   if (!mesh_.runs(i)) {
-    at(answer_time, fact::dial_failed{a.node,
-                                      membership::reason::not_registered,
-                                      "not registered",
-                                      {},
-                                      membership::dial_step::port_mapper});
+    at(answer_time_, fact::dial_failed{a.node,
+                                       membership::reason::not_registered,
+                                       "not registered",
+                                       {},
+                                       membership::dial_step::port_mapper});
     return;
   }
   linked_[i] = true;
-  at(answer_time, fact::link_up{a.node, mesh_.creation(i), true});
+  at(answer_time_, fact::link_up{a.node, mesh_.creation(i), true});
 }
 
 void played_cluster::carry_out(const action::ask_view& a) {
@@ -140,22 +140,22 @@ void played_cluster::carry_out(const action::ask_view& a) {
   for (mesh::index other = 0; other < size(); ++other) {
     if (mesh_.linked(i, other)) seen.visible.add(names_[other].text());
   }
-  at(answer_time, std::move(seen));
+  at(answer_time_, std::move(seen));
 }
 
 void played_cluster::carry_out(const action::ask_status& a) {
-  if (linked_[index(a.node)]) at(answer_time, fact::heard{a.node, milliseconds(1)});
+  if (linked_[index(a.node)]) at(answer_time_, fact::heard{a.node, milliseconds(1)});
 }
 
 void played_cluster::carry_out(const action::ask_settings& a) {
-  at(answer_time, fact::settings{a.node, "25", true, true, "once", milliseconds(60'000), net_setup_time});
+  at(answer_time_, fact::settings{a.node, "25", true, true, "once", milliseconds(60'000), net_setup_time});
 }
 
 void played_cluster::carry_out(const action::watch& a) {
   const auto i = index(a.node);
   if (!linked_[i]) return;
   watched_[i] = true;
-  at(answer_time, fact::watching{a.node, true});
+  at(answer_time_, fact::watching{a.node, true});
 }
 
 void played_cluster::carry_out(const action::probe_links& a) {
@@ -174,7 +174,7 @@ void played_cluster::carry_out(const action::probe_links& a) {
     late |= result == membership::link_probe::silent || result == membership::link_probe::no_word;
     told.results.push_back(result);
   }
-  at(late ? a.limit : answer_time, std::move(told));
+  at(late ? a.limit : answer_time_, std::move(told));
 }
 
 void played_cluster::carry_out(const action::probe_path& a) {
@@ -183,14 +183,14 @@ void played_cluster::carry_out(const action::probe_path& a) {
   const auto result = !mesh_.path(on, to) ? membership::path_probe::timeout
                       : !mesh_.runs(to)   ? membership::path_probe::refused
                                           : membership::path_probe::reachable;
-  at(result == membership::path_probe::timeout ? a.limit : answer_time, fact::path_probed{a.id, result});
+  at(result == membership::path_probe::timeout ? a.limit : answer_time_, fact::path_probed{a.id, result});
 }
 
 void played_cluster::carry_out(const action::connect& a) {
   ++spent_.connects_asked;
   const auto on = index(a.on), to = index(a.to);
   const bool connected = mesh_.connect(on, to);
-  const auto took = connected || !mesh_.runs(to) ? answer_time : net_setup_time;
+  const auto took = connected || !mesh_.runs(to) ? answer_time_ : net_setup_time;
   at(took, fact::connect_result{
                a.id,
                connected ? membership::connect_outcome::connected : membership::connect_outcome::failed,

@@ -29,6 +29,8 @@ class played_cluster {
   mesh& nodes() noexcept { return mesh_; }
   void stop(mesh::index node);
   void start(mesh::index node);
+  // How long nodes take to answer, which is longer where they share a busy machine.
+  void answer_within(milliseconds time) { answer_time_ = time; }
   void pass(milliseconds span);
   // Played time until `holds`, or until `limit` has passed.
   milliseconds until(milliseconds limit, bool (*holds)(const membership::snapshot&, std::size_t size));
@@ -57,7 +59,7 @@ class played_cluster {
   std::vector<bool> linked_, watched_;  // by us
   membership::cluster core_;
   membership::snapshot_ptr shown_;
-  milliseconds now_{0}, wake_{0}, rest_, next_step_{0};
+  milliseconds now_{0}, wake_{0}, rest_, next_step_{0}, answer_time_{1};
   std::multimap<milliseconds, membership::any_fact> coming_;
   spent spent_;
 };
