@@ -66,7 +66,8 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       views_answered_(io),
       turn_(io),
       moment_(io),
-      noted_(io) {
+      noted_(io),
+      call_turns_(io) {
   if (roster_.figures()) e.kubernetes([this] { return kubernetes_figures(); });
 }
 

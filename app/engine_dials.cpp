@@ -141,6 +141,8 @@ asio::awaitable<cnode::call_result<cnode::term>> engine::implementation::call(no
                                                                               cnode::byte_string arguments,
                                                                               milliseconds limit) {
   auto self = shared_from_this();
+  if (!call_turns_.begin()) co_await call_turns_.wait();
+  if (!node_) co_return cnode::call_failure{cnode::call_failure_kind::link_lost, "the node is gone"};
   const auto begun = std::chrono::steady_clock::now();
   auto answer = co_await node_->call(std::move(on), std::move(module), std::move(function),
                                      std::move(arguments), limit);
@@ -152,6 +154,8 @@ asio::awaitable<cnode::call_result<cnode::byte_string>> engine::implementation::
     node_name on, std::string module, std::string function, cnode::byte_string arguments,
     milliseconds limit) {
   auto self = shared_from_this();
+  if (!call_turns_.begin()) co_await call_turns_.wait();
+  if (!node_) co_return cnode::call_failure{cnode::call_failure_kind::link_lost, "the node is gone"};
   const auto begun = std::chrono::steady_clock::now();
   auto answer = co_await node_->call_encoded(std::move(on), std::move(module), std::move(function),
                                              std::move(arguments), limit);

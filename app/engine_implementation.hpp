@@ -25,6 +25,7 @@
 #include <set>
 
 #include "app/answers.hpp"
+#include "app/call_turns.hpp"
 #include "app/descriptors.hpp"
 #include "app/inquiry.hpp"
 #include "app/introductions.hpp"
@@ -44,6 +45,7 @@
 #include "app/turns.hpp"
 #include "cnode/flags.hpp"
 #include "cnode/port_mapper.hpp"
+#include "cnode/reading_turns.hpp"
 #include "discovery/api_resolve.hpp"
 #include "discovery/roster.hpp"
 #include "membership/cluster.hpp"
@@ -92,6 +94,10 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void rest_until(pace::clock::time_point due);
   void take_facts();
   void step();
+  void step_some();
+  void step_later();
+  bool turn_has_time() const;
+  void use_turn(pace::clock::duration);
   bool take_some();
   void make_step();
   void note_history();
@@ -100,6 +106,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void tell_gathered();
   void carry_out_some();
   void wait_until(membership::steady_time);
+  void wake_at(pace::clock::time_point);
 
   template <class Task>
   void spawn(std::string_view what, Task task) {
@@ -262,12 +269,14 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   asio::steady_timer wake_, rest_, next_round_, views_answered_, turn_, moment_, noted_;
   pace pace_;
   turns turns_;
+  call_turns call_turns_;
   std::deque<awaited_turn> waiting_;
-  std::vector<membership::any_fact> facts_;
+  std::deque<membership::any_fact> facts_;
   // Of these: how many the step that is under way has, and how many of those the core has taken.
   std::size_t facts_of_step_ = 0, facts_taken_ = 0;
-  pace::clock::time_point due_at_;  // the step that is due, while step_due_
-  std::uint64_t rests_ = 0;         // how often rest_ was set
+  pace::clock::duration spent_on_step_{};  // in turns before this one
+  pace::clock::time_point due_at_;         // the step that is due, while step_due_
+  std::uint64_t rests_ = 0;                // how often rest_ was set
   // Of this moment, not yet in the log.
   std::vector<membership::event> gathered_;
   membership::snapshot_ptr before_moment_;
@@ -279,7 +288,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   bool name_taken_ = false, standing_by_ = false;
   std::optional<node_name> probed_;  // while standing by: who is being dialled
   bool carrying_out_ = false, taking_turns_ = false, turn_due_ = false, gathering_ = false;
-  bool taking_ = false, noting_ = false;
+  bool taking_ = false, all_taken_ = false, noting_ = false;
   bool step_due_ = false, review_posted_ = false, out_of_descriptors_told_ = false;
   bool round_requested_ = false;
   bool listed_once_ = false;

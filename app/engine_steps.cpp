@@ -69,20 +69,51 @@ void engine::implementation::take_facts() {
 }
 
 // A thousand nodes that lose or gain each other tell so much that taking it alone would keep everybody else
-// waiting: their turn comes in between.
+// waiting, and so may what follows from it: their turn comes in between.
 void engine::implementation::step() {
+  if (std::exchange(taking_, true)) return;
+  spent_on_step_ = {};
+  all_taken_ = false;
+  if (turn_has_time()) {
+    step_some();
+  } else {
+    step_later();
+  }
+}
+
+void engine::implementation::step_later() {
+  asio::post(io_, [self = shared_from_this()] {
+    if (self->taking_) self->step_some();
+  });
+}
+
+void engine::implementation::step_some() {
   const auto begun = pace::clock::now();
-  if (!take_some()) {
-    if (std::exchange(taking_, true)) return;
-    asio::post(io_, [self = shared_from_this()] {
-      if (std::exchange(self->taking_, false)) self->step();
-    });
-    return;
+  if (!all_taken_) {
+    all_taken_ = take_some();
+    const auto took = pace::clock::now() - begun;
+    use_turn(took);
+    if (!all_taken_ || took >= pace::short_step) {
+      spent_on_step_ += took;
+      step_later();
+      return;
+    }
   }
   taking_ = false;
   make_step();
-  pace_.stepped(begun, pace::clock::now());
+  const auto ended = pace::clock::now();
+  use_turn(ended - begun);
+  pace_.stepped(begun - spent_on_step_, ended);
   if (!facts_.empty() && !stopping_) due(0ms);
+}
+
+// Links read in a turn as long as it is short, and a step begins in a turn that has been short so far.
+bool engine::implementation::turn_has_time() const {
+  return !cnode::reading_turns::of(io_.get_executor()).over(pace::clock::duration::zero());
+}
+
+void engine::implementation::use_turn(pace::clock::duration took) {
+  cnode::reading_turns::of(io_.get_executor()).used(took, io_.get_executor());
 }
 
 // False: the step has more of them, and this turn had its share. What is told meanwhile is the next step's.
@@ -91,13 +122,11 @@ bool engine::implementation::take_some() {
   if (facts_of_step_ == 0) facts_of_step_ = facts_.size();
   const auto begun = pace::clock::now();
   const auto at = now();
-  while (facts_taken_ < facts_of_step_) {
+  for (; facts_taken_ < facts_of_step_; ++facts_taken_) {
     if (pace::clock::now() - begun > longest_taking) return false;
-    core_.take({&facts_[facts_taken_], 1}, at);
-    ++facts_taken_;
+    core_.take({&facts_.front(), 1}, at);
+    facts_.pop_front();
   }
-  facts_.erase(facts_.begin(), facts_.begin() + static_cast<std::ptrdiff_t>(facts_of_step_));
-  if (facts_.empty()) facts_.shrink_to_fit();
   facts_of_step_ = facts_taken_ = 0;
   views_gathered_ = static_cast<std::size_t>(
       std::ranges::count_if(facts_, [](const auto& f) { return std::holds_alternative<fact::view>(f); }));
@@ -176,10 +205,19 @@ void engine::implementation::tell_gathered() {
 }
 
 void engine::implementation::wait_until(membership::steady_time when) {
-  const auto at = started_ + when.time_since_epoch();
+  wake_at(started_ + when.time_since_epoch());
+}
+
+// After a long step others have their turn first, whoever wants the next one.
+void engine::implementation::wake_at(pace::clock::time_point at) {
   wake_.expires_at(at);
   wake_.async_wait([self = shared_from_this()](boost::system::error_code code) {
-    if (!code) self->step();
+    if (code) return;
+    if (pace::clock::now() < self->pace_.next()) {
+      self->wake_at(self->pace_.next());
+    } else {
+      self->step();
+    }
   });
 }
 
