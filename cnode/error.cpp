@@ -1,88 +1,55 @@
 #include "cnode/error.hpp"
 
 #include <string>
+#include <utility>
 
 namespace rollcall::cnode {
 namespace {
 
+constexpr std::pair<error, const char*> sentences[]{
+    {error::truncated, "a message ends before its own lengths say"},
+    {error::trailing_bytes, "bytes follow the end of a message"},
+    {error::unknown_tag, "a term has a tag that no OTP release sends us"},
+    {error::too_deep, "a term is nested too deeply"},
+    {error::too_many_terms, "a message holds too many terms"},
+    {error::atom_too_long, "an atom has more than 255 characters"},
+    {error::bad_version, "a term does not start with the version byte 131"},
+    {error::bad_term, "a term contradicts itself"},
+    {error::frame_too_large, "a frame is larger than the limit"},
+    {error::bad_control, "a control message has not the shape of its operation"},
+    {error::unknown_control, "a control message has an operation that was not announced"},
+    {error::bad_header, "a distribution header ends early, or refers to an atom that was never sent"},
+    {error::bad_fragment, "a fragment of a message was not due, or there are too many of them"},
+    {error::unexpected_message, "the peer sent another handshake message than the one that was due"},
+    {error::not_allowed, "the peer does not allow a node of our name to connect"},
+    {error::lost_simultaneous, "the peer is connecting to us at the same time and its attempt wins"},
+    {error::alive_refused, "an older link under that name is kept instead of this one"},
+    {error::incompatible, "the peer lacks a capability that OTP 23 and later insist on"},
+    {error::cookie_refused, "the cookies differ"},
+    {error::name_mismatch, "a node of another name answered"},
+    {error::reflected, "the peer sent a challenge of our own back to us"},
+    {error::not_registered, "the port mapper does not know that name"},
+    {error::name_taken, "the name is already registered with the port mapper"},
+    {error::bad_reply, "not a message of the port mapper's protocol"},
+    {error::timed_out, "no answer within the time limit"},
+    {error::refused, "connection refused"},
+    {error::unreachable, "no route to the host"},
+    {error::not_resolved, "the host name has no address"},
+    {error::no_such_name, "there is no such host name"},
+    {error::closed, "the peer closed the connection"},
+    {error::tick_timed_out, "the peer was silent for its net_ticktime"},
+    {error::no_link, "there is no link to that node"},
+    {error::queue_full, "the peer does not read what is sent to it"},
+    {error::stopping, "this node is stopping"},
+    {error::memory_exhausted, "the memory for all links is at its limit, and this one held most of it"},
+    {error::too_many_links, "as many links came in as may be held"},
+    {error::tls, "TLS failed, or only one side speaks it"},
+    {error::superseded, "a newer link to the same node took over"},
+};
+
 const char* sentence(error value) noexcept {
-  switch (value) {
-    case error::truncated:
-      return "a message ends before its own lengths say";
-    case error::trailing_bytes:
-      return "bytes follow the end of a message";
-    case error::unknown_tag:
-      return "a term has a tag that no OTP release sends us";
-    case error::too_deep:
-      return "a term is nested too deeply";
-    case error::too_many_terms:
-      return "a message holds too many terms";
-    case error::atom_too_long:
-      return "an atom has more than 255 characters";
-    case error::bad_version:
-      return "a term does not start with the version byte 131";
-    case error::bad_term:
-      return "a term contradicts itself";
-    case error::frame_too_large:
-      return "a frame is larger than the limit";
-    case error::bad_control:
-      return "a control message has not the shape of its operation";
-    case error::unknown_control:
-      return "a control message has an operation that was not announced";
-    case error::bad_header:
-      return "a distribution header ends early, or refers to an atom that was never sent";
-    case error::bad_fragment:
-      return "a fragment of a message was not due, or there are too many of them";
-    case error::unexpected_message:
-      return "the peer sent another handshake message than the one that was due";
-    case error::not_allowed:
-      return "the peer does not allow a node of our name to connect";
-    case error::lost_simultaneous:
-      return "the peer is connecting to us at the same time and its attempt wins";
-    case error::alive_refused:
-      return "an older link under that name is kept instead of this one";
-    case error::incompatible:
-      return "the peer lacks a capability that OTP 23 and later insist on";
-    case error::cookie_refused:
-      return "the cookies differ";
-    case error::name_mismatch:
-      return "a node of another name answered";
-    case error::reflected:
-      return "the peer sent a challenge of our own back to us";
-    case error::not_registered:
-      return "the port mapper does not know that name";
-    case error::name_taken:
-      return "the name is already registered with the port mapper";
-    case error::bad_reply:
-      return "not a message of the port mapper's protocol";
-    case error::timed_out:
-      return "no answer within the time limit";
-    case error::refused:
-      return "connection refused";
-    case error::unreachable:
-      return "no route to the host";
-    case error::not_resolved:
-      return "the host name has no address";
-    case error::no_such_name:
-      return "there is no such host name";
-    case error::closed:
-      return "the peer closed the connection";
-    case error::tick_timed_out:
-      return "the peer was silent for its net_ticktime";
-    case error::no_link:
-      return "there is no link to that node";
-    case error::queue_full:
-      return "the peer does not read what is sent to it";
-    case error::stopping:
-      return "this node is stopping";
-    case error::memory_exhausted:
-      return "the memory for all links is at its limit, and this one held most of it";
-    case error::too_many_links:
-      return "as many links came in as may be held";
-    case error::tls:
-      return "TLS failed, or only one side speaks it";
-    case error::superseded:
-      return "a newer link to the same node took over";
+  for (const auto& [which, text] : sentences) {
+    if (which == value) return text;
   }
   return "unknown cnode error";
 }
