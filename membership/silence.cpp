@@ -138,7 +138,9 @@ void silence::come_back(const step_context& context) {
       ++at;
       continue;
     }
-    if (away.together && !told_.contains(*away.together) && cut_off(*away.together, context)) {
+    // That others were lost says nothing of one that nobody lost: they may have been restarted meanwhile.
+    const bool was_cut_off = away.lost_by_somebody && away.deserted;
+    if (was_cut_off && away.together && !told_.contains(*away.together) && cut_off(*away.together, context)) {
       told_.insert(*away.together);
       cuts_.push_back(together_[*away.together]);
     }

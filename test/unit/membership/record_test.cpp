@@ -113,6 +113,19 @@ TEST_F(Record, WhomMostOfThoseWeReachedHadLostWas) {
   EXPECT_EQ(d.shown().incidents->front().type, incident_type::full);
 }
 
+// c and d were restarted while we reached neither them nor b, which the others held all along.
+TEST_F(Record, WhoComesBackAndWasLostByNobodyIsNoSignThatOthersWereCutOff) {
+  meshed();
+  away({"b"}, {"a", "e"}, [&] {
+    for (const auto* gone : {"c", "d"}) {
+      d.silent(gone);
+      d.down(gone, reason::tick_timeout);
+      for (const auto* with_us : {"a", "e"}) lose(with_us, gone);
+    }
+  });
+  EXPECT_EQ(incidents(), 0U);
+}
+
 TEST_F(Record, TheAlarmIsNeverWithoutAnIncident) {
   d.list(all);
   for (const auto* node : {"a", "b", "c"}) d.sees(node, driver::without({"a", "b", "c"}, node));
