@@ -93,6 +93,10 @@ void cluster::implementation::plan(deadline& wake, std::vector<any_action>& acti
       const auto* m = members.find(id);
       if (m != nullptr) splits.told(*m, sentence, now);
     }
+    if (probes.look_at(plans.dark_to_newcomers(), context())) {
+      probing_due = true;
+      wake.note(now.steady + milliseconds(1));
+    }
     if (plans.take_recovered()) {
       // Links over a path that was dark until now are worth a probe at once.
       probes.hurry(now.steady);

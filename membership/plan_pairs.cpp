@@ -111,6 +111,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
       auto said = look(r, x, y, fresh, harmless);
       // Its other side may fail, too, and between two groups that is a tear: a handshake passes first.
       if (said == verdict::works && !harmless && quarantine_.refused(a, b)) said = verdict::held;
+      if (fresh.enters && passed_over(r, x, y)) continue;
       unknown |= said == verdict::unknown;
       light |= was_dark && !quarantine_.dark(a, b);
       look_for_refusals(a, b, said, refusals);
@@ -122,6 +123,7 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
       if (said == verdict::dark) {
         conflict.pairs.emplace_back(a.id, b.id);
         recovered.push_back(key_of(a.id, b.id));
+        if (fresh.enters && dark_to_newcomers_.size() < witnesses) dark_to_newcomers_.insert(b.id);
       }
       if (said == verdict::try_first) result.try_first({x, y}, quarantine_.tried_first(a, b));
     }
@@ -153,6 +155,22 @@ bool planner::barred_between(round& r, std::size_t g, std::size_t h) const {
   return std::ranges::any_of(sample_pairs(r.groups[g], r.groups[h], max_probed_pairs), barred);
 }
 
+// Nobody holds it, and it has believed in its own links for an interval: nobody introduces others to it.
+bool planner::forsaken(const round& r, std::size_t y) const {
+  bool lasts = false;
+  for (const auto x : r.groups[r.group_of[y]]) {
+    if (r.context.views.sees(x, y) && !r.context.suspected.sees(x, y)) return false;
+    const auto half = one_way_since_.find(key_of(r.at(x).id, r.at(y).id));
+    lasts |= half != one_way_since_.end() && r.context.now - half->second >= r.context.options.interval;
+  }
+  return lasts;
+}
+
+// One that enters does not wait for what this one would say of it, nor is it linked to it now.
+bool planner::passed_over(const round& r, std::size_t newcomer, std::size_t y) const {
+  return r.is_silent(y) || (quarantine_.dark(r.at(newcomer), r.at(y)) && forsaken(r, y));
+}
+
 // What is being torn is left alone: after a loss in one of the groups, or while a request is young.
 bool planner::calm(round& r, std::size_t g, std::size_t h, bool newcomer) {
   const auto now = r.context.now;
@@ -182,42 +200,49 @@ std::optional<bool> planner::reaches(round& r, const member_record& on, const me
   return std::nullopt;
 }
 
-// Members that we do not reach and `h` holds: one that is alive and that `g` cannot reach would be torn out
-// of a healthy mesh. One that its own peers cannot reach is dead or dark to them, and is ignored.
+// Of one that `h` holds and `g` may not reach: one that is alive would be torn out of a healthy mesh. One
+// that its own peers cannot reach either is dead or dark to them, and is ignored.
+planner::verdict planner::meets(round& r, std::size_t g, std::size_t h, std::size_t met, bool barred) {
+  auto worst = verdict::works;
+  std::size_t asked = 0;
+  for (const auto rank : r.groups[g]) {
+    if (++asked > witnesses) break;
+    const auto own = barred ? std::optional(false) : reaches(r, r.at(rank), r.at(met));
+    if (own && *own) continue;
+    const auto witness = std::ranges::find_if(
+        r.groups[h], [&](std::size_t w) { return r.context.views.sees(w, met) && !r.is_silent(w); });
+    const auto theirs =
+        witness == r.groups[h].end() ? std::optional(false) : reaches(r, r.at(*witness), r.at(met));
+    if (theirs && !*theirs) break;
+    if (!own || !theirs) {
+      if (worst == verdict::works) worst = verdict::unknown;
+    } else {
+      worst = verdict::dark;
+    }
+  }
+  return worst;
+}
+
+// Members that `h` holds and that are none of ours to join: those on their way out, and those that we do not
+// reach.
 planner::verdict planner::exposed(round& r, std::size_t g, std::size_t h, bool newcomer) {
   auto worst = verdict::works;
+  const auto note = [&](verdict said) {
+    if (said == verdict::dark || worst == verdict::works) worst = said;
+  };
   // One that is about to leave is introduced like any other, and its name may be late.
   for (const auto y : r.leaving[h]) {
-    for (const auto x : r.groups[g]) {
-      if (quarantine_.barred(r.at(x), r.at(y), r.context.now)) return verdict::dark;
-      if (!newcomer) continue;
-      const auto own = reaches(r, r.at(x), r.at(y));
-      if (own && !*own) return verdict::dark;
-      if (!own) worst = verdict::unknown;
-    }
+    const bool barred = std::ranges::any_of(
+        r.groups[g], [&](std::size_t x) { return quarantine_.barred(r.at(x), r.at(y), r.context.now); });
+    if (newcomer) note(meets(r, g, h, y, barred));
+    if (!newcomer && barred) return verdict::dark;
   }
   std::size_t seen = 0;
   auto others = r.unseen_seen[h];
   if (newcomer) others.insert(others.end(), r.silent[h].begin(), r.silent[h].end());
   for (const auto x : others) {
     if (++seen > witnesses) break;
-    const auto& there = r.at(x);
-    std::size_t asked = 0;
-    for (const auto rank : r.groups[g]) {
-      if (++asked > witnesses) break;
-      const auto own = reaches(r, r.at(rank), there);
-      if (own && *own) continue;
-      const auto witness = std::ranges::find_if(
-          r.groups[h], [&](std::size_t w) { return r.context.views.sees(w, x) && !r.is_silent(w); });
-      const auto theirs =
-          witness == r.groups[h].end() ? std::optional(false) : reaches(r, r.at(*witness), there);
-      if (theirs && !*theirs) break;
-      if (!own || !theirs) {
-        if (worst == verdict::works) worst = verdict::unknown;
-      } else {
-        worst = verdict::dark;
-      }
-    }
+    note(meets(r, g, h, x, false));
   }
   return worst;
 }
@@ -291,11 +316,12 @@ void planner::admit(round& r, std::size_t g, std::size_t h) {
 
 // Who still holds a link that its other end has given up drops it for the new one, and all that it knows by
 // then drop that other end, too. So that pair goes first, by itself.
-bool planner::replace_half_link(round& r, std::size_t g, std::size_t h) {
+bool planner::replace_half_link(round& r, std::size_t g, std::size_t h, bool enters) {
   if (!r.links.touch(r.groups[g], r.groups[h])) return false;
   for (const auto x : r.groups[g]) {
     for (const auto y : r.groups[h]) {
-      if (r.context.views.sees(x, y) == r.context.views.sees(y, x) || incompatible(r.at(x), r.at(y)))
+      if (r.context.views.sees(x, y) == r.context.views.sees(y, x) || incompatible(r.at(x), r.at(y)) ||
+          (enters && passed_over(r, x, y)))
         continue;
       add(r, x, y);
       return true;
@@ -307,10 +333,10 @@ bool planner::replace_half_link(round& r, std::size_t g, std::size_t h) {
 void planner::join(round& r, std::size_t g, std::size_t h) {
   admit(r, g, h);
   const bool enters = std::ranges::find(r.fresh, g) != r.fresh.end();
-  if (replace_half_link(r, g, h)) return;
+  if (replace_half_link(r, g, h, enters)) return;
   for (const auto x : r.groups[g]) {
     for (const auto y : r.groups[h]) {
-      if (!enters || !r.is_silent(y)) add(r, x, y);
+      if (!enters || !passed_over(r, x, y)) add(r, x, y);
     }
   }
 }

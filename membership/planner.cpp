@@ -104,6 +104,7 @@ void planner::plan(const step_context& context, path_book& paths, deadline& wake
   dark_.clear();
   light_.clear();
   refused_.clear();
+  dark_to_newcomers_.clear();
   if (mode == heal_mode::off) {
     publish_exclusions(context, paths);
     return;

@@ -108,6 +108,8 @@ class planner {
   std::uint64_t exclusions() const noexcept { return exclusions_; }
   // A dark path between two groups was found light since the last call: links over it are worth a probe now.
   bool take_recovered() { return std::exchange(recovered_, false); }
+  // Members that newcomers have no path to, ids: they may be dark to others, too.
+  const std::set<std::uint32_t>& dark_to_newcomers() const noexcept { return dark_to_newcomers_; }
 
  private:
   using verdict = quarantine::verdict;
@@ -195,7 +197,10 @@ class planner {
   void look_for_cut(const member_record& a, const member_record& b, verdict said, perhaps_cut& into) const;
   static quarantine::newcomer newcomer_after(const round&, milliseconds waited);
   bool barred_between(round&, std::size_t g, std::size_t h) const;
+  bool forsaken(const round&, std::size_t y) const;
+  bool passed_over(const round&, std::size_t newcomer, std::size_t y) const;
   bool calm(round&, std::size_t g, std::size_t h, bool newcomer);
+  verdict meets(round&, std::size_t g, std::size_t h, std::size_t met, bool barred);
   verdict exposed(round&, std::size_t g, std::size_t h, bool newcomer = false);
   void wait_for_what_breaks(round&);
   bool blocked(round&, std::size_t g, std::size_t h);
@@ -203,7 +208,7 @@ class planner {
   std::optional<bool> reaches(round&, const member_record& on, const member_record& to);
   void try_alone(round&, std::pair<std::size_t, std::size_t>, std::size_t g, std::size_t h);
   void admit(round&, std::size_t g, std::size_t h);
-  bool replace_half_link(round&, std::size_t g, std::size_t h);
+  bool replace_half_link(round&, std::size_t g, std::size_t h, bool enters);
   void join(round&, std::size_t g, std::size_t h);
   void add(round&, std::size_t x, std::size_t y);
 
@@ -234,6 +239,7 @@ class planner {
   std::uint64_t exclusions_ = 0;
   std::set<std::uint32_t> light_;  // groups by their lowest id: a path of theirs was found light in this plan
   bool recovered_ = false;
+  std::set<std::uint32_t> dark_to_newcomers_;  // of this plan; eight stand for all
 };
 
 }  // namespace rollcall::membership

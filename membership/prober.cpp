@@ -239,6 +239,48 @@ bool prober::ask(const step_context& context, std::size_t a, std::size_t b, batc
   return true;
 }
 
+// Whether the two can be asked to probe each other.
+bool prober::both_hold(const step_context& context, const member_record& a, const member_record& b) {
+  return a.in_mesh() && b.in_mesh() && context.views.sees(a.rank, b.rank) &&
+         context.views.sees(b.rank, a.rank);
+}
+
+bool prober::look_at(const std::set<std::uint32_t>& members, const step_context& context) {
+  const auto lately = context.now - context.options.interval;
+  std::erase_if(doubted_, [&](const auto& e) { return e.second <= lately; });
+  bool any = false;
+  for (const auto id : members) {
+    const auto* m = context.members.find(id);
+    const auto holds = [&](const auto& other) { return both_hold(context, *m, *other); };
+    if (m == nullptr || doubted_.contains(id) || std::ranges::none_of(context.members.all(), holds)) continue;
+    doubted_.emplace(id, context.now);
+    to_look_at_.push_back(id);
+    any = true;
+  }
+  return any;
+}
+
+// Of the others that hold a link to it, as many as stand for all. Who is being asked just now is asked then.
+void prober::look_at_doubted(const step_context& context, deadline& wake, batches& asked) {
+  for (const auto id : std::exchange(to_look_at_, {})) {
+    const auto* m = context.members.find(id);
+    if (m == nullptr) continue;
+    std::size_t found = 0, chosen = 0;
+    for (const auto& [order, rank] : shuffled(context, m->mesh, id)) {
+      const auto& other = context.members[rank];
+      if (!both_hold(context, other, *m) || suspected_.sees(rank, m->rank) ||
+          doubts_.contains(key_of(other.id, id)))
+        continue;
+      ++found;
+      const auto before = budget_;
+      if (!ask(context, rank, m->rank, asked) || (chosen += before - budget_) == per_node) break;
+    }
+    if (found == 0 || chosen > 0) continue;
+    to_look_at_.push_back(id);
+    wake.note(context.now + context.options.probe_limit);
+  }
+}
+
 void prober::recheck(const step_context& context, deadline& wake, batches& again, batches& confirm) {
   std::map<std::uint32_t, std::size_t> load;
   for (auto& [k, d] : doubts_) {
@@ -307,6 +349,7 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
     round(context, asked);
   }
   wake.note(next_round_);
+  look_at_doubted(context, wake, asked);
   if (std::exchange(light_, false) &&
       (!hurried_at_ || context.now - *hurried_at_ >= context.options.probe_limit)) {
     hurry(context.now);

@@ -11,6 +11,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <unordered_map>
 
@@ -49,6 +50,9 @@ class prober {
   void forget(const member_record&);
   // A path was found light: what is suspected is probed now, all of it, whatever was left for this interval.
   void hurry(steady_time now);
+  // A newcomer has no path to these (ids): whether others reach them is looked at before their turn comes.
+  // True when there is something to ask.
+  bool look_at(const std::set<std::uint32_t>& members, const step_context&);
   // Asks for probes and settles what is suspected. True when suspected() changed.
   bool plan(const step_context&, path_book&, deadline&, std::vector<any_action>&);
 
@@ -95,6 +99,8 @@ class prober {
   circle shuffled(const step_context&, std::size_t mesh, std::uint64_t salt) const;
   void in_turn(const step_context&, const circle&, batches&);
   void stars(const step_context&, circle, batches&);
+  static bool both_hold(const step_context&, const member_record&, const member_record&);
+  void look_at_doubted(const step_context&, deadline&, batches&);
   // False when no more may be asked in this interval.
   bool ask(const step_context&, std::size_t a, std::size_t b, batches&);
   void recheck(const step_context&, deadline&, batches& again, batches& confirm);
@@ -116,8 +122,10 @@ class prober {
   std::unordered_map<request_id, request> requests_;
   std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way, by asked id
   std::map<pair_key, doubt> doubts_;
-  std::vector<answer> answers_;         // of the last intervals, oldest first
-  std::optional<steady_time> episode_;  // when the first missed probe of this one was sent
+  std::vector<answer> answers_;                   // of the last intervals, oldest first
+  std::optional<steady_time> episode_;            // when the first missed probe of this one was sent
+  std::map<std::uint32_t, steady_time> doubted_;  // ids: when they were looked at last
+  std::vector<std::uint32_t> to_look_at_;         // of those
   steady_time next_round_, next_fill_;
   std::uint64_t seed_ = 0, turn_ = 0, stars_ = 0;
   std::size_t place_ = 0;   // in the turn's order of offsets

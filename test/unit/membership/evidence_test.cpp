@@ -375,6 +375,44 @@ TEST_F(Evidence, ANewcomerWaitsForOneThatIsLeavingAndThatItCannotReach) {
   EXPECT_EQ(tears, 0U);
 }
 
+// It fell silent while it stopped. Nobody reaches it, so that there is nobody to be introduced to.
+TEST_F(Evidence, ANewcomerDoesNotWaitForOneThatIsLeavingAndThatNobodyReaches) {
+  whole({"a", "b", "c", "d"});
+  d.step({fact::stopping{full("d")}});
+  fall_silent("d", {"a", "b", "c", "n"});
+  nodes.emplace_back("n");
+  d.list(nodes);
+  publish();
+  d.up("n");
+  live(10s);
+  for (const auto* other : {"a", "b", "c"}) EXPECT_TRUE(linked("n", other)) << other;
+  EXPECT_EQ(tears, 0U);
+}
+
+// The others gave their links to it up, and it believes in them for as long as its ticks take: also in one to
+// the newcomer's run before.
+TEST_F(Evidence, ANewcomerDoesNotWaitForOneThatNobodyHoldsAnyMore) {
+  whole({"a", "b", "c", "d"});
+  nodes.emplace_back("n");
+  std::vector<any_fact> facts;
+  for (const auto* other : {"a", "b", "c", "n"}) {
+    dark.insert(both(other, "d"));
+    links[other].erase("d");
+    links["d"].insert(other);
+    facts.emplace_back(fact::peer_changed{full(other), full("d"), false, "net_tick_timeout"});
+  }
+  facts.pop_back();
+  refused.insert(both("n", "d"));
+  publish();
+  d.step(facts);
+  d.list(nodes);
+  d.up("n");
+  live(10s);
+  for (const auto* other : {"a", "b", "c"}) EXPECT_TRUE(linked("n", other)) << other;
+  for (const auto& [at, way] : asked) EXPECT_NE(way, "n>d");
+  EXPECT_EQ(tears, 0U);
+}
+
 // Three groups in the dark. A path between two of them is light again: what each of them has with the third
 // one is looked at in eight pairs, at once.
 TEST_F(Evidence, ACanaryThatGetsThroughProbesEightPairsOfEachNeighbour) {

@@ -333,5 +333,36 @@ TEST(Prober, RequestsThatAreNeverAnsweredAreGivenUp) {
   EXPECT_FALSE(f.probes.probed(fact::links_probed{1, {}}, f.context())) << "and a late answer is nobody's";
 }
 
+// A newcomer has no path to it. It is dark to all others, too, since a moment after they probed each other.
+TEST(Prober, WhatANewcomerDoesNotReachIsLookedAtOutOfTurnOnceAnInterval) {
+  for (const bool doubted : {false, true}) {
+    field f(60);
+    f.run(f.now + 100ms);
+    f.dark = [](std::size_t a, std::size_t b) { return a == 7 || b == 7; };
+    const auto before = f.received[7];
+    if (doubted) {
+      EXPECT_TRUE(f.probes.look_at({f.members[7].id}, f.context()));
+      EXPECT_FALSE(f.probes.look_at({f.members[7].id}, f.context()));
+    }
+    f.run(f.now + 3'000ms);
+    EXPECT_EQ(f.suspected(), doubted ? 59U : 0U);
+    EXPECT_LE(f.received[7] - before, prober::per_node);
+  }
+}
+
+// To those that hold no link to it there is nothing to ask.
+TEST(Prober, WhatNobodyHoldsIsNotLookedAt) {
+  field f(20);
+  f.run(f.now + 100ms);
+  for (std::size_t i = 0; i < 20; ++i) {
+    rank_set row(20);
+    for (std::size_t j = 0; j < 20; ++j) {
+      if (i != j && j != 7) row.insert(j);  // it believes, and nobody else does
+    }
+    f.views.replace(i, row);
+  }
+  EXPECT_FALSE(f.probes.look_at({f.members[7].id}, f.context()));
+}
+
 }  // namespace
 }  // namespace rollcall::membership::test
