@@ -78,7 +78,12 @@ void auditor::bit(fault_id by) {
   auto& f = faults_[by - 1];
   const bool first_now = f.last_bit != now;
   f.last_bit = now;
-  if (++f.bites == 1) ++covered_.kinds[static_cast<std::size_t>(f.kind)];
+  if (++f.bites == 1) {
+    ++covered_.kinds[static_cast<std::size_t>(f.kind)];
+    const auto door = std::ranges::find(door_kinds, f.kind);
+    if (f.one_sided && door != door_kinds.end())
+      ++covered_.one_sided[static_cast<std::size_t>(door - door_kinds.begin())];
+  }
   if (!first_now) return;
   for (auto& other : faults_) {
     if (other.kind == f.kind || other.bites == 0 ||

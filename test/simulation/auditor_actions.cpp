@@ -48,9 +48,13 @@ void auditor::check_actions(const step_result& result) {
   for (; answers_seen_ < asked.size() && asked[answers_seen_].answered; ++answers_seen_) {
     ++covered_.outcomes[static_cast<std::size_t>(asked[answers_seen_].outcome)];
   }
+  std::set<place> entering;
   for (const auto& any : result.actions) {
     if (const auto* c = std::get_if<action::connect>(&any)) {
       check_connect(*c);
+      const auto on = world_.us.at(c->on), to = world_.us.at(c->to);
+      if (!world_.mesh[on].ever_linked && world_.mesh[to].ever_linked) entering.insert(on);
+      if (!world_.mesh[to].ever_linked && world_.mesh[on].ever_linked) entering.insert(to);
       continue;
     }
     acted_.push_back(now);
@@ -61,6 +65,7 @@ void auditor::check_actions(const step_result& result) {
       count_decision(decision::moves_the_odd_one);
     }
   }
+  if (entering.size() > 1) count_decision(decision::introduces_several);
   while (!acted_.empty() && now - acted_.front() > window) acted_.pop_front();
   // A round asks each for its view, its status, a batch of probes and some paths; the rest is healing.
   const auto most = 300 + 60 * world_.mesh.size() * static_cast<std::size_t>(window / interval_);

@@ -12,9 +12,10 @@ using namespace membership;
 namespace {
 
 constexpr std::array<std::string_view, decision_count> decision_names{
-    "forms_a_mesh",      "joins_groups",        "repairs_inside",   "repairs_one_way",  "introduces_newcomer",
-    "tries_a_loner",     "asks_the_other_side", "asks_again",       "holds_a_newcomer", "leaves_one_out",
-    "holds_a_pair_back", "suspects_a_link",     "moves_the_odd_one"};
+    "forms_a_mesh",        "joins_groups",      "repairs_inside",      "repairs_one_way",
+    "introduces_newcomer", "tries_a_loner",     "asks_the_other_side", "asks_again",
+    "holds_a_newcomer",    "leaves_one_out",    "holds_a_pair_back",   "suspects_a_link",
+    "moves_the_odd_one",   "introduces_several"};
 
 template <class Visitor, class Coverage>
 void each_number(Coverage& c, Visitor&& visit) {
@@ -23,6 +24,7 @@ void each_number(Coverage& c, Visitor&& visit) {
   for (auto& row : c.pairs) {
     for (auto& n : row) visit(n);
   }
+  for (auto& n : c.one_sided) visit(n);
   for (auto& n : c.states) visit(n);
   for (auto& n : c.decisions) visit(n);
   for (auto& row : c.incidents) {
@@ -116,6 +118,8 @@ std::string coverage::table(std::vector<std::string>& gaps) const {
   for (const auto& p : excluded_pairs()) {
     text += fmt::format("  {} with {}: {}\n", traits_of(p.one).name, traits_of(p.other).name, p.reason);
   }
+  text += row(
+      "doors on one side", one_sided, [](std::size_t i) { return traits_of(door_kinds[i]).name; }, gaps);
   text += row(
       "member states", states,
       [](std::size_t i) { return membership::to_string(static_cast<member_state>(i)); }, gaps);

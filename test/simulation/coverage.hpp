@@ -26,14 +26,19 @@ enum class decision {
   holds_a_pair_back,
   suspects_a_link,
   moves_the_odd_one,
+  introduces_several,  // in one step
 };
-inline constexpr std::size_t decision_count = 13;
+inline constexpr std::size_t decision_count = 14;
 std::string_view to_string(decision);
+// Kinds of which one draws what stands in one direction only.
+inline constexpr std::array door_kinds{fault_kind::mapper_blocked, fault_kind::silent_door,
+                                       fault_kind::closing_door};
 
 struct coverage {
   std::uint64_t histories = 0, steps = 0, actions = 0;
   std::array<std::uint64_t, fault_kind_count> kinds{};
   std::array<std::array<std::uint64_t, fault_kind_count>, fault_kind_count> pairs{};  // the lower one first
+  std::array<std::uint64_t, door_kinds.size()> one_sided{};
   std::array<std::uint64_t, membership::member_state_count> states{};
   std::array<std::uint64_t, decision_count> decisions{};
   std::array<std::array<std::uint64_t, membership::incident_end_count>, membership::incident_type_count>

@@ -62,6 +62,7 @@ struct fault {
   fault_id id = no_fault;
   milliseconds onset{0}, length{0}, pause{0};
   unsigned times = 1;
+  bool one_sided = false;  // a door that some meet, and that lets its own node out
   std::function<void(world&)> begin, end;
   // Before the world is made: what nodes are.
   std::function<void(world_options&)> prepare{};

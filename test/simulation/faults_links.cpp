@@ -55,6 +55,12 @@ obstruction pair(drawing& from, obstacle what) {
   return o;
 }
 
+bool is_one_sided(const obstruction& o) {
+  return std::ranges::any_of(o.ways, [&](const std::pair<place, place>& way) {
+    return std::ranges::find(o.ways, std::pair(way.second, way.first)) == o.ways.end();
+  });
+}
+
 // The port of one node, or what stands in its place, for some of the others.
 obstruction at_the_door(drawing& from, obstacle what) {
   if (from.luck.one_in(2)) return pair(from, what);
@@ -66,6 +72,11 @@ obstruction at_the_door(drawing& from, obstacle what) {
   }
   if (o.ways.empty()) o.ways.emplace_back((to + 1) % from.nodes, to);
   return o;
+}
+
+void door(fault& f, obstruction o) {
+  f.one_sided = is_one_sided(o);
+  obstruct(f, std::move(o), true);
 }
 
 obstruction ring(drawing& from) {
@@ -129,11 +140,11 @@ void draw_link_fault(fault& f, drawing& from) {
     case fault_kind::refused_handshake:
       return obstruct(f, pair(from, obstacle::refused_handshake), true);
     case fault_kind::mapper_blocked:
-      return obstruct(f, at_the_door(from, obstacle::mapper), true);
+      return door(f, at_the_door(from, obstacle::mapper));
     case fault_kind::silent_door:
-      return obstruct(f, at_the_door(from, obstacle::silent_door), true);
+      return door(f, at_the_door(from, obstacle::silent_door));
     case fault_kind::closing_door:
-      return obstruct(f, at_the_door(from, obstacle::closing_door), true);
+      return door(f, at_the_door(from, obstacle::closing_door));
     case fault_kind::breaks_under_traffic:
       return obstruct(f, pair(from, obstacle::breaks));
     case fault_kind::large_packets_lost:
