@@ -127,13 +127,31 @@ void auditor::check_tears() {
 
 // ---- newcomers
 
+void auditor::note_reached() {
+  for (place i = 0; i < world_.mesh.size(); ++i) {
+    if (world_.us.reaches(i)) {
+      reached_since_.try_emplace(i, world_.time.now());
+    } else {
+      reached_since_.erase(i);
+    }
+  }
+}
+
+// Over a link that was dark nothing is heard before the node is asked again, which is within an interval.
+bool auditor::reached(place i) const {
+  const auto since = reached_since_.find(i);
+  if (since == reached_since_.end() || !world_.us.reaches(i)) return false;
+  const auto s = world_.us.snapshot();
+  const auto* m = s->find(world_.us.name(i).text());
+  return world_.time.now() - since->second >= interval_ || (m != nullptr && m->state == member_state::up);
+}
+
 bool auditor::could_join(place fresh, const std::vector<place>& established) const {
   const auto& mesh = world_.mesh;
   if (!mesh.present(fresh) || mesh[fresh].stopping || mesh[fresh].slow > milliseconds(0)) return false;
   if (!world_.us.reaches(fresh) || !world_.names.listed.contains(fresh)) return false;
   // A member is reached that it could be asked to join.
-  if (std::ranges::none_of(established,
-                           [&](place m) { return world_.us.reaches(m) && mesh.sound(fresh, m); }))
+  if (std::ranges::none_of(established, [&](place m) { return reached(m) && mesh.sound(fresh, m); }))
     return false;
   // Whose name is not known everywhere yet is waited for: a dial that fails would throw it out.
   const auto is_late = [&](place m) {
@@ -191,6 +209,7 @@ void auditor::check_newcomers() {
 }
 
 void auditor::look() {
+  note_reached();
   check_newcomers();
   note_whole();
   if (stage_ == stage::faults && plain_) check_plain_cut();
@@ -210,11 +229,24 @@ void auditor::note_whole() {
 
 // ---- whole again
 
+// A member that runs and is up counts though nobody lists it.
+std::vector<place> auditor::those_to_be_linked() const {
+  std::vector<place> all;
+  const auto s = world_.us.running() ? world_.us.snapshot() : nullptr;
+  for (const auto i : world_.all()) {
+    if (!world_.mesh[i].running) continue;
+    const auto* m = s == nullptr ? nullptr : s->find(world_.us.name(i).text());
+    if (world_.names.listed.contains(i) || (m != nullptr && m->state == member_state::up)) all.push_back(i);
+  }
+  return all;
+}
+
 bool auditor::whole() const {
   const auto& mesh = world_.mesh;
-  for (const auto a : world_.names.listed) {
-    for (const auto b : world_.names.listed) {
-      if (a < b && mesh[a].running && mesh[b].running && !mesh.linked(a, b) && mesh.sound(a, b)) return false;
+  const auto all = those_to_be_linked();
+  for (const auto a : all) {
+    for (const auto b : all) {
+      if (a < b && !mesh.linked(a, b) && mesh.sound(a, b)) return false;
     }
   }
   return true;
@@ -222,9 +254,10 @@ bool auditor::whole() const {
 
 std::string auditor::who_is_apart() const {
   const auto& mesh = world_.mesh;
-  for (const auto a : world_.names.listed) {
-    for (const auto b : world_.names.listed) {
-      if (a < b && mesh[a].running && mesh[b].running && !mesh.linked(a, b) && mesh.sound(a, b)) {
+  const auto all = those_to_be_linked();
+  for (const auto a : all) {
+    for (const auto b : all) {
+      if (a < b && !mesh.linked(a, b) && mesh.sound(a, b)) {
         return fmt::format("{} and {} are not linked", world_.us.name(a).text(), world_.us.name(b).text());
       }
     }

@@ -76,8 +76,11 @@ class auditor : public witness {
 
   // the mesh
   void check_tears();
+  void note_reached();
+  bool reached(place) const;
   bool could_join(place, const std::vector<place>& established) const;
   void check_newcomers();
+  std::vector<place> those_to_be_linked() const;
   bool whole() const;
   bool all_linked_to_us() const;
   bool dead_are_known() const;
@@ -112,6 +115,7 @@ class auditor : public witness {
   std::size_t wholes_ = 0;
   bool plain_ = false;  // one cut, nothing else
   std::map<place, newcomer> newcomers_;
+  std::map<place, milliseconds> reached_since_;
   std::deque<milliseconds> acted_;
   std::map<std::pair<place, place>, std::size_t> last_asked_;  // by index into shell::connects()
   std::size_t asks_seen_ = 0, answers_seen_ = 0;
