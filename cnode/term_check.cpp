@@ -49,8 +49,10 @@ class walker {
         return code;
       }
       // Close what is complete: the last element of a container completes that container too.
-      while (depth_ > 0 && open_[depth_ - 1].remaining == 0) {
-        const auto& done = open_[depth_ - 1];
+      while (depth_ > 0) {
+        auto& done = open_[depth_ - 1];
+        pass_short_atoms(done);
+        if (done.remaining > 0) break;
         if (done.end != 0 && done.end != reader_.position()) return error::bad_term;
         if (done.end != 0) {
           if (auto code = resize(done.size_at)) return code;
@@ -124,6 +126,26 @@ class walker {
       default:
         return error::unknown_tag;
     }
+  }
+
+  // Names of nodes in a row, as the views of large clusters are: what one_term() would find of each of them
+  // is found for all of them.
+  void pass_short_atoms(open_container& in) {
+    if (places_ != nullptr) return;
+    const auto left = bytes_.substr(reader_.position());
+    std::size_t at = 0, count = 0;
+    while (count < in.remaining && left.size() - at > 1 &&
+           static_cast<std::uint8_t>(left[at]) == term_tag::small_atom_utf8) {
+      const std::size_t length = static_cast<std::uint8_t>(left[at + 1]);
+      const auto text = left.substr(at + 2, length);
+      if (text.size() != length || !is_ascii(text)) break;
+      at += 2 + length;
+      ++count;
+    }
+    reader_.take(at);
+    seen_ += count;
+    in.remaining -= count;
+    outstanding_ -= count;
   }
 
   error_code skip(std::size_t count) {

@@ -19,6 +19,21 @@ inline std::size_t ascii_front(std::string_view text) noexcept {
   return i;
 }
 
+// All of it, by eights, the last of which may overlap the one before.
+inline bool is_ascii(std::string_view text) noexcept {
+  std::uint64_t all = 0, eight = 0;
+  if (text.size() < sizeof eight) {
+    for (const char c : text) all |= static_cast<std::uint8_t>(c);
+    return all < 0x80;
+  }
+  for (std::size_t i = 0; i + sizeof eight <= text.size(); i += sizeof eight) {
+    std::memcpy(&eight, text.data() + i, sizeof eight);
+    all |= eight;
+  }
+  std::memcpy(&eight, text.data() + text.size() - sizeof eight, sizeof eight);
+  return ((all | eight) & 0x8080808080808080U) == 0;
+}
+
 // How many characters `text` has; nothing when it is not UTF-8.
 inline std::optional<std::size_t> utf8_characters(std::string_view text) noexcept {
   std::size_t characters = ascii_front(text);

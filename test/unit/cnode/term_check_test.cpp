@@ -105,6 +105,42 @@ TEST(TermCheck, AcceptsUpToItsLimits) {
   EXPECT_TRUE(check_term(hex("77 ff") + std::string(255, 'a')).has_value());
 }
 
+std::string short_atom(std::string_view text) {
+  return hex("77") + static_cast<char>(text.size()) + std::string(text);
+}
+
+// Names in a row are walked through together, and none of them is less checked than one alone.
+TEST(TermCheck, AnAtomAmongOthersIsCheckedAsOneAlone) {
+  const auto row = [](const std::string& one, std::size_t before, std::size_t after) {
+    std::string list = hex("6c 000000") + static_cast<char>(before + 1 + after);
+    for (std::size_t i = 0; i < before; ++i) list += short_atom("n@127.0.0.1");
+    list += one;
+    for (std::size_t i = 0; i < after; ++i) list += short_atom("b");
+    return list + "j";
+  };
+  const std::vector<std::string> good{short_atom(""),         short_atom("\xc3\xa9@h"),
+                                      hex("76 0003") + "a@b", hex("61 07"),
+                                      hex("68 00"),           row(short_atom("in"), 1, 1)};
+  const std::vector<std::string> bad{short_atom("n@127.0.0.\xff"), short_atom("\x80"), hex("52 00"),
+                                     hex("68 01 01")};
+  for (std::size_t before = 0; before < 4; ++before) {
+    for (std::size_t after = 0; after < 3; ++after) {
+      for (const auto& one : good) {
+        const auto list = row(one, before, after);
+        EXPECT_EQ(check_term(list).value(), list.size());
+        EXPECT_EQ(check_term(list + short_atom("more")).value(), list.size());
+        for (std::size_t size = 0; size < list.size(); ++size) {
+          EXPECT_EQ(check_term(byte_view(list).substr(0, size)).error(), error::truncated) << size;
+        }
+      }
+      for (const auto& one : bad) {
+        EXPECT_EQ(check_term(row(one, before, after)).error(), check_term(one).error());
+      }
+    }
+  }
+  EXPECT_TRUE(check_term(hex("6c 00000001") + short_atom("a") + short_atom("tail")).has_value());
+}
+
 TEST(TermCheck, ChecksTheSizeOfAFun) {
   const auto fun = test::corpus("term").at("fun");
   auto larger = fun;

@@ -22,5 +22,18 @@ TEST(Utf8, ACharacterCountsOnceAtEveryPlace) {
   }
 }
 
+TEST(Utf8, AsciiIsToldByEachOfItsBytes) {
+  for (std::size_t size = 0; size < 26; ++size) {
+    std::string text(size, '\x7f');
+    EXPECT_TRUE(is_ascii(text)) << size;
+    for (auto& c : text) {
+      c = '\x80';
+      EXPECT_FALSE(is_ascii(text)) << size;
+      c = '\0';
+      EXPECT_TRUE(is_ascii(text)) << size;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rollcall::cnode
