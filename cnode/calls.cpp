@@ -11,9 +11,7 @@ namespace {
 
 constexpr std::size_t longest_detail = 400;
 
-// The reason of an exit, as parse_message keeps it.
 byte_string encoded(const term& reason) {
-  if (const auto* kept = reason.as<opaque>()) return kept->encoded;
   term_writer out;
   return out.write(reason).bytes();
 }
@@ -27,7 +25,7 @@ std::optional<byte_view> returned(const reference& id, byte_view reason) {
 }
 
 // What a called process ended with: {Id, return, Value}, or how it failed.
-call_result<byte_string> read_answer(const reference& id, const byte_string& encoded_reason) {
+call_result<byte_string> read_answer(const reference& id, byte_view encoded_reason) {
   using kind = call_failure_kind;
   if (const auto value = returned(id, encoded_reason)) return byte_string(*value);
   const auto decoded = decode_term(encoded_reason);
@@ -112,8 +110,11 @@ bool calls::receive(const control_message& received) {
   const auto* down = std::get_if<control::monitor_exit>(&received);
   const auto found = down == nullptr ? waiting_.end() : waiting_.find(down->ref);
   if (found == waiting_.end()) return false;
-  auto reason = encoded(down->reason);
-  answer(found, found->second->ends_with_reason ? call_result<byte_string>(std::move(reason))
+  // Of a view of a thousand names no more is copied than what the caller gets.
+  const auto* kept = down->reason.as<opaque>();
+  const auto written = kept == nullptr ? encoded(down->reason) : byte_string();
+  const byte_view reason = kept == nullptr ? written : kept->encoded;
+  answer(found, found->second->ends_with_reason ? call_result<byte_string>(byte_string(reason))
                                                 : read_answer(found->first, reason));
   return true;
 }
