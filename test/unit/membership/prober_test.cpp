@@ -350,6 +350,21 @@ TEST(Prober, WhatANewcomerDoesNotReachIsLookedAtOutOfTurnOnceAnInterval) {
   }
 }
 
+// It leaves before its turn comes.
+TEST(Prober, WhoIsForgottenIsNotLookedAt) {
+  field f(20);
+  f.run(f.now + 100ms);
+  const auto id = f.members[7].id;
+  ASSERT_TRUE(f.probes.look_at({id}, f.context()));
+  f.probes.forget(f.members[7]);
+  f.members.remove(f.members[7]);
+  const auto previous = f.members.settle();
+  f.views.reorder(previous);
+  f.probes.reorder(previous);
+  f.run(f.now + 100ms);
+  EXPECT_EQ(f.members.find(id), nullptr);
+}
+
 // To those that hold no link to it there is nothing to ask.
 TEST(Prober, WhatNobodyHoldsIsNotLookedAt) {
   field f(20);
