@@ -7,6 +7,12 @@
 
 namespace rollcall::membership {
 
+connect_requests::attempt& connect_requests::attempt_of(std::uint32_t a, std::uint32_t b) {
+  const auto [at, is_new] = attempts_.try_emplace(key_of(a, b));
+  if (is_new) noted_.note(a, b);
+  return at->second;
+}
+
 void connect_requests::set_busy(const member_record& a, const member_record& b, bool busy) {
   if (a.rank >= busy_.size() || b.rank >= busy_.size()) return;
   if (busy) {
@@ -26,7 +32,7 @@ std::optional<connect_requests::ended> connect_requests::answered(const fact::co
   requests_.erase(found);
   const bool connected = result.outcome == connect_outcome::connected;
 
-  auto& tried = attempts_[key_of(on, to)];
+  auto& tried = attempt_of(on, to);
   tried.under_way = false;
   tried.connected = connected;
   tried.answered_in = context.step;
@@ -86,14 +92,15 @@ bool connect_requests::viewed(const member_record& member, const step_context& c
 
 void connect_requests::forget(const member_record& member) {
   askers_.erase(member.id);
-  for (auto at = attempts_.begin(); at != attempts_.end();) {
-    const bool concerned = concerns(at->first, member.id);
-    if (concerned && !at->second.under_way) {
-      at = attempts_.erase(at);
-    } else {
-      at->second.stale |= concerned;
-      ++at;
+  for (const auto other : noted_.take(member.id)) {
+    const auto at = attempts_.find(key_of(member.id, other));
+    if (at == attempts_.end()) continue;
+    if (!at->second.under_way) {
+      attempts_.erase(at);
+      continue;
     }
+    at->second.stale = true;
+    noted_.note(member.id, other);
   }
   // Pairs under way stay busy; `viewed` clears the others, since they have no attempt any more.
 }
@@ -115,6 +122,10 @@ void connect_requests::sweep(const step_context& context) {
     const bool joined = context.views.sees(a->rank, b->rank) || context.views.sees(b->rank, a->rank);
     return joined && context.now - tried.answered_at > remembered_after_success;
   });
+  if (noted_.outdated(attempts_.size())) {
+    noted_.clear();
+    for (const auto& [pair, tried] : attempts_) noted_.note(lower(pair), higher(pair));
+  }
   std::erase_if(askers_, [&](const auto& entry) {
     return entry.second.under_way == 0 && context.members.find(entry.first) == nullptr;
   });
@@ -132,7 +143,7 @@ void connect_requests::ask(const step_context& context, const burst_map& bursts,
       const auto id = next_request_++;
       requests_.emplace(id, asked_pair{on.id, to.id});
       const bool noted = !without(rule_taken::asked_once);
-      attempts_[key_of(on.id, to.id)] = attempt{.asked = on.id, .asked_at = context.now, .under_way = noted};
+      attempt_of(on.id, to.id) = attempt{.asked = on.id, .asked_at = context.now, .under_way = noted};
       set_busy(on, to, noted);
       asked_.push_back({on.id, to.id});
       ++side.under_way;

@@ -14,6 +14,7 @@
 
 #include "membership/context.hpp"
 #include "membership/pair.hpp"
+#include "membership/partners.hpp"
 
 namespace rollcall::membership {
 
@@ -81,11 +82,13 @@ class connect_requests {
     bool burst_failed = false;
     steady_time not_before{};
   };
+  attempt& attempt_of(std::uint32_t a, std::uint32_t b);
   void set_busy(const member_record&, const member_record&, bool);
 
   request_id next_request_ = 1;
   std::unordered_map<request_id, asked_pair> requests_;
   std::unordered_map<pair_key, attempt> attempts_;
+  partners noted_;
   std::unordered_map<std::uint32_t, asker> askers_;
   std::vector<asked_pair> asked_;
   view_matrix busy_;  // pairs under way, or answered and not yet seen in the views of both ends

@@ -6,7 +6,7 @@ namespace rollcall::membership {
 
 // The plan asks several things about both directions of a pair before it comes to the next one.
 const path_book::entry* path_book::find(key k) const {
-  auto& last = found_[on_of(k) < (k & 0xffffffffU) ? 0 : 1];
+  auto& last = found_[on_of(k) < to_of(k) ? 0 : 1];
   if (last.of != k) {
     const auto known = entries_.find(k);
     last = {k, known != entries_.end() ? &known->second : nullptr};
@@ -59,7 +59,9 @@ bool path_book::ask(const member_record& on, const member_record& to, millisecon
   if (requests_.size() >= max_under_way || asked >= max_under_way_of_one) return false;
   ++asked;
   found_ = {};
-  auto& e = entries_[k];
+  const auto [at, is_new] = entries_.try_emplace(k);
+  if (is_new) noted_.note(on.id, to.id);
+  auto& e = at->second;
   e.under_way = true;
   e.asked_at = now;
   e.limit = limit;
@@ -100,8 +102,12 @@ bool path_book::answered(const fact::path_probed& told, steady_time now) {
 
 void path_book::forget(const member_record& m) {
   found_ = {};
-  std::erase_if(entries_,
-                [&](const auto& e) { return on_of(e.first) == m.id || (e.first & 0xffffffffU) == m.id; });
+  for (const auto other : noted_.take(m.id)) {
+    for (const auto port : {probed_port::distribution, probed_port::mapper, probed_port::handshake}) {
+      entries_.erase(key_of(m.id, other, port));
+      entries_.erase(key_of(other, m.id, port));
+    }
+  }
   last_word_.erase(m.id);
 }
 
@@ -112,6 +118,9 @@ void path_book::sweep(steady_time now, milliseconds keep) {
     return !kept.under_way && kept.mute_until < now && now - kept.found.answered_at > keep &&
            now - kept.asked_at > keep;
   });
+  if (!noted_.outdated(entries_.size())) return;
+  noted_.clear();
+  for (const auto& [pair, kept] : entries_) noted_.note(on_of(pair), to_of(pair));
 }
 
 }  // namespace rollcall::membership

@@ -9,6 +9,7 @@
 
 #include "membership/facts.hpp"
 #include "membership/member_table.hpp"
+#include "membership/partners.hpp"
 
 namespace rollcall::membership {
 
@@ -53,9 +54,13 @@ class path_book {
   // The port in the highest two bits (ids stay below them), on << 32, to.
   using key = std::uint64_t;
   static key key_of(const member_record& on, const member_record& to, probed_port port) {
-    return static_cast<key>(port) << 62U | key{on.id} << 32U | to.id;
+    return key_of(on.id, to.id, port);
+  }
+  static key key_of(std::uint32_t on, std::uint32_t to, probed_port port) {
+    return static_cast<key>(port) << 62U | key{on} << 32U | to;
   }
   static std::uint32_t on_of(key k) { return static_cast<std::uint32_t>(k >> 32U & 0x3fffffffU); }
+  static std::uint32_t to_of(key k) { return static_cast<std::uint32_t>(k & 0xffffffffU); }
   struct entry {
     finding found;
     bool known = false, under_way = false;
@@ -69,6 +74,7 @@ class path_book {
   request_id next_ = 1;
   std::unordered_map<request_id, key> requests_;
   std::unordered_map<key, entry> entries_;
+  partners noted_;
   struct looked_up {
     key of = 0;  // ids begin with 1
     const entry* is = nullptr;
