@@ -208,7 +208,7 @@ void engine::implementation::wait_until(membership::steady_time when) {
   wake_at(started_ + when.time_since_epoch());
 }
 
-// After a long step others have their turn first, whoever wants the next one.
+// After a long step others have their turn first, for whatever reason the next one is wanted.
 void engine::implementation::wake_at(pace::clock::time_point at) {
   wake_.expires_at(at);
   wake_.async_wait([self = shared_from_this()](boost::system::error_code code) {

@@ -1,5 +1,5 @@
-// With whom each member has something that is kept by pairs, so that what concerns one of them is found
-// without a look at all pairs. Some of it may be gone: that is found out by whoever looks.
+// The members with which each one has something that is kept by pairs, so that what concerns one of them is
+// found without a look at all pairs. Some of it may be gone: the one that looks finds that out.
 #pragma once
 
 #include <algorithm>
