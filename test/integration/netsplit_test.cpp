@@ -51,7 +51,8 @@ TEST(Netsplit, OnePairOfSixLeavesFiveInPeace) {
   ASSERT_TRUE(c.opens("partial"));
   EXPECT_LE(c.rounds() - before, 4);
   EXPECT_EQ(c.cause(), std::pair(std::size_t{0}, std::size_t{1}));
-  EXPECT_EQ(text(c.incident().at("cause").at("path")), "timeout");
+  EXPECT_TRUE(eventually([&] { return text(c.incident().at("cause").at("path")) == "timeout"; }, 60s,
+                         "a probe of the path is known, too"));
 
   // Their ticks run out, what prevents overlapping partitions tears, and five find together.
   const auto settled = [&] {
