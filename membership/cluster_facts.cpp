@@ -11,6 +11,8 @@ namespace rollcall::membership {
 namespace {
 
 constexpr std::size_t max_strangers = 1'000;  // names a view may hold that are no members
+// A view with more of them than that is not kept: of a thousand members it would be a million names.
+constexpr std::size_t few_strangers = 16;
 
 std::string listing_sentence(const std::vector<node_name>& listed, const std::vector<const node_name*>& added,
                              const std::vector<std::string>& gone) {
@@ -45,6 +47,7 @@ void cluster::implementation::settle() {
               [&](std::size_t rank) { moved.emplace_back(members[rank].id, m->name); });
   }
   const auto previous = members.settle();
+  understood.clear();
   views.reorder(previous);
   plans.reorder(previous);
   probes.reorder(previous);
@@ -306,17 +309,29 @@ void cluster::implementation::apply(const fact::dial_failed& failed) {
 
 // What it reported while it was asked may be newer than its answer, or older: its word is followed, and it is
 // asked again. Nothing that was reported to be up is lost for an answer that was on its way.
-rank_set cluster::implementation::seen_by(member_record& m, const name_list& visible) {
-  rank_set seen(members.size());
-  m.strangers.clear();
+const understood_view& cluster::implementation::understand(const member_record& m, const name_list& visible) {
+  understood.resize(members.size());
+  auto& known = understood[m.rank];
+  const auto digest = visible.digest();
+  if (known.kept && known.digest == digest) return known;
+  known = {true, digest, rank_set(members.size()), {}};
   for (const auto text : visible) {
     if (const auto* other = members.find(text); other != nullptr) {
-      seen.insert(other->rank);
-    } else if (m.strangers.size() < max_strangers) {
-      auto name = node_name::parse(text);
-      if (name && !aside.contains(*name)) m.strangers.push_back(*std::move(name));
+      known.seen.insert(other->rank);
+    } else if (known.others.size() < max_strangers) {
+      if (auto name = node_name::parse(text)) known.others.push_back(*std::move(name));
     }
   }
+  return known;
+}
+
+rank_set cluster::implementation::seen_by(member_record& m, const name_list& visible) {
+  const auto& known = understand(m, visible);
+  auto seen = known.seen;
+  m.strangers.clear();
+  std::ranges::copy_if(known.others, std::back_inserter(m.strangers),
+                       [this](const node_name& name) { return !aside.contains(name); });
+  if (known.others.size() > few_strangers) understood[m.rank] = {};
   for (const auto& [peer, up] : std::exchange(m.reported_meanwhile, {})) {
     m.view_wanted = true;
     auto* other = members.find(peer);

@@ -18,6 +18,15 @@
 
 namespace rollcall::membership {
 
+// Which members the last view of one named, kept for the next one, which in quiet names the same: then none
+// of its names is looked up. A node that makes two views of one digest lies about itself, as it could anyway.
+struct understood_view {
+  bool kept = false;
+  std::size_t digest = 0;
+  rank_set seen;
+  std::vector<node_name> others;  // that are no members
+};
+
 struct cluster::implementation {
   explicit implementation(const settings& s)
       : options(s),
@@ -80,7 +89,8 @@ struct cluster::implementation {
   }
   void lost(member_record& from, member_record& to, std::string_view why);
   void changed(member_record&, const node_name& peer, bool up, std::string_view why);
-  rank_set seen_by(member_record&, const name_list& visible);
+  const understood_view& understand(const member_record&, const name_list& visible);
+  rank_set seen_by(member_record&, const name_list& visible);  // with what was reported meanwhile
   static void report_stranger(member_record&, const node_name& peer, bool up);
   void greet(const member_record& by, member_record& other) const;
   void follow_incidents();
@@ -104,6 +114,7 @@ struct cluster::implementation {
   conditions alarms;
   member_table members;
   view_matrix views;
+  std::vector<understood_view> understood;  // by rank; of nobody once ranks or names have changed
   planner plans;
   prober probes;
   path_book paths;

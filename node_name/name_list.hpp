@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <string>
@@ -35,6 +36,8 @@ class name_list {
 
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
+  // The same for the same names in the same order, and hardly ever for others.
+  std::size_t digest() const noexcept { return std::hash<std::string_view>{}(held_); }
 
   class iterator {
    public:

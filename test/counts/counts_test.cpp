@@ -1,6 +1,7 @@
 // What the core costs as counts, which are the same on a busy machine: steps, facts, questions and
 // allocations of a quiet minute, of a cut and its repair, of half of the nodes gone and back. Measured by
 // bench_core; the bounds leave a tenth.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -126,6 +127,32 @@ TEST(CountsOfUnlisted, AStepCopiesEachNameOnce) {
   const auto before = allocations();
   core.step(std::vector<rollcall::membership::any_fact>{fact::view{members[0], all, 1ms}}, at(3s));
   EXPECT_LE(allocations() - before, 10 * (listed + unlisted));
+}
+
+// Names that are no members are parsed when they come, not in each view that holds them still. A copy of each
+// is what the member holds.
+TEST(CountsOfUnlisted, TheSameViewAgainIsNotReadNameByName) {
+  namespace fact = rollcall::membership::fact;
+  const auto named = [](std::string_view alive) {
+    return *rollcall::node_name::parse(fmt::format("{}@host-with-a-name.cluster.example", alive));
+  };
+  constexpr std::size_t strangers = 16;
+  rollcall::name_list seen;
+  for (std::size_t i = 0; i < strangers; ++i) seen.add(named(fmt::format("stranger{}", i)).text());
+  rollcall::membership::cluster core{rollcall::membership::settings{}};
+  std::chrono::seconds passed{0};
+  const auto tell = [&](rollcall::membership::any_fact fact) {
+    ++passed;
+    const auto before = allocations();
+    core.take(std::vector{std::move(fact)},
+              {rollcall::membership::steady_time(passed), rollcall::membership::wall_time(passed)});
+    return allocations() - before;
+  };
+  tell(fact::listed{{named("member")}, {}});
+  tell(fact::link_up{named("member"), 1, true});
+  const auto first = tell(fact::view{named("member"), seen, 1ms});
+  const auto second = tell(fact::view{named("member"), seen, 1ms});
+  EXPECT_LE(second + strangers, first);
 }
 
 // Probes and requests grow with the nodes that come, not with the pairs they make.

@@ -191,6 +191,30 @@ TEST_F(Push, AWatcherThatEndedIsTriedAgainAfterAMinute) {
   EXPECT_EQ(d.take<action::watch>().size(), 1U);
 }
 
+// The same names twice need no looking up the second time, unless the members have changed meanwhile.
+TEST_F(Push, TheSameViewAgainUndoesWhatAWatcherTold) {
+  meshed({"a", "b"});
+  d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
+  ASSERT_FALSE(d.shown().sees(0, 1).value_or(true));
+  d.view("a", {"b"});
+  EXPECT_TRUE(d.shown().sees(0, 1).value_or(false));
+}
+
+TEST_F(Push, TheSameViewNamesOthersOnceMembersComeOrGo) {
+  meshed({"b", "d"});
+  d.view("b", {"d", "c"});
+  EXPECT_EQ(d.shown().unlisted.size(), 1U);
+  d.list({"a", "b", "c", "d"});
+  d.up("a");
+  d.up("c");
+  d.view("b", {"d", "c"});
+  EXPECT_TRUE(d.shown().unlisted.empty());
+  EXPECT_EQ(pair("b", "a"), pair_state::unknown) << "a is where b was, and b where d was";
+  EXPECT_TRUE(d.shown().sees(1, 2).value_or(false));
+  EXPECT_TRUE(d.shown().sees(1, 3).value_or(false));
+  EXPECT_FALSE(d.shown().sees(1, 0).value_or(true));
+}
+
 TEST_F(Push, StrangersComeAndGo) {
   meshed({"a"});
   d.step({fact::peer_changed{full("a"), full("stranger"), true, ""}});
