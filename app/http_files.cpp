@@ -23,7 +23,9 @@ bool http_files::refresh(std::string& problem) {
     if (!one.files.changed() && one.last_problem.empty()) return;
     auto found = (this->*load)();
     if (found.empty()) taken = true;
-    if (!found.empty() && found != one.last_problem) problem += (problem.empty() ? "" : "; ") + found;
+    const bool stays = !found.empty() && found == one.last_problem;
+    if (stays && !one.told) problem += (problem.empty() ? "" : "; ") + found;
+    one.told = stays;
     one.last_problem = std::move(found);
   };
   look(certificate_, &http_files::load_certificate);

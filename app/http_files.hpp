@@ -21,13 +21,15 @@ class http_files {
   // Null: plain HTTP; no password is asked for.
   const std::shared_ptr<const tls::context>& context() const noexcept { return context_; }
   const std::shared_ptr<const http::passwords>& passwords() const noexcept { return passwords_; }
-  // Looks at the files again. True when something changed. `problem`: a sentence, once.
+  // Looks at the files again. True when something changed. `problem`: a sentence, once, at the second look
+  // that finds it: files that are replaced one by one do not fit each other in between.
   bool refresh(std::string& problem);
 
  private:
   struct part {
     watched_files files;
     std::string last_problem;
+    bool told = false;
   };
   // A sentence about what is wrong; empty: what the files say is in use.
   std::string load_certificate();

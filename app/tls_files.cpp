@@ -62,7 +62,9 @@ bool tls_files::refresh(std::string& problem) {
   if (!files_.changed() && last_problem_.empty()) return false;
   const auto before = current_;
   auto found = load();
-  if (!found.empty() && found != last_problem_) problem = found + "; what was read last stays in use";
+  const bool stays = !found.empty() && found == last_problem_;
+  if (stays && !told_) problem = found + "; what was read last stays in use";
+  told_ = stays;
   last_problem_ = std::move(found);
   return current_ != before;
 }

@@ -21,7 +21,8 @@ class tls_files {
 
   // Null with --tls off.
   const std::shared_ptr<const tls::context>& current() const noexcept { return current_; }
-  // Looks at the files again (cheap: stat first). True when current() changed. `problem`: a sentence, once.
+  // Looks at the files again (cheap: stat first). True when current() changed. `problem`: a sentence, once,
+  // at the second look that finds it: files that are replaced one by one do not fit each other in between.
   bool refresh(std::string& problem);
   // To be logged once: what the nodes' own file says, and is of no use here.
   const std::vector<std::string>& warnings() const noexcept { return warnings_; }
@@ -36,6 +37,7 @@ class tls_files {
   watched_files files_;
   std::vector<std::string> warnings_;
   std::string last_problem_;
+  bool told_ = false;
 };
 
 }  // namespace rollcall::app

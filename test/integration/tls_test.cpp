@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <utility>
+
 #include "test/support/certificates.hpp"
 #include "test/support/loopback.hpp"
 #include "test/support/wait.hpp"
@@ -85,6 +88,153 @@ TEST_F(Tls, NodesAreMeshedWhileTheCertificateIsRenewed) {
   EXPECT_EQ(rollcall.state("a@127.0.0.1"), "up");
   show(ca.issue());
   EXPECT_TRUE(eventually([&] { return rollcall.whole(2); }, 90s, "whole again"));
+}
+
+// As Kubernetes shows a Secret: all of its files are replaced at once, by a link to their folder.
+class TlsRenewal : public Tls {
+ protected:
+  static constexpr int members = 102;  // most of them away: what makes an answer large
+
+  void swap(const certificate& own) {
+    const auto folder = files.path() / "secret",
+               version = folder / ("..version" + std::to_string(++version_));
+    std::filesystem::create_directories(version);
+    files.write("secret/" + version.filename().string() + "/tls.key", own.key);
+    files.write("secret/" + version.filename().string() + "/tls.crt", own.text);
+    std::filesystem::create_symlink(version.filename(), folder / "..next");
+    std::filesystem::rename(folder / "..next", folder / "..data");
+    std::filesystem::remove_all(std::exchange(last_, version));
+  }
+  void begin_with(const certificate& own) {
+    swap(own);
+    for (const auto* name : {"tls.key", "tls.crt"}) {
+      std::filesystem::create_symlink(std::filesystem::path("..data") / name, files.path() / "secret" / name);
+    }
+  }
+  // Each ends later than the one before.
+  certificate next() { return ca.issue({.ends = hours(24 * ++issued_)}); }
+
+  std::vector<std::string> secret_flags() const {
+    return {
+        "--tls",    "on",          "--tls-cert", file("secret/tls.crt"), "--tls-key", file("secret/tls.key"),
+        "--tls-ca", file("ca.crt")};
+  }
+  static std::vector<std::string> those_away() {
+    std::vector<std::string> made;
+    for (int i = 2; i < members; ++i) made.push_back("away" + std::to_string(i) + "@127.0.0.1");
+    return made;
+  }
+
+  // Calls with large arguments, which come back in what they raise, and with large answers: from four
+  // processes, until finish().
+  static std::string load(beam& node) {
+    return node.eval(
+        "C = counters:new(2, []), persistent_term:put(load, C), persistent_term:put(wrong, none), "
+        "Long = binary:copy(<<\"x\">>, 200000), Expected = " +
+        std::to_string(members) +
+        ", Ask = fun(F, A) -> rpc:call('rollcall@127.0.0.1', rollcall, F, A, 30000) end, "
+        "Work = fun Work() -> "
+        "  case {catch length(Ask(members, [])), Ask(member, [Long])} of "
+        "    {Expected, {badrpc, {'EXIT', {function_clause, [B | _]}}}} when element(3, B) =:= [Long] -> "
+        "      counters:add(C, 1, 1); "
+        "    Wrong -> counters:add(C, 2, 1), persistent_term:put(wrong, Wrong) end, "
+        "  case whereis(finish) of undefined -> Work(); _ -> ok end end, "
+        "persistent_term:put(workers, [spawn(Work) || _ <- [1, 2, 3, 4]]), ok");
+  }
+  static int done(beam& node) { return std::stoi(node.eval("counters:get(persistent_term:get(load), 1)")); }
+  // How many calls failed, and what the last of them gave.
+  static std::string finish(beam& node) {
+    return node.eval(
+        "register(finish, spawn(fun() -> timer:sleep(infinity) end)), "
+        "Wait = fun Wait() -> case lists:any(fun erlang:is_process_alive/1, persistent_term:get(workers)) of "
+        "true -> timer:sleep(10), Wait(); false -> ok end end, Wait(), "
+        "{counters:get(persistent_term:get(load), 2), persistent_term:get(wrong)}");
+  }
+  // Each link over TLS: the process that holds it, and the serial number that its peer showed, once each.
+  static std::string links(beam& node) {
+    return node.eval(
+        "[{P, N} || P <- lists:sort(processes()), {ssl_gen_statem, init, _} <- "
+        "[proc_lib:translate_initial_call(P)], "
+        "{ok, D} <- [catch ssl_gen_statem:peer_certificate(P)], " +
+        serial("D"));
+  }
+  std::string serial_in(beam& node, const char* name) const {
+    return node.eval("{ok, T} = file:read_file(\"" + file(name) +
+                     "\"), hd([N || {_, D, _} <- public_key:pem_decode(T), " + serial("D") + ")");
+  }
+  static std::string serial(const std::string& certificate) {
+    return "N <- [element(3, element(2, public_key:pkix_decode_cert(" + certificate + ", otp)))]]";
+  }
+  // A node keeps what it read for up to two minutes.
+  static void read_anew(beam& node) {
+    EXPECT_EQ(
+        node.eval("gen_server:call(ssl_pem_cache:name(dist), {unconditionally_clear_pem_cache, self()})"),
+        "ok");
+  }
+  // What a node shows to those who dial it.
+  std::string shown_by(beam& node, beam& asking) const {
+    const auto alive = node.name().substr(0, node.name().find('@'));
+    return asking.eval(
+        "{ok, _} = application:ensure_all_started(ssl), {port, P, _} = erl_epmd:port_please(\"" + alive +
+        "\", \"127.0.0.1\"), {ok, S} = ssl:connect(\"127.0.0.1\", P, [{verify, verify_none}, "
+        "{certfile, \"" +
+        file("node.crt") + "\"}, {keyfile, \"" + file("node.key") +
+        "\"}]), {ok, D} = ssl:peercert(S), ssl:close(S), hd([N || " + serial("D") + ")");
+  }
+
+ private:
+  int version_ = 0, issued_ = 1;
+  std::filesystem::path last_;
+};
+
+TEST_F(TlsRenewal, LinksAndCallsUnderLoadOutliveIt) {
+  optfile();
+  begin_with(next());
+  loopback cluster;
+  auto &a = cluster.add(node("a")), &b = cluster.add(node("b"));
+  auto rollcall = cluster.rollcall(those_away(), secret_flags());
+  ASSERT_TRUE(eventually([&] { return cluster.meshed(); }, 60s, "they are linked, too"));
+  auto& shell = cluster.add(node("shell"));
+  const auto both = [&] { return rollcall.state(a.name()) == "up" && rollcall.state(b.name()) == "up"; };
+  ASSERT_TRUE(eventually(both, 90s, "both are up"));
+  const auto end = [&] {
+    return rollcall.metric("rollcall_tls_certificate_expiry_timestamp_seconds").value_or(0);
+  };
+  ASSERT_EQ(load(a), "ok");
+  ASSERT_TRUE(eventually([&] { return done(a) > 0; }, 20s, "the load is there")) << finish(a).substr(0, 900);
+  const auto before = links(a);
+  const auto connect = "net_kernel:connect_node('rollcall@127.0.0.1')",
+             disconnect = "erlang:disconnect_node('rollcall@127.0.0.1')";
+  const auto one_by_one = [&](const certificate& own) {
+    files.write("secret/tls.crt", own.text);
+    files.write("secret/tls.key", own.key);
+  };
+  for (const bool at_once : {true, true, false, false}) {
+    SCOPED_TRACE(at_once ? "the link is swapped" : "one file, then the other");
+    const auto ended = end();
+    const auto answered = done(a);
+    const auto own = next();
+    at_once ? swap(own) : one_by_one(own);
+    optfile();
+    for (auto* each : {&a, &b, &shell}) read_anew(*each);
+    ASSERT_TRUE(eventually([&] { return end() > ended; }, 60s, "it is read"));
+    const auto ours = serial_in(a, "secret/tls.crt");
+    ASSERT_EQ(shell.eval(connect), "true") << "a new link to us";
+    EXPECT_THAT(links(shell), HasSubstr("," + ours + "}"));
+    shell.eval(disconnect);
+    b.eval(disconnect);
+    EXPECT_TRUE(eventually([&] { return links(b).find("," + ours + "}") != std::string::npos; }, 60s,
+                           "a new link of ours"));
+    EXPECT_EQ(shown_by(b, shell), serial_in(a, "node.crt"));
+    EXPECT_TRUE(eventually([&] { return done(a) > answered; }, 60s, "calls are answered"));
+  }
+  EXPECT_EQ(finish(a), "{0,none}");
+  EXPECT_EQ(links(a), before) << "the old links";
+  EXPECT_EQ(rollcall.metric("erlang_cluster_member_failures_total", {{"member", a.name()}}), 0);
+  EXPECT_TRUE(eventually(both, 60s, "both are up"));
+  for (const auto& line : rollcall.log()) {
+    EXPECT_THAT(line, testing::AllOf(Not(HasSubstr("error")), Not(HasSubstr("certificate"))));
+  }
 }
 
 TEST_F(Tls, TheNodesOwnFileAndTheStepOfDoctor) {

@@ -37,6 +37,8 @@ TEST_F(HttpFiles, ANameTakenOutIsOutWhileTheCertificateIsHalfReplaced) {
   const auto context = files.context();
   folder.write("cert", ca.issue().text);
   EXPECT_FALSE(files.refresh(problem));
+  EXPECT_EQ(problem, "") << "the key may be on its way";
+  EXPECT_FALSE(files.refresh(problem));
   EXPECT_THAT(problem, HasSubstr("the key is not the certificate's"));
   folder.write("auth", std::string("call") + hash);
   EXPECT_TRUE(files.refresh(problem));
@@ -59,7 +61,9 @@ TEST_F(HttpFiles, AFileThatIsCutAnywhereLeavesTheOldOneInUse) {
   for (std::size_t size = 0; size + 1 < whole.size(); ++size) {
     if (size == next.text.size() || size + 1 == next.text.size()) continue;  // one certificate, and whole
     folder.write("cert", whole.substr(0, size));
-    ASSERT_FALSE(files.refresh(problem)) << size;
+    for (int look = 0; look < 2 && (look == 0 || problem.empty()); ++look) {
+      ASSERT_FALSE(files.refresh(problem)) << size;
+    }
     ASSERT_EQ(files.context(), before) << size;
     // Once for each problem.
     if (problem.empty()) continue;
@@ -93,6 +97,7 @@ TEST_F(HttpFiles, ANewCertificateLeavesThePasswords) {
   EXPECT_NE(files.context(), context);
   EXPECT_EQ(files.passwords(), passwords);
   folder.write("auth", "roll\n");
+  EXPECT_FALSE(files.refresh(problem));
   EXPECT_FALSE(files.refresh(problem));
   EXPECT_THAT(problem, HasSubstr("line 1 is not NAME:HASH"));
   EXPECT_EQ(files.passwords(), passwords);

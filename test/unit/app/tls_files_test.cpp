@@ -155,6 +155,8 @@ TEST_F(TlsFiles, AChangeIsReadAndHalfOfOneIsNot) {
   const auto next = ca.issue({.ends = std::chrono::hours(48)});
   folder.write("cert", next.text);
   EXPECT_FALSE(files.refresh(told));
+  EXPECT_EQ(told, "") << "the key may be on its way";
+  EXPECT_FALSE(files.refresh(told));
   EXPECT_THAT(told, HasSubstr("the key is not the certificate's"));
   EXPECT_THAT(told, HasSubstr("what was read last stays in use"));
   EXPECT_FALSE(files.refresh(told));
@@ -164,6 +166,11 @@ TEST_F(TlsFiles, AChangeIsReadAndHalfOfOneIsNot) {
   EXPECT_TRUE(files.refresh(told));
   EXPECT_EQ(told, "");
   EXPECT_GT(files.current()->valid()->end, first->valid()->end);
+  folder.write("key", ca.issue().key);
+  EXPECT_FALSE(files.refresh(told));
+  EXPECT_EQ(told, "");
+  EXPECT_FALSE(files.refresh(told));
+  EXPECT_THAT(told, HasSubstr("the key is not the certificate's")) << "said anew";
 }
 
 TEST_F(TlsFiles, TheNodesOwnFile) {
