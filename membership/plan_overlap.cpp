@@ -20,6 +20,12 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
   if (form(r)) return;
   find_trouble(r);
   wait_for_what_breaks(r);
+  std::erase_if(unsound_since_, [&](const auto& e) {  // it is the first of none any more
+    const auto* m = context.members.find(e.first);
+    if (m == nullptr || m->mesh != mesh) return m == nullptr;
+    const auto g = r.group_of[m->rank];
+    return g == r.groups.size() || r.groups[g].size() < 2 || r.first_of(g).id != m->id;
+  });
   for (std::size_t g = 0; g < r.groups.size(); ++g) inside(r, g);
   between(r);
   move_the_odd_one(r);
@@ -117,6 +123,7 @@ void planner::inside(round& r, std::size_t g) {
   const auto most = calm(r, g, g, false) ? usual : std::min(usual, max_uncalm_pairs);
   std::size_t looked_at = 0;
   bool sound = true;
+  const auto how = lacking_for(r, g);
   std::vector<std::pair<std::size_t, std::size_t>> asks;
   for (const auto x : group) {
     for (std::size_t i = x / word_bits; i < r.links.words() && looked_at < most; ++i) {
@@ -124,7 +131,7 @@ void planner::inside(round& r, std::size_t g) {
         const auto y = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
         if (y < x || r.group_of[y] != g || incompatible(r.at(x), r.at(y))) continue;
         ++looked_at;
-        if (ask_inside(r, x, y)) {
+        if (ask_inside(r, x, y, how)) {
           asks.emplace_back(x, y);
         } else {
           sound = false;
@@ -137,6 +144,7 @@ void planner::inside(round& r, std::size_t g) {
     return r.context.views.sees(pair.first, pair.second) != r.context.views.sees(pair.second, pair.first);
   };
   if (const auto first = std::ranges::find_if(asks, half); first != asks.end()) asks = {*first};
+  if (sound) unsound_since_.erase(r.first_of(g).id);
   r.waits[g] = r.waits[g] || !sound;
   const bool wait = !calm(r, g, g, false) || r.waits[g];
   for (const auto& [x, y] : asks) {
@@ -148,8 +156,15 @@ void planner::inside(round& r, std::size_t g) {
   }
 }
 
+// Thousands of pairs that were probed one after the other are probed again one after the other: where answers
+// are late there is no moment at which all are proven, unless what is proven stands for longer.
+quarantine::newcomer planner::lacking_for(const round& r, std::size_t g) {
+  const auto since = unsound_since_.try_emplace(r.first_of(g).id, r.context.now).first->second;
+  return {.waited = r.context.now - since >= r.context.options.interval};
+}
+
 // Whether the pair may be asked for now, as far as it is concerned itself.
-bool planner::ask_inside(round& r, std::size_t x, std::size_t y) {
+bool planner::ask_inside(round& r, std::size_t x, std::size_t y, quarantine::newcomer how) {
   const auto &a = r.at(x), &b = r.at(y);
   const auto now = r.context.now;
   const auto interval = r.context.options.interval;
@@ -170,7 +185,7 @@ bool planner::ask_inside(round& r, std::size_t x, std::size_t y) {
       return false;
     }
   }
-  auto said = look(r, x, y, {}, false);
+  auto said = look(r, x, y, how, false);
   if (said == verdict::dark || said == verdict::held) leave_out(a.id, b.id);
   if (said == verdict::dark) dark_.push_back({a.id, b.id, {{a.id, b.id}}});
   refused_conflict refusal{.one = a.id, .other = b.id};

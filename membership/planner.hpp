@@ -161,7 +161,8 @@ class planner {
   bool form(round&);
   void continue_forming(round&);
   void inside(round&, std::size_t group);
-  bool ask_inside(round&, std::size_t x, std::size_t y);
+  quarantine::newcomer lacking_for(const round&, std::size_t group);
+  bool ask_inside(round&, std::size_t x, std::size_t y, quarantine::newcomer);
   void between(round&);
   bool chosen_before(const round&, std::size_t group) const;
   std::vector<std::pair<std::size_t, std::size_t>> find_conflicts(round&);
@@ -222,6 +223,7 @@ class planner {
   std::set<pair_key> moved_for_;                    // until they are linked: never twice for one cause
   std::map<pair_key, steady_time> one_way_since_;
   std::map<std::uint32_t, steady_time> believes_since_;  // groups by their lowest id
+  std::map<std::uint32_t, steady_time> unsound_since_;   // groups by their lowest id: something lacks in it
   std::map<pair_key, steady_time> blocked_since_;        // by which one, and who wants to join
   std::map<std::uint32_t, std::vector<std::uint32_t>>
       left_out_;                           // who each cannot reach, sorted; of this plan
