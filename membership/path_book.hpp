@@ -34,6 +34,7 @@ class path_book {
                               probed_port = probed_port::distribution) const;
   bool under_way(const member_record& on, const member_record& to,
                  probed_port = probed_port::distribution) const;
+  std::size_t under_way() const noexcept { return requests_.size(); }
   // The last one ended without an answer.
   bool said_nothing(const member_record& on, const member_record& to, probed_port) const;
   // And that was said at once: it does not carry out such a probe.

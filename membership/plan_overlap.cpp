@@ -118,11 +118,13 @@ void planner::continue_forming(round& r) {
 void planner::inside(round& r, std::size_t g) {
   const auto& group = r.groups[g];
   if (group.size() < 2 || without(rule_taken::missing_links_are_repaired)) return;
-  // Of a group that lacks many, some are looked at in each step: probes grow with the nodes.
+  // Of a group that lacks many, some are looked at in each step: probes grow with the nodes. What `global`
+  // links meanwhile was probed in vain, and is not to take the room of what is left then.
   const auto usual = 4 * group.size() + 64;
-  const auto most = calm(r, g, g, false) ? usual : std::min(usual, max_uncalm_pairs);
+  const auto room = max_uncalm_pairs - std::min(max_uncalm_pairs, r.paths.under_way());
+  const auto most = calm(r, g, g, false) ? usual : std::min(usual, room);
   std::size_t looked_at = 0;
-  bool sound = true;
+  bool sound = most > 0;
   const auto how = lacking_for(r, g);
   std::vector<std::pair<std::size_t, std::size_t>> asks;
   for (const auto x : group) {
