@@ -1,4 +1,4 @@
-// The front door: everything is the core's.
+// The front door: everything is in node_core.hpp.
 #include "cnode/node.hpp"
 
 #include <stdexcept>
@@ -9,96 +9,94 @@ namespace rollcall::cnode {
 
 node::node(asio::io_context& io, node_options options, node_observer& observer, resolve_function resolve,
            call_handler handler, message_handler messages)
-    : implementation_(std::make_unique<implementation>()) {
-  implementation_->running = std::make_shared<implementation::core>(
-      io, std::move(options), observer, std::move(resolve), std::move(handler), std::move(messages));
-}
+    : implementation_(std::make_shared<implementation>(io, std::move(options), observer, std::move(resolve),
+                                                       std::move(handler), std::move(messages))) {}
 
 node::~node() {
-  implementation_->running->abandon();
+  implementation_->abandon();
 }
 
 asio::awaitable<result<void>> node::start() {
-  return implementation::core::start(implementation_->running);
+  return implementation::start(implementation_);
 }
 asio::awaitable<void> node::stop() {
-  return implementation::core::stop(implementation_->running);
+  return implementation::stop(implementation_);
 }
 asio::awaitable<outcome<peer>> node::dial(target where, milliseconds limit) {
-  return implementation::core::dial(implementation_->running, std::move(where), limit);
+  return implementation::dial(implementation_, std::move(where), limit);
 }
 void node::hang_up(const node_name& name) {
-  implementation_->running->hang_up(name);
+  implementation_->hang_up(name);
 }
 asio::awaitable<call_result<term>> node::call(node_name on, std::string module, std::string function,
                                               byte_string arguments, milliseconds limit) {
-  return implementation::core::call(implementation_->running, std::move(on), std::move(module),
-                                    std::move(function), std::move(arguments), limit);
+  return implementation::call(implementation_, std::move(on), std::move(module), std::move(function),
+                              std::move(arguments), limit);
 }
 asio::awaitable<call_result<byte_string>> node::call_encoded(node_name on, std::string module,
                                                              std::string function, byte_string arguments,
                                                              milliseconds limit) {
-  return implementation::core::call_encoded(implementation_->running, std::move(on), std::move(module),
-                                            std::move(function), std::move(arguments), limit);
+  return implementation::call_encoded(implementation_, std::move(on), std::move(module), std::move(function),
+                                      std::move(arguments), limit);
 }
 asio::awaitable<call_result<term>> node::run(node_name on, std::string module, std::string function,
                                              std::uint8_t arity, byte_string arguments) {
-  return implementation::core::run_process(implementation_->running, std::move(on), std::move(module),
-                                           std::move(function), arity, std::move(arguments));
+  return implementation::run_process(implementation_, std::move(on), std::move(module), std::move(function),
+                                     arity, std::move(arguments));
 }
 bool node::send(const node_name& on, std::string_view process, byte_view message) {
-  return implementation_->running->send(on, process, message);
+  return implementation_->send(on, process, message);
 }
 bool node::send(const pid& to, byte_view message) {
-  return implementation_->running->send(to, message);
+  return implementation_->send(to, message);
 }
 std::optional<reference> node::monitor(const pid& process) {
-  return implementation_->running->monitor(process);
+  return implementation_->monitor(process);
 }
 void node::demonitor(const reference& monitor) {
-  implementation_->running->demonitor(monitor);
+  implementation_->demonitor(monitor);
 }
 std::size_t node::waiting(const node_name& on) const {
-  return implementation_->running->waiting(on);
+  return implementation_->waiting(on);
 }
 void node::stand_by(bool now) {
-  implementation_->running->stand_by(now);
+  implementation_->stand_by(now);
 }
 std::size_t node::held() const noexcept {
-  return implementation_->running->held();
+  return implementation_->held();
 }
 reference node::new_reference() {
-  return implementation_->running->new_reference();
+  return implementation_->new_reference();
 }
 std::optional<peer> node::linked(const node_name& name) const {
-  return implementation_->running->linked(name);
+  return implementation_->linked(name);
 }
 const node_name& node::name() const noexcept {
-  return implementation_->running->name();
+  return implementation_->name();
 }
 std::uint32_t node::creation() const noexcept {
   return self().creation;
 }
 std::uint16_t node::port() const noexcept {
-  return implementation_->running->port();
+  return implementation_->port();
 }
 std::vector<peer> node::peers() const {
-  return implementation_->running->peers();
+  return implementation_->peers();
 }
 std::size_t node::links() const noexcept {
-  return implementation_->running->links();
+  return implementation_->links();
 }
 const pid& node::self() const noexcept {
-  return implementation_->running->own_process();
+  return implementation_->own_process();
 }
 void node::cookies(std::vector<std::string> replaced) {
-  implementation_->running->cookies(std::move(replaced));
+  implementation_->cookies(std::move(replaced));
 }
 void node::tls(std::shared_ptr<const rollcall::tls::context> replaced) {
-  implementation_->running->tls(std::move(replaced));
+  implementation_->tls(std::move(replaced));
 }
 void node::tick_time(const node_name& name, milliseconds net_ticktime) {
-  implementation_->running->tick_time(name, net_ticktime);
+  implementation_->tick_time(name, net_ticktime);
 }
 
 void throw_exception_from_error(const failure& failed, const boost::source_location&) {

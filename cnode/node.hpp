@@ -128,8 +128,8 @@ class node {
   void tick_time(const node_name&, milliseconds net_ticktime);  // once a peer's is known
 
  private:
-  struct implementation;
-  std::unique_ptr<implementation> implementation_;
+  class implementation;
+  std::shared_ptr<implementation> implementation_;
 };
 
 }  // namespace rollcall::cnode

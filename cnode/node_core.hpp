@@ -19,15 +19,10 @@
 
 namespace rollcall::cnode {
 
-struct node::implementation {
-  class core;
-  std::shared_ptr<core> running;
-};
-
-class node::implementation::core final : public node_services, public std::enable_shared_from_this<core> {
+class node::implementation final : public node_services, public std::enable_shared_from_this<implementation> {
  public:
-  core(asio::io_context& io, node_options options, node_observer& observer, resolve_function resolve,
-       call_handler handler, message_handler messages)
+  implementation(asio::io_context& io, node_options options, node_observer& observer,
+                 resolve_function resolve, call_handler handler, message_handler messages)
       : io_(io),
         options_(std::move(options)),
         observer_(&observer),
@@ -39,7 +34,7 @@ class node::implementation::core final : public node_services, public std::enabl
         arrivals_(*this, dials_),
         idle_(io) {}
 
-  using self = std::shared_ptr<core>;
+  using self = std::shared_ptr<implementation>;
 
   static asio::awaitable<result<void>> start(self node) {
     if (const auto code = node->arrivals_.listen(node->options_.listen_port)) co_return code;

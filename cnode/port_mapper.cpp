@@ -70,21 +70,16 @@ asio::awaitable<result<std::vector<epmd::name_entry>>> ask_names(tcp::endpoint m
 
 // ---- serving
 
-struct port_mapper::implementation {
-  class server;
-  std::shared_ptr<server> running;
-};
-
-class port_mapper::implementation::server : public std::enable_shared_from_this<server> {
+class port_mapper::implementation : public std::enable_shared_from_this<implementation> {
  public:
-  server(asio::io_context& io, std::uint16_t port)
+  implementation(asio::io_context& io, std::uint16_t port)
       : io_(io), acceptor_(io), port_(port), creation_(random_word()) {}
 
   result<void> start() {
     if (const auto code = listen_on(acceptor_, port_)) return code;
     boost::system::error_code ignored;
     port_ = acceptor_.local_endpoint(ignored).port();
-    asio::co_spawn(io_, accept(shared_from_this()), &server::ended);
+    asio::co_spawn(io_, accept(shared_from_this()), &implementation::ended);
     return {};
   }
 
@@ -107,7 +102,7 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
   }
 
  private:
-  using self = std::shared_ptr<server>;
+  using self = std::shared_ptr<implementation>;
   // A connection's coroutine handles every network error itself; what is left is running out of memory, and
   // then that connection is gone and its registration with it.
   static void ended(const std::exception_ptr&) {}
@@ -222,24 +217,22 @@ class port_mapper::implementation::server : public std::enable_shared_from_this<
 };
 
 port_mapper::port_mapper(asio::io_context& io, std::uint16_t port)
-    : implementation_(std::make_unique<implementation>()) {
-  implementation_->running = std::make_shared<implementation::server>(io, port);
-}
+    : implementation_(std::make_shared<implementation>(io, port)) {}
 
 port_mapper::~port_mapper() {
   stop();
 }
 result<void> port_mapper::start() {
-  return implementation_->running->start();
+  return implementation_->start();
 }
 void port_mapper::stop() {
-  implementation_->running->stop();
+  implementation_->stop();
 }
 bool port_mapper::put(const epmd::registration& entry) {
-  return implementation_->running->put(entry);
+  return implementation_->put(entry);
 }
 void port_mapper::remove() {
-  implementation_->running->remove();
+  implementation_->remove();
 }
 
 }  // namespace rollcall::cnode

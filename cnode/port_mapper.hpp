@@ -27,6 +27,8 @@ class port_mapper {
  public:
   port_mapper(asio::io_context&, std::uint16_t port);
   ~port_mapper();
+  port_mapper(const port_mapper&) = delete;
+  port_mapper& operator=(const port_mapper&) = delete;
   result<void> start();  // address_in_use when there is one already
   void stop();
   // Our own entry, without a connection; false while another node is registered under that name: then it is
@@ -35,8 +37,8 @@ class port_mapper {
   void remove();
 
  private:
-  struct implementation;
-  std::unique_ptr<implementation> implementation_;
+  class implementation;
+  std::shared_ptr<implementation> implementation_;
 };
 
 }  // namespace rollcall::cnode

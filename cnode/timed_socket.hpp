@@ -10,7 +10,7 @@
 namespace rollcall::cnode {
 
 template <class Socket>
-class timed : public std::enable_shared_from_this<timed<Socket>> {
+class timed {
  public:
   static std::shared_ptr<timed> make(const asio::any_io_executor& executor, std::chrono::milliseconds limit) {
     return make(tcp::socket(executor), limit);
