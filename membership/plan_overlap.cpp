@@ -15,6 +15,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
   each_rank(r.links.mesh().words(), [&](std::size_t rank) {
     if (r.links.has_links(rank)) had_links_.insert(context.members[rank].id);
   });
+  forget_lone_attempts(r);
   if (!r.links.any_missing()) return;
   sort_groups(r);
   if (form(r)) return;
@@ -50,12 +51,25 @@ rank_set planner::planned_for(const step_context& context, std::size_t mesh, dea
   return planned;
 }
 
+// One that was asked for alone, in vain, still has no link to lose: it is a newcomer again once both ends
+// were asked after the answer.
+void planner::forget_lone_attempts(const round& r) {
+  std::erase_if(alone_, [&](const auto& tried) {
+    const auto *m = r.context.members.find(tried.first), *other = r.context.members.find(tried.second);
+    if (m == nullptr || other == nullptr) return true;
+    const bool busy =
+        (requests_.busy(m->rank)[other->rank / word_bits] >> (other->rank % word_bits) & 1) != 0;
+    return r.links.mesh().contains(m->rank) && !busy;
+  });
+}
+
 void planner::sort_groups(round& r) {
   r.groups = find_groups(r.links);
   r.group_of.assign(r.context.members.size(), r.groups.size());
   for (std::size_t g = 0; g < r.groups.size(); ++g) {
     for (const auto rank : r.groups[g]) r.group_of[rank] = g;
-    const bool fresh = r.groups[g].size() == 1 && !had_links_.contains(r.first_of(g).id);
+    const auto first = r.first_of(g).id;
+    const bool fresh = r.groups[g].size() == 1 && !had_links_.contains(first) && !alone_.contains(first);
     (fresh ? r.fresh : r.established).push_back(g);
   }
 }
@@ -429,7 +443,8 @@ bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, 
   }
   if (said == verdict::try_first && quiet) {
     try_alone(r, paired.trial, newcomer, target);
-    if (r.asks()) had_links_.insert(m.id);
+    const auto& [x, y] = paired.trial;
+    if (r.asks()) alone_[m.id] = r.at(x).id == m.id ? r.at(y).id : r.at(x).id;
   }
   return said == verdict::works && quiet && !without(rule_taken::newcomers_are_introduced);
 }

@@ -19,6 +19,9 @@ std::optional<planner::asked_pair> planner::answered(const fact::connect_result&
     switch (ended->outcome) {
       case connect_outcome::connected:
         quarantine_.connected(ended->on, ended->to);
+        for (const auto id : {ended->on, ended->to}) {
+          if (alone_.contains(id)) had_links_.insert(id);
+        }
         break;
       case connect_outcome::failed:
       case connect_outcome::ignored:
@@ -45,6 +48,7 @@ void planner::restarted(const member_record& member) {
 void planner::forget_requests(const member_record& member) {
   requests_.forget(member);
   had_links_.erase(member.id);
+  std::erase_if(alone_, [&](const auto& e) { return e.first == member.id || e.second == member.id; });
   chosen_.erase(member.id);
   std::erase(forming_, member.id);
   std::erase_if(moved_for_, [&](pair_key k) { return concerns(k, member.id); });

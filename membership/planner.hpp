@@ -158,6 +158,7 @@ class planner {
                     burst_map&);
   rank_set planned_for(const step_context&, std::size_t mesh, deadline&);
   void sort_groups(round&);
+  void forget_lone_attempts(const round&);
   bool form(round&);
   void continue_forming(round&);
   void inside(round&, std::size_t group);
@@ -218,6 +219,7 @@ class planner {
   canaries canaries_;
   trials trials_;
   std::set<std::uint32_t> had_links_;               // ids: of this creation; or took part in a first burst
+  std::map<std::uint32_t, std::uint32_t> alone_;    // ids: newcomers, and who they were tried with, alone
   std::set<std::uint32_t> chosen_;                  // ids: in the set that was joined last
   std::map<std::uint32_t, steady_time> odd_since_;  // by id
   std::set<pair_key> moved_for_;                    // until they are linked: never twice for one cause

@@ -11,11 +11,6 @@ const std::vector<known_finding>& known_findings() {
   // Of 1,000 seeds; the numbers are those of one run, with room for what small changes move.
   static const std::vector<known_finding> all{
       {rule::too_many_tears, 1, "doors that close twice (6795)"},
-      {rule::newcomer_waits, 1,
-       "one whose first request failed is no newcomer to the plan any more, though it never had a link, and "
-       "waits "
-       "with all others for a link that broke and came back by itself (9048: n1003 and n1006, of the group "
-       "it joins)"},
       {rule::wrong_cause, 1,
        "a silent door: one node lost all others within a millisecond, they lost each other for it, and of "
        "five pairs "

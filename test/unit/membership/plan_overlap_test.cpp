@@ -364,6 +364,57 @@ TEST_F(Overlap, ALinkThatBreaksSoonAfterTheFormationIsHeldBack) {
   EXPECT_FALSE(d.connects().empty()) << "for 30 s";
 }
 
+// The group waits for a link that broke and came back by itself. That does not concern one that has none to
+// lose, also when it was asked for alone, in vain.
+TEST_F(Overlap, OneThatWasAskedForAloneInVainIsStillANewcomer) {
+  const names all{"a", "b", "c", "d", "f"}, rest{"a", "b", "c", "d"};
+  d.list(all);
+  for (const auto& node : all) d.sees(node, {});
+  for (const auto& node : all) d.up(node);
+  d.answer_views();
+  EXPECT_EQ(d.connects().size(), 10U);
+  for (const auto& node : all) d.sees(node, d.without(all, node));
+  d.answer_all(connect_outcome::connected);
+  live(10s);
+  d.sees("f", {});
+  std::vector<any_fact> lost{fact::peer_changed{full("d"), full("f"), false, "connection_closed"},
+                             fact::peer_changed{full("f"), full("d"), false, "connection_closed"}};
+  for (const auto& node : rest) {
+    d.sees(node, d.without(rest, node));
+    if (node == "d") continue;
+    lost.emplace_back(fact::peer_changed{full(node), full("f"), false, "disconnect"});
+    lost.emplace_back(fact::peer_changed{full("f"), full(node), false, "connection_closed"});
+  }
+  d.step(lost);
+  live(5s);
+  EXPECT_EQ(d.connects(), names{}) << "held back";
+  a_breaks_with_b_of_four();
+  d.sees("a", {"b"});
+  d.sees("b", {"a", "c", "d"});
+  d.step({fact::peer_changed{full("a"), full("b"), true, ""},
+          fact::peer_changed{full("b"), full("a"), true, ""}});
+  live(2s);
+  EXPECT_EQ(d.connects(), names{}) << "held back, too";
+  d.down("f");
+  d.up("f", 2);
+  d.answer_views();
+  const auto next = [&] {
+    names asked;
+    for (int i = 0; i < 30 && asked.empty(); ++i) {
+      live(500ms);
+      asked = d.connects();
+    }
+    return asked;
+  };
+  const auto first = next();
+  ASSERT_EQ(first.size(), 1U) << "alone, since what broke is known";
+  EXPECT_NE(first[0].find('f'), std::string::npos) << first[0];
+  d.answer_all(connect_outcome::failed);
+  const auto again = next();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_NE(again[0].find('f'), std::string::npos) << again[0];
+}
+
 // A node that is stopping is still introduced to each one that joins.
 TEST_F(Overlap, NobodyIsJoinedToOneThatLeavesAndThatItsLinkBreaksWith) {
   d.mesh({"a", "b", "c", "d"});
