@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -48,15 +49,34 @@ degree_map lost_by_each(const losses& known, steady_time since, steady_time unti
   return degrees;
 }
 
+// Who gave up which member: what prevent_overlapping_partitions does where it is told that another lost it.
+using giver_map = std::unordered_map<std::uint32_t, std::set<std::uint32_t>>;
+
+giver_map givers_of(const losses& known, steady_time since, steady_time until) {
+  giver_map givers;
+  for (const auto& l : known.all()) {
+    if (l.why == given_up_by_its_end && l.at >= since && l.at <= until) givers[l.to].insert(l.from);
+  }
+  return givers;
+}
+
 // Views that are polled do not tell what was lost first, and what is told at one moment comes in any order.
 // Where overlapping partitions are prevented, the others drop both ends of it: they are those that lost most.
-const loss* most_torn(const degree_map& degrees, const std::vector<const loss*>& lost) {
+// Of those that lost as much, the link was first of which the others gave up both ends: what goes for another
+// one is announced by neither of its ends.
+const loss* most_torn(const degree_map& degrees, const giver_map& givers,
+                      const std::vector<const loss*>& lost) {
   const auto of = [&](std::uint32_t id) {
     const auto found = degrees.find(id);
     return found == degrees.end() ? std::size_t{0} : found->second;
   };
+  const auto given_up = [&](std::uint32_t id, std::uint32_t other) {
+    const auto found = givers.find(id);
+    return found == givers.end() ? std::size_t{0} : found->second.size() - found->second.count(other);
+  };
   return *std::ranges::max_element(lost, {}, [&](const loss* l) {
-    return std::pair(std::min(of(l->from), of(l->to)), of(l->from) + of(l->to));
+    const auto dropped = std::min(given_up(l->from, l->to), given_up(l->to, l->from));
+    return std::tuple(std::min(of(l->from), of(l->to)), dropped, of(l->from) + of(l->to));
   });
 }
 
@@ -116,8 +136,8 @@ const loss* torn_by(const loss& l, const losses& known, const step_context& cont
   }
   if (first.empty()) return &l;
   if (const auto* half = half_lost(known, first, context); half != nullptr) return half;
-  const auto degrees = lost_by_each(known, first.front()->at, first.front()->at + tearing);
-  return most_torn(degrees, first);
+  const auto since = first.front()->at, until = since + tearing;
+  return most_torn(lost_by_each(known, since, until), givers_of(known, since, until), first);
 }
 
 std::optional<first_pair> best_loss(const cause_question& asked, const losses& known,
@@ -141,7 +161,7 @@ std::optional<first_pair> best_loss(const cause_question& asked, const losses& k
       ++degrees[lower(k)];
       ++degrees[higher(k)];
     }
-    best = most_torn(degrees, without_word);
+    best = most_torn(degrees, {}, without_word);
   }
   if (rank_of(*best) == evidence_rank::told) best = torn_by(*best, known, context);
   return first_pair{best->from, best->to,

@@ -164,6 +164,23 @@ TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairWhoseEndsLostMost) {
   is_one_caused_by("a", "b");
 }
 
+// All lost all others. a lost c only since others did: that is announced by neither of the two, so nobody
+// gives up a.
+TEST_F(Incidents, OfThoseWhoseEndsLostAsMuchTheCauseIsThePairOfWhichOthersGaveUpBothEnds) {
+  d.usual.prevent_overlapping_partitions = true;
+  meshed({"a", "b", "c", "d"});
+  const auto give_up = [&](const char* from, const char* to) {
+    lose(from, to, "disconnect");
+    lose(to, from, "connection_closed");
+  };
+  for (const auto* from : {"a", "b", "d"}) give_up(from, "c");
+  give_up("a", "b");
+  give_up("a", "d");
+  give_up("b", "d");
+  live(20s);
+  is_one_caused_by("d", "c");
+}
+
 TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairOfWhichOneEndHeardNothing) {
   d.usual.prevent_overlapping_partitions = true;
   meshed({"a", "b", "c", "d"});
