@@ -363,6 +363,7 @@ void cluster::implementation::greet(const member_record& by, member_record& othe
 void cluster::implementation::apply(const fact::view& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
+  const auto strangers = std::exchange(m->strangers, {});
   const auto seen = seen_by(*m, told.visible);
   rank_set came(members.size()), went(members.size());
   for (std::size_t i = 0; i < views.row_words(); ++i) {
@@ -374,6 +375,9 @@ void cluster::implementation::apply(const fact::view& told) {
   each_rank(went.words(), [&](std::size_t rank) { lost(*m, members[rank], {}); });
   const bool differs = views.replace(m->rank, seen);
   planning_due |= differs || !m->fresh;
+  // In calm most of what comes are views that tell nothing new.
+  dirty |= differs || !m->fresh || !m->has_view || m->strangers != strangers || !splits.calm();
+  told_again = true;
   m->view_basis = m->asking_view ? m->asked_in : number;
   m->view_of = m->asking_view ? m->view_asked_at : now.steady;
   m->asking_view = false;
@@ -382,7 +386,6 @@ void cluster::implementation::apply(const fact::view& told) {
   m->view_failure = reason::none;
   m->round_trip = told.round_trip;
   planning_due |= plans.viewed(*m, context());
-  dirty = true;
 }
 
 void cluster::implementation::lost(member_record& from, member_record& to, std::string_view why) {

@@ -133,6 +133,7 @@ struct cluster::implementation {
   step_number number = 0;
   bool under_way = false;  // facts of it were taken
   bool dirty = false;
+  bool told_again = false;  // by views, what was known: how long they took is shown once a round
   bool planning_due = true;
   steady_time next_plan{};
   bool probing_due = true;

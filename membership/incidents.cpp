@@ -455,10 +455,6 @@ void incidents::restarted(const member_record& m, moment) {
   }
 }
 
-void incidents::removed(const member_record& m, moment now) {
-  restarted(m, now);
-}
-
 bool incidents::evaluate(const step_context& context, const std::vector<std::vector<std::size_t>>& partitions,
                          const path_book& paths, deadline& wake) {
   auto& self = *implementation_;
@@ -486,6 +482,10 @@ bool incidents::evaluate(const step_context& context, const std::vector<std::vec
   return true;
 }
 
+bool incidents::calm() const noexcept {
+  const auto& self = *implementation_;
+  return self.open.empty() && self.broken.all().empty() && self.quiet.calm() && !self.changed;
+}
 const silence& incidents::silent() const {
   return implementation_->quiet;
 }

@@ -39,13 +39,16 @@ class incidents {
   // Another creation.
   void restarted(const member_record&, moment);
   // About to be removed from the table.
-  void removed(const member_record&, moment);
+  void removed(const member_record& m, moment now) { restarted(m, now); }
 
   // `partitions`: ranks, largest first, with suspected pairs counted as not linked. True when anything that
   // readers see changed.
   bool evaluate(const step_context&, const std::vector<std::vector<std::size_t>>& partitions,
                 const path_book&, deadline&);
 
+  // Nothing is broken, open or silent: what is looked at again finds the same until a member or a link
+  // changes.
+  bool calm() const noexcept;
   // Who fell silent, as it was at the last evaluation.
   const silence& silent() const;
   // Newest first; never null.

@@ -22,6 +22,10 @@ class silence {
 
   // So many members of one mesh: the next one has its own.
   bool holds() const noexcept { return !many_of_.empty(); }
+  // Nobody is silent, or was and is not told of.
+  bool calm() const noexcept {
+    return now_.empty() && absences_.empty() && cuts_.empty() && returned_.empty();
+  }
   const std::vector<std::uint32_t>& silent_now() const noexcept { return now_; }  // ids
 
   // Many of a mesh fell silent together, the first of them is back, and they were cut off.

@@ -155,6 +155,35 @@ TEST(CountsOfUnlisted, TheSameViewAgainIsNotReadNameByName) {
   EXPECT_LE(second + strangers, first);
 }
 
+// Views of a large cluster come a few at a time, all through a round.
+TEST(CountsOfViews, ThatTellNothingNewAreShownOnceARound) {
+  namespace membership = rollcall::membership;
+  namespace fact = membership::fact;
+  std::vector<rollcall::node_name> nodes;
+  for (std::size_t i = 0; i < 40; ++i) nodes.push_back(*rollcall::node_name::parse(fmt::format("n@h{}", i)));
+  membership::settings options;
+  options.heal = membership::heal_mode::off;
+  membership::cluster core{options};
+  milliseconds passed{0};
+  const auto tell = [&](membership::any_fact fact) {
+    passed += 100ms;
+    return core.step(std::vector{std::move(fact)},
+                     {membership::steady_time(passed), membership::wall_time(passed)});
+  };
+  const auto tell_view = [&](std::size_t i) {
+    auto seen = nodes;
+    std::erase(seen, nodes[i % nodes.size()]);
+    return tell(fact::view{nodes[i % nodes.size()], seen, 1ms}).changed ? 1U : 0U;
+  };
+  tell(fact::listed{nodes, {}});
+  for (const auto& node : nodes) tell(fact::link_up{node, 1, true});
+  for (std::size_t i = 0; i < 2 * nodes.size(); ++i) tell_view(i);
+  ASSERT_TRUE(whole(*core.snapshot(), nodes.size()));
+  std::size_t drawn = 0;
+  for (std::size_t i = 0; i < 600; ++i) drawn += tell_view(i);
+  EXPECT_LE(drawn, 13U) << "a minute has twelve rounds";
+}
+
 // Probes and requests grow with the nodes that come, not with the pairs they make.
 TEST_F(Counts, ManyThatComeAtOnceAreIntroducedByASample) {
   constexpr std::size_t size = 300;

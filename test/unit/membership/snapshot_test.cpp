@@ -78,6 +78,26 @@ TEST(Snapshot, IsKeptUntilSomethingChanges) {
   EXPECT_EQ(before->find("a@host.example")->state, member_state::up) << "who holds one keeps it as it was";
 }
 
+// In calm most of what comes are views that say what the last ones said.
+TEST(Snapshot, AViewThatTellsNothingNewIsShownWithTheNextRound) {
+  driver d;
+  d.mesh({"a", "b"});
+  d.silent("a");
+  const auto told = [&](const names& seen) {
+    d.now += 1ms;
+    return d.step({fact::view{full("a"), full(seen), 7ms}}).changed;
+  };
+  EXPECT_FALSE(told({"b"}));
+  EXPECT_EQ(d.of("a").round_trip, 1ms);
+  d.pass(d.options.interval);
+  EXPECT_EQ(d.of("a").round_trip, 7ms);
+  EXPECT_TRUE(told({"b", "stranger"}));
+  EXPECT_FALSE(told({"b", "stranger"}));
+  EXPECT_TRUE(told({"b"}));
+  EXPECT_TRUE(told({}));
+  EXPECT_TRUE(told({})) << "a pair is broken: what is told again may be what an incident waits for";
+}
+
 TEST(Snapshot, EventsAreNumberedAndBounded) {
   driver d(settings{.max_events = 4});
   d.mesh({"a", "b"});
