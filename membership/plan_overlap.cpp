@@ -133,7 +133,7 @@ void planner::inside(round& r, std::size_t g) {
   const auto& group = r.groups[g];
   if (group.size() < 2 || without(rule_taken::missing_links_are_repaired)) return;
   // Of a group that lacks many, some are looked at in each step: probes grow with the nodes. What `global`
-  // links meanwhile was probed in vain, and is not to take the room of what is left then.
+  // links meanwhile was probed in vain, and must not keep those that are left then from being probed.
   const auto usual = 4 * group.size() + 64;
   const auto room = max_uncalm_pairs - std::min(max_uncalm_pairs, r.paths.under_way());
   const auto most = calm(r, g, g, false) ? usual : std::min(usual, room);
