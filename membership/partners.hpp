@@ -25,8 +25,7 @@ class partners {
     by_id_.erase(found);
     noted_ -= taken.size();
     std::ranges::sort(taken);
-    const auto twice = std::ranges::unique(taken);
-    taken.erase(twice.begin(), twice.end());
+    taken.erase(std::unique(taken.begin(), taken.end()), taken.end());
     return taken;
   }
   // Most of it is gone, where so many pairs are kept: to be noted again.
