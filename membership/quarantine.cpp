@@ -55,14 +55,17 @@ quarantine::entry* quarantine::obtain(std::uint32_t a, std::uint32_t b) {
 void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, bool replaces,
                           steady_time now) {
   if (admissions_.size() >= max_admissions) admissions_.pop_front();
-  admissions_.push_back({now, replaces, {left.begin(), left.end()}, {right.begin(), right.end()}});
+  std::ranges::sort(left);
+  std::ranges::sort(right);
+  admissions_.push_back({now, replaces, std::move(left), std::move(right)});
 }
 
 const quarantine::admission* quarantine::admission_of(std::uint32_t a, std::uint32_t b) const {
   for (auto at = admissions_.rbegin(); at != admissions_.rend(); ++at) {
-    if ((at->left.contains(a) && at->right.contains(b)) || (at->left.contains(b) && at->right.contains(a))) {
-      return &*at;
-    }
+    const auto apart = [&](std::uint32_t left, std::uint32_t right) {
+      return std::ranges::binary_search(at->left, left) && std::ranges::binary_search(at->right, right);
+    };
+    if (apart(a, b) || apart(b, a)) return &*at;
   }
   return nullptr;
 }
@@ -154,8 +157,10 @@ void quarantine::forget_losses(const member_record& m) {
   std::erase_if(broken_, [&](pair_key k) { return concerns(k, m.id); });
   taken_out_.erase(m.id);
   for (auto& a : admissions_) {
-    a.left.erase(m.id);
-    a.right.erase(m.id);
+    for (auto* side : {&a.left, &a.right}) {
+      const auto found = std::ranges::lower_bound(*side, m.id);
+      if (found != side->end() && *found == m.id) side->erase(found);
+    }
   }
 }
 
