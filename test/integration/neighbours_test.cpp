@@ -290,7 +290,8 @@ TEST_P(Ejabberd, IsWatchedAndACutIsToldBefore) {
   ASSERT_NO_FATAL_FAILURE(cut_the_last(alone));
   join_the_last();
   // They look for each other by themselves: with `off` too.
-  EXPECT_TRUE(eventually([&] { return rollcall->whole(2); }, 60s, "they are linked"));
+  EXPECT_TRUE(eventually([&] { return rollcall->whole(2); }, 60s, "they are linked"))
+      << "by its own word one is linked to " << nodes[0].ask("erlang nodes");
   EXPECT_TRUE(eventually([&] { return !rollcall->json("/api/v1/status").at("netsplit").as_bool(); }, 60s,
                          "the netsplit is over"));
   EXPECT_TRUE(nodes[0].running->running() && nodes[1].running->running());
