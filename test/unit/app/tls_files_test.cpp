@@ -170,7 +170,7 @@ TEST_F(TlsFiles, AChangeIsReadAndHalfOfOneIsNot) {
   EXPECT_FALSE(files.refresh(told));
   EXPECT_EQ(told, "");
   EXPECT_FALSE(files.refresh(told));
-  EXPECT_THAT(told, HasSubstr("the key is not the certificate's")) << "said anew";
+  EXPECT_THAT(told, HasSubstr("the key is not the certificate's")) << "said once more";
 }
 
 TEST_F(TlsFiles, TheNodesOwnFile) {

@@ -1,4 +1,4 @@
-// With whom each member has something that is kept by pairs.
+// The members with which each one has something that is kept by pairs.
 #include "membership/partners.hpp"
 
 #include <gtest/gtest.h>
