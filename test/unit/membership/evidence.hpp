@@ -202,6 +202,17 @@ struct Evidence : testing::Test {
     leave(who);
     d.up(who, ++creation);
   }
+  // Listed, and not linked to us yet.
+  void comes(const std::string& node) {
+    nodes.push_back(node);
+    d.list(nodes);
+    publish();
+  }
+  // And nothing was torn for it.
+  void has_entered(const std::string& node, const names& others) {
+    for (const auto& other : others) EXPECT_TRUE(linked(node, other)) << other;
+    EXPECT_EQ(tears, 0U);
+  }
   // It answers nobody any more: not us, and `to` none of those.
   void fall_silent(const std::string& who, const names& to) {
     mute.insert(who);

@@ -71,6 +71,17 @@ struct Overlap : testing::Test {
     d.answer_views();
     answer_probes();
   }
+  // Unlinked nodes become a mesh in one burst.
+  void form(const names& all) {
+    d.list(all);
+    for (const auto& node : all) d.sees(node, {});
+    for (const auto& node : all) d.up(node);
+    d.answer_views();
+    EXPECT_EQ(d.connects().size(), all.size() * (all.size() - 1) / 2);
+    for (const auto& node : all) d.sees(node, d.without(all, node));
+    d.answer_all(connect_outcome::connected);
+    live(10s);
+  }
   // The link between a and b closes, and the others drop a for it.
   void a_breaks_with_b_of_four() {
     d.sees("a", {});
@@ -346,15 +357,7 @@ TEST_F(Overlap, AHalfLinkIsReplacedBeforeAnythingElseIsAskedFor) {
 
 // As after any other join.
 TEST_F(Overlap, ALinkThatBreaksSoonAfterTheFormationIsHeldBack) {
-  const names all{"a", "b", "c", "d"};
-  d.list(all);
-  for (const auto& node : all) d.sees(node, {});
-  for (const auto& node : all) d.up(node);
-  d.answer_views();
-  EXPECT_EQ(d.connects().size(), 6U);
-  for (const auto& node : all) d.sees(node, d.without(all, node));
-  d.answer_all(connect_outcome::connected);
-  live(10s);
+  form({"a", "b", "c", "d"});
   a_breaks_with_b_of_four();
   live(20s);
   EXPECT_TRUE(d.connects().empty());
@@ -368,14 +371,7 @@ TEST_F(Overlap, ALinkThatBreaksSoonAfterTheFormationIsHeldBack) {
 // lose, also when it was asked for alone, in vain.
 TEST_F(Overlap, OneThatWasAskedForAloneInVainIsStillANewcomer) {
   const names all{"a", "b", "c", "d", "f"}, rest{"a", "b", "c", "d"};
-  d.list(all);
-  for (const auto& node : all) d.sees(node, {});
-  for (const auto& node : all) d.up(node);
-  d.answer_views();
-  EXPECT_EQ(d.connects().size(), 10U);
-  for (const auto& node : all) d.sees(node, d.without(all, node));
-  d.answer_all(connect_outcome::connected);
-  live(10s);
+  form(all);
   d.sees("f", {});
   std::vector<any_fact> lost{fact::peer_changed{full("d"), full("f"), false, "connection_closed"},
                              fact::peer_changed{full("f"), full("d"), false, "connection_closed"}};
