@@ -98,6 +98,9 @@ class turn_clock {
   };
   taken take();  // since the last call
 
+  // What malloc has given out and not got back. The program must wake up for it: it is asked for /healthz.
+  std::size_t bytes_in_use(const test::rollcall_program&);
+
  private:
   test::temporary_directory files_;
   std::string path_;

@@ -161,6 +161,14 @@ turn_clock::taken turn_clock::take() {
           .above_20_ms = counts_->above_20_ms.exchange(0)};
 }
 
+std::size_t turn_clock::bytes_in_use(const test::rollcall_program& program) {
+  counts_->memory_asked = true;
+  program.get("/healthz");
+  if (!eventually([&] { return !counts_->memory_asked; }, 20s, "the program says what it has in use", 5ms))
+    throw std::runtime_error("the program takes no turn");
+  return counts_->bytes_in_use;
+}
+
 namespace {
 
 // Views as sorted lists of atoms, the smallest form that a lookup can work with.

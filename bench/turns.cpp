@@ -7,6 +7,7 @@
 #include "bench/turns.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -65,6 +66,11 @@ extern "C" int epoll_wait(int file, epoll_event* events, int most, int timeout) 
     counts->above_20_ms += took > too_long ? 1 : 0;
     raise_to(counts->longest, took);
     raise_to(counts->longest_three, std::accumulate(in_a_row.begin(), in_a_row.end(), std::uint64_t{0}));
+  }
+  if (counts->memory_asked) {
+    const auto now = ::mallinfo2();
+    counts->bytes_in_use = now.uordblks + now.hblkhd;
+    counts->memory_asked = false;
   }
   const auto before = slept();
   const auto ready = static_cast<int>(::syscall(SYS_epoll_wait, file, events, most, timeout));
