@@ -79,8 +79,9 @@ void quarantine::strike(entry& e, steady_time now, milliseconds at_most) {
 
 // One of two that dial each other at once fails, too. Where the same side fails each time, the other one is
 // asked.
-void quarantine::forgive(entry& e) {
-  if (e.failed_sides != 0 && e.failed_sides != both_sides) e.lame_side = e.failed_sides;
+void quarantine::forgive(pair_key pair, entry& e) {
+  if (e.failed_sides == lower_side) doors_.found(lower(pair), higher(pair), e.failed_at);
+  if (e.failed_sides == higher_side) doors_.found(higher(pair), lower(pair), e.failed_at);
   e.failed_sides = 0;
 }
 
@@ -89,10 +90,11 @@ void quarantine::trial(const member_record& on, const member_record& to) {
 }
 
 void quarantine::connected(std::uint32_t on, std::uint32_t to) {
+  doors_.dialled(on, to);
   auto* e = find(on, to);
   if (e == nullptr) return;
-  e->failed_sides = 0;
-  if (e->lame_side == side(on, to)) e->lame_side = 0;
+  e->failed_sides &= ~side(on, to);
+  forgive(key_of(on, to), *e);
   e->proven.reset();
   e->trial = e->misled = false;
   e->dark_rounds = 0;
@@ -139,12 +141,12 @@ void quarantine::restarted(const member_record& m) {
   drop_entries([&](pair_key pair, const entry& e) {
     return concerns(pair, m.id) && e.strikes == 0 && e.failed_sides == 0;
   });
-  forget_losses(m);
+  forget_links(m);
 }
 
 void quarantine::forget(const member_record& m) {
   drop_entries([&](pair_key pair, const entry&) { return concerns(pair, m.id); });
-  forget_losses(m);
+  forget_links(m);
 }
 
 void quarantine::drop_entries(const std::function<bool(pair_key, const entry&)>& which) {
@@ -152,7 +154,8 @@ void quarantine::drop_entries(const std::function<bool(pair_key, const entry&)>&
   std::erase_if(entries_, [&](const auto& item) { return which(item.first, item.second); });
 }
 
-void quarantine::forget_losses(const member_record& m) {
+void quarantine::forget_links(const member_record& m) {
+  doors_.forget(m.id);
   drop_losses([&](const loss& l) { return l.from == m.id || l.to == m.id; });
   std::erase_if(broken_, [&](pair_key k) { return concerns(k, m.id); });
   taken_out_.erase(m.id);
@@ -187,6 +190,7 @@ void quarantine::sweep(const step_context& context) {
     return context.views.sees(a->rank, b->rank) && context.views.sees(b->rank, a->rank) &&
            context.now - last > soon(e, *a, *b);
   });
+  doors_.sweep(context.now - max_hold);
   std::erase_if(broken_, [&](pair_key k) {
     const auto found = entries_.find(k);
     return found == entries_.end() || !found->second.broke;
@@ -221,7 +225,7 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
     return look_at_sides(context, paths, *e, a, b, actions);
   }
   // Linked to one of a mesh alone, it would be dialled by all others, in vain.
-  if (e->lame_side != 0 && e->failed_sides == 0 && (e->dropped || !e->root_lost)) return path;
+  if (e->failed_sides == 0 && doors_.of(a.id, b.id) && (e->dropped || !e->root_lost)) return path;
   const bool doubtful = e->failed_sides != 0 || e->root_lost || e->strikes > 0;
   return doubtful ? verdict::try_first : verdict::works;
 }
@@ -381,8 +385,10 @@ const member_record& quarantine::side_to_ask(const step_context& context, const 
   };
   if (!worked(*on, *to) && worked(*to, *on)) std::swap(on, to);
   const auto* e = find(a.id, b.id);
-  if (e == nullptr) return *on;
-  if (e->failed_sides == 0) return e->lame_side == side(on->id, to->id) ? *to : *on;
+  if (e == nullptr || e->failed_sides == 0) {
+    if (const auto closed = doors_.of(on->id, to->id)) return *closed == to->id ? *to : *on;
+    return doors_.to_somebody(to->id) && !doors_.to_somebody(on->id) ? *to : *on;
+  }
   if (e->proven) return passed_handshake(paths, *e, *on, *to) ? *on : *to;
   const bool this_failed = (e->failed_sides & side(on->id, to->id)) != 0;
   const bool that_failed = (e->failed_sides & side(to->id, on->id)) != 0;

@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "membership/closed_doors.hpp"
 #include "membership/context.hpp"
 #include "membership/deadline.hpp"
 #include "membership/pair.hpp"
@@ -166,8 +167,6 @@ class quarantine {
     unsigned failed_sides = 0;  // 1: the lower id was asked and it failed, 2: the higher
     std::uint32_t last_failed_on = 0;
     steady_time failed_at{};
-    // 1 or 2, like the failed ones: from there it failed, and a link came up all the same, from the other.
-    unsigned lame_side = 0;
     bool trial = false;  // the request under way is one
     steady_time next_trial{};
     std::optional<steady_time> proven;  // by a whole handshake since they failed
@@ -206,7 +205,7 @@ class quarantine {
   entry* obtain(std::uint32_t a, std::uint32_t b);
   const admission* admission_of(std::uint32_t a, std::uint32_t b) const;
   static void strike(entry&, steady_time now, milliseconds at_most);
-  static void forgive(entry&);  // there is a link: requests that failed are history
+  void forgive(pair_key, entry&);  // there is a link: requests that failed are history
   std::uint64_t number_of(std::uint32_t from, std::uint32_t to);
   bool explained(const loss&, const std::map<std::uint32_t, steady_time>&) const;
   void judge_losses(const step_context&, const path_book&);
@@ -238,7 +237,7 @@ class quarantine {
   void no_path(const step_context&, const member_record& a, const member_record& b, bool patient, deadline&);
 
   void drop_entries(const std::function<bool(pair_key, const entry&)>& which);
-  void forget_losses(const member_record&);
+  void forget_links(const member_record&);
   void forget_pair_of(const loss&);
   void drop_losses(const std::function<bool(const loss&)>& which);
   bool lost_lately(pair_key k) const { return lost_pairs_.contains(k); }
@@ -247,6 +246,7 @@ class quarantine {
   static constexpr pair_key no_key = 0;  // ids begin with 1
   mutable pair_key found_key_ = no_key;  // what find() was asked for last
   mutable const entry* found_ = nullptr;
+  closed_doors doors_;
   std::unordered_set<pair_key> broken_;  // of them, those that broke, of late
   std::deque<admission> admissions_;
   std::deque<loss> losses_;

@@ -27,7 +27,7 @@ void quarantine::gained(const member_record& from, const member_record& to, bool
   if (other_holds) {
     // Both say so: requests that failed are history. One of two that dial each other at once fails, too.
     if (e == nullptr || !e->up_at) return;
-    forgive(*e);
+    forgive(key_of(from.id, to.id), *e);
     if (!e->broke) e->not_before = {};
     return;
   }
@@ -72,7 +72,7 @@ void quarantine::lost(const member_record& from, const member_record& to, std::s
                      why == heard_nothing, link});
   ++lost_pairs_[key_of(from.id, to.id)];
   if (auto* e = find(from.id, to.id); e != nullptr) {
-    forgive(*e);
+    forgive(key_of(from.id, to.id), *e);
     losses_.back().up_at = std::exchange(e->up_at, std::nullopt);
   }
 }

@@ -52,6 +52,44 @@ TEST_F(Evidence, OneThatTheOthersCannotDialAsksForAllAtOnce) {
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
 }
 
+// Which side can dial is known for longer than what was lost of the pair, and of one door for those that
+// come.
+TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForAllAtOnceTheNextTimeToo) {
+  whole({"a", "b", "c", "d", "e"});
+  dials_hang = true;
+  for (const auto* other : {"b", "c", "d", "e"}) {
+    one_way_refused.insert({other, "a"});
+    no_mapper.insert({other, "a"});
+  }
+  leave("a");
+  live(10min);
+  no_mapper.clear();
+  asked.clear();
+  leave("a");
+  live(30s);
+  EXPECT_EQ(tears, 0U);
+  for (const auto& [at, request] : asked) EXPECT_EQ(request.substr(0, 2), "a>") << "the side that can";
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
+}
+
+TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForANewcomerToo) {
+  whole({"a", "b", "c", "d", "e"});
+  dials_hang = true;
+  for (const auto* other : {"b", "c", "d", "e", "f"}) {
+    one_way_refused.insert({other, "a"});
+    no_mapper.insert({other, "a"});
+  }
+  leave("a");
+  live(10min);
+  no_mapper.clear();
+  asked.clear();
+  comes("f");
+  d.up("f");
+  live(10s);
+  has_entered("f", {"a", "b", "c", "d", "e"});
+  for (const auto& [at, request] : asked) EXPECT_NE(request, "f>a");
+}
+
 // `global` on the others dials it in vain, and all drop it: no link broke, so nobody says which pair it was.
 TEST_F(Evidence, OneThatIsDroppedSoonAfterItCameInIsLetInEverMoreRarely) {
   whole({"a", "b", "c", "d", "e"});
