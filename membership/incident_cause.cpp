@@ -200,11 +200,27 @@ std::optional<first_pair> oldest_pair(const cause_question& asked, const broken_
 }  // namespace
 
 void losses::remember(loss what) {
+  const auto first_counts = first_counts_intervals * options_.interval;
+  while (all_.size() >= max_remembered && what.at - all_.front().at > first_counts) {
+    all_.pop_front();
+    pairs_.clear();
+  }
+  if (all_.size() >= max_remembered && !counts_beside_the_first(what)) return;
   all_.push_back(std::move(what));
-  if (all_.size() > max_remembered) all_.pop_front();
+}
+
+// Where one end is known and the other one is not, it would seem that nothing got through between them.
+bool losses::counts_beside_the_first(const loss& what) {
+  if (all_.size() >= max_remembered + max_beside) return false;
+  if (rank_of(what) <= evidence_rank::tick) return true;
+  if (pairs_.empty()) {
+    for (const auto& l : all_) pairs_.insert(key_of(l.from, l.to));
+  }
+  return pairs_.contains(key_of(what.from, what.to));
 }
 
 void losses::forget(const member_record& m) {
+  pairs_.clear();
   std::erase_if(all_, [&](const loss& l) { return l.from == m.id || l.to == m.id; });
 }
 

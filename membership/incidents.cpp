@@ -17,7 +17,7 @@ constexpr milliseconds gathering_at_most{1'000};
 }  // namespace
 
 struct incidents::implementation {
-  implementation(const settings& s, journal& j) : options(s), events(j) {
+  implementation(const settings& s, journal& j) : options(s), events(j), lost(s) {
     totals.duration_buckets.assign(duration_bounds.size(), 0);
   }
 

@@ -146,6 +146,29 @@ TEST_F(Incidents, WhereNobodySaysWhatWentFirstItIsThePairWhoseEndsLostMost) {
   meshed({"a", "b", "c", "d"});
   for (const auto* third : {"c", "d"}) {
     part(third, "a", "");
+// More is lost for it, within a second and a half, than is remembered.
+TEST_F(Incidents, TheFirstOfATearOfManyIsItsCause) {
+  d.usual.prevent_overlapping_partitions = true;
+  names many;
+  for (int i = 0; i < 100; ++i) many.push_back(fmt::format("n{:02}", i));
+  meshed(many);
+  part("n40", "n70");
+  d.pass(100ms);
+  for (const auto& from : many) {
+    std::vector<any_fact> told;
+    for (const auto& to : many) {
+      if (from == to || (from == "n40" && to == "n70") || (from == "n70" && to == "n40")) continue;
+      told.emplace_back(
+          fact::peer_changed{full(from), full(to), false, from < to ? "disconnect" : "connection_closed"});
+    }
+    d.automatic[full(from)].clear();
+    d.pass(10ms);
+    d.step(std::move(told));
+  }
+  live(20s);
+  is_one_caused_by("n40", "n70");
+}
+
     part(third, "b", "");
   }
   part("a", "b", "");
