@@ -91,8 +91,7 @@ void incidents::implementation::settle_pairs(open_incident& i, const step_contex
     const auto* a = context.members.find(lower(k));
     const auto* b = context.members.find(higher(k));
     bool ends = false;
-    if (a == nullptr || b == nullptr ||
-        ((gone(*a) || gone(*b)) && !without(rule_taken::who_is_gone_is_not_waited_for))) {
+    if (gone(a, b)) {
       ends = true;
       i.last_fate = incident_end::gone;
     } else if (counts(*a) && counts(*b) && broken.find(k) == nullptr) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "membership/compatible.hpp"
 #include "membership/places.hpp"
 
 namespace rollcall::membership {
@@ -126,6 +127,11 @@ void open_incident::take(const open_incident& from) {
 bool gone(const member_record& m) {
   return m.state == member_state::down || m.state == member_state::left || m.state == member_state::leaving ||
          m.kept_out || m.stopping;
+}
+
+bool gone(const member_record* a, const member_record* b) {
+  if (a == nullptr || b == nullptr || incompatible(*a, *b)) return true;
+  return (gone(*a) || gone(*b)) && !without(rule_taken::who_is_gone_is_not_waited_for);
 }
 
 bool begins_alike(const incident& a, const incident& b) {

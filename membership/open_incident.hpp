@@ -60,6 +60,9 @@ bool proven_whole(const open_incident&, pair_key, const member_record&, const me
 bool met_on_arrival(const open_incident&, pair_key, const broken_pair&, const step_context&);
 // Neither waited for nor missed.
 bool gone(const member_record&);
+// So is a pair of which one end is, or is not known any more; or whose releases refuse each other: that of
+// one that was started anew may be told late.
+bool gone(const member_record*, const member_record*);
 // Of the same first pair: what one pair tore is one incident.
 bool begins_alike(const incident&, const incident&);
 // A cut that is told once it is over, at least for some.
