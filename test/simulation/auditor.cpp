@@ -270,6 +270,14 @@ bool auditor::all_linked_to_us() const {
                              [&](place i) { return !world_.mesh[i].running || world_.us.reaches(i); });
 }
 
+// One that was started anew has nobody's word until it is linked to them.
+milliseconds auditor::watched_since() const {
+  auto since = world_.us.started();
+  if (world_.us.life() <= 1) return since;
+  for (const auto i : world_.all()) since = std::max(since, world_.us.linked_since(i));
+  return since;
+}
+
 // A dead node that is no longer listed is suspect until its net_ticktime has passed: it may only be cut off.
 bool auditor::dead_are_known() const {
   if (!world_.us.running()) return true;
@@ -345,7 +353,7 @@ bool auditor::finished() {
       if (!whole()) return next(stage::healing);
       // What was told before a restart is over once probes had their four intervals (open_incident.cpp).
       // What was asked before a fault of the observer ended is not answered after it.
-      const auto proven = std::max(world_.us.started() + 4 * interval_, world_.us.unwell_until());
+      const auto proven = std::max(watched_since() + 4 * interval_, world_.us.unwell_until());
       if (now - std::max(stage_since_, proven) > 2 * interval_ + 2 * a_moment) {
         broken(rule::not_shown_whole,
                fmt::format("{} ms after the mesh was whole {}", (now - stage_since_).count(), why));

@@ -84,6 +84,7 @@ class auditor : public witness {
   bool whole() const;
   bool all_linked_to_us() const;
   bool dead_are_known() const;
+  milliseconds watched_since() const;
   std::string who_is_apart() const;
   bool shown_whole(std::string& why) const;
   // what is asked for

@@ -176,9 +176,15 @@ void shell::peer_changed(place on, place peer, bool up, const std::string& why) 
   auto& l = ours_[on];
   l.told_until =
       std::max(l.told_until, time_.now() + time_.weather.between(1, 5) + mesh_[on].slow + ours.slow);
-  answer(on, l.told_until - time_.now(), [this, on, peer, up, why] {
-    tell(fact::peer_changed{names_[on], names_[peer], up, why});
-  });
+  l.on_its_way.emplace_back(fact::peer_changed{names_[on], names_[peer], up, why});
+  answer(on, l.told_until - time_.now(), [this, on, until = ++l.said] { tell_what_was_said(on, until); });
+}
+
+// One connection keeps the order: whatever comes over it, what was said before comes first.
+void shell::tell_what_was_said(place i, std::uint64_t until) {
+  auto& l = ours_[i];
+  for (; !l.on_its_way.empty() && l.said - l.on_its_way.size() < until; l.on_its_way.pop_front())
+    tell(std::move(l.on_its_way.front()));
 }
 
 // ---- discovery
@@ -279,12 +285,13 @@ void shell::ask_view(const action::ask_view& asked) {
   // The node looks at once; its answer is on its way.
   std::vector<node_name> seen;
   if (in_time) mesh_.each_peer(i, [&](place peer) { seen.push_back(names_[peer]); });
-  later(at_most, [this, i, number, in_time, takes, seen = std::move(seen)] {
+  later(at_most, [this, i, number, in_time, takes, said = ours_[i].said, seen = std::move(seen)] {
     if (ours_[i].number != number || !ours_[i].up) return;
     viewing_.erase(i);
     if (!in_time || !reaches(i)) {
       tell(fact::view_failed{names_[i], reason::timeout, "simulated"});
     } else {
+      tell_what_was_said(i, said);
       tell(fact::view{names_[i], seen, takes});
     }
   });

@@ -3,6 +3,7 @@
 // remembered; its questions can end without an answer, or be answered late.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -88,6 +89,8 @@ class shell {
     std::uint32_t boots = 0;  // of the run it is with
     milliseconds told_until{0};
     milliseconds since{0};
+    std::deque<membership::any_fact> on_its_way{};  // what its watcher said, in order
+    std::uint64_t said = 0;                         // how much that was in all
   };
 
   struct new_name {  // as app/new_names.hpp has it
@@ -96,6 +99,7 @@ class shell {
   };
 
   milliseconds rest() const;
+  void tell_what_was_said(place, std::uint64_t until);
   // Only while we are the same life: answers to an earlier one are nobody's.
   void later(milliseconds, std::function<void()>);
   void answer(place, milliseconds, std::function<void()>);
