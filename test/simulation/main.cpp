@@ -4,6 +4,7 @@
 //   simulate model [NAME] | named [NAME] | mutants      parts of it
 //   simulate without RULE FROM TO                       which of these seeds notice
 //   simulate on HOURS                                   new seeds
+//   simulate seeds FROM TO [NODES]                      these seeds, the last one excluded
 //   simulate seed N [NODES]                             one history, with its diary
 //   --tell: each seed that breaks a rule, as it is found
 #include <fmt/format.h>
@@ -90,12 +91,15 @@ int run(const arguments& a) {
     right = play_without(word(1), std::stoull(word(2)), std::stoull(word(3)));
   } else if (word(0) == "on") {
     right = play_on(milliseconds(static_cast<std::int64_t>(std::stod(word(1)) * 3'600'000)), a.jobs);
+  } else if (word(0) == "seeds" && a.words.size() > 2) {
+    right = play_between(std::stoull(word(1)), std::stoull(word(2)),
+                         a.words.size() > 3 ? std::stoull(word(3)) : 0, a.jobs);
   } else if (word(0) == "seed" && a.words.size() > 1) {
     right = play_seed(std::stoull(word(1)), a.words.size() > 2 ? std::stoull(word(2)) : 0);
   } else {
     fmt::print(stderr,
                "simulate all | model [NAME] | named [NAME] | histories | mutants | without RULE FROM TO | on "
-               "HOURS | seed N [NODES]\n"
+               "HOURS | seeds FROM TO [NODES] | seed N [NODES]\n"
                "         [--jobs N] [--histories N] [--small] [--tell]\n");
     return 2;
   }

@@ -16,6 +16,8 @@ bool play_named(const std::vector<named_history>& list, const char* only, bool s
 // seeds that broke a rule.
 bool play_fixed(std::uint64_t count, bool large, unsigned jobs, bool each_told,
                 std::set<std::uint64_t>& unclean);
+// These seeds, the last one excluded; `nodes`: 0 where the seed decides.
+bool play_between(std::uint64_t from, std::uint64_t to, std::size_t nodes, unsigned jobs);
 // New seeds until the time is up.
 bool play_on(milliseconds real_time, unsigned jobs);
 // Each rule of the plan taken away in turn; to notice it are seeds that are not `unclean`, and named
