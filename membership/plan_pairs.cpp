@@ -331,24 +331,34 @@ bool planner::replace_half_link(round& r, std::size_t g, std::size_t h, bool ent
 }
 
 void planner::join(round& r, std::size_t g, std::size_t h) {
-  admit(r, g, h);
   const bool enters = std::ranges::find(r.fresh, g) != r.fresh.end();
-  if (replace_half_link(r, g, h, enters)) return;
+  if (replace_half_link(r, g, h, enters)) return admit(r, g, h);
+  bool asks = false;
   for (const auto x : r.groups[g]) {
     for (const auto y : r.groups[h]) {
-      if (!enters || !passed_over(r, x, y)) add(r, x, y);
+      if (!enters || !passed_over(r, x, y)) asks |= add(r, x, y);
     }
   }
+  if (asks) admit(r, g, h);
 }
 
-// Asked where a probe worked and the last request did not fail.
-void planner::add(round& r, std::size_t x, std::size_t y) {
+// Asked where a probe worked and the last request did not fail. True when it is.
+bool planner::add(round& r, std::size_t x, std::size_t y) {
   const auto &a = r.at(x), &b = r.at(y);
-  if (incompatible(a, b) || requests_.under_way(a, b)) return;
+  if (incompatible(a, b) || requests_.under_way(a, b)) return false;
   // Who believes that there is a link has nothing to connect.
   const bool forth = r.context.views.sees(x, y), back = r.context.views.sees(y, x);
+  // Both do, and answer "true" as often as they are asked: what probes find next decides.
+  if (const auto* tried = requests_.last(a, b); forth && back && tried != nullptr && tried->connected) {
+    const auto again = tried->answered_at + r.context.options.interval;
+    if (r.context.now < again) {
+      r.wake.note(again);
+      return false;
+    }
+  }
   const auto& on = forth != back ? (forth ? b : a) : quarantine_.side_to_ask(r.context, r.paths, a, b);
   r.bursts[on.rank].push_back(&on == &a ? y : x);
+  return true;
 }
 
 }  // namespace rollcall::membership

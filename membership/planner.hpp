@@ -212,7 +212,7 @@ class planner {
   void admit(round&, std::size_t g, std::size_t h);
   bool replace_half_link(round&, std::size_t g, std::size_t h, bool enters);
   void join(round&, std::size_t g, std::size_t h);
-  void add(round&, std::size_t x, std::size_t y);
+  bool add(round&, std::size_t x, std::size_t y);
 
   connect_requests requests_;
   quarantine quarantine_;

@@ -2,6 +2,8 @@
 // what nodes do with each other when they are asked.
 #pragma once
 
+#include <limits>
+
 #include "test/unit/membership/driver.hpp"
 
 namespace rollcall::membership::test {
@@ -86,7 +88,7 @@ struct Evidence : testing::Test {
   void connect(const action::connect& c) {
     const std::string on(c.on.alive()), to(c.to.alive());
     asked.emplace_back(d.now, on + ">" + to);
-    if (requests_hang) return;
+    if (requests_hang || asked.size() >= asked_at_most) return;
     const bool works = !refused.contains(both(on, to)) && !one_way_refused.contains({on, to});
     if (!works) {
       d.step({fact::connect_result{c.id, connect_outcome::failed, 5ms, ""}});
@@ -125,6 +127,7 @@ struct Evidence : testing::Test {
   }
   link_probe probe(const std::string& on, const std::string& to) const {
     if (mute.contains(on)) return link_probe::no_word;
+    if (stalled.contains(both(on, to))) return link_probe::silent;
     return mute.contains(to) && dark.contains(both(on, to)) ? link_probe::silent : link_probe::answered;
   }
   void answer() {
@@ -238,6 +241,8 @@ struct Evidence : testing::Test {
   names nodes;
   std::map<std::string, std::set<std::string>> links;
   std::set<pair_of_names> refused, dark, fragile;
+  std::set<pair_of_names> stalled;  // links that carry nothing, while new connections get through
+  std::size_t asked_at_most = std::numeric_limits<std::size_t>::max();
   std::set<pair_of_names> one_way_refused, no_mapper;  // from, to
   std::set<std::string> mute;
   std::vector<std::pair<milliseconds, std::string>> asked, handshakes;

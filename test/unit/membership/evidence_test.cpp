@@ -119,6 +119,17 @@ TEST_F(Evidence, OneThatIsDroppedRightAfterAnotherTearIsHeldBackToo) {
   EXPECT_LE(tears, 4U);
 }
 
+// Both believe in their link and answer that they are connected, as often as they are asked.
+TEST_F(Evidence, TwoThatBelieveInALinkThatCarriesNothingAreAskedOnceAnInterval) {
+  d.usual.net_ticktime = 8s;
+  whole({"a", "b"});
+  stalled.insert(both("a", "b"));
+  asked_at_most = 100;
+  live(60s);
+  EXPECT_GE(asked.size(), 1U);
+  EXPECT_LE(asked.size(), 12U);
+}
+
 TEST_F(Evidence, APortMapperBlockedBetweenAPairIsSaid) {
   whole({"a", "b", "c", "d"});
   refused.insert(both("a", "b"));
