@@ -53,7 +53,6 @@ struct incidents::implementation {
   void settle_pairs(open_incident&, const step_context&);
   void merge();
   void absorb(open_incident& into, open_incident& from);
-  bool torn_by(const open_incident&, pair_key, const step_context&) const;
   std::vector<pair_key> assign_to_open(const step_context&);
   bool due(pair_key, const step_context&, const standing&, deadline&) const;
   void open_new(const std::vector<pair_key>& unassigned, const step_context&, const standing&, deadline&);
@@ -153,29 +152,6 @@ open_incident& incidents::implementation::begin(moment opened, moment now) {
   return i;
 }
 
-// Where overlapping partitions are prevented, who is cut from both ends makes others drop them: they lose
-// each other for that, and not for a cause of their own.
-bool incidents::implementation::torn_by(const open_incident& i, pair_key k,
-                                        const step_context& context) const {
-  const auto* a = context.members.find(lower(k));
-  const auto* b = context.members.find(higher(k));
-  const auto prevents = [](const member_record* m) {
-    return m != nullptr && m->prevent_overlapping_partitions.value_or(false);
-  };
-  if (!prevents(a) && !prevents(b)) return false;
-  // It goes on for seconds: what breaks later, or goes dark, has a cause of its own.
-  const auto& pair = *broken.find(k);
-  if (pair.suspected_at) return false;
-  const auto recent = pair.since - options.interval - tearing;
-  const bool going_on = i.last_broken >= recent || std::ranges::any_of(lost.all(), [&](const loss& l) {
-                          return !l.refused && l.at >= recent && i.seen.contains(key_of(l.from, l.to));
-                        });
-  if (!going_on) return false;
-  return std::ranges::any_of(i.excluded, [&](std::uint32_t id) {
-    return i.seen.contains(key_of(id, lower(k))) && i.seen.contains(key_of(id, higher(k)));
-  });
-}
-
 // Those that no open incident explains are returned.
 std::vector<pair_key> incidents::implementation::assign_to_open(const step_context& context) {
   std::vector<pair_key> unassigned;
@@ -192,9 +168,9 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
           return met_on_arrival(i, k, pair, context);
         }))
       continue;
-    const auto shares = std::ranges::find_if(open, [&, k = k](const open_incident& i) {
+    const auto shares = std::ranges::find_if(open, [&, k = k, &pair = pair](const open_incident& i) {
       return i.holds(k) || i.pairs.contains(k) ||
-             (torn_by(i, k, context) && !without(rule_taken::what_is_torn_has_one_cause));
+             (torn_by(i, k, pair, lost, context) && !without(rule_taken::what_is_torn_has_one_cause));
     });
     if (shares == open.end()) {
       unassigned.push_back(k);

@@ -216,6 +216,26 @@ bool met_on_arrival(const open_incident& i, pair_key k, const broken_pair& pair,
   return false;
 }
 
+bool torn_by(const open_incident& i, pair_key k, const broken_pair& pair, const losses& lost,
+             const step_context& context) {
+  const auto* a = context.members.find(lower(k));
+  const auto* b = context.members.find(higher(k));
+  const auto prevents = [](const member_record* m) {
+    return m != nullptr && m->prevent_overlapping_partitions.value_or(false);
+  };
+  if (!prevents(a) && !prevents(b)) return false;
+  // It goes on for seconds: what breaks later, or goes dark, has a cause of its own.
+  if (pair.suspected_at) return false;
+  const auto recent = pair.since - context.options.interval - tearing;
+  const bool going_on = i.last_broken >= recent || std::ranges::any_of(lost.all(), [&](const loss& l) {
+                          return !l.refused && l.at >= recent && i.seen.contains(key_of(l.from, l.to));
+                        });
+  if (!going_on) return false;
+  return std::ranges::any_of(i.excluded, [&](std::uint32_t id) {
+    return i.seen.contains(key_of(id, lower(k))) && i.seen.contains(key_of(id, higher(k)));
+  });
+}
+
 void show_cut(open_incident& i, const silence::cut& cut, const member_table& members) {
   i.shown.type = incident_type::full;
   i.awaited = cut.members;

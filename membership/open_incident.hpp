@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "membership/incident_cause.hpp"
 #include "membership/pair_set.hpp"
 #include "membership/silence.hpp"
 
@@ -58,6 +59,9 @@ bool proven_whole(const open_incident&, pair_key, const member_record&, const me
 // The pair was never whole since one of its ends came, and those that it has joined lack the other end
 // because of this incident: it found the cut when it came, and has no part in it.
 bool met_on_arrival(const open_incident&, pair_key, const broken_pair&, const step_context&);
+// Where overlapping partitions are prevented, who is cut from both ends makes others drop them: they lose
+// each other for that, and not for a cause of their own.
+bool torn_by(const open_incident&, pair_key, const broken_pair&, const losses&, const step_context&);
 // Neither waited for nor missed.
 bool gone(const member_record&);
 // So is a pair of which one end is, or is not known any more; or whose releases refuse each other: that of
