@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -207,6 +208,7 @@ void losses::remember(loss what) {
   }
   if (all_.size() >= max_remembered && !counts_beside_the_first(what)) return;
   all_.push_back(std::move(what));
+  by_lost_one_.clear();
 }
 
 // Where one end is known and the other one is not, it would seem that nothing got through between them.
@@ -222,6 +224,29 @@ bool losses::counts_beside_the_first(const loss& what) {
 void losses::forget(const member_record& m) {
   pairs_.clear();
   std::erase_if(all_, [&](const loss& l) { return l.from == m.id || l.to == m.id; });
+  by_lost_one_.clear();
+}
+
+bool losses::given_up_after(pair_key k, const std::function<bool(const loss&)>& caused) const {
+  const auto lost_one = [this](std::size_t at) { return all_[at].to; };
+  if (by_lost_one_.empty()) {
+    by_lost_one_.resize(all_.size());
+    std::iota(by_lost_one_.begin(), by_lost_one_.end(), std::size_t{0});
+    std::ranges::stable_sort(by_lost_one_, {}, lost_one);
+  }
+  const auto given_up_by = [&](std::uint32_t from, std::uint32_t to) {
+    const auto its = std::ranges::equal_range(by_lost_one_, to, {}, lost_one);
+    return std::ranges::any_of(its, [&](std::size_t at) {
+      const auto& l = all_[at];
+      if (l.from != from || l.why != given_up_by_its_end) return false;
+      return std::ranges::any_of(its, [&](std::size_t other) {
+        const auto& before = all_[other];
+        return before.from != from && !before.refused && !before.probed && before.at <= l.at + told_within &&
+               l.at - before.at <= tearing && caused(before);
+      });
+    });
+  };
+  return given_up_by(lower(k), higher(k)) || given_up_by(higher(k), lower(k));
 }
 
 std::optional<incident_cause> find_cause(const cause_question& asked, const losses& known,

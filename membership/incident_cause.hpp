@@ -2,9 +2,11 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "membership/broken_pairs.hpp"
 #include "membership/pair_set.hpp"
@@ -36,6 +38,9 @@ class losses {
   // A new creation, or gone.
   void forget(const member_record&);
   const std::deque<loss>& all() const noexcept { return all_; }
+  // One of the pair gave the other up after somebody else had lost that one, of whom `caused` says so: what a
+  // node hears that others have lost it drops.
+  bool given_up_after(pair_key, const std::function<bool(const loss&)>& caused) const;
 
  private:
   bool counts_beside_the_first(const loss&);
@@ -43,6 +48,7 @@ class losses {
   const settings& options_;
   std::deque<loss> all_;
   std::unordered_set<pair_key> pairs_;  // of all_, while no more is remembered; else empty
+  mutable std::vector<std::size_t> by_lost_one_;  // their places, in order of `to`; made when it is asked for
 };
 
 // How long others go on dropping a node that one of them has lost.

@@ -231,8 +231,11 @@ bool torn_by(const open_incident& i, pair_key k, const broken_pair& pair, const 
                           return !l.refused && l.at >= recent && i.seen.contains(key_of(l.from, l.to));
                         });
   if (!going_on) return false;
-  return std::ranges::any_of(i.excluded, [&](std::uint32_t id) {
+  const bool cut_from_both = std::ranges::any_of(i.excluded, [&](std::uint32_t id) {
     return i.seen.contains(key_of(id, lower(k))) && i.seen.contains(key_of(id, higher(k)));
+  });
+  return cut_from_both || lost.given_up_after(k, [&](const loss& l) {
+    return i.excluded.contains(l.from) && i.seen.contains(key_of(l.from, l.to));
   });
 }
 

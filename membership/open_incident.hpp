@@ -60,7 +60,8 @@ bool proven_whole(const open_incident&, pair_key, const member_record&, const me
 // because of this incident: it found the cut when it came, and has no part in it.
 bool met_on_arrival(const open_incident&, pair_key, const broken_pair&, const step_context&);
 // Where overlapping partitions are prevented, who is cut from both ends makes others drop them: they lose
-// each other for that, and not for a cause of their own.
+// each other for that, and not for a cause of their own. So do two of which one gave the other up as soon as
+// one left out had lost that one.
 bool torn_by(const open_incident&, pair_key, const broken_pair&, const losses&, const step_context&);
 // Neither waited for nor missed.
 bool gone(const member_record&);
