@@ -75,14 +75,19 @@ member_record* prober::heard_of(const step_context& context, std::uint32_t id, s
   return m != nullptr && m->linked && sent >= m->link_since ? m : nullptr;
 }
 
+void prober::ended(const request& what) {
+  if (what.what_for == purpose::canary) return;
+  if (const auto asked = asked_.find(what.on); asked != asked_.end() && --asked->second == 0) {
+    asked_.erase(asked);
+  }
+}
+
 bool prober::probed(const fact::links_probed& told, const step_context& context) {
   const auto found = requests_.find(told.id);
   if (found == requests_.end()) return false;
   const auto what = std::move(found->second);
   requests_.erase(found);
-  if (const auto asked = asked_.find(what.on); asked != asked_.end() && --asked->second == 0) {
-    asked_.erase(asked);
-  }
+  ended(what);
   hear(context, what, told.results);
   for (std::size_t i = 0; i < what.to.size(); ++i) {
     const auto result = i < told.results.size() ? told.results[i] : link_probe::no_word;
@@ -121,7 +126,7 @@ bool prober::probed(const fact::links_probed& told, const step_context& context)
                                    .suspected = without(rule_taken::misses_are_confirmed)});
         } else if (auto& d = known->second; d.suspected) {
           // as before
-        } else if (what.confirm) {
+        } else if (what.what_for == purpose::confirm) {
           d.suspected = true;
           if (!episode_) episode_ = d.missed;
           const auto ago = context.now - d.missed;
@@ -148,9 +153,7 @@ void prober::clean(const step_context& context) {
   });
   std::erase_if(requests_, [&](const auto& e) {
     if (context.now < e.second.deadline) return false;
-    if (const auto asked = asked_.find(e.second.on); asked != asked_.end() && --asked->second == 0) {
-      asked_.erase(asked);
-    }
+    ended(e.second);
     for (const auto to : e.second.to) {
       if (const auto known = doubts_.find(key_of(e.second.on, to)); known != doubts_.end()) {
         known->second.under_way = false;
@@ -289,47 +292,70 @@ void prober::recheck(const step_context& context, deadline& wake, batches& again
       wake.note(d.next);
       continue;
     }
-    const auto on = d.from_second ? d.second : d.first;
-    const auto to = d.from_second ? d.first : d.second;
     if (d.suspected) {
-      if (budget_ == 0 || load[on] >= suspected_per_node) {
+      // In a hurry it is asked from the other side rather than later.
+      const bool hurried = hurried_at_ && context.now - *hurried_at_ < context.options.interval;
+      if (hurried && load[d.asked()] >= suspected_per_node) d.from_second = !d.from_second;
+      if (budget_ == 0 || load[d.asked()] >= suspected_per_node) {
         // Its turn comes: who was not asked now is first in the next interval.
-        d.next = context.now + context.options.interval / 2;
+        d.next = context.now + (hurried ? context.options.probe_limit : context.options.interval / 2);
         wake.note(d.next);
         continue;
       }
       --budget_;
-      ++load[on];
+      ++load[d.asked()];
+      again[d.asked()].push_back(d.about());
       d.from_second = !d.from_second;
       d.next = context.now + context.options.interval;
-      again[on].push_back(to);
     } else {
-      confirm[on].push_back(to);
+      confirm[d.asked()].push_back(d.about());
     }
     d.under_way = true;
   }
 }
 
-void prober::send(const step_context& context, const batches& asked, bool confirm,
+// One of what is suspected is asked again soon: when it answers, so are all others. It keeps nobody from
+// being asked in turn.
+void prober::choose_canary(const step_context& context, deadline& wake, batches& canary) {
+  const auto may_go = [](const auto& e) { return e.second.suspected && !e.second.under_way; };
+  if (context.now >= next_canary_) {
+    const auto place = mixed(++canaries_) % doubts_.size();
+    const auto middle = std::next(doubts_.begin(), static_cast<std::ptrdiff_t>(place));
+    auto found = std::find_if(middle, doubts_.end(), may_go);
+    if (found == doubts_.end()) found = std::find_if(doubts_.begin(), middle, may_go);
+    if (found == doubts_.end() || !may_go(*found)) return;
+    auto& d = found->second;
+    canary[d.asked()].push_back(d.about());
+    d.from_second = !d.from_second;
+    d.under_way = true;
+    next_canary_ = context.now + canary_pause;
+  }
+  wake.note(next_canary_);
+}
+
+void prober::send(const step_context& context, const batches& asked, purpose what_for,
                   std::vector<any_action>& actions) {
   const auto limit = context.options.probe_limit;
   for (const auto& [on, targets] : asked) {
     const auto* m = context.members.find(on);
     if (m == nullptr || targets.empty()) continue;
-    action::probe_links ask{
-        .id = next_request_++, .on = m->name, .to = {}, .limit = limit, .confirm = confirm};
+    action::probe_links ask{.id = next_request_++,
+                            .on = m->name,
+                            .to = {},
+                            .limit = limit,
+                            .confirm = what_for == purpose::confirm};
     request made{.on = on,
                  .to = {},
                  .sent = context.now,
                  .deadline = context.now + limit + answer_margin,
-                 .confirm = confirm};
+                 .what_for = what_for};
     for (const auto to : targets) {
       const auto* other = context.members.find(to);
       if (other == nullptr) continue;
       ask.to.push_back(other->name);
       made.to.push_back(to);
     }
-    ++asked_[on];
+    if (what_for != purpose::canary) ++asked_[on];
     requests_.emplace(ask.id, std::move(made));
     actions.emplace_back(std::move(ask));
   }
@@ -338,7 +364,7 @@ void prober::send(const step_context& context, const batches& asked, bool confir
 bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
                   std::vector<any_action>& actions) {
   seed_ = context.options.seed;
-  batches asked, again, confirm, more;
+  batches asked, again, confirm, more, canary;
   // A link that is dark for certain: what so few probes have not touched is looked at now.
   const bool more_wanted = few_ && episode_;
   const bool due = context.now >= next_round_ || more_wanted;
@@ -360,6 +386,7 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
       if (!d.under_way && !d.suspected && d.tries == 0) first_time.push_back(k);
     }
     recheck(context, wake, again, confirm);
+    choose_canary(context, wake, canary);
     for (const auto k : first_time) {
       const auto known = doubts_.find(k);
       if (known == doubts_.end()) continue;
@@ -377,9 +404,10 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
     changed = before != suspected_.bits();
   }
   for (const auto& list : {std::cref(asked), std::cref(again), std::cref(more)}) {
-    send(context, list.get(), false, actions);
+    send(context, list.get(), purpose::look, actions);
   }
-  send(context, confirm, true, actions);
+  send(context, confirm, purpose::confirm, actions);
+  send(context, canary, purpose::canary, actions);
   return changed;
 }
 

@@ -66,12 +66,14 @@ class prober {
   static constexpr milliseconds answer_margin{2'000};  // a request is given up this long after its limit
   static constexpr int remembered_intervals = 3;       // of probes that were answered
   static constexpr std::size_t suspected_per_node = 4 * per_node;
+  static constexpr milliseconds canary_pause{500};  // a repair is seen within half a second
 
+  enum class purpose { look, confirm, canary };
   struct request {
     std::uint32_t on;
     std::vector<std::uint32_t> to;
     steady_time sent, deadline;
-    bool confirm;
+    purpose what_for;
   };
   // A pair that missed a probe.
   struct doubt {
@@ -82,6 +84,9 @@ class prober {
     unsigned tries = 0;
     bool from_second = true;  // whose turn it is to be asked
     steady_time next{};
+
+    std::uint32_t asked() const { return from_second ? second : first; }
+    std::uint32_t about() const { return from_second ? first : second; }
   };
   struct answer {
     std::uint32_t a, b;
@@ -113,21 +118,23 @@ class prober {
   void ask_more(const step_context&, const inference&, batches& more);
   void ask_between(const step_context&, const inference&, std::size_t group, std::size_t target,
                    batches& more);
-  void send(const step_context&, const batches&, bool confirm, std::vector<any_action>&);
+  void choose_canary(const step_context&, deadline&, batches& canary);
+  void send(const step_context&, const batches&, purpose, std::vector<any_action>&);
+  void ended(const request&);
 
   view_matrix suspected_;
   std::vector<suspicion> new_;
   std::vector<std::uint32_t> heard_, vouched_;  // since they were taken
   request_id next_request_ = 1;
   std::unordered_map<request_id, request> requests_;
-  std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way, by asked id
+  std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way but canaries, by asked id
   std::map<pair_key, doubt> doubts_;
   std::vector<answer> answers_;                   // of the last intervals, oldest first
   std::optional<steady_time> episode_;            // when the first missed probe of this one was sent
   std::map<std::uint32_t, steady_time> doubted_;  // ids: when they were looked at last
   std::vector<std::uint32_t> to_look_at_;         // of those
-  steady_time next_round_, next_fill_;
-  std::uint64_t seed_ = 0, turn_ = 0, stars_ = 0;
+  steady_time next_round_, next_fill_, next_canary_;
+  std::uint64_t seed_ = 0, turn_ = 0, stars_ = 0, canaries_ = 0;
   std::size_t place_ = 0;   // in the turn's order of offsets
   std::size_t budget_ = 0;  // probes left in this interval
   bool news_ = true;

@@ -267,6 +267,38 @@ TEST(Prober, HalvesThatStayCutAreTestedBySomeOfTheirPairs) {
   EXPECT_GT(f.covered.size(), before);
 }
 
+// Whenever it comes: just after what is suspected was asked again, too; and however many of that are about
+// one.
+TEST(Prober, WhatIsRepairedIsWholeWithinTwoSecondsAtAnyTime) {
+  const auto halves = [](std::size_t a, std::size_t b) { return (a % 2 == 0) != (b % 2 == 0); };
+  const auto one_node = [](std::size_t a, std::size_t b) { return a == 3 || b == 3; };
+  for (const std::size_t count : {6U, 20U, 1'000U}) {
+    for (const auto& dark : {std::function<bool(std::size_t, std::size_t)>(halves), {one_node}}) {
+      field f(count);
+      for (auto later = 0ms; later < f.options.interval; later += 500ms) {
+        f.dark = dark;
+        f.run(f.now + 4 * f.options.interval + 500ms);
+        ASSERT_GT(f.suspected(), 0U) << count;
+        f.dark = nullptr;
+        f.run(f.now + 2s);
+        EXPECT_EQ(f.suspected(), 0U) << count << " members, " << later.count() << " ms later";
+      }
+    }
+  }
+}
+
+TEST(Prober, ACanaryKeepsNobodyFromBeingAskedInTurn) {
+  field f(3);
+  f.dark = [](std::size_t a, std::size_t b) { return a + b == 1; };
+  f.run(f.now + 4 * f.options.interval);
+  ASSERT_EQ(f.suspected(), 1U);
+  for (int round = 0; round < 6; ++round) {
+    f.covered.clear();
+    f.run(f.now + f.options.interval);
+    EXPECT_EQ(f.covered.size(), 3U) << round << ": the other two pairs are looked at in each";
+  }
+}
+
 TEST(Prober, FindsOneNodeAloneWithinThreeIntervalsAtAnySize) {
   for (const std::size_t count : {6U, 200U, 1'000U}) {
     field f(count);
