@@ -183,9 +183,13 @@ void engine::implementation::take(discovery::round round) {
 }
 
 void engine::implementation::keep_entries(std::vector<discovery::entry> listed) {
-  std::map<node_name, discovery::entry> entries;
-  std::erase_if(listed, [](const discovery::entry& each) { return !each.pattern.empty(); });
+  std::erase_if(listed, [this](const discovery::entry& each) {
+    return !each.pattern.empty() || each.name == *configuration_.name;
+  });
   for (auto& each : introductions_.names()) listed.push_back(std::move(each));
+  const auto kept = [](const discovery::entry& one, const auto& known) { return one == known.second; };
+  if (std::ranges::equal(listed, entries_, kept)) return;
+  std::map<node_name, discovery::entry> entries;
   for (auto& entry : listed) {
     if (entry.name == *configuration_.name) continue;
     auto name = entry.name;

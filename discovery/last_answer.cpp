@@ -55,6 +55,21 @@ std::string identity(const entry& one) {
   return text;
 }
 
+// One whose identity is its name as it is written.
+bool is_plain(const entry& one) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+  const auto host = one.name.host();
+  return one.pattern.empty() && host.find_first_not_of(plain) == std::string_view::npos &&
+         !host.ends_with('.');
+}
+
+// What is listed in quiet, again and again: it only needs its order.
+bool are_united_in_order(std::vector<entry>& all) {
+  if (!std::ranges::all_of(all, is_plain)) return false;
+  if (!std::ranges::is_sorted(all, {}, &entry::name)) std::ranges::stable_sort(all, {}, &entry::name);
+  return std::ranges::adjacent_find(all, {}, &entry::name) == all.end();
+}
+
 }  // namespace
 
 std::string count_of_nodes(std::size_t count) {
@@ -62,6 +77,7 @@ std::string count_of_nodes(std::size_t count) {
 }
 
 std::vector<entry> unite(std::vector<entry> all) {
+  if (are_united_in_order(all)) return all;
   std::map<std::string, entry> nodes;
   for (auto& each : all) {
     auto key = identity(each);
@@ -119,6 +135,14 @@ void last_answer::hear(heard what, std::chrono::system_clock::time_point now,
 
 // Who is not in the answer, and is not gone yet for all that. What is heard is united, in order of name.
 void last_answer::keep_absent(heard& what, std::chrono::system_clock::time_point now) {
+  const bool again = std::ranges::equal(what.entries, entries_, {}, &entry::name, &entry::name) &&
+                     std::ranges::equal(what.entries, seen_, [](const entry& one, const auto& seen) {
+                       return one.name == seen.first;
+                     });
+  if (again) {
+    for (auto& [name, at] : seen_) at = now;
+    return;
+  }
   for (const auto& each : what.entries) seen_[each.name] = now;
   const auto lists = [&what](const node_name& name) {
     const auto at = std::ranges::lower_bound(what.entries, name, {}, &entry::name);

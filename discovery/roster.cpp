@@ -102,13 +102,16 @@ struct roster::implementation {
       renamed = true;
     }
     if (renamed) entries = unite(std::move(entries));
-    const auto all = entries;
-    std::erase_if(entries, [&](const entry& each) {
-      return !sources[index]->keeps(each, all) ||
-             std::ranges::any_of(ignore, [&](const std::string& pattern) {
-               return each.pattern.empty() && glob_matches(pattern, each.name.text());
-             });
-    });
+    std::vector<bool> leave;
+    leave.reserve(entries.size());
+    for (const auto& each : entries) {
+      leave.push_back(!sources[index]->keeps(each, entries) ||
+                      std::ranges::any_of(ignore, [&](const std::string& pattern) {
+                        return each.pattern.empty() && glob_matches(pattern, each.name.text());
+                      }));
+    }
+    auto left_out = leave.begin();
+    std::erase_if(entries, [&](const entry&) { return *left_out++; });
     return entries;
   }
 

@@ -1,4 +1,6 @@
 // --node: nodes known by name.
+#include <algorithm>
+
 #include "discovery/source.hpp"
 
 namespace rollcall::discovery {
@@ -18,27 +20,31 @@ std::string without_brackets(std::string_view host) {
 
 class static_nodes final : public source {
  public:
-  explicit static_nodes(static_source one) : one_(std::move(one)) {}
+  explicit static_nodes(const static_source& one) {
+    entries_.reserve(one.nodes.size());
+    for (const auto& each : one.nodes) {
+      auto host = without_brackets(each.host());
+      const auto address = literal(host);
+      entries_.push_back({each, std::move(host), address, std::nullopt});
+    }
+    std::ranges::sort(entries_, {}, &entry::name);  // once, and not in each round
+  }
 
   asio::awaitable<heard> ask() override {
     heard what;
-    for (const auto& each : one_.nodes) {
-      auto host = without_brackets(each.host());
-      const auto address = literal(host);
-      what.entries.push_back({each, std::move(host), address, std::nullopt});
-    }
+    what.entries = entries_;
     co_return what;
   }
   bool asks() const override { return false; }
 
  private:
-  static_source one_;
+  std::vector<entry> entries_;
 };
 
 }  // namespace
 
 std::unique_ptr<source> make_static_source(static_source one) {
-  return std::make_unique<static_nodes>(std::move(one));
+  return std::make_unique<static_nodes>(one);
 }
 
 }  // namespace rollcall::discovery
