@@ -215,10 +215,14 @@ void link::peer_tick_time(milliseconds net_ticktime) {
 
 asio::awaitable<void> link::own_turn(asio::steady_timer& timer) {
   turns_.line_up(timer);
-  const std::shared_ptr<void> leaves(nullptr, [&](void*) { turns_.leave(timer); });
+  bool in_line = true;
+  const std::shared_ptr<void> leaves(nullptr, [&](void*) {
+    if (in_line) turns_.leave(timer);
+  });
   do {
     co_await timer.async_wait(as_result);
-  } while (is_open() && !turns_.begin(timer));
+    if (is_open()) in_line = !turns_.begin(timer);
+  } while (is_open() && in_line);
 }
 
 asio::awaitable<void> link::turn_to_write() {

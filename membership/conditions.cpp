@@ -74,18 +74,28 @@ bool wanted(const member& m) {
 }
 
 // Of what --mesh=base keeps apart, each may be set up in its own way: the next release, perhaps.
-template <class Value>
-void differs(const snapshot& s, std::string_view what, Value&& value, std::vector<std::string>& found) {
-  std::map<std::string_view, std::map<std::string, std::size_t>> by_base;
+// `value` gives a number, if it is known, and `text` says it.
+template <class Value, class Text>
+void differs(const snapshot& s, std::string_view what, Value&& value, Text&& text,
+             std::vector<std::string>& found) {
+  std::map<std::string_view, std::map<std::int64_t, std::size_t>> by_base;
+  const std::string* base_before = nullptr;
+  std::map<std::int64_t, std::size_t>* of_base = nullptr;
   for (const auto& m : s.members) {
-    if (m.state != member_state::up) continue;
-    if (const auto v = value(m)) ++by_base[m.base][*v];
+    const auto known = m.state == member_state::up ? value(m) : std::optional<std::int64_t>();
+    if (!known) continue;
+    if (base_before == nullptr || *base_before != m.base) {
+      base_before = &m.base;
+      of_base = &by_base[m.base];
+    }
+    ++(*of_base)[*known];
   }
   for (const auto& [base, counted] : by_base) {
     if (counted.size() < 2) continue;
     std::vector<std::string> parts;
     parts.reserve(counted.size());
-    for (const auto& [v, count] : counted) parts.push_back(fmt::format("{} on {}", v, count));
+    for (const auto& [known, count] : counted) parts.push_back(fmt::format("{} on {}", text(known), count));
+    std::ranges::sort(parts);
     found.push_back(fmt::format("{}{}{} is {}", what, base.empty() ? "" : " in ", base, some_of(parts)));
   }
 }
@@ -94,9 +104,13 @@ bool incident_open(const snapshot& s) {
   return std::ranges::any_of(*s.incidents, [](const incident& i) { return !i.closed_at; });
 }
 
-std::optional<std::string> yes_or_no(const std::optional<bool>& value) {
+std::optional<std::int64_t> number_of(const std::optional<bool>& value) {
   if (!value) return std::nullopt;
-  return *value ? "true" : "false";
+  return *value ? 1 : 0;
+}
+
+std::string yes_or_no(std::int64_t value) {
+  return value != 0 ? "true" : "false";
 }
 
 }  // namespace
@@ -376,22 +390,22 @@ void conditions::differing(const snapshot& s, findings& found) {
   std::vector<std::string> drift;
   differs(
       s, "prevent_overlapping_partitions",
-      [](const member& m) { return yes_or_no(m.prevent_overlapping_partitions); }, drift);
+      [](const member& m) { return number_of(m.prevent_overlapping_partitions); }, yes_or_no, drift);
   differs(
-      s, "connect_all", [](const member& m) { return yes_or_no(m.connect_all); }, drift);
+      s, "connect_all", [](const member& m) { return number_of(m.connect_all); }, yes_or_no, drift);
   differs(
       s, "net_ticktime",
-      [](const member& m) -> std::optional<std::string> {
+      [](const member& m) -> std::optional<std::int64_t> {
         if (!m.net_ticktime) return std::nullopt;
-        return fmt::format("{} s", m.net_ticktime->count() / 1000);
+        return m.net_ticktime->count() / 1000;
       },
-      drift);
+      [](std::int64_t seconds) { return fmt::format("{} s", seconds); }, drift);
   differs(
       s, "the kind of name",
-      [](const member& m) -> std::optional<std::string> {
-        return m.name.kind() == name_kind::long_name ? "-name" : "-sname";
+      [](const member& m) -> std::optional<std::int64_t> {
+        return m.name.kind() == name_kind::long_name ? 1 : 0;
       },
-      drift);
+      [](std::int64_t is_long) { return std::string(is_long != 0 ? "-name" : "-sname"); }, drift);
   const auto release = [](const member& m) {
     return fmt::format("{} (OTP {})", m.name.text(), m.otp_release.value_or("23"));
   };
