@@ -41,7 +41,7 @@ engine::implementation::implementation(asio::io_context& io, const configuration
           std::in_place, io, own_node_options(), *this,
           [this](std::string host) { return addresses_of(resolver_, std::move(host)); },
           [this](const cnode::request& r) { return answers_(r); },
-          [this](const node_name& from, const cnode::term& message) {
+          [this](const node_name& from, cnode::byte_view message) {
             return questions_.answered(from, message);
           }),
       questions_(io, c, l, e, around_questions()),
@@ -52,7 +52,7 @@ engine::implementation::implementation(asio::io_context& io, const configuration
       others_(
           io, c, l,
           {.call = counted_call(),
-           .linked = [this] { return linked_members(); },
+           .linked = [this](std::size_t turn) { return linked_member(turn); },
            .orders_to_leave = [this]() -> const std::set<node_name>& { return record_->orders_to_leave(); },
            .stopping = [this] { return stopping_ || standing_by_; }}),
       record_(std::make_shared<record>(io, l, c.command == command::run ? c.state_dir : std::string(),
@@ -262,12 +262,13 @@ void engine::implementation::told_to_rejoin(const node_name& node) {
   tell_at_once(fact::rejoin{node});
 }
 
-std::vector<node_name> engine::implementation::linked_members() const {
-  std::vector<node_name> found;
+std::optional<node_name> engine::implementation::linked_member(std::size_t turn) const {
+  if (snapshot_->up == 0) return {};
+  auto left = turn % snapshot_->up;
   for (const auto& m : snapshot_->members) {
-    if (m.state == membership::member_state::up) found.push_back(m.name);
+    if (m.state == membership::member_state::up && left-- == 0) return m.name;
   }
-  return found;
+  return {};
 }
 
 void engine::implementation::pause(milliseconds span) {

@@ -44,6 +44,12 @@ void engine::implementation::in_turn(awaited_turn wanted) {
   take_turns();
 }
 
+// A message, and no task. Those that were sent count as under way until the next turn.
+bool engine::implementation::asks_the_watcher(const awaited_turn& wanted) {
+  const auto* status = std::get_if<action::ask_status>(&wanted);
+  return status != nullptr && questions_.ask_alive(status->node);
+}
+
 void engine::implementation::take_turns() {
   if (taking_turns_) return;  // one has ended while it began
   taking_turns_ = true;
@@ -51,6 +57,10 @@ void engine::implementation::take_turns() {
     const auto next = std::move(waiting_.front());
     waiting_.pop_front();
     static_assert(turn_names.size() == std::variant_size_v<awaited_turn>);
+    if (asks_the_watcher(next)) {
+      turns_.begin();
+      continue;
+    }
     asio::co_spawn(io_, kept(std::visit([this](const auto& what) { return task_of(what); }, next)),
                    [self = shared_from_this(), number = turns_.begin(),
                     what = turn_names[next.index()]](const std::exception_ptr& failure) {

@@ -120,6 +120,8 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void carry_out(const action::hang_up& a) { node_->hang_up(a.node); }
   void carry_out(action::ask_settings& a) { in_turn(std::move(a)); }
   void carry_out(action::ask_view& a);
+  // Whose watcher owes the last answer gives none: the core asks for the view in the next round.
+  void carry_out(const action::confirm_view& a) { questions_.ask_same(a.node); }
   void carry_out(action::ask_status& a) { in_turn(std::move(a)); }
   void carry_out(const action::watch& a) { ask("watch", questions_.watch(a.node)); }
   void carry_out(action::probe_links& a);
@@ -137,6 +139,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
                                     action::probe_links>;
   void in_turn(awaited_turn wanted);
   void take_turns();
+  bool asks_the_watcher(const awaited_turn&);
   void drop_turns();
   asio::awaitable<void> task_of(const action::dial& a) { return dial(a.node); }
   asio::awaitable<void> task_of(const action::ask_settings& a) { return questions_.settings(a.node); }
@@ -194,7 +197,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   asio::awaitable<void> recall();
   void told_to_leave(const node_name& node);
   void told_to_rejoin(const node_name& node);
-  std::vector<node_name> linked_members() const;
+  std::optional<node_name> linked_member(std::size_t turn) const;
   void start_round();
   void pause(milliseconds span);
   void resume();

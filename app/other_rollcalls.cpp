@@ -47,7 +47,7 @@ std::string other_rollcalls::text() const {
 
 void other_rollcalls::look(const std::shared_ptr<void>& owner) {
   const auto now = std::chrono::steady_clock::now();
-  if (looking_ || now < due_ || around_.linked().empty()) return;
+  if (looking_ || now < due_ || !around_.linked(turn_)) return;
   due_ = now + std::max(around_.pause, configuration_.interval);
   looking_ = true;
   asio::co_spawn(io_, look_now(owner), [this, owner](const std::exception_ptr& failure) {
@@ -91,9 +91,9 @@ asio::awaitable<std::optional<std::uint32_t>> other_rollcalls::run_of(node_name 
 }
 
 asio::awaitable<void> other_rollcalls::look_now(std::shared_ptr<void> owner) {
-  const auto members = around_.linked();
-  if (members.empty()) co_return;
-  const auto& through = members[turn_++ % members.size()];
+  const auto linked = around_.linked(turn_++);
+  if (!linked) co_return;
+  const auto& through = *linked;
   const auto answer =
       co_await around_.call(through, "erlang", "nodes",
                             cnode::term_writer().list_header(1).atom("hidden").nil().bytes(), member_wait);

@@ -28,7 +28,8 @@ class other_rollcalls {
  public:
   struct surroundings {
     call_function call;
-    std::function<std::vector<node_name>()> linked;               // members, one of which is asked
+    // One of the members that are up, another one for each turn.
+    std::function<std::optional<node_name>(std::size_t turn)> linked;
     std::function<const std::set<node_name>&()> orders_to_leave;  // that hold here
     std::function<bool()> stopping;
     // Between two looks: two calls, and two more for each hidden peer of one member.

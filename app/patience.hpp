@@ -30,7 +30,8 @@ inline std::chrono::milliseconds patience_for(const membership::any_fact& told, 
       probed != nullptr && std::ranges::all_of(probed->results, [](membership::link_probe one) {
         return one == membership::link_probe::answered;
       });
-  if (all_answered || std::holds_alternative<fact::heard>(told))
+  if (all_answered || std::holds_alternative<fact::heard>(told) ||
+      std::holds_alternative<fact::view_confirmed>(told))
     return calm ? patience_in_calm : patience_for_signs_of_life;
   return std::chrono::milliseconds{0};
 }

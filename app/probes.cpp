@@ -5,6 +5,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "cnode/checked_reader.hpp"
+
 namespace rollcall::app {
 namespace {
 
@@ -55,10 +57,28 @@ struct link_probes::batch {
   }
 };
 
+namespace {
+
+// Of a batch only the reference differs from one to the next.
+class is_auth_calls {
+ public:
+  is_auth_calls(const cnode::pid& us, std::string_view as)
+      : before_(cnode::term_writer().tuple_header(3).atom("$gen_call").tuple_header(2).write(us).bytes()),
+        after_(cnode::term_writer().tuple_header(2).atom("is_auth").atom(as).bytes()) {}
+
+  void write(cnode::term_writer& out, const cnode::reference& ref) const {
+    out.raw(before_).write(ref).raw(after_);
+  }
+
+ private:
+  cnode::byte_string before_, after_;
+};
+
+}  // namespace
+
 cnode::byte_string is_auth_call(const cnode::pid& us, const cnode::reference& ref, std::string_view as) {
   cnode::term_writer message;
-  message.tuple_header(3).atom("$gen_call").tuple_header(2).write(us).write(ref);
-  message.tuple_header(2).atom("is_auth").atom(as);
+  is_auth_calls(us, as).write(message, ref);
   return message.bytes();
 }
 
@@ -72,11 +92,11 @@ cnode::byte_string sendings(const cnode::pid& us, const node_name& on, const std
   arguments.list_header(to.size());
   for (const auto& name : to) arguments.tuple_header(2).atom("net_kernel").atom(name.text());
   arguments.nil().list_header(to.size());
-  for (const auto& ref : references) arguments.raw(is_auth_call(us, ref, on.text()));
+  const is_auth_calls calls(us, on.text());
+  for (const auto& ref : references) calls.write(arguments, ref);
   arguments.nil().list_header(to.size());
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    arguments.list_header(2).atom("noconnect").atom("nosuspend").nil();
-  }
+  const auto options = cnode::term_writer().list_header(2).atom("noconnect").atom("nosuspend").nil().bytes();
+  for (std::size_t i = 0; i < to.size(); ++i) arguments.raw(options);
   return arguments.nil().nil().bytes();
 }
 
@@ -136,14 +156,14 @@ asio::awaitable<std::vector<link_probe>> link_probes::ask(node_name on, std::vec
   co_return results;
 }
 
-bool link_probes::answered(const cnode::term& message) {
-  const auto* pair = message.as<cnode::tuple>();
-  if (pair == nullptr || pair->items.size() != 2) return false;
-  const auto* ref = pair->items[0].as<cnode::reference>();
-  if (ref == nullptr || !pair->items[1].as<cnode::atom>()) return false;
+bool link_probes::answered(cnode::byte_view message) {
+  cnode::checked_reader in(message);
+  if (!in.at_tuple() || in.tuple_header() != 2 || !in.at_reference()) return false;
+  const auto ref = in.reference();
+  if (in.failed() || !in.at_atom()) return false;
   const auto* node = node_();
-  if (node == nullptr || ref->node != node->name().text()) return false;
-  const auto found = waiting_.find(*ref);
+  if (node == nullptr || ref.node != node->name().text()) return false;
+  const auto found = waiting_.find(ref);
   if (found == waiting_.end()) return true;  // too late: the probe has ended without it
   const auto [of, index, direct] = found->second;
   waiting_.erase(found);

@@ -46,8 +46,9 @@ class link_probes {
   // out here.
   asio::awaitable<std::vector<membership::link_probe>> ask(node_name on, std::vector<node_name> to,
                                                            milliseconds limit, bool confirm);
-  // {Ref, Answer} to one of our references, also one that came too late. False: it is none of ours.
-  bool answered(const cnode::term& message);
+  // {Ref, Answer} to one of our references, also one that came too late. False: it is none of ours. Checked
+  // (term_check.hpp).
+  bool answered(cnode::byte_view message);
 
   std::size_t waiting() const noexcept { return waiting_.size(); }
 

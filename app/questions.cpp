@@ -47,10 +47,18 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
                                     const std::string& why) { watching(on, runs, why); },
                  .changed = [this](const node_name& on, node_name peer, bool up,
                                    std::string why) { changed(on, std::move(peer), up, std::move(why)); },
-                 .stopping = [this](const node_name& on) { around_.tell(fact::stopping{on}); }}),
+                 .stopping = [this](const node_name& on) { around_.tell(fact::stopping{on}); },
+                 .alive =
+                     [this](const node_name& on, milliseconds took) {
+                       around_.tell(fact::heard{on, took});
+                     },
+                 .same =
+                     [this](const node_name& on, std::optional<std::size_t> digest, milliseconds took) {
+                       around_.tell(fact::view_confirmed{on, digest, took});
+                     }}),
       commands_(io, around_.node, around_.call) {}
 
-bool questions::answered(const node_name& from, const cnode::term& message) {
+bool questions::answered(const node_name& from, cnode::byte_view message) {
   return probes_.answered(message) || watchers_.receive(from, message);
 }
 
@@ -77,6 +85,7 @@ asio::awaitable<void> questions::view(node_name on) {
                                        ", which is not a list of nodes"});
     co_return;
   }
+  watchers_.viewed(on, names->digest(), begun);
   around_.tell(fact::view{on, std::move(*names), took});
 }
 

@@ -1,7 +1,7 @@
 // Questions to nodes: each action that asks one is a call out, and what comes back is a fact.
 //
 //   view, status, settings    what a node sees, whether it is stopping, how it is set up
-//   watch                     the process that tells by itself (watcher.hpp)
+//   watch                     the process that tells by itself, and may be asked (watcher.hpp)
 //   links, path               probes from node to node (probes.hpp, handshake_trial.hpp)
 //   connect, leave            what a node is asked to do
 #pragma once
@@ -37,6 +37,10 @@ class questions {
   };
   questions(asio::io_context&, const configuration&, log&, metrics::exporter&, surroundings);
 
+  // By a message to the node's watcher; what it answers is told. False: the node is to be asked by a call.
+  bool ask_alive(const node_name& on) { return watchers_.ask_alive(on); }
+  bool ask_same(const node_name& on) { return watchers_.ask_same(on); }
+
   asio::awaitable<void> view(node_name on);
   asio::awaitable<void> status(node_name on);
   asio::awaitable<void> settings(node_name on);
@@ -47,7 +51,7 @@ class questions {
   asio::awaitable<void> leave(membership::action::leave_mesh);
 
   // A message to us that is no call. True: a probe or a watcher waited for it.
-  bool answered(const node_name& from, const cnode::term& message);
+  bool answered(const node_name& from, cnode::byte_view message);
   link_probes& probes() noexcept { return probes_; }
 
  private:

@@ -1,11 +1,12 @@
 #include "app/watcher.hpp"
 
 #include "app/watcher_program.hpp"
+#include "cnode/checked_reader.hpp"
 
 namespace rollcall::app {
 namespace {
 
-std::string said(const cnode::call_result<cnode::term>& answer) {
+std::string ending(const cnode::call_result<cnode::term>& answer) {
   return answer ? to_string(*answer, 200) : answer.error().detail;
 }
 
@@ -14,11 +15,15 @@ std::string said(const cnode::call_result<cnode::term>& answer) {
 watchers::watchers(node_function node, told tell)
     : node_(std::move(node)), tell_(std::move(tell)), forms_(watcher_forms()) {}
 
+std::string watchers::name_of_watcher(const cnode::node& node) const {
+  return "rollcall_watcher_" + node.name().text().substr(0, 200);
+}
+
 cnode::byte_string watchers::arguments(const cnode::node& node, const cnode::reference& token) const {
   cnode::term_writer out;
   out.list_header(2).raw(forms_);
   out.list_header(3);
-  out.tuple_header(2).atom("Name").atom("rollcall_watcher_" + node.name().text().substr(0, 200));
+  out.tuple_header(2).atom("Name").atom(name_of_watcher(node));
   out.tuple_header(2).atom("Token").write(token);
   out.tuple_header(2).atom("Us").write(node.self());
   out.nil().nil();
@@ -29,15 +34,15 @@ asio::awaitable<void> watchers::run(node_name on) {
   auto* node = node_();
   if (node == nullptr) co_return;
   const auto token = node->new_reference();
-  running_.insert_or_assign(on, token);
+  running_.insert_or_assign(on, watched(token));
   const auto ended = co_await node->run(on, "erl_eval", "exprs", 2, arguments(*node, token));
   const auto current = running_.find(on);
-  if (current == running_.end() || current->second != token) co_return;  // a newer one has taken over
+  if (current == running_.end() || current->second.token != token) co_return;  // a newer one has taken over
   running_.erase(current);
   // With the link it ends as it should, and the core knows.
   const bool lost = !ended && (ended.error().kind == cnode::call_failure_kind::link_lost ||
                                ended.error().kind == cnode::call_failure_kind::no_link);
-  if (!lost && linked(on)) tell_.watching(on, false, "its watcher ended: " + said(ended));
+  if (!lost && linked(on)) tell_.watching(on, false, "its watcher ended: " + ending(ended));
 }
 
 bool watchers::linked(const node_name& name) const {
@@ -45,35 +50,92 @@ bool watchers::linked(const node_name& name) const {
   return node != nullptr && node->linked(name).has_value();
 }
 
-bool watchers::receive(const node_name& from, const cnode::term& message) {
-  const auto* parts = message.as<cnode::tuple>();
-  if (parts == nullptr || parts->items.size() != 3 || !parts->items[0].is_atom("rollcall_watcher"))
+bool watchers::ask(const node_name& on, watched& its, question& about, std::string_view word) {
+  auto* node = node_();
+  if (node == nullptr || !its.watching || about.number != 0) return false;
+  const auto number = ++its.last_number;
+  cnode::term_writer out;
+  const bool marks = &about == &its.same;
+  out.tuple_header(marks ? 3 : 2).atom(word).integer(number);
+  if (marks) out.integer(its.digest ? its.marked : 0);
+  if (!node->send(on, name_of_watcher(*node), out.view())) return false;
+  about = {number, clock::now()};
+  return true;
+}
+
+bool watchers::ask_alive(const node_name& on) {
+  const auto found = running_.find(on);
+  return found != running_.end() && ask(on, found->second, found->second.alive, "alive");
+}
+
+bool watchers::ask_same(const node_name& on) {
+  const auto found = running_.find(on);
+  return found != running_.end() && ask(on, found->second, found->second.same, "same");
+}
+
+void watchers::viewed(const node_name& on, std::size_t digest, clock::time_point asked_at) {
+  const auto found = running_.find(on);
+  if (found == running_.end() || found->second.marked == 0 || asked_at < found->second.marked_at) return;
+  auto& its = found->second;
+  if (!its.digest) its.digest = digest;
+  if (*its.digest != digest) its.marked = 0;
+}
+
+bool watchers::receive(const node_name& from, cnode::byte_view message) {
+  cnode::checked_reader in(message);
+  if (!in.at_tuple() || in.tuple_header() != 3 || !in.at_atom() || in.atom().text != "rollcall_watcher")
     return false;
-  const auto* token = parts->items[1].as<cnode::reference>();
-  const auto current = running_.find(from);
-  if (token == nullptr || current == running_.end() || current->second != *token) return true;  // an old one
-  const auto& what = parts->items[2];
+  const auto found = running_.find(from);
+  // Of an earlier link's watcher: that one is nobody's.
+  if (found == running_.end() || !in.at_reference() || in.reference() != found->second.token) return true;
+  const auto what = in.term();
+  if (in.failed()) return true;
   if (what.is_atom("watching")) {
+    found->second.watching = true;
     tell_.watching(from, true, {});
-    return true;
-  }
-  if (what.is_atom("stopping")) {
+  } else if (what.is_atom("stopping")) {
     tell_.stopping(from);
-    return true;
-  }
-  const auto* change = what.as<cnode::tuple>();
-  if (change == nullptr || change->items.size() < 2) return true;
-  const auto* name = change->items[1].as<cnode::atom>();
-  if (name == nullptr) return true;
-  auto peer = node_name::parse(name->text);
-  const auto* node = node_();
-  if (!peer || node == nullptr || *peer == node->name()) return true;
-  if (change->items[0].is_atom("up")) {
-    tell_.changed(from, *std::move(peer), true, {});
-  } else if (change->items[0].is_atom("down") && change->items.size() == 3) {
-    tell_.changed(from, *std::move(peer), false, to_string(change->items[2], 100));
+  } else if (const auto* said = what.as<cnode::tuple>(); said != nullptr && said->items.size() >= 2) {
+    const auto* word = said->items[0].as<cnode::atom>();
+    const auto* number = said->items[1].as<std::int64_t>();
+    if (word != nullptr && number != nullptr) {
+      answered(from, found->second, word->text, *number);
+    } else {
+      changed(from, found->second, *said);
+    }
   }
   return true;
+}
+
+void watchers::answered(const node_name& from, watched& its, std::string_view word, std::int64_t number) {
+  auto& about = word == "alive" ? its.alive : its.same;
+  if (number != about.number) return;
+  const auto took =
+      std::chrono::duration_cast<milliseconds>(clock::now() - std::exchange(about, {}).asked_at);
+  if (word == "alive") {
+    tell_.alive(from, took);
+  } else if (word == "same" && its.marked != 0 && its.digest) {
+    tell_.same(from, *its.digest, took);
+  } else if (word == "same" || word == "other") {
+    its.marked = word == "other" ? number : 0;
+    its.marked_at = clock::now();
+    its.digest.reset();
+    tell_.same(from, std::nullopt, took);
+  }
+}
+
+void watchers::changed(const node_name& from, watched& its, const cnode::tuple& change) {
+  its.marked = 0;
+  const auto* name = change.items[1].as<cnode::atom>();
+  if (name == nullptr) return;
+  auto peer = node_name::parse(name->text);
+  const auto* node = node_();
+  if (!peer || node == nullptr || *peer == node->name()) return;
+  if (change.items[0].is_atom("up")) {
+    tell_.changed(from, *std::move(peer), true, {});
+  } else if (change.items[0].is_atom("down") && change.items.size() == 3) {
+    tell_.changed(from, *std::move(peer), false, to_string(change.items[2], 100));
+  }
 }
 
 }  // namespace rollcall::app

@@ -1,13 +1,17 @@
 // A process on a node that tells us at once when the node gains or loses a visible peer, and when it begins
-// to stop. Nothing is installed: stdlib's erl_eval runs the forms of watcher_program.hpp.
+// to stop. Asked, it says that it is alive, and whether nodes() is still what it was. Nothing is installed:
+// stdlib's erl_eval runs the forms of watcher_program.hpp.
 //
 // It registers under a name made from ours, so that there is never a second one for the same Rollcall; it
 // watches our process, and ends with our link.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "app/probes.hpp"
@@ -22,6 +26,9 @@ class watchers {
     std::function<void(const node_name&, bool on, const std::string& why)> watching;
     std::function<void(const node_name&, node_name peer, bool up, std::string why)> changed;
     std::function<void(const node_name&)> stopping;  // once, while its applications end
+    std::function<void(const node_name&, milliseconds round_trip)> alive;
+    // Nothing has changed since the view of that digest; absent: something has, or no view is known to hold.
+    std::function<void(const node_name&, std::optional<std::size_t> digest, milliseconds round_trip)> same;
   };
 
   watchers(node_function node, told tell);
@@ -29,16 +36,46 @@ class watchers {
   // Starts one, and stays until it has ended or the link is lost.
   asio::awaitable<void> run(node_name on);
   // {rollcall_watcher, Token, ...}. False: it is no such message.
-  bool receive(const node_name& from, const cnode::term& message);
+  bool receive(const node_name& from, cnode::byte_view message);
+
+  // A message and its answer, where a call is a process on the node each time. False: none runs there, or it
+  // owes the last answer; the node is to be asked by a call.
+  bool ask_alive(const node_name& on);  // alive
+  bool ask_same(const node_name& on);   // same; at most one is under way
+  // The node was asked at that time for all that it sees.
+  void viewed(const node_name& on, std::size_t digest, std::chrono::steady_clock::time_point asked_at);
 
  private:
+  using clock = std::chrono::steady_clock;
+  struct question {
+    std::int64_t number = 0;  // 0: none is under way
+    clock::time_point asked_at{};
+  };
+  struct watched {
+    explicit watched(cnode::reference its) : token(std::move(its)) {}
+
+    cnode::reference token;  // the one that counts
+    bool watching = false;
+    std::int64_t last_number = 0;
+    question alive, same;
+    // The watcher has marked what nodes() was, under this number (0: it has not, or that is over), and said
+    // so at that time. The first view asked for since then has that digest.
+    std::int64_t marked = 0;
+    clock::time_point marked_at{};
+    std::optional<std::size_t> digest;
+  };
+
+  bool ask(const node_name& on, watched&, question&, std::string_view word);
+  void answered(const node_name& from, watched&, std::string_view word, std::int64_t number);
+  void changed(const node_name& from, watched&, const cnode::tuple& change);
+  std::string name_of_watcher(const cnode::node&) const;
   bool linked(const node_name&) const;
   cnode::byte_string arguments(const cnode::node&, const cnode::reference& token) const;
 
   node_function node_;
   told tell_;
   const cnode::byte_string forms_;
-  std::map<node_name, cnode::reference> running_;  // the token that counts
+  std::map<node_name, watched> running_;
 };
 
 }  // namespace rollcall::app

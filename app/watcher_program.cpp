@@ -5,7 +5,8 @@
 namespace rollcall::app {
 
 // A watcher of an earlier link under that name is ended first. Messages to us never open a connection: they
-// end with the link, as the process does.
+// end with the link, as the process does. What nodes() was at the last question it answered with `other` is
+// marked by the question's number, until a node comes or goes.
 const std::string_view watcher_text = R"erl(
 case erlang:whereis(Name) of
   undefined -> ok;
@@ -21,16 +22,25 @@ Tell = fun(What) -> erlang:send(Us, {rollcall_watcher, Token, What}, [noconnect]
 Look = fun() -> erlang:send_after(400, erlang:self(), look) end,
 Tell(watching),
 Look(),
-Watch = fun Again() ->
+Watch = fun Again(Marked, Then) ->
   receive
-    {nodeup, Node, _} -> Tell({up, Node}), Again();
-    {nodedown, Node, Info} -> Tell({down, Node, proplists:get_value(nodedown_reason, Info)}), Again();
-    look -> case init:get_status() of {stopping, _} -> Tell(stopping); _ -> Look() end, Again();
+    {nodeup, Node, _} -> Tell({up, Node}), Again(none, []);
+    {nodedown, Node, Info} ->
+      Tell({down, Node, proplists:get_value(nodedown_reason, Info)}), Again(none, []);
+    look ->
+      case init:get_status() of {stopping, _} -> Tell(stopping); _ -> Look() end, Again(Marked, Then);
+    {alive, Number} -> Tell({alive, Number}), Again(Marked, Then);
+    {same, Number, Mark} ->
+      Now = erlang:nodes(),
+      case {Mark, Now} of
+        {Marked, Then} -> Tell({same, Number}), Again(Marked, Then);
+        _ -> Tell({other, Number}), Again(Number, Now)
+      end;
     {'DOWN', Ends, process, _, _} -> ok;
-    _ -> Again()
+    _ -> Again(Marked, Then)
   end
 end,
-Watch().
+Watch(none, []).
 )erl";
 
 namespace {
@@ -71,21 +81,59 @@ f::expression define_look() {
   return f::match(f::variable("Look"), f::fun({f::clause({}, {timer})}));
 }
 
-f::expression define_watch() {
-  const auto again = f::apply(f::variable("Again"), {});
+f::expression again_with(f::expression marked, f::expression then) {
+  return f::apply(f::variable("Again"), {std::move(marked), std::move(then)});
+}
+
+f::expression again() {
+  return again_with(f::variable("Marked"), f::variable("Then"));
+}
+
+f::expression number_with(std::string_view word) {
+  return f::tuple({f::atom(word), f::variable("Number")});
+}
+
+f::expression on_up() {
+  return f::clause(
+      {f::tuple({f::atom("nodeup"), f::variable("Node"), f::variable("_")})},
+      {tell(f::tuple({f::atom("up"), f::variable("Node")})), again_with(f::atom("none"), f::list({}))});
+}
+
+f::expression on_down() {
   const auto why = f::call("proplists", "get_value", {f::atom("nodedown_reason"), f::variable("Info")});
-  const auto up = f::clause({f::tuple({f::atom("nodeup"), f::variable("Node"), f::variable("_")})},
-                            {tell(f::tuple({f::atom("up"), f::variable("Node")})), again});
-  const auto down = f::clause({f::tuple({f::atom("nodedown"), f::variable("Node"), f::variable("Info")})},
-                              {tell(f::tuple({f::atom("down"), f::variable("Node"), why})), again});
+  return f::clause({f::tuple({f::atom("nodedown"), f::variable("Node"), f::variable("Info")})},
+                   {tell(f::tuple({f::atom("down"), f::variable("Node"), why})),
+                    again_with(f::atom("none"), f::list({}))});
+}
+
+f::expression on_look() {
   const auto status =
       f::case_of(f::call("init", "get_status", {}),
                  {f::clause({f::tuple({f::atom("stopping"), f::variable("_")})}, {tell(f::atom("stopping"))}),
                   f::clause({f::variable("_")}, {f::apply(f::variable("Look"), {})})});
-  const auto look = f::clause({f::atom("look")}, {status, again});
-  const auto loop = f::receive({up, down, look, f::clause({down_of("Ends")}, {f::atom("ok")}),
-                                f::clause({f::variable("_")}, {again})});
-  return f::match(f::variable("Watch"), f::named_fun("Again", {f::clause({}, {loop})}));
+  return f::clause({f::atom("look")}, {status, again()});
+}
+
+f::expression on_same() {
+  const auto pair = [](std::string_view first, std::string_view second) {
+    return f::tuple({f::variable(first), f::variable(second)});
+  };
+  const auto compared = f::case_of(
+      pair("Mark", "Now"),
+      {f::clause({pair("Marked", "Then")}, {tell(number_with("same")), again()}),
+       f::clause({f::variable("_")},
+                 {tell(number_with("other")), again_with(f::variable("Number"), f::variable("Now"))})});
+  return f::clause({f::tuple({f::atom("same"), f::variable("Number"), f::variable("Mark")})},
+                   {f::match(f::variable("Now"), f::call("erlang", "nodes", {})), compared});
+}
+
+f::expression define_watch() {
+  const auto on_alive = f::clause({number_with("alive")}, {tell(number_with("alive")), again()});
+  const auto loop =
+      f::receive({on_up(), on_down(), on_look(), on_alive, on_same(),
+                  f::clause({down_of("Ends")}, {f::atom("ok")}), f::clause({f::variable("_")}, {again()})});
+  return f::match(f::variable("Watch"),
+                  f::named_fun("Again", {f::clause({f::variable("Marked"), f::variable("Then")}, {loop})}));
 }
 
 }  // namespace
@@ -99,7 +147,8 @@ cnode::byte_string watcher_forms() {
   const cnode::list program{
       {end_the_old_one(), f::match(f::atom("true"), register_it), f::match(f::variable("Ends"), monitor_us),
        f::match(f::atom("ok"), monitor_nodes), define_tell(), define_look(), tell(f::atom("watching")),
-       f::apply(f::variable("Look"), {}), define_watch(), f::apply(f::variable("Watch"), {})},
+       f::apply(f::variable("Look"), {}), define_watch(),
+       f::apply(f::variable("Watch"), {f::atom("none"), f::list({})})},
       nullptr};
   cnode::term_writer encoded;
   encoded.write(program);

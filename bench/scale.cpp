@@ -4,8 +4,9 @@
 //
 //   bench_scale [--sizes 100,300,1000] [--quiet-seconds 60] [--interval 5] [--parts
 //   quiet,answers,lists,cut,half,formation]
-//               [--beside erlang|nobody] [--tls off|both]
+//               [--beside erlang|watchers|nobody] [--tls off|both]
 //
+// `--beside watchers`: the Erlang node, too, asks its watchers instead of making calls.
 // `--tls both`: each size plain, and then over TLS, beside nobody; of both only `quiet`.
 //
 // Needs root: it makes a network namespace of its own, in which the fleet has its addresses and its port
@@ -31,6 +32,7 @@ struct wishes {
   std::vector<std::string> parts{"quiet", "answers", "lists", "cut", "half", "formation"};
   std::chrono::seconds quiet{60}, interval{5};
   bool beside = true, tls = false;
+  asked_by how = asked_by::calls;
 
   bool has(std::string_view part) const { return std::ranges::find(parts, part) != parts.end(); }
 };
@@ -122,7 +124,7 @@ void quiet(fleet_program& fleet, pid_t id, erlang_observer* beside, const wishes
     std::this_thread::sleep_for(span);
     auto rates = fleet.with(own_name).since(before);
     for (auto& [what, times] : rates.asked) times *= 60.0 / static_cast<double>(span.count());
-    beside->ask_like(rates, wanted.interval);
+    beside->ask_like(rates, wanted.interval, wanted.how);
     std::this_thread::sleep_for(2 * wanted.interval);
   }
   const auto ours = fleet.with(own_name);
@@ -377,7 +379,8 @@ wishes parse(int argc, char** argv) {
     } else if (name == "--interval") {
       result.interval = std::chrono::seconds(std::stoi(value));
     } else if (name == "--beside") {
-      result.beside = value == "erlang";
+      result.beside = value != "nobody";
+      result.how = value == "watchers" ? asked_by::watchers : asked_by::calls;
     } else if (name == "--tls") {
       result.tls = value == "both";
     } else {

@@ -109,13 +109,17 @@ class turn_clock {
 
 // The same watcher on each node, the views it sends kept up to date, and questions at the same rate, asked by
 // a hidden Erlang node.
+// How the Erlang node asks whether a node is alive and what it sees: by calls, as Erlang programs do, or by
+// a message to its watcher there, as Rollcall does.
+enum class asked_by { calls, watchers };
+
 class erlang_observer {
  public:
   explicit erlang_observer(const fleet_program&);
   // Until every node was asked once and watches.
   void wait_until_watching();
   // What Rollcall asked of a node in a minute, on average; asked from now on, every `interval`.
-  void ask_like(const passed& a_minute, std::chrono::seconds interval);
+  void ask_like(const passed& a_minute, std::chrono::seconds interval, asked_by);
   pid_t id() const { return node_->id(); }
   const std::string& name() const { return node_->name(); }
   // How many of its views are as large as they are when all nodes are linked.

@@ -179,9 +179,14 @@ constexpr auto observer_module = R"erl(
 watcher() ->
     "Ends = erlang:monitor(process, Us), ok = net_kernel:monitor_nodes(true, [nodedown_reason]), "
     "Tell = fun(What) -> erlang:send(Us, {rollcall_watcher, Token, What}, [noconnect]) end, Tell(watching), "
-    "Watch = fun Again() -> receive {nodeup, Node, _} -> Tell({up, Node}), Again(); "
-    "{nodedown, Node, Info} -> Tell({down, Node, proplists:get_value(nodedown_reason, Info)}), Again(); "
-    "{'DOWN', Ends, process, _, _} -> ok; _ -> Again() end end, Watch().".
+    "true = erlang:register(rollcall_watcher_observer, erlang:self()), "
+    "Watch = fun Again(Marked, Then) -> receive {nodeup, Node, _} -> Tell({up, Node}), Again(none, []); "
+    "{nodedown, Node, Info} -> Tell({down, Node, proplists:get_value(nodedown_reason, Info)}), Again(none, []); "
+    "{alive, Number} -> Tell({alive, Number}), Again(Marked, Then); "
+    "{same, Number, Mark} -> Now = erlang:nodes(), case {Mark, Now} of "
+    "{Marked, Then} -> Tell({same, Number}), Again(Marked, Then); "
+    "_ -> Tell({other, Number}), Again(Number, Now) end; "
+    "{'DOWN', Ends, process, _, _} -> ok; _ -> Again(Marked, Then) end end, Watch(none, []).".
 
 start(Nodes) ->
     {ok, Tokens, _} = erl_scan:string(watcher()),
@@ -213,7 +218,13 @@ loop(State, Tokens, Views, Watching) ->
             case Tokens of
                 #{Token := N} ->
                     case What of
-                        watching -> loop(State, Tokens, Views, Watching#{N => true});
+                        watching -> loop(State, Tokens, Views, Watching#{N => {true, 0}});
+                        {alive, _} -> loop(State, Tokens, Views, Watching);
+                        {same, _} -> loop(State, Tokens, Views, Watching);
+                        {other, Mark} ->
+                            Us = self(),
+                            spawn(fun() -> Us ! {view, N, lists:sort(erpc:call(N, erlang, nodes, [], 10000))} end),
+                            loop(State, Tokens, Views, Watching#{N => {true, Mark}});
                         {up, P} -> loop(State, Tokens, change(fun ordsets:add_element/2, N, P, Views), Watching);
                         {down, P, _} -> loop(State, Tokens, change(fun ordsets:del_element/2, N, P, Views), Watching)
                     end;
@@ -233,7 +244,7 @@ loop(State, Tokens, Views, Watching) ->
         {whole, From, Size} ->
             From ! {whole, length([N || {N, V} <- maps:to_list(Views), length(V) =:= Size])},
             loop(State, Tokens, Views, Watching);
-        {nodes, From} -> From ! {nodes, maps:keys(Watching)}, loop(State, Tokens, Views, Watching);
+        {nodes, From} -> From ! {nodes, Watching}, loop(State, Tokens, Views, Watching);
         _ -> loop(State, Tokens, Views, Watching)
     end.
 
@@ -246,20 +257,25 @@ change(How, N, P, Views) ->
 watching() -> observer ! {watching, self()}, receive {watching, N} -> N end.
 whole(Size) -> observer ! {whole, self(), Size}, receive {whole, N} -> N end.
 
-%% Each round: init:get_status/0 of so many of them, nodes/0 of so many, and of so many, each in one call, so
-%% many probes of others: of all of them, or of one beside those that it probes.
-ask({Statuses, Views, Calls, Probes}, Ms) ->
-    spawn(fun() -> rounds(Statuses, Views, Calls, Probes, Ms, 0) end), ok.
+%% Each round: whether so many of them are alive, what so many see, and of so many, each in one call, so
+%% many probes of others: of all of them, or of one beside those that it probes. The first two by calls of
+%% init:get_status/0 and nodes/0, or by a message to the watcher and its answer, as Rollcall asks them.
+ask({How, Statuses, Views, Calls, Probes}, Ms) ->
+    spawn(fun() -> rounds(How, Statuses, Views, Calls, Probes, Ms, 0) end), ok.
 
-rounds(Statuses, Views, Calls, Probes, Ms, At) ->
+rounds(How, Statuses, Views, Calls, Probes, Ms, At) ->
     Begun = erlang:monotonic_time(millisecond),
     observer ! {nodes, self()},
-    All = receive {nodes, N} -> lists:sort(N) end,
+    Marks = receive {nodes, M} -> M end,
+    All = lists:sort(maps:keys(Marks)),
     Count = length(All),
     Shifted = fun(By) -> {A, B} = lists:split(By rem max(1, Count), All), B ++ A end,
-    Status = [erpc:send_request(N, init, get_status, []) || N <- lists:sublist(Shifted(At * Statuses), Statuses)],
+    Living = lists:sublist(Shifted(At * Statuses), Statuses),
     Some = lists:sublist(Shifted(At * Views), Views),
-    Asked = [{N, erpc:send_request(N, erlang, nodes, [])} || N <- Some],
+    [{rollcall_watcher_observer, N} ! {alive, At + 1} || How =:= watchers, N <- Living],
+    [{rollcall_watcher_observer, N} ! {same, At + 1, element(2, maps:get(N, Marks))} || How =:= watchers, N <- Some],
+    Status = [erpc:send_request(N, init, get_status, []) || How =:= calls, N <- Living],
+    Asked = [{N, erpc:send_request(N, erlang, nodes, [])} || How =:= calls, N <- Some],
     Circle = list_to_tuple(Shifted(At)),
     Other = fun(From, By) -> element((From + By) rem Count + 1, Circle) end,
     By = fun(I) when Calls < Count -> I; (I) -> 1 + (At * Probes + I) rem max(1, Count - 1) end,
@@ -273,7 +289,7 @@ rounds(Statuses, Views, Calls, Probes, Ms, At) ->
      catch _:_ -> ok end || {R, Refs} <- Probed],
     flush(),
     timer:sleep(max(0, Ms - (erlang:monotonic_time(millisecond) - Begun))),
-    rounds(Statuses, Views, Calls, Probes, Ms, At + 1).
+    rounds(How, Statuses, Views, Calls, Probes, Ms, At + 1).
 
 flush() -> receive _ -> flush() after 0 -> ok end.
 
@@ -310,17 +326,18 @@ void erlang_observer::wait_until_watching() {
     throw std::runtime_error("it does not watch");
 }
 
-void erlang_observer::ask_like(const passed& a_minute, std::chrono::seconds interval) {
+void erlang_observer::ask_like(const passed& a_minute, std::chrono::seconds interval, asked_by how) {
   const auto rounds = 60.0 / static_cast<double>(interval.count());
   const auto of = [&](const std::string& what) {
     const auto found = a_minute.asked.find(what);
     return found == a_minute.asked.end() ? 0 : found->second / rounds;
   };
   const auto calls = of("lists:zipwith3"), targets = of("probed");
-  node_->eval(fmt::format("observer:ask({{{}, {}, {}, {}}}, {})", std::lround(of("init:get_status")),
-                          std::lround(of("erlang:nodes")), std::lround(calls),
-                          std::lround(calls == 0 ? 0 : targets / calls),
-                          std::chrono::milliseconds(interval).count()));
+  node_->eval(fmt::format(
+      "observer:ask({{{}, {}, {}, {}, {}}}, {})", how == asked_by::watchers ? "watchers" : "calls",
+      std::lround(of("init:get_status") + of("watcher: alive")), std::lround(of("watcher: same")),
+      std::lround(calls), std::lround(calls == 0 ? 0 : targets / calls),
+      std::chrono::milliseconds(interval).count()));
 }
 
 std::size_t erlang_observer::whole_views() {

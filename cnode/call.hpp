@@ -58,8 +58,9 @@ struct answer {
 
 // All calls for `rollcall`/`Elixir.Rollcall` and for the registered process of that name come here.
 using call_handler = std::function<answer(const request&)>;
-// A message to self() that is no call. True: somebody waited for it.
-using message_handler = std::function<bool(const node_name& from, const term& message)>;
+// A message to self(), which is asked of each before it is read here: one encoded term that was checked,
+// without version byte. True: somebody waited for it.
+using message_handler = std::function<bool(const node_name& from, byte_view message)>;
 
 // call_result<T>::value() on a failure throws std::runtime_error with its detail.
 [[noreturn]] void throw_exception_from_error(const call_failure&, const boost::source_location&);

@@ -378,11 +378,16 @@ class node::implementation final : public node_services, public std::enable_shar
       if (from.watched.erase(down->ref) != 0) tell_gone(down->ref);
       return;
     }
+    if (const auto* sent = std::get_if<control::send>(&received.control);
+        sent != nullptr && messages_ && sent->to == processes_.self() &&
+        messages_(from.peer().name, received.payload)) {
+      return;
+    }
     auto reaction = processes_.receive(from.session, received);
     if (!reaction.frames.empty()) from.answer(reaction.frames);
     if (reaction.referring) from.answer(*reaction.referring);
     for (auto& each : reaction.long_ones) from.answer(std::move(each));
-    if (reaction.told && !(messages_ && messages_(from.peer().name, *reaction.told))) {
+    if (reaction.told) {
       reaction.unexpected =
           fmt::format("a message that nobody waits for: {}", to_string(*reaction.told, 200));
     }

@@ -24,8 +24,7 @@ inline constexpr std::size_t max_monitors = 16'384;  // of our processes, per li
 struct reaction {
   byte_string frames;
   std::string unexpected;
-  std::optional<term>
-      told{};  // a plain message to `rollcall`: for the one that made a reference or a watcher
+  std::optional<term> told{};                    // a plain message to `rollcall`, for which nobody waits here
   std::optional<referring_message> referring{};  // after the frames
   std::vector<long_message> long_ones{};         // the same
 };

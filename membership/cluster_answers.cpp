@@ -44,7 +44,7 @@ void cluster::implementation::apply(const fact::resume&) {
 void cluster::implementation::apply(const fact::view_failed& failed) {
   auto* m = members.find(failed.node);
   if (m == nullptr || !m->linked) return;
-  m->asking_view = false;
+  m->asking_view = m->confirming = false;
   m->first_view_ended = true;
   m->view_failure = failed.why;
   planning_due = true;
@@ -78,7 +78,7 @@ void cluster::implementation::apply(const fact::settings& told) {
 void cluster::implementation::apply(const fact::stopping& stops) {
   auto* m = members.find(stops.node);
   if (m == nullptr) return;
-  m->asking_view = m->asking_status = false;
+  m->asking_view = m->confirming = m->asking_status = false;
   m->first_view_ended = true;
   life.stopping(*m, now);
   dirty = planning_due = true;

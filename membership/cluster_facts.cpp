@@ -307,8 +307,6 @@ void cluster::implementation::apply(const fact::dial_failed& failed) {
   dial_canaries::dial_failed(*m, now.steady);
 }
 
-// What it reported while it was asked may be newer than its answer, or older: its word is followed, and it is
-// asked again. Nothing that was reported to be up is lost for an answer that was on its way.
 const understood_view& cluster::implementation::understand(const member_record& m, const name_list& visible) {
   understood.resize(members.size());
   auto& known = understood[m.rank];
@@ -325,8 +323,9 @@ const understood_view& cluster::implementation::understand(const member_record& 
   return known;
 }
 
-rank_set cluster::implementation::seen_by(member_record& m, const name_list& visible) {
-  const auto& known = understand(m, visible);
+// What it reported while it was asked may be newer than its answer, or older: its word is followed, and it is
+// asked again. Nothing that was reported to be up is lost for an answer that was on its way.
+rank_set cluster::implementation::seen_by(member_record& m, const understood_view& known) {
   auto seen = known.seen;
   m.strangers.clear();
   std::ranges::copy_if(known.others, std::back_inserter(m.strangers),
@@ -363,8 +362,28 @@ void cluster::implementation::greet(const member_record& by, member_record& othe
 void cluster::implementation::apply(const fact::view& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
+  viewed(*m, understand(*m, told.visible), told.round_trip);
+}
+
+void cluster::implementation::apply(const fact::view_confirmed& told) {
+  auto* m = members.find(told.node);
+  if (m == nullptr || !m->linked || !m->confirming) return;
+  m->heard_at = now.steady;
+  const bool known =
+      m->rank < understood.size() && understood[m->rank].kept && told.digest == understood[m->rank].digest;
+  if (known && m->has_view && !m->asking_view) {
+    viewed(*m, understood[m->rank], told.round_trip);
+  } else {
+    m->confirming = false;
+    m->view_wanted |= !m->asking_view;
+  }
+}
+
+void cluster::implementation::viewed(member_record& of, const understood_view& known,
+                                     milliseconds round_trip) {
+  auto* m = &of;
   const auto strangers = std::exchange(m->strangers, {});
-  const auto seen = seen_by(*m, told.visible);
+  const auto seen = seen_by(*m, known);
   rank_set came(members.size()), went(members.size());
   for (std::size_t i = 0; i < views.row_words(); ++i) {
     const auto before = views.sees(m->rank)[i], after = seen.words()[i];
@@ -378,13 +397,18 @@ void cluster::implementation::apply(const fact::view& told) {
   // In calm most of what comes are views that tell nothing new.
   dirty |= differs || !m->fresh || !m->has_view || m->strangers != strangers || !splits.calm();
   told_again = true;
-  m->view_basis = m->asking_view ? m->asked_in : number;
-  m->view_of = m->asking_view ? m->view_asked_at : now.steady;
-  m->asking_view = false;
+  if (m->asking_view) {
+    m->view_basis = m->asked_in;
+    m->view_of = m->view_asked_at;
+  } else {
+    m->view_basis = m->confirming ? m->confirm_asked_in : number;
+    m->view_of = m->confirming ? m->confirm_asked_at : now.steady;
+  }
+  m->asking_view = m->confirming = false;
   m->has_view = m->first_view_ended = true;
   m->view_at = m->heard_at = now.steady;
   m->view_failure = reason::none;
-  m->round_trip = told.round_trip;
+  m->round_trip = round_trip;
   planning_due |= plans.viewed(*m, context());
 }
 
@@ -414,7 +438,7 @@ void cluster::implementation::apply(const fact::peer_changed& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
   m->heard_at = now.steady;
-  if (m->asking_view && m->reported_meanwhile.size() < max_strangers) {
+  if ((m->asking_view || m->confirming) && m->reported_meanwhile.size() < max_strangers) {
     m->reported_meanwhile.emplace_back(told.peer, told.up);
   }
   if (m->has_view) changed(*m, told.peer, told.up, told.why);

@@ -19,7 +19,8 @@
 namespace rollcall::membership {
 
 // Which members the last view of one named, kept for the next one, which in quiet names the same: then none
-// of its names is looked up. A node that makes two views of one digest lies about itself, as it could anyway.
+// of its names is looked up, and the node need not even send them (fact::view_confirmed). A node that makes
+// two views of one digest lies about itself, as it could anyway.
 struct understood_view {
   bool kept = false;
   std::size_t digest = 0;
@@ -52,6 +53,7 @@ struct cluster::implementation {
   void apply(const fact::link_down&);
   void apply(const fact::dial_failed&);
   void apply(const fact::view&);
+  void apply(const fact::view_confirmed&);
   void apply(const fact::view_failed&);
   void apply(const fact::settings&);
   void apply(const fact::stopping&);
@@ -90,7 +92,8 @@ struct cluster::implementation {
   void lost(member_record& from, member_record& to, std::string_view why);
   void changed(member_record&, const node_name& peer, bool up, std::string_view why);
   const understood_view& understand(const member_record&, const name_list& visible);
-  rank_set seen_by(member_record&, const name_list& visible);  // with what was reported meanwhile
+  rank_set seen_by(member_record&, const understood_view&);  // with what was reported meanwhile
+  void viewed(member_record&, const understood_view&, milliseconds round_trip);
   static void report_stranger(member_record&, const node_name& peer, bool up);
   void greet(const member_record& by, member_record& other) const;
   void follow_incidents();

@@ -126,6 +126,12 @@ struct view {
   name_list visible;
   milliseconds round_trip;
 };
+// The node sees what the last view of it named, the one with this digest; absent: it may not.
+struct view_confirmed {
+  node_name node;
+  std::optional<std::size_t> digest;
+  milliseconds round_trip;
+};
 struct view_failed {
   node_name node;
   membership::reason why;
@@ -200,11 +206,12 @@ struct cookies_changed {};  // members refused for their cookie are dialled agai
 struct round_requested {};  // reconnect/0
 }  // namespace fact
 
-using any_fact = std::variant<fact::listed, fact::link_up, fact::link_down, fact::dial_failed, fact::view,
-                              fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
-                              fact::cookies_changed, fact::round_requested, fact::heard, fact::peer_changed,
-                              fact::watching, fact::links_probed, fact::path_probed, fact::leave,
-                              fact::rejoin, fact::shows_up, fact::pause, fact::resume, fact::certificate>;
+using any_fact =
+    std::variant<fact::listed, fact::link_up, fact::link_down, fact::dial_failed, fact::view,
+                 fact::view_failed, fact::settings, fact::stopping, fact::connect_result,
+                 fact::cookies_changed, fact::round_requested, fact::heard, fact::peer_changed,
+                 fact::watching, fact::links_probed, fact::path_probed, fact::leave, fact::rejoin,
+                 fact::shows_up, fact::pause, fact::resume, fact::certificate, fact::view_confirmed>;
 
 namespace action {
 struct dial {
@@ -216,6 +223,10 @@ struct hang_up {
 struct ask_view {
   node_name node;
 };  // view or view_failed
+// Of one whose watcher tells what changes: whether all that it sees is what its last view named.
+struct confirm_view {
+  node_name node;
+};  // view_confirmed; nothing when its watcher does not answer
 struct ask_status {
   node_name node;
 };  // heard or stopping; nothing when it does not answer
@@ -256,9 +267,9 @@ struct connect {
 };
 }  // namespace action
 
-using any_action =
-    std::variant<action::dial, action::hang_up, action::ask_view, action::ask_status, action::ask_settings,
-                 action::watch, action::probe_links, action::probe_path, action::leave_mesh, action::connect>;
+using any_action = std::variant<action::dial, action::hang_up, action::ask_view, action::ask_status,
+                                action::ask_settings, action::watch, action::probe_links, action::probe_path,
+                                action::leave_mesh, action::connect, action::confirm_view>;
 
 enum class event_type {
   member_joined,

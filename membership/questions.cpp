@@ -60,8 +60,9 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, s
   }
 }
 
-// Watched ones in turn: the views of a thousand, each of a thousand names, are not asked for in one moment.
-// One whose first view did not come is asked again: until then its reports say nothing.
+// Watched ones in turn, and only for a word that nothing has changed: the views of a thousand, each of a
+// thousand names, are not asked for in one moment. One whose first view did not come is asked again, since
+// until then its reports say nothing; and one whose watcher owes us that word.
 // Who watches tells when it stops, and an answer to a probe is as good a sign of life.
 void questions::round(const member_table& members, std::uint64_t number, std::vector<std::uint32_t> heard) {
   std::ranges::sort(heard);
@@ -69,7 +70,8 @@ void questions::round(const member_table& members, std::uint64_t number, std::ve
     if (!m->linked) continue;
     const bool known_to_live = m->watched && std::ranges::binary_search(heard, m->id);
     m->status_wanted |= !known_to_live;
-    m->view_wanted |= !m->watched || !m->has_view || (number + m->id) % watched_rounds == 0;
+    m->view_wanted |= !m->watched || !m->has_view || std::exchange(m->confirming, false);
+    m->confirm_due = m->watched && m->has_view && (number + m->id) % watched_rounds == 0;
   }
 }
 
@@ -109,6 +111,13 @@ void questions::ask_linked(member_record& m, const step_context& context, deadli
     m.reported_meanwhile.clear();
     m.asked_in = context.step;
     actions.emplace_back(action::ask_view{m.name});
+  }
+  if (std::exchange(m.confirm_due, false) && !m.asking_view && !m.confirming) {
+    m.confirming = true;
+    m.confirm_asked_at = now;
+    m.confirm_asked_in = context.step;
+    m.reported_meanwhile.clear();
+    actions.emplace_back(action::confirm_view{m.name});
   }
   if (m.status_wanted && (!m.asking_status || now - m.status_asked >= status_wait)) {
     m.status_wanted = false;

@@ -37,6 +37,7 @@ played_cluster::played_cluster(std::size_t size, bool linked, milliseconds rest)
             }),
       linked_(size),
       watched_(size),
+      last_views_(size),
       core_(like_the_program()),
       shown_(core_.snapshot()),
       rest_(rest) {
@@ -58,6 +59,7 @@ void played_cluster::stop(mesh::index node) {
   mesh_.stop(node);
   if (!linked_[node]) return;
   linked_[node] = watched_[node] = false;
+  last_views_[node].reset();
   at(answer_time_, fact::link_down{names_[node], membership::reason::closed, "closed the connection"});
 }
 
@@ -132,15 +134,30 @@ void played_cluster::carry_out(const action::dial& a) {
   at(answer_time_, fact::link_up{a.node, mesh_.creation(i), true});
 }
 
+name_list played_cluster::visible(mesh::index on) const {
+  name_list seen;
+  for (mesh::index other = 0; other < size(); ++other) {
+    if (mesh_.linked(on, other)) seen.add(names_[other].text());
+  }
+  return seen;
+}
+
 void played_cluster::carry_out(const action::ask_view& a) {
   ++spent_.views_asked;
   const auto i = index(a.node);
   if (!linked_[i]) return;
-  fact::view seen{a.node, {}, milliseconds(1)};
-  for (mesh::index other = 0; other < size(); ++other) {
-    if (mesh_.linked(i, other)) seen.visible.add(names_[other].text());
-  }
-  at(answer_time_, std::move(seen));
+  auto seen = visible(i);
+  last_views_[i] = seen.digest();
+  at(answer_time_, fact::view{a.node, std::move(seen), milliseconds(1)});
+}
+
+void played_cluster::carry_out(const action::confirm_view& a) {
+  const auto i = index(a.node);
+  if (!linked_[i]) return;
+  ++spent_.confirmations_asked;
+  const auto digest = visible(i).digest();
+  const auto told = last_views_[i] == digest ? std::optional(digest) : std::nullopt;
+  at(answer_time_, fact::view_confirmed{a.node, told, milliseconds(1)});
 }
 
 void played_cluster::carry_out(const action::ask_status& a) {

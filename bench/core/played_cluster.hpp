@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@ using std::chrono::milliseconds;
 class played_cluster {
  public:
   struct spent {
-    std::uint64_t steps = 0, facts = 0, actions = 0, views_asked = 0, probes_asked = 0, paths_asked = 0,
-                  connects_asked = 0, allocations = 0;
+    std::uint64_t steps = 0, facts = 0, actions = 0, views_asked = 0, confirmations_asked = 0,
+                  probes_asked = 0, paths_asked = 0, connects_asked = 0, allocations = 0;
     // Of the steps alone. A piece is a step without the taking of its facts, which others may interrupt.
     double cpu_ms = 0, worst_step_ms = 0, worst_piece_ms = 0;
   };
@@ -44,6 +45,7 @@ class played_cluster {
   void carry_out(const membership::action::dial&);
   void carry_out(const membership::action::hang_up&) {}
   void carry_out(const membership::action::ask_view&);
+  void carry_out(const membership::action::confirm_view&);
   void carry_out(const membership::action::ask_status&);
   void carry_out(const membership::action::ask_settings&);
   void carry_out(const membership::action::watch&);
@@ -51,12 +53,14 @@ class played_cluster {
   void carry_out(const membership::action::probe_path&);
   void carry_out(const membership::action::leave_mesh&) {}
   void carry_out(const membership::action::connect&);
+  name_list visible(mesh::index on) const;
   mesh::index index(const node_name& name) const { return indices_.at(name.text()); }
 
   mesh mesh_;
   std::vector<node_name> names_;
   std::map<std::string, mesh::index> indices_;
-  std::vector<bool> linked_, watched_;  // by us
+  std::vector<bool> linked_, watched_;                  // by us
+  std::vector<std::optional<std::size_t>> last_views_;  // digests of what was told
   membership::cluster core_;
   membership::snapshot_ptr shown_;
   milliseconds now_{0}, wake_{0}, rest_, next_step_{0}, answer_time_{1};

@@ -132,7 +132,7 @@ asio::awaitable<void> fleet::tick() {
     timer.expires_after(settings_.net_ticktime / 4);
     co_await timer.async_wait(as_result);
     for (const auto& each : sessions_) {
-      for (const auto& [name, one] : each) one->send(tick_frame);
+      for (const auto& [name, one] : each) one->tick();
     }
   }
 }

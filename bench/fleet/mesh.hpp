@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,10 @@ class mesh {
   std::uint32_t creation(index node) const { return creations_[node]; }
   bool linked(index a, index b) const { return links_[a * size_ + b] != 0; }
   bool path(index a, index b) const { return blocked_.empty() || blocked_[a * size_ + b] == 0; }
+  // By peer; not 0: they are linked.
+  std::span<const std::uint8_t> links_of(index node) const {
+    return std::span(links_).subspan(node * size_, size_);
+  }
   std::size_t degree(index node) const { return degrees_[node]; }
   bool whole() const noexcept { return links_count_ == size_ * (size_ - 1) / 2; }
 

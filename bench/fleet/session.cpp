@@ -109,8 +109,15 @@ void session::close() {
   stream_.close(ignored);
 }
 
+// As net_kernel does: only when nothing else was sent since the last time.
+void session::tick() {
+  if (!std::exchange(sent_, false)) send(tick_frame);
+  sent_ = false;
+}
+
 void session::send(std::string_view frames) {
   if (!stream_.socket().is_open()) return;
+  sent_ = true;
   traffic_->bytes_out += frames.size();
   ++traffic_->frames_out;
   queue_.append(frames);
@@ -153,18 +160,41 @@ pid session::next_process() {
 
 void session::tell(mesh::index peer, bool up, std::string_view why) {
   if (watch_payload_.empty()) return;
-  std::string payload = watch_payload_;
-  if (up) {
-    payload += encoded([](term_writer& out) { out.tuple_header(2).atom("up"); });
-    payload += fleet_.encoded_name(peer);
-  } else {
-    payload += encoded([](term_writer& out) { out.tuple_header(3).atom("down"); });
-    payload += fleet_.encoded_name(peer) + atom_of(why);
+  marked_ = 0;
+  byte_string what =
+      encoded([&](term_writer& out) { out.tuple_header(up ? 2 : 3).atom(up ? "up" : "down"); });
+  what += fleet_.encoded_name(peer);
+  if (!up) what += atom_of(why);
+  send_as_watcher(what);
+}
+
+// As app/watcher_program.hpp has it.
+void session::answer_of_watcher(byte_view payload) {
+  const auto decoded = decode_term(payload);
+  const auto* parts = decoded ? decoded->as<tuple>() : nullptr;
+  if (watch_payload_.empty() || parts == nullptr || parts->items.size() < 2) return;
+  const auto* word = parts->items[0].as<atom>();
+  const auto* number = parts->items[1].as<std::int64_t>();
+  if (word == nullptr || number == nullptr) return;
+  ++traffic_->asked["watcher: " + word->text];
+  auto said = word->text;
+  if (said == "same") {
+    const auto* mark = parts->items.size() == 3 ? parts->items[2].as<std::int64_t>() : nullptr;
+    const auto now = fleet_.mesh().links_of(node_);
+    if (marked_ == 0 || mark == nullptr || *mark != marked_ || !std::ranges::equal(now, then_)) {
+      said = "other";
+      marked_ = *number;
+      then_.assign(now.begin(), now.end());
+    }
   }
+  send_as_watcher(encoded([&](term_writer& out) { out.tuple_header(2).atom(said).integer(*number); }));
+}
+
+void session::send_as_watcher(byte_view what) {
   std::string frame;
-  frame.reserve(4 + watch_prefix_.size() + payload.size());
-  put_length(frame, watch_prefix_.size() + payload.size());
-  send(frame.append(watch_prefix_).append(payload));
+  frame.reserve(4 + watch_prefix_.size() + watch_payload_.size() + what.size());
+  put_length(frame, watch_prefix_.size() + watch_payload_.size() + what.size());
+  send(frame.append(watch_prefix_).append(watch_payload_).append(what));
 }
 
 void session::receive(const message& received) {
@@ -174,6 +204,10 @@ void session::receive(const message& received) {
   }
   const auto* sent_to = std::get_if<control::reg_send>(&received.control);
   if (sent_to == nullptr) return;
+  if (sent_to->to.text.starts_with("rollcall_watcher_")) {
+    answer_of_watcher(received.payload);
+    return;
+  }
   ++traffic_->asked["! " + sent_to->to.text];
   const auto front = read_call_front(received.payload);
   if (sent_to->to.text != "net_kernel" || !front) return;
@@ -276,10 +310,7 @@ void session::watch(const control::spawn_request& asked, byte_view payload) {
   watch_prefix_ = begun.substr(4, begun.size() - 4 - atom_of("x").size());
   watch_payload_ =
       encoded([&](term_writer& out) { out.tuple_header(3).atom("rollcall_watcher").write(*token); });
-  const auto payload_now = watch_payload_ + atom_of("watching");
-  std::string frame;
-  put_length(frame, watch_prefix_.size() + payload_now.size());
-  send(frame.append(watch_prefix_).append(payload_now));
+  send_as_watcher(atom_of("watching"));
 }
 
 byte_string session::answer(const asked_call& asked, const std::string& what, const term& arguments) {

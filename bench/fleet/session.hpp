@@ -12,6 +12,7 @@ class session : public std::enable_shared_from_this<session> {
 
   static asio::awaitable<void> run(std::shared_ptr<session>);
   void send(std::string_view frames);
+  void tick();
   void close();
   // What the node's watcher sends, if this link has one.
   void tell(mesh::index peer, bool up, std::string_view why);
@@ -23,6 +24,8 @@ class session : public std::enable_shared_from_this<session> {
   asio::awaitable<bool> read(asio::mutable_buffer to);  // all of it
   asio::awaitable<void> write();
   void receive(const cnode::message&);
+  void answer_of_watcher(cnode::byte_view payload);
+  void send_as_watcher(cnode::byte_view what);
   void spawn(const cnode::control::spawn_request&, cnode::byte_view payload);
   void watch(const cnode::control::spawn_request&, cnode::byte_view payload);
   // A call that is answered once: of a function, or of one that erl_eval calls.
@@ -50,9 +53,11 @@ class session : public std::enable_shared_from_this<session> {
   std::string watcher_;  // the name of the node at the other end
   traffic* traffic_ = nullptr;
   std::string queue_, writing_;
-  bool writes_ = false;
+  bool writes_ = false, sent_ = false;
   std::string watch_prefix_,
-      watch_payload_;  // of each message: control, and {rollcall_watcher, Token, ... of the payload
+      watch_payload_;        // of each message: control, and {rollcall_watcher, Token, ... of the payload
+  std::int64_t marked_ = 0;  // the number of the question at which it had the links of `then_`
+  std::vector<std::uint8_t> then_;
   std::uint32_t next_process_ = 100;
 };
 

@@ -46,6 +46,34 @@ TEST(Watcher, TellsAtOnceAndLeavesNothingBehind) {
   }
 }
 
+// What the watcher on the first node sends is traced there.
+TEST(Watcher, SaysThatNothingHasChangedAndSendsNoNames) {
+  loopback cluster({"a", "b"});
+  auto& node = cluster.node(0);
+  const auto rollcall = cluster.rollcall();
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return node.eval(watchers) == "1"; }, 30s, "a watcher"));
+  node.eval(R"(
+      [Name] = [P || P <- registered(), lists:prefix("rollcall_watcher", atom_to_list(P))],
+      Tracer = spawn(fun() -> (fun Again(All) -> receive
+          {trace, _, send, {rollcall_watcher, _, {What, _}}, _} -> Again([What | All]);
+          {told, From} -> From ! {told, All}, Again(All);
+          _ -> Again(All) end end)([]) end),
+      register(tracer, Tracer), erlang:trace(whereis(Name), true, [send, {tracer, Tracer}]))");
+  const auto told = [&](const std::string& what) {
+    return std::stoi(node.eval(
+        "tracer ! {told, self()}, receive {told, All} -> length([W || W <- All, W =:= " + what + "]) end"));
+  };
+  ASSERT_TRUE(eventually([&] { return told("same") >= 2; }, 60s, "nothing has changed"));
+  EXPECT_TRUE(rollcall.whole(2));
+  const auto others = told("other");
+  beam stranger({.name = "stranger@127.0.0.1", .epmd_port = cluster.mapper().port()});
+  EXPECT_EQ(node.eval("net_kernel:connect_node('stranger@127.0.0.1')"), "true");
+  ASSERT_TRUE(eventually([&] { return told("up") >= 1; }, 30s, "it gained a node"));
+  EXPECT_TRUE(eventually([&] { return told("other") > others; }, 60s, "so it is not what it was"));
+  EXPECT_TRUE(eventually([&] { return rollcall.metric("erlang_cluster_unlisted_nodes") == 1; }, 15s, "seen"));
+}
+
 TEST(Watcher, ThereIsNeverASecondOne) {
   loopback cluster({"a", "b"});
   for (int life = 0; life < 3; ++life) {

@@ -35,6 +35,7 @@ void shell::stop() {
   facts_.clear();
   dialling_.clear();
   viewing_.clear();
+  last_views_.clear();
   asking_.clear();
   new_names_.clear();
   for (auto& l : ours_) l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
@@ -292,8 +293,25 @@ void shell::ask_view(const action::ask_view& asked) {
       tell(fact::view_failed{names_[i], reason::timeout, "simulated"});
     } else {
       tell_what_was_said(i, said);
+      last_views_[i] = {.link = number, .digest = name_list(seen).digest()};
       tell(fact::view{names_[i], seen, takes});
     }
+  });
+}
+
+// Its watcher says whether anything has changed since the last view (app/watcher.hpp).
+void shell::confirm_view(place i) {
+  std::vector<node_name> seen;
+  mesh_.each_peer(i, [&](place peer) { seen.push_back(names_[peer]); });
+  const auto& last = last_views_[i];
+  const auto digest = name_list(seen).digest();
+  const bool same = ours_[i].watched && last.link == ours_[i].number && last.digest == digest;
+  if (without_word()) return;
+  const auto takes = wait(i, 1, 20);
+  const auto told = same ? std::optional(digest) : std::nullopt;
+  answer(i, takes, [this, i, takes, told, said = ours_[i].said] {
+    tell_what_was_said(i, said);
+    tell(fact::view_confirmed{names_[i], told, takes});
   });
 }
 
@@ -476,6 +494,7 @@ void shell::watch(place i) {
 void shell::carry_out(const any_action& any) {
   if (const auto* d = std::get_if<action::dial>(&any)) return dial(*d);
   if (const auto* v = std::get_if<action::ask_view>(&any)) return ask_view(*v);
+  if (const auto* c = std::get_if<action::confirm_view>(&any)) return confirm_view(at(c->node));
   if (const auto* l = std::get_if<action::probe_links>(&any)) return probe_links(*l);
   if (const auto* p = std::get_if<action::probe_path>(&any)) return probe_path(*p);
   if (const auto* c = std::get_if<action::connect>(&any)) return connect(*c);

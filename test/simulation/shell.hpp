@@ -98,6 +98,11 @@ class shell {
     milliseconds since{0}, known_since{-1}, failed_at{-1};
   };
 
+  struct last_view {
+    std::uint32_t link = 0;
+    std::size_t digest = 0;
+  };
+
   milliseconds rest() const;
   void tell_what_was_said(place, std::uint64_t until);
   // Only while we are the same life: answers to an earlier one are nobody's.
@@ -112,6 +117,7 @@ class shell {
   void carry_out(const membership::any_action&);
   void dial(const membership::action::dial&);
   void ask_view(const membership::action::ask_view&);
+  void confirm_view(place);
   void ask_settings(place);
   void watch(place);
   void probe_links(const membership::action::probe_links&);
@@ -139,6 +145,7 @@ class shell {
   std::map<std::string, place> by_name_;
   std::set<place> told_;
   std::set<place> dialling_, viewing_;                          // not answered yet
+  std::map<place, last_view> last_views_;                       // that were told
   std::map<place, std::vector<std::function<void()>>> asking_;  // connect requests: ends each
   std::string asked_twice_;
   std::vector<asked_pair> connects_;

@@ -75,7 +75,7 @@ class OtherRollcalls : public testing::Test {
       told,
       {.call = [this](const node_name&, std::string m, std::string f, cnode::byte_string a,
                       milliseconds) { return call(std::move(m), std::move(f), std::move(a)); },
-       .linked = [] { return std::vector{member}; },
+       .linked = [](std::size_t) { return std::optional(member); },
        .orders_to_leave = [this]() -> const std::set<node_name>& { return orders; },
        .stopping = [] { return false; },
        .pause = pause}};

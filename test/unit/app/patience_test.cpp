@@ -15,6 +15,7 @@ const auto node = node_name::parse("a@host.example").value();
 
 TEST(Patience, SignsOfLifeWait) {
   EXPECT_EQ(patience_for(fact::heard{node, 1ms}, false), patience_for_signs_of_life);
+  EXPECT_EQ(patience_for(fact::view_confirmed{node, 7, 1ms}, false), patience_for_signs_of_life);
   EXPECT_EQ(patience_for(fact::links_probed{1, {link_probe::answered, link_probe::answered}}, false),
             patience_for_signs_of_life);
   EXPECT_EQ(patience_for(fact::view{node, {}, 1ms}, false), patience_for_views);
@@ -34,6 +35,7 @@ TEST(Patience, NewsDoesNot) {
 
 TEST(Patience, IsLongerWhileAllIsWell) {
   EXPECT_EQ(patience_for(fact::heard{node, 1ms}, true), patience_in_calm);
+  EXPECT_EQ(patience_for(fact::view_confirmed{node, 7, 1ms}, true), patience_in_calm);
   EXPECT_EQ(patience_for(fact::links_probed{1, {link_probe::answered}}, true), patience_in_calm);
   EXPECT_EQ(patience_for(fact::view{node, {}, 1ms}, true), patience_in_calm);
   membership::snapshot s;

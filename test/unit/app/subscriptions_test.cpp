@@ -24,9 +24,9 @@ class Subscriptions : public testing::Test {
       out.tuple_header(2).atom("message_queue_len").integer(queue);
       return {cnode::answer_kind::value, std::make_shared<const cnode::byte_string>(out.bytes())};
     };
-    theirs.messages = [this](const node_name&, const cnode::term& message) {
+    theirs.messages = [this](const node_name&, cnode::byte_view message) {
       const std::lock_guard lock(mutex);
-      got.push_back(cnode::to_string(message, 10'000));
+      got.push_back(cnode::to_string(*cnode::decode_term(message), 10'000));
       return true;
     };
     ASSERT_TRUE(ours.start() && theirs.start());

@@ -62,6 +62,10 @@ class AtOnce : public testing::TestWithParam<failing> {
     std::erase(seen, a.node);
     return {fact::view{a.node, seen, milliseconds(0)}};
   }
+  std::vector<any_fact> operator()(const action::confirm_view& a) {
+    ++asked["confirmation"];
+    return {fact::view_confirmed{a.node, 7, milliseconds(0)}};
+  }
   std::vector<any_fact> operator()(const action::ask_status&) {
     ++asked["status"];
     return {};

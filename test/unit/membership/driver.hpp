@@ -174,9 +174,11 @@ class driver {
     });
     return found;
   }
+  // Those that are to confirm their view, too: they give it, as one does that has changed.
   std::vector<node_name> take_views() {
     std::vector<node_name> asked;
     for (auto& a : take<action::ask_view>()) asked.push_back(a.node);
+    for (auto& a : take<action::confirm_view>()) asked.push_back(a.node);
     return asked;
   }
   names dialled() {

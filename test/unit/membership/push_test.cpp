@@ -25,6 +25,26 @@ struct Push : testing::Test {
   void hear_all(const names& nodes) {
     for (const auto& node : nodes) d.step({fact::heard{full(node), milliseconds(1)}});
   }
+  // Until `node` is asked whether it sees what its view named.
+  bool wait_for_the_turn_of(std::string_view node) {
+    d.automatic.clear();
+    const auto asked = [&](const action::confirm_view& one) { return one.node == full(node); };
+    for (const auto end = d.now + 7 * d.options.interval; d.now < end;) {
+      d.now = std::max(d.wake, d.now + 1ms);
+      d.step();
+      if (std::ranges::any_of(d.take<action::confirm_view>(), asked)) return true;
+    }
+    return false;
+  }
+  void pass_a_round() {
+    for (const auto end = d.now + d.options.interval; d.now < end;) {
+      d.now = std::max(d.wake, d.now + 1ms);
+      d.step();
+    }
+  }
+  void confirms(std::string_view node, const names& seen) {
+    d.step({fact::view_confirmed{full(node), name_list(full(seen)).digest(), milliseconds(3)}});
+  }
   pair_state pair(std::string_view a, std::string_view b) {
     const auto& s = d.shown();
     std::size_t i = 0, j = 0;
@@ -102,12 +122,64 @@ TEST_F(Push, AChangeIsShownInTheSameStep) {
 TEST_F(Push, AnAnswerUnderWayDoesNotUndoIt) {
   meshed({"a", "b"});
   d.automatic.clear();
-  d.step({fact::round_requested{}});
-  for (int round = 0; round < 7 && d.take<action::ask_view>().empty(); ++round) d.pass(5s);
+  ASSERT_TRUE(wait_for_the_turn_of("a"));
+  d.actions.clear();
   d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
   d.view("a", {"b"});  // read on the node before it lost b
   EXPECT_FALSE(d.shown().sees(0, 1).value_or(true));
   EXPECT_EQ(d.take<action::ask_view>().size(), 1U) << "it is asked again, to be sure";
+}
+
+TEST_F(Push, WhoSeesWhatItSawSendsNoNames) {
+  meshed({"a"});
+  d.view("a", {});
+  d.actions.clear();
+  ASSERT_TRUE(wait_for_the_turn_of("a"));
+  EXPECT_TRUE(d.take<action::ask_view>().empty());
+  confirms("a", {});
+  pass_a_round();
+  EXPECT_TRUE(d.take<action::ask_view>().empty());
+  EXPECT_EQ(d.of("a").round_trip, milliseconds(3)) << "it was taken for an answer";
+}
+
+TEST_F(Push, AConfirmationOfAnotherViewIsAskedForInFull) {
+  meshed({"a"});
+  d.view("a", {});
+  ASSERT_TRUE(wait_for_the_turn_of("a"));
+  d.actions.clear();
+  confirms("a", {"x"});
+  EXPECT_EQ(d.take<action::ask_view>().size(), 1U);
+}
+
+TEST_F(Push, OneThatDoesNotConfirmIsAskedForItsViewInTheNextRound) {
+  meshed({"a"});
+  d.view("a", {});
+  ASSERT_TRUE(wait_for_the_turn_of("a"));
+  d.actions.clear();
+  pass_a_round();
+  EXPECT_EQ(d.take<action::ask_view>().size(), 1U);
+}
+
+TEST_F(Push, AConfirmationUnderWayDoesNotUndoAReport) {
+  meshed({"a", "b"});
+  ASSERT_TRUE(wait_for_the_turn_of("a"));
+  d.actions.clear();
+  d.step({fact::peer_changed{full("a"), full("b"), false, "closed"}});
+  confirms("a", {"b"});
+  EXPECT_FALSE(d.shown().sees(0, 1).value_or(true));
+  EXPECT_EQ(d.take<action::ask_view>().size(), 1U) << "it is asked again, to be sure";
+}
+
+TEST_F(Push, AConfirmationOfAnEarlierLinkIsNone) {
+  meshed({"a", "b"});
+  ASSERT_TRUE(wait_for_the_turn_of("a"));
+  for (const auto* node : {"a", "b"}) {
+    d.down(node);
+    d.up(node);
+  }
+  confirms("a", {"b"});
+  confirms("b", {"a"});
+  EXPECT_NE(pair("a", "b"), pair_state::connected);
 }
 
 // Who watches tells of the new run's link by itself; only one that says nothing of it is asked.
