@@ -215,11 +215,17 @@ void auditor::look() {
   if (stage_ == stage::faults && plain_) check_plain_cut();
 }
 
-// How often it was whole again for more than an interval, and broke.
+// For so long that an incident closes. Where views are polled nobody sees that it broke before the next ones.
+bool auditor::whole_for_long() const {
+  const auto long_enough = world_.us.watches() ? interval_ : milliseconds(0);
+  return broke_ && whole_since_ && world_.time.now() - *whole_since_ > long_enough;
+}
+
+// How often it was whole again for long, and broke.
 void auditor::note_whole() {
   const auto now = world_.time.now();
   if (!world_.whole()) {
-    if (whole_since_ && now - *whole_since_ > interval_ && broke_) ++wholes_;
+    if (whole_for_long()) ++wholes_;
     whole_since_.reset();
     broke_ = true;
   } else if (!whole_since_) {

@@ -85,6 +85,7 @@ class auditor : public witness {
   bool all_linked_to_us() const;
   bool dead_are_known() const;
   milliseconds watched_since() const;
+  bool whole_for_long() const;
   std::string who_is_apart() const;
   bool shown_whole(std::string& why) const;
   // what is asked for

@@ -183,8 +183,7 @@ void auditor::check_plain_cut() {
   const auto& f = faults_.front();
   const auto& incidents = *world_.us.snapshot()->incidents;
   // Pairs that share no end are two causes to everybody who looks; and what was whole in between broke again.
-  const bool whole_now = broke_ && whole_since_ && world_.time.now() - *whole_since_ > interval_;
-  const auto most = incidents.size() > 1 ? causes() + wholes_ + (whole_now ? 1 : 0) : 1;
+  const auto most = incidents.size() > 1 ? causes() + wholes_ + (whole_for_long() ? 1 : 0) : 1;
   if (incidents.size() > most)
     broken(rule::wrong_count, fmt::format("{} incidents for one {}, and {} are right", incidents.size(),
                                           traits_of(f.kind).name, most));
