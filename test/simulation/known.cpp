@@ -10,7 +10,10 @@ const std::vector<not_yet_true>& named_not_yet_true() {
 const std::vector<known_finding>& known_findings() {
   // Of 1,000 seeds; the numbers are those of one run, with room for what small changes move.
   static const std::vector<known_finding> all{
-      {rule::too_many_tears, 1, "a ring of 51 nodes while some answers never come (3586)"},
+      {rule::too_many_tears, 1,
+       "a ring of 51 nodes while some answers never come (3586), and a closing door while all restart in "
+       "turn "
+       "(7230); not looked into"},
   };
   return all;
 }
