@@ -46,7 +46,8 @@ struct content {
 struct options {
   asio::ip::tcp::endpoint listen;
   std::size_t max_connections = 256;                // the client that has most makes room
-  std::chrono::milliseconds request_limit{10'000};  // to read a request, to write an answer
+  // To read a request; to write an answer, or each piece of one that is written as it is made.
+  std::chrono::milliseconds request_limit{10'000};
   std::chrono::milliseconds idle_limit{120'000};    // between two requests of a connection kept alive
   std::size_t max_request_bytes = 16U << 10;
   // Of answers that clients have not taken yet. What the system holds of each comes on top: socket_buffer.

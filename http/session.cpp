@@ -341,6 +341,7 @@ asio::awaitable<bool> session::send(answer made, bool head_only, bool can_chunk,
       out += piece;
     }
     set_unsent(out.size() + (more && made.held ? made.held() : 0));
+    set_deadline(limit());  // who takes it piece by piece has as long as it needs
     if (!co_await write(out)) co_return false;
     out.clear();
     if (!more) break;

@@ -206,6 +206,26 @@ TEST_F(Server, GivesUpOnAClientThatDoesNotRead) {
   EXPECT_EQ(scrapes_, 1);
 }
 
+// Half a million pairs, of which a client takes a little at a time: in all for longer than one piece may take.
+TEST_F(Server, ALongAnswerThatIsTakenHasAsLongAsItNeeds) {
+  serve({.listen = {}, .request_limit = 2s});
+  have_members(1'000);
+  client steady(at_);
+  steady.send("GET /api/v1/links HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  std::string piece(64U << 10, ' '), end;
+  std::size_t all = 0;
+  error_code over;
+  while (!over) {
+    const auto count = steady.socket().read_some(asio::buffer(piece), over);
+    all += count;
+    end = (end + piece.substr(0, count)).substr(end.size() + count > 9 ? end.size() + count - 9 : 0);
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(over, asio::error::eof);
+  EXPECT_GT(all, 20U << 20);
+  EXPECT_THAT(end, testing::EndsWith("]\n\r\n0\r\n\r\n"));
+}
+
 TEST_F(Server, ClosesTheOldestIdleConnectionForANewOne) {
   serve({.listen = {}, .max_connections = 2});
   client first(at_), second(at_);

@@ -149,6 +149,21 @@ class server_under_test : public testing::Test {
       now_ = std::make_shared<const membership::snapshot>(std::move(next));
     });
   }
+  // Of which nothing is known but their names.
+  void have_members(std::size_t count) {
+    on_thread([&] {
+      auto next = *now_;
+      next.members.clear();
+      for (std::size_t i = 0; i < count; ++i)
+        next.members.push_back({.name = node_name::parse("node" + std::to_string(i) + "@host.example").value()});
+      next.partitions.clear();
+      next.quarantined_pairs.clear();
+      next.suspected_bits = {};
+      next.row_words = (count + 63) / 64;
+      next.view_bits.assign(count * next.row_words, 0);
+      now_ = std::make_shared<const membership::snapshot>(std::move(next));
+    });
+  }
   // Within half a minute, which a busy machine may need.
   template <class Condition>
   static bool comes_true(Condition holds) {
