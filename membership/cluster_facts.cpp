@@ -451,6 +451,7 @@ void cluster::implementation::apply(const fact::watching& told) {
   m->next_watch = now.steady + questions::watch_retry;  // also for one that never began
   if (told.on == m->watched) return;
   m->watched = told.on;
+  m->watched_at = now.steady;
   // What happened before it watched is asked for; after that it tells by itself.
   m->view_wanted = true;
   dirty = true;

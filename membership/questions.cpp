@@ -61,8 +61,8 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, s
 }
 
 // Watched ones in turn, and only for a word that nothing has changed: the views of a thousand, each of a
-// thousand names, are not asked for in one moment. One whose first view did not come is asked again, since
-// until then its reports say nothing; and one whose watcher owes us that word.
+// thousand names, are not asked for in one moment. One whose first view, or first since it watches, did not
+// come is asked again, since what its reports say is not all; and one whose watcher owes us that word.
 // Who watches tells when it stops, and an answer to a probe is as good a sign of life.
 void questions::round(const member_table& members, std::uint64_t number, std::vector<std::uint32_t> heard) {
   std::ranges::sort(heard);
@@ -70,8 +70,9 @@ void questions::round(const member_table& members, std::uint64_t number, std::ve
     if (!m->linked) continue;
     const bool known_to_live = m->watched && std::ranges::binary_search(heard, m->id);
     m->status_wanted |= !known_to_live;
-    m->view_wanted |= !m->watched || !m->has_view || std::exchange(m->confirming, false);
-    m->confirm_due = m->watched && m->has_view && (number + m->id) % watched_rounds == 0;
+    const bool told_all = m->watched && m->has_view && m->view_of >= m->watched_at;
+    m->view_wanted |= !told_all || std::exchange(m->confirming, false);
+    m->confirm_due = told_all && (number + m->id) % watched_rounds == 0;
   }
 }
 

@@ -85,6 +85,20 @@ TEST_F(Push, AFirstViewThatDoesNotComeIsAskedForInEachRound) {
   EXPECT_GE(asked, 7U);
 }
 
+// What came and went before it watched is in no report.
+TEST_F(Push, AFirstViewSinceItWatchesThatDoesNotComeIsAskedForInTheNextRound) {
+  d.mesh({"a", "b"});
+  d.automatic.clear();
+  d.actions.clear();
+  d.step({fact::watching{full("a"), true}});
+  ASSERT_EQ(d.take<action::ask_view>().size(), 1U);
+  d.step({fact::view_failed{full("a"), reason::timeout, "no answer"}});
+  d.actions.clear();
+  pass_a_round();
+  const auto asked = d.take<action::ask_view>();
+  EXPECT_EQ(std::ranges::count(asked, full("a"), &action::ask_view::node), 1);
+}
+
 TEST_F(Push, AWatcherThatEndsAtOnceIsTriedOnceAMinute) {
   d.list({"a"});
   d.up("a");
