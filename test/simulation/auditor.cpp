@@ -215,9 +215,10 @@ void auditor::look() {
   if (stage_ == stage::faults && plain_) check_plain_cut();
 }
 
-// For so long that an incident closes. Where views are polled nobody sees that it broke before the next ones.
+// For so long that an incident closes, as far as these glances tell. Where views are polled nobody sees that
+// it broke before the next ones.
 bool auditor::whole_for_long() const {
-  const auto long_enough = world_.us.watches() ? interval_ : milliseconds(0);
+  const auto long_enough = world_.us.watches() ? interval_ - glance : milliseconds(0);
   return broke_ && whole_since_ && world_.time.now() - *whole_since_ > long_enough;
 }
 

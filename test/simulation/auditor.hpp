@@ -44,6 +44,8 @@ struct finding {
 
 class auditor : public witness {
  public:
+  static constexpr milliseconds glance{500};  // it looks so often while faults last
+
   auditor(world&, std::vector<fault>&, coverage&, milliseconds interval);
 
   void stepped(const membership::step_result&) override;

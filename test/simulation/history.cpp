@@ -149,9 +149,9 @@ history_result play(std::uint64_t seed, bool with_diary, std::size_t nodes) {
   for (auto& f : s.faults) {
     for (unsigned turn = 0; turn < f.times; ++turn) schedule(w, f, turn);
   }
-  constexpr milliseconds glance{500}, closer{100};
+  constexpr milliseconds closer{100};
   while (w.time.now() < s.quiet_from + milliseconds(1) && !audit.wrong()) {
-    w.run_until(std::min(w.time.now() + glance, s.quiet_from + milliseconds(1)));
+    w.run_until(std::min(w.time.now() + auditor::glance, s.quiet_from + milliseconds(1)));
     audit.look();
   }
   if (!audit.wrong()) audit.faults_ended();
