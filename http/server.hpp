@@ -45,10 +45,10 @@ struct content {
 
 struct options {
   asio::ip::tcp::endpoint listen;
-  std::size_t max_connections = 256;                // the client that has most makes room
+  std::size_t max_connections = 256;  // the client that has most makes room
   // To read a request; to write an answer, or each piece of one that is written as it is made.
   std::chrono::milliseconds request_limit{10'000};
-  std::chrono::milliseconds idle_limit{120'000};    // between two requests of a connection kept alive
+  std::chrono::milliseconds idle_limit{120'000};  // between two requests of a connection kept alive
   std::size_t max_request_bytes = 16U << 10;
   // Of answers that clients have not taken yet. What the system holds of each comes on top: socket_buffer.
   std::size_t max_unsent = 8U << 20, max_unsent_of_client = 6U << 20;

@@ -7,8 +7,8 @@
 namespace rollcall::membership {
 namespace {
 
-// What we know of its links is no older than this: who reports changes has a view as new as its last word, once
-// it was asked for all that it saw before.
+// What we know of its links is no older than this: who reports changes has a view as new as its last word,
+// once it was asked for all that it saw before.
 steady_time last_told(const member_record& m) {
   return m.watched && m.view_of >= m.watched_at ? std::max(m.view_of, m.heard_at) : m.view_of;
 }

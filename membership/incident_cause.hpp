@@ -47,7 +47,7 @@ class losses {
 
   const settings& options_;
   std::deque<loss> all_;
-  std::unordered_set<pair_key> pairs_;  // of all_, while no more is remembered; else empty
+  std::unordered_set<pair_key> pairs_;            // of all_, while no more is remembered; else empty
   mutable std::vector<std::size_t> by_lost_one_;  // their places, in order of `to`; made when it is asked for
 };
 

@@ -206,7 +206,8 @@ TEST_F(Server, GivesUpOnAClientThatDoesNotRead) {
   EXPECT_EQ(scrapes_, 1);
 }
 
-// Half a million pairs, of which a client takes a little at a time: in all for longer than one piece may take.
+// Half a million pairs, of which a client takes a little at a time: in all for longer than one piece may
+// take.
 TEST_F(Server, ALongAnswerThatIsTakenHasAsLongAsItNeeds) {
   serve({.listen = {}, .request_limit = 2s});
   have_members(1'000);

@@ -155,7 +155,8 @@ class server_under_test : public testing::Test {
       auto next = *now_;
       next.members.clear();
       for (std::size_t i = 0; i < count; ++i)
-        next.members.push_back({.name = node_name::parse("node" + std::to_string(i) + "@host.example").value()});
+        next.members.push_back(
+            {.name = node_name::parse("node" + std::to_string(i) + "@host.example").value()});
       next.partitions.clear();
       next.quarantined_pairs.clear();
       next.suspected_bits = {};
