@@ -1,5 +1,5 @@
-// Who could not be dialled from where, though the two were linked from the other side. It says whom to ask,
-// not whether to: so it is known for longer than what was lost.
+// Who could not be dialled from where, though the two were linked from the other side. It says which end
+// to ask, not whether to: so it is known for longer than what was lost.
 #pragma once
 
 #include <optional>

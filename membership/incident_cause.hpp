@@ -38,8 +38,8 @@ class losses {
   // A new creation, or gone.
   void forget(const member_record&);
   const std::deque<loss>& all() const noexcept { return all_; }
-  // One of the pair gave the other up after somebody else had lost that one, of whom `caused` says so: what a
-  // node hears that others have lost it drops.
+  // One of the pair gave the other up after a third one had lost that other, where `caused` says so of the
+  // third one's loss: what a node hears that others have lost it drops.
   bool given_up_after(pair_key, const std::function<bool(const loss&)>& caused) const;
 
  private:

@@ -66,7 +66,7 @@ bool torn_by(const open_incident&, pair_key, const broken_pair&, const losses&, 
 // Neither waited for nor missed.
 bool gone(const member_record&);
 // So is a pair of which one end is, or is not known any more; or whose releases refuse each other: that of
-// one that was started anew may be told late.
+// one that was restarted may be told late.
 bool gone(const member_record*, const member_record*);
 // Of the same first pair: what one pair tore is one incident.
 bool begins_alike(const incident&, const incident&);
