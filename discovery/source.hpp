@@ -114,7 +114,7 @@ class source {
 
 std::unique_ptr<source> make_srv_source(srv_source, bool use_port, resolver&);
 std::unique_ptr<source> make_dns_source(dns_source, resolver&);
-std::unique_ptr<source> make_static_source(static_source);
+std::unique_ptr<source> make_static_source(const static_source&);
 // `name_server`: for a server that has a name. `changed`: news() has something.
 std::unique_ptr<source> make_kubernetes_source(asio::io_context&, kubernetes_source, const api_server&,
                                                address_family, resolver& name_server,

@@ -43,7 +43,7 @@ class static_nodes final : public source {
 
 }  // namespace
 
-std::unique_ptr<source> make_static_source(static_source one) {
+std::unique_ptr<source> make_static_source(const static_source& one) {
   return std::make_unique<static_nodes>(one);
 }
 

@@ -227,24 +227,31 @@ void losses::forget(const member_record& m) {
   by_lost_one_.clear();
 }
 
-bool losses::given_up_after(pair_key k, const std::function<bool(const loss&)>& caused) const {
+bool losses::lost_before(const loss& l, const std::function<bool(const loss&)>& caused) const {
   const auto lost_one = [this](std::size_t at) { return all_[at].to; };
+  return std::any_of(std::ranges::lower_bound(by_lost_one_, l.to, {}, lost_one),
+                     std::ranges::upper_bound(by_lost_one_, l.to, {}, lost_one), [&](std::size_t at) {
+                       const auto& before = all_[at];
+                       return before.from != l.from && !before.refused && !before.probed &&
+                              before.at <= l.at + told_within && l.at - before.at <= tearing &&
+                              caused(before);
+                     });
+}
+
+bool losses::given_up_after(pair_key k, const std::function<bool(const loss&)>& caused) const {
+  const auto ends = [this](std::size_t at) { return std::pair(all_[at].to, all_[at].from); };
   if (by_lost_one_.empty()) {
     by_lost_one_.resize(all_.size());
     std::iota(by_lost_one_.begin(), by_lost_one_.end(), std::size_t{0});
-    std::ranges::stable_sort(by_lost_one_, {}, lost_one);
+    std::ranges::stable_sort(by_lost_one_, {}, ends);
   }
+  // Of a large cut hardly any was: the losses of all others are looked at for those alone.
   const auto given_up_by = [&](std::uint32_t from, std::uint32_t to) {
-    const auto its = std::ranges::equal_range(by_lost_one_, to, {}, lost_one);
-    return std::ranges::any_of(its, [&](std::size_t at) {
-      const auto& l = all_[at];
-      if (l.from != from || l.why != given_up_by_its_end) return false;
-      return std::ranges::any_of(its, [&](std::size_t other) {
-        const auto& before = all_[other];
-        return before.from != from && !before.refused && !before.probed && before.at <= l.at + told_within &&
-               l.at - before.at <= tearing && caused(before);
-      });
-    });
+    const std::pair both(to, from);
+    return std::any_of(std::ranges::lower_bound(by_lost_one_, both, {}, ends),
+                       std::ranges::upper_bound(by_lost_one_, both, {}, ends), [&](std::size_t at) {
+                         return all_[at].why == given_up_by_its_end && lost_before(all_[at], caused);
+                       });
   };
   return given_up_by(lower(k), higher(k)) || given_up_by(higher(k), lower(k));
 }

@@ -44,11 +44,12 @@ class losses {
 
  private:
   bool counts_beside_the_first(const loss&);
+  bool lost_before(const loss&, const std::function<bool(const loss&)>& caused) const;
 
   const settings& options_;
   std::deque<loss> all_;
   std::unordered_set<pair_key> pairs_;            // of all_, while no more is remembered; else empty
-  mutable std::vector<std::size_t> by_lost_one_;  // their places, in order of `to`; made when it is asked for
+  mutable std::vector<std::size_t> by_lost_one_;  // their places, by `to` and `from`; made when asked for
 };
 
 // How long others go on dropping a node that one of them has lost.
