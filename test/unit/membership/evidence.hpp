@@ -66,6 +66,16 @@ struct Evidence : testing::Test {
     tear("a", "b");
     link("a", "b");
   }
+  // Its port mapper answers none of those there are, nor of those that are to come; none can dial it.
+  void nobody_finds(const std::string& node, const names& to_come = {}) {
+    auto others = nodes;
+    others.insert(others.end(), to_come.begin(), to_come.end());
+    std::erase(others, node);
+    for (const auto& other : others) {
+      one_way_refused.insert({other, node});
+      no_mapper.insert({other, node});
+    }
+  }
   // All of these links are gone, as their nodes' ticks say.
   void lose_all(const std::set<pair_of_names>& pairs) {
     std::vector<any_fact> facts;

@@ -29,10 +29,7 @@ TEST_F(Evidence, ARefusedPairIsTriedWhereItCannotHurt) {
 TEST_F(Evidence, APortMapperBlockedInOneDirectionIsAskedForFromTheOtherSide) {
   whole({"a", "b", "c", "d"});
   tear("a", "b");
-  for (const auto* other : {"b", "c", "d"}) {
-    one_way_refused.insert({other, "a"});
-    no_mapper.insert({other, "a"});
-  }
+  nobody_finds("a");
   live(10s);
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 3U) << a;
   EXPECT_EQ(tears, 1U);
@@ -42,10 +39,7 @@ TEST_F(Evidence, APortMapperBlockedInOneDirectionIsAskedForFromTheOtherSide) {
 TEST_F(Evidence, OneThatTheOthersCannotDialAsksForAllAtOnce) {
   whole({"a", "b", "c", "d", "e"});
   dials_hang = true;
-  for (const auto* other : {"b", "c", "d", "e"}) {
-    one_way_refused.insert({other, "a"});
-    no_mapper.insert({other, "a"});
-  }
+  nobody_finds("a");
   leave("a");
   live(30s);
   EXPECT_EQ(tears, 0U);
@@ -57,10 +51,7 @@ TEST_F(Evidence, OneThatTheOthersCannotDialAsksForAllAtOnce) {
 TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForAllAtOnceTheNextTimeToo) {
   whole({"a", "b", "c", "d", "e"});
   dials_hang = true;
-  for (const auto* other : {"b", "c", "d", "e"}) {
-    one_way_refused.insert({other, "a"});
-    no_mapper.insert({other, "a"});
-  }
+  nobody_finds("a");
   leave("a");
   live(10min);
   no_mapper.clear();
@@ -75,10 +66,7 @@ TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForAllAtOnceTheNextTimeToo) {
 TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForANewcomerToo) {
   whole({"a", "b", "c", "d", "e"});
   dials_hang = true;
-  for (const auto* other : {"b", "c", "d", "e", "f"}) {
-    one_way_refused.insert({other, "a"});
-    no_mapper.insert({other, "a"});
-  }
+  nobody_finds("a", {"f"});
   leave("a");
   live(10min);
   no_mapper.clear();
