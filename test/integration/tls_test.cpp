@@ -166,7 +166,7 @@ class TlsRenewal : public Tls {
     return "N <- [element(3, element(2, public_key:pkix_decode_cert(" + certificate + ", otp)))]]";
   }
   // A node keeps what it read for up to two minutes.
-  static void read_anew(beam& node) {
+  static void read_again(beam& node) {
     EXPECT_EQ(
         node.eval("gen_server:call(ssl_pem_cache:name(dist), {unconditionally_clear_pem_cache, self()})"),
         "ok");
@@ -216,7 +216,7 @@ TEST_F(TlsRenewal, LinksAndCallsUnderLoadOutliveIt) {
     const auto own = next();
     at_once ? swap(own) : one_by_one(own);
     optfile();
-    for (auto* each : {&a, &b, &shell}) read_anew(*each);
+    for (auto* each : {&a, &b, &shell}) read_again(*each);
     ASSERT_TRUE(eventually([&] { return end() > ended; }, 60s, "it is read"));
     const auto ours = serial_in(a, "secret/tls.crt");
     ASSERT_EQ(shell.eval(connect), "true") << "a new link to us";

@@ -277,7 +277,7 @@ bool auditor::all_linked_to_us() const {
                              [&](place i) { return !world_.mesh[i].running || world_.us.reaches(i); });
 }
 
-// One that was started anew has nobody's word until it is linked to them.
+// An observer that was restarted has nobody's word until it is linked to them.
 milliseconds auditor::watched_since() const {
   auto since = world_.us.started();
   if (world_.us.life() <= 1) return since;

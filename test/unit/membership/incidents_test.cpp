@@ -623,7 +623,7 @@ TEST_F(Incidents, OutliveARestart) {
   next.core.restore(remembered, totals, {});
   EXPECT_EQ(next.shown().incidents->size(), 1U);
   EXPECT_EQ(next.shown().totals.detected[1], 1U);
-  // It goes on, and is not counted anew.
+  // It goes on, and is not counted again.
   next.list({"a", "b", "c"});
   next.sees("a", {"c"});
   next.sees("b", {"c"});
