@@ -50,14 +50,14 @@ bool watchers::linked(const node_name& name) const {
   return node != nullptr && node->linked(name).has_value();
 }
 
-bool watchers::ask(const node_name& on, watched& its, question& about, std::string_view word) {
+bool watchers::ask(const node_name& on, watched& its, question& about, std::string_view word,
+                   std::optional<std::int64_t> mark) {
   auto* node = node_();
   if (node == nullptr || !its.watching || about.number != 0) return false;
   const auto number = ++its.last_number;
   cnode::term_writer out;
-  const bool marks = &about == &its.same;
-  out.tuple_header(marks ? 3 : 2).atom(word).integer(number);
-  if (marks) out.integer(its.digest ? its.marked : 0);
+  out.tuple_header(mark ? 3 : 2).atom(word).integer(number);
+  if (mark) out.integer(*mark);
   if (!node->send(on, name_of_watcher(*node), out.view())) return false;
   about = {number, clock::now()};
   return true;
@@ -65,12 +65,14 @@ bool watchers::ask(const node_name& on, watched& its, question& about, std::stri
 
 bool watchers::ask_alive(const node_name& on) {
   const auto found = running_.find(on);
-  return found != running_.end() && ask(on, found->second, found->second.alive, "alive");
+  return found != running_.end() && ask(on, found->second, found->second.alive, "alive", {});
 }
 
 bool watchers::ask_same(const node_name& on) {
   const auto found = running_.find(on);
-  return found != running_.end() && ask(on, found->second, found->second.same, "same");
+  if (found == running_.end()) return false;
+  auto& its = found->second;
+  return ask(on, its, its.same, "same", its.digest ? its.marked : 0);
 }
 
 void watchers::viewed(const node_name& on, std::size_t digest, clock::time_point asked_at) {

@@ -65,7 +65,8 @@ class watchers {
     std::optional<std::size_t> digest;
   };
 
-  bool ask(const node_name& on, watched&, question&, std::string_view word);
+  // `mark`: of a question that has one.
+  bool ask(const node_name& on, watched&, question&, std::string_view word, std::optional<std::int64_t> mark);
   void answered(const node_name& from, watched&, std::string_view word, std::int64_t number);
   void changed(const node_name& from, watched&, const cnode::tuple& change);
   std::string name_of_watcher(const cnode::node&) const;
