@@ -86,6 +86,18 @@ double in_use_kib(const rollcall_program& program, turn_clock& turns) {
   return least;
 }
 
+// The same once it falls no more: idle connections and what a burst took are given back after a while.
+double settled_kib(const rollcall_program& program, turn_clock& turns) {
+  auto before = in_use_kib(program, turns);
+  for (int looks = 0; looks < 12; ++looks) {
+    std::this_thread::sleep_for(5s);
+    const auto now = in_use_kib(program, turns);
+    if (now >= before) break;
+    before = now;
+  }
+  return before;
+}
+
 // One minute of it: some nodes restart, halves are cut and joined, clients come, ask and go.
 void trouble(fleet_program& fleet, const rollcall_program& program, int minute) {
   const auto some = std::max<std::size_t>(1, fleet.size() / 10);
@@ -122,11 +134,9 @@ bool leaves(std::string_view what, int times, const rollcall_program& program, t
             const std::function<void()>& made) {
   constexpr double allowed = 8;
   made();  // what is made once, or kept of the last ones, is there after these
-  std::this_thread::sleep_for(10s);
-  const auto before = in_use_kib(program, turns);
+  const auto before = settled_kib(program, turns);
   made();
-  std::this_thread::sleep_for(10s);
-  const auto each = (in_use_kib(program, turns) - before) * 1024 / times;
+  const auto each = (settled_kib(program, turns) - before) * 1024 / times;
   fmt::print("{} {} leave {:.1f} bytes each{}\n", times, what, each, each > allowed ? ": LEAK" : "");
   std::fflush(stdout);
   return each > allowed;
