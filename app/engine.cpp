@@ -99,6 +99,10 @@ questions::surroundings engine::implementation::around_questions() {
                                     std::move(arguments), limit);
               },
           .tell = [this](membership::any_fact f) { tell(std::move(f)); },
+          .ask_status =
+              [this](const node_name& on) {
+                if (!stopping_ && !standing_by_) in_turn(action::ask_status{on});
+              },
           .stopping = [this] { return stopping_; },
           .listed_port = [this](const node_name& n) { return target_for(n).port; },
           .port_mapper_port = port_mapper_port_};

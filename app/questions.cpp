@@ -42,7 +42,7 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
       around_(std::move(around)),
       probes_(io, around_.node, around_.call),
       names_(around_.call),
-      watchers_(around_.node,
+      watchers_(io, around_.node,
                 {.watching = [this](const node_name& on, bool runs,
                                     const std::string& why) { watching(on, runs, why); },
                  .changed = [this](const node_name& on, node_name peer, bool up,
@@ -52,6 +52,7 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
                      [this](const node_name& on, milliseconds took) {
                        around_.tell(fact::heard{on, took});
                      },
+                 .hangs = [this](const node_name& on) { around_.ask_status(on); },
                  .same =
                      [this](const node_name& on, std::optional<std::size_t> digest, milliseconds took) {
                        around_.tell(fact::view_confirmed{on, digest, took});

@@ -30,6 +30,7 @@ class questions {
     call_function call;
     encoded_call_function call_encoded;
     std::function<void(membership::any_fact)> tell;
+    std::function<void(const node_name&)> ask_status;  // by a call
     std::function<bool()> stopping;
     // Where a node that is not linked listens, as far as discovery or the configuration say.
     std::function<std::optional<std::uint16_t>(const node_name&)> listed_port;

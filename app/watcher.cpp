@@ -12,8 +12,8 @@ std::string ending(const cnode::call_result<cnode::term>& answer) {
 
 }  // namespace
 
-watchers::watchers(node_function node, told tell)
-    : node_(std::move(node)), tell_(std::move(tell)), forms_(watcher_forms()) {}
+watchers::watchers(asio::io_context& io, node_function node, told tell)
+    : node_(std::move(node)), tell_(std::move(tell)), forms_(watcher_forms()), next_look_(io) {}
 
 std::string watchers::name_of_watcher(const cnode::node& node) const {
   return "rollcall_watcher_" + node.name().text().substr(0, 200);
@@ -65,7 +65,28 @@ bool watchers::ask(const node_name& on, watched& its, question& about, std::stri
 
 bool watchers::ask_alive(const node_name& on) {
   const auto found = running_.find(on);
-  return found != running_.end() && ask(on, found->second, found->second.alive, "alive", {});
+  if (found == running_.end() || !ask(on, found->second, found->second.alive, "alive", {})) return false;
+  awaited_.push_back({clock::now() + patience, on, found->second.alive.number});
+  if (awaited_.size() == 1) look_later();
+  return true;
+}
+
+void watchers::look_later() {
+  next_look_.expires_at(awaited_.front().until);
+  next_look_.async_wait([this](boost::system::error_code ended) {
+    if (!ended) look_for_those_that_hang();
+  });
+}
+
+void watchers::look_for_those_that_hang() {
+  const auto now = clock::now();
+  while (!awaited_.empty() && awaited_.front().until <= now) {
+    const auto [until, on, number] = std::move(awaited_.front());
+    awaited_.pop_front();
+    const auto found = running_.find(on);
+    if (found != running_.end() && found->second.alive.number == number) tell_.hangs(on);
+  }
+  if (!awaited_.empty()) look_later();
 }
 
 bool watchers::ask_same(const node_name& on) {

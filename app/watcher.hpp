@@ -7,8 +7,11 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -27,11 +30,14 @@ class watchers {
     std::function<void(const node_name&, node_name peer, bool up, std::string why)> changed;
     std::function<void(const node_name&)> stopping;  // once, while its applications end
     std::function<void(const node_name&, milliseconds round_trip)> alive;
+    std::function<void(const node_name&)> hangs;  // it has not said that it is alive for `patience`
     // Nothing has changed since the view of that digest; absent: something has, or no view is known to hold.
     std::function<void(const node_name&, std::optional<std::size_t> digest, milliseconds round_trip)> same;
   };
 
-  watchers(node_function node, told tell);
+  static constexpr milliseconds patience{1'000};
+
+  watchers(asio::io_context&, node_function node, told tell);
 
   // Starts one, and stays until it has ended or the link is lost.
   asio::awaitable<void> run(node_name on);
@@ -70,6 +76,14 @@ class watchers {
   void answered(const node_name& from, watched&, std::string_view word, std::int64_t number);
   void changed(const node_name& from, watched&, const cnode::tuple& change);
   std::string name_of_watcher(const cnode::node&) const;
+  struct awaited {
+    clock::time_point until;
+    node_name on;
+    std::int64_t number;
+  };
+
+  void look_later();
+  void look_for_those_that_hang();
   bool linked(const node_name&) const;
   cnode::byte_string arguments(const cnode::node&, const cnode::reference& token) const;
 
@@ -77,6 +91,8 @@ class watchers {
   told tell_;
   const cnode::byte_string forms_;
   std::map<node_name, watched> running_;
+  std::deque<awaited> awaited_;  // in the order in which they were asked
+  asio::steady_timer next_look_;
 };
 
 }  // namespace rollcall::app

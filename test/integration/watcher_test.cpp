@@ -97,6 +97,27 @@ TEST(Watcher, OneThatWasKilledIsReplacedByPolling) {
       eventually([&] { return rollcall.whole(2) && !cluster.node(0).nodes().empty(); }, 60s, "whole again"));
 }
 
+// It owes an answer for ever, and its node is as well as ever.
+TEST(Watcher, OneThatHangsDoesNotMakeItsNodeSuspect) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = cluster.rollcall();
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2) && rollcall.is_ready(); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return cluster.node(0).eval(watchers) == "1"; }, 30s, "one"));
+  EXPECT_EQ(cluster.node(0).eval(R"(
+      [Name] = [P || P <- registered(), lists:prefix("rollcall_watcher", atom_to_list(P))],
+      spawn(fun() -> erlang:suspend_process(whereis(Name)), timer:sleep(infinity) end), Name =/= none)"),
+            "true");
+  const auto rounds = [&] { return rollcall.metric("rollcall_round_duration_seconds_count").value_or(0); };
+  const auto before = rounds();
+  ASSERT_TRUE(eventually([&] { return rounds() >= before + 12; }, 60s, "two turns of all views"));
+  EXPECT_EQ(cluster.node(0).eval(R"(
+      [Name] = [P || P <- registered(), lists:prefix("rollcall_watcher", atom_to_list(P))],
+      erlang:process_info(whereis(Name), status))"),
+            "{status,suspended}");
+  EXPECT_EQ(rollcall.up(), 2U);
+  EXPECT_TRUE(rollcall.log_with({"a@127.0.0.1", "suspect"}).empty());
+}
+
 TEST(Watcher, WhatOneNodeSendsIsNotRunOnAnother) {
   loopback cluster({"liar", "honest"});
   cluster.node(1).freeze();
