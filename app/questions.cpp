@@ -19,6 +19,8 @@ namespace {
 // A view that takes longer than this is not asked for again sooner, and counts as failed.
 constexpr milliseconds longest_view_wait = 5'000ms;
 constexpr milliseconds shortest_view_wait = 1'000ms;
+// Of a node's answer, before it is suspect after three intervals.
+constexpr milliseconds longest_patience = 1'000ms, shortest_patience = 200ms;
 constexpr milliseconds settings_wait = 10'000ms, shortest_settings_wait = 100ms;
 // global:disconnect/0 waits for each of the node's links.
 constexpr milliseconds leave_wait = 10'000ms;
@@ -42,7 +44,7 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
       around_(std::move(around)),
       probes_(io, around_.node, around_.call),
       names_(around_.call),
-      watchers_(io, around_.node,
+      watchers_(io, std::clamp(c.interval, shortest_patience, longest_patience), around_.node,
                 {.watching = [this](const node_name& on, bool runs,
                                     const std::string& why) { watching(on, runs, why); },
                  .changed = [this](const node_name& on, node_name peer, bool up,
@@ -94,6 +96,7 @@ asio::awaitable<void> questions::status(node_name on) {
   const auto begun = std::chrono::steady_clock::now();
   const auto answer = co_await around_.call(on, "init", "get_status", no_arguments(), view_wait());
   if (around_.stopping() || !answer) co_return;
+  watchers_.node_answers(on);
   if (says_stopping(*answer)) {
     around_.tell(fact::stopping{on});
   } else {

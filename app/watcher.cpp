@@ -12,8 +12,12 @@ std::string ending(const cnode::call_result<cnode::term>& answer) {
 
 }  // namespace
 
-watchers::watchers(asio::io_context& io, node_function node, told tell)
-    : node_(std::move(node)), tell_(std::move(tell)), forms_(watcher_forms()), next_look_(io) {}
+watchers::watchers(asio::io_context& io, milliseconds patience, node_function node, told tell)
+    : patience_(patience),
+      node_(std::move(node)),
+      tell_(std::move(tell)),
+      forms_(watcher_forms()),
+      next_look_(io) {}
 
 std::string watchers::name_of_watcher(const cnode::node& node) const {
   return "rollcall_watcher_" + node.name().text().substr(0, 200);
@@ -53,22 +57,37 @@ bool watchers::linked(const node_name& name) const {
 bool watchers::ask(const node_name& on, watched& its, question& about, std::string_view word,
                    std::optional<std::int64_t> mark) {
   auto* node = node_();
-  if (node == nullptr || !its.watching || about.number != 0) return false;
+  if (node == nullptr || !its.watching || its.hung || about.number != 0) return false;
   const auto number = ++its.last_number;
   cnode::term_writer out;
   out.tuple_header(mark ? 3 : 2).atom(word).integer(number);
   if (mark) out.integer(*mark);
   if (!node->send(on, name_of_watcher(*node), out.view())) return false;
   about = {number, clock::now()};
+  await(on, number, false);
   return true;
+}
+
+void watchers::await(const node_name& on, std::int64_t number, bool node_answered) {
+  awaited_.push_back({clock::now() + patience_, on, number, node_answered});
+  if (awaited_.size() == 1) look_later();
 }
 
 bool watchers::ask_alive(const node_name& on) {
   const auto found = running_.find(on);
-  if (found == running_.end() || !ask(on, found->second, found->second.alive, "alive", {})) return false;
-  awaited_.push_back({clock::now() + patience, on, found->second.alive.number});
-  if (awaited_.size() == 1) look_later();
-  return true;
+  return found != running_.end() && ask(on, found->second, found->second.alive, "alive", {});
+}
+
+void watchers::node_answers(const node_name& on) {
+  const auto found = running_.find(on);
+  if (found == running_.end() || found->second.hung) return;
+  for (const auto* about : {&found->second.alive, &found->second.same}) {
+    if (owed(*about)) return await(on, about->number, true);
+  }
+}
+
+bool watchers::owed(const question& about) const {
+  return about.number != 0 && clock::now() - about.asked_at >= patience_;
 }
 
 void watchers::look_later() {
@@ -81,10 +100,20 @@ void watchers::look_later() {
 void watchers::look_for_those_that_hang() {
   const auto now = clock::now();
   while (!awaited_.empty() && awaited_.front().until <= now) {
-    const auto [until, on, number] = std::move(awaited_.front());
+    const auto [until, on, number, node_answered] = std::move(awaited_.front());
     awaited_.pop_front();
     const auto found = running_.find(on);
-    if (found != running_.end() && found->second.alive.number == number) tell_.hangs(on);
+    if (found == running_.end()) continue;
+    auto& its = found->second;
+    const auto& about = its.alive.number == number ? its.alive : its.same;
+    if (its.hung || about.number != number || !owed(about)) continue;
+    if (!node_answered) {
+      tell_.hangs(on);
+      continue;
+    }
+    its.hung = true;
+    its.marked = 0;
+    tell_.watching(on, false, "its watcher does not answer, and the node does");
   }
   if (!awaited_.empty()) look_later();
 }
@@ -135,6 +164,13 @@ void watchers::answered(const node_name& from, watched& its, std::string_view wo
   if (number != about.number) return;
   const auto took =
       std::chrono::duration_cast<milliseconds>(clock::now() - std::exchange(about, {}).asked_at);
+  if (its.hung) {
+    // What it tells before it answers a question of now is past.
+    its.hung = false;
+    const bool late = took >= patience_ && (its.alive.number != 0 || ask(from, its, its.alive, "alive", {}));
+    its.hung = late;
+    if (!late) tell_.watching(from, true, {});
+  }
   if (word == "alive") {
     tell_.alive(from, took);
   } else if (word == "same" && its.marked != 0 && its.digest) {
@@ -150,7 +186,7 @@ void watchers::answered(const node_name& from, watched& its, std::string_view wo
 void watchers::changed(const node_name& from, watched& its, const cnode::tuple& change) {
   its.marked = 0;
   const auto* name = change.items[1].as<cnode::atom>();
-  if (name == nullptr) return;
+  if (name == nullptr || its.hung) return;  // what it tells then is past: views are asked for
   auto peer = node_name::parse(name->text);
   const auto* node = node_();
   if (!peer || node == nullptr || *peer == node->name()) return;

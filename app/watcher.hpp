@@ -30,14 +30,13 @@ class watchers {
     std::function<void(const node_name&, node_name peer, bool up, std::string why)> changed;
     std::function<void(const node_name&)> stopping;  // once, while its applications end
     std::function<void(const node_name&, milliseconds round_trip)> alive;
-    std::function<void(const node_name&)> hangs;  // it has not said that it is alive for `patience`
+    std::function<void(const node_name&)> hangs;  // it has owed an answer for too long
     // Nothing has changed since the view of that digest; absent: something has, or no view is known to hold.
     std::function<void(const node_name&, std::optional<std::size_t> digest, milliseconds round_trip)> same;
   };
 
-  static constexpr milliseconds patience{1'000};
-
-  watchers(asio::io_context&, node_function node, told tell);
+  // `patience`: for an answer; then the node itself is asked.
+  watchers(asio::io_context&, milliseconds patience, node_function node, told tell);
 
   // Starts one, and stays until it has ended or the link is lost.
   asio::awaitable<void> run(node_name on);
@@ -48,6 +47,9 @@ class watchers {
   // owes the last answer; the node is to be asked by a call.
   bool ask_alive(const node_name& on);  // alive
   bool ask_same(const node_name& on);   // same; at most one is under way
+  // The node answers, by a call. A watcher that still owes its answer after as long again does not watch, for
+  // all that can be known, until it gives it.
+  void node_answers(const node_name& on);
   // The node was asked at that time for all that it sees.
   void viewed(const node_name& on, std::size_t digest, std::chrono::steady_clock::time_point asked_at);
 
@@ -62,6 +64,7 @@ class watchers {
 
     cnode::reference token;  // the one that counts
     bool watching = false;
+    bool hung = false;
     std::int64_t last_number = 0;
     question alive, same;
     // The watcher has marked what nodes() was, under this number (0: it has not, or that is over), and said
@@ -80,18 +83,22 @@ class watchers {
     clock::time_point until;
     node_name on;
     std::int64_t number;
+    bool node_answered = false;  // meanwhile
   };
 
+  bool owed(const question&) const;  // for as long as patience lasts
+  void await(const node_name& on, std::int64_t number, bool node_answered);
   void look_later();
   void look_for_those_that_hang();
   bool linked(const node_name&) const;
   cnode::byte_string arguments(const cnode::node&, const cnode::reference& token) const;
 
+  const milliseconds patience_;
   node_function node_;
   told tell_;
   const cnode::byte_string forms_;
   std::map<node_name, watched> running_;
-  std::deque<awaited> awaited_;  // in the order in which they were asked
+  std::deque<awaited> awaited_;  // the first one first
   asio::steady_timer next_look_;
 };
 

@@ -118,6 +118,36 @@ TEST(Watcher, OneThatHangsDoesNotMakeItsNodeSuspect) {
   EXPECT_TRUE(rollcall.log_with({"a@127.0.0.1", "suspect"}).empty());
 }
 
+// What it did not tell in time is past when it wakes.
+TEST(Watcher, OneThatHangsIsNotReliedOn) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = cluster.rollcall({}, {"--log-level", "debug"});
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2) && rollcall.is_ready(); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return cluster.node(0).eval(watchers) == "1"; }, 30s, "one"));
+  EXPECT_EQ(cluster.node(0).eval(R"(
+      [Name] = [P || P <- registered(), lists:prefix("rollcall_watcher", atom_to_list(P))], W = whereis(Name),
+      register(holder, spawn(fun() -> erlang:suspend_process(W), receive wake -> erlang:resume_process(W) end,
+          timer:sleep(infinity) end)), ok)"),
+            "ok");
+  const auto asked = [&] {
+    return rollcall.log_with({"its view is asked for every round", "a@127.0.0.1", "does not answer"}).size();
+  };
+  ASSERT_TRUE(eventually([&] { return asked() == 1; }, 60s, "its view is asked for"));
+  cluster.node(0).eval("erlang:disconnect_node('b@127.0.0.1'), net_kernel:connect_node('b@127.0.0.1')");
+  const auto rounds = [&] { return rollcall.metric("rollcall_round_duration_seconds_count").value_or(0); };
+  const auto before = rounds();
+  ASSERT_TRUE(eventually([&] { return rounds() >= before + 3 && rollcall.whole(2); }, 60s, "whole"));
+  const auto known = rollcall.json("/api/v1/netsplits").as_array().size();
+  cluster.node(0).eval("holder ! wake");
+  const auto woken = rounds();
+  ASSERT_TRUE(eventually([&] { return rounds() >= woken + 12; }, 60s, "two turns of all views"));
+  EXPECT_TRUE(rollcall.whole(2));
+  EXPECT_EQ(rollcall.json("/api/v1/netsplits").as_array().size(), known);
+  EXPECT_EQ(asked(), 1U);
+  EXPECT_TRUE(rollcall.log_with({"a node lost a peer", "node=a@127.0.0.1"}).empty());
+  EXPECT_EQ(cluster.node(0).eval(watchers), "1");
+}
+
 TEST(Watcher, WhatOneNodeSendsIsNotRunOnAnother) {
   loopback cluster({"liar", "honest"});
   cluster.node(1).freeze();
