@@ -1,9 +1,12 @@
 // What healing takes and what it costs, on real nodes.
 #include "bench/healing.hpp"
 
+#include <algorithm>
 #include <array>
 #include <functional>
+#include <latch>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 
@@ -87,14 +90,14 @@ double repair(std::size_t size, std::chrono::seconds cut, healer by) {
   return m.last_up() - healed;
 }
 
-// Node 0 is cut off for 6 s and joined for 6 s, and so on.
-void flap(mesh& m, std::chrono::seconds span) {
-  std::vector<std::string> others;
-  for (std::size_t i = 1; i < m.nodes.size(); ++i) others.push_back(m.nodes.hostname(i));
+// Node 0 is cut off from these for so long and joined for so long, and so on.
+void flap(mesh& m, std::size_t others, std::chrono::seconds period, std::chrono::seconds span) {
+  std::vector<std::string> from;
+  for (std::size_t i = 1; i <= others; ++i) from.push_back(m.nodes.hostname(i));
   const auto begin = std::chrono::steady_clock::now();
-  for (int turn = 0; turn * 6s < span; ++turn) {
-    turn % 2 == 0 ? m.nodes.net().cut({"web-0"}, others) : m.nodes.net().heal({"web-0"}, others);
-    std::this_thread::sleep_until(begin + std::min<std::chrono::seconds>((turn + 1) * 6s, span));
+  for (int turn = 0; turn * period < span; ++turn) {
+    turn % 2 == 0 ? m.nodes.net().cut({"web-0"}, from) : m.nodes.net().heal({"web-0"}, from);
+    std::this_thread::sleep_until(begin + std::min<std::chrono::seconds>((turn + 1) * period, span));
   }
 }
 
@@ -137,6 +140,43 @@ void lasting_row(const std::string& name, const std::function<void(mesh&)>& play
   std::fflush(stdout);
 }
 
+struct flapping_mesh {
+  std::size_t others;
+  std::chrono::seconds period;
+  healer by;
+  std::vector<int> minutes{};
+  std::string problem{};
+
+  void play(std::chrono::seconds span, std::latch& booted) {
+    std::optional<mesh> m;
+    static std::counting_semaphore<4> turns(4);  // all at once they only keep each other waiting
+    turns.acquire();
+    noting([&] { m.emplace(6, by); });
+    turns.release();
+    booted.arrive_and_wait();
+    if (m) noting([&] { count(*m, span); });
+  }
+  void count(mesh& m, std::chrono::seconds span) {
+    const auto begin = now_seconds();
+    flap(m, others, period, span);
+    minutes.resize(static_cast<std::size_t>(span.count() + 59) / 60);
+    for (const auto at : m.downs()) {
+      const auto minute = static_cast<std::size_t>(std::max(0.0, at - begin) / 60);
+      ++minutes[std::min(minute, minutes.size() - 1)];
+    }
+  }
+  void noting(const std::function<void()>& what) {
+    try {
+      what();
+    } catch (const std::exception& e) {
+      problem = e.what();
+    }
+  }
+  std::string shown() const {
+    return problem.empty() ? fmt::format("{}", fmt::join(minutes, " ")) : "failed: " + problem;
+  }
+};
+
 }  // namespace
 
 void repairs(const std::vector<repair_row>& rows) {
@@ -175,8 +215,31 @@ void lasting(std::chrono::seconds span) {
         },
         span);
   }
-  lasting_row(
-      "a node that flaps every 6 s", [&](mesh& m) { flap(m, span); }, span);
+}
+
+void flapping(std::chrono::seconds span) {
+  fmt::print(
+      "Six nodes; the paths of one of them, or one pair's, go dark and light in turns for {} s: nodedown\n"
+      "events in each minute. net_ticktime 8 s, --interval 5s, the loop dials each 5 s; all of them at the\n"
+      "same time\n\n",
+      span.count());
+  fmt::print("{:<17}  {:>22}  {:>22}  {:>22}\n", "", "rollcall", "a loop that dials", "nobody");
+  std::vector<flapping_mesh> all;
+  for (const std::size_t others : {5, 1}) {
+    for (const auto period : {6s, 12s, 20s}) {
+      for (const auto by : {healer::rollcall, healer::loop, healer::nobody})
+        all.push_back({others, period, by});
+    }
+  }
+  std::latch booted(static_cast<std::ptrdiff_t>(all.size()));
+  std::vector<std::jthread> beside;
+  for (auto& one : all) beside.emplace_back([&] { one.play(span, booted); });
+  beside.clear();
+  for (std::size_t i = 0; i < all.size(); i += 3) {
+    fmt::print("{:<6} every {:>2} s", all[i].others == 1 ? "a pair" : "a node", all[i].period.count());
+    for (std::size_t by = 0; by < 3; ++by) fmt::print("  {:>22}", all[i + by].shown());
+    fmt::print("\n");
+  }
 }
 
 }  // namespace rollcall::bench

@@ -20,4 +20,7 @@ void repairs(const std::vector<repair_row>&);
 // meshes at the same time.
 void lasting(std::chrono::seconds span);
 
+// The same of paths that go dark and light in turns, faster and slower than the nodes notice.
+void flapping(std::chrono::seconds span);
+
 }  // namespace rollcall::bench

@@ -1,8 +1,10 @@
 // How soon a change is seen, a silent cut is told, and a repaired mesh is whole again; what lasting faults
 // cost; each beside what would do it without Rollcall, in the same run. And what watching costs in quiet.
 //
-//   bench_netsplit [--parts changes,quiet,repair,lasting] [--changes 20] [--sizes 6,20] [--quiet-seconds 60]
+//   bench_netsplit [--parts changes,quiet,repair,lasting,flapping] [--changes 20] [--sizes 6,20]
+//   [--quiet-seconds 60]
 //                  [--repairs 6:10:10,20:10:10,10:60:3,10:120:3] [--lasting-seconds 120]
+//                  [--flapping-seconds 180]
 //
 // --repairs: nodes, seconds of the cut, how often, each on a fresh mesh.
 #include <iostream>
@@ -155,10 +157,10 @@ void cuts(const std::vector<std::size_t>& sizes, std::chrono::seconds quiet) {
 }
 
 struct flags {
-  std::vector<std::string> parts{"changes", "quiet", "repair", "lasting"};
+  std::vector<std::string> parts{"changes", "quiet", "repair", "lasting", "flapping"};
   int changes = 20;
   std::vector<std::size_t> sizes{6, 20};
-  std::chrono::seconds quiet{60}, lasting{120};
+  std::chrono::seconds quiet{60}, lasting{120}, flapping{180};
   std::vector<repair_row> repairs{{6, 10s, 10}, {20, 10s, 10}, {10, 60s, 3}, {10, 120s, 3}};
 };
 
@@ -174,6 +176,8 @@ flags parse(int argc, char** argv) {
       result.quiet = std::chrono::seconds(std::stoi(value));
     } else if (name == "--lasting-seconds") {
       result.lasting = std::chrono::seconds(std::stoi(value));
+    } else if (name == "--flapping-seconds") {
+      result.flapping = std::chrono::seconds(std::stoi(value));
     } else if (name == "--sizes") {
       result.sizes.clear();
       for (const auto& one : split_at(value, ',')) result.sizes.push_back(std::stoul(one));
@@ -208,6 +212,8 @@ int main(int argc, char** argv) try {
       repairs(wanted.repairs);
     } else if (part == "lasting") {
       lasting(wanted.lasting);
+    } else if (part == "flapping") {
+      flapping(wanted.flapping);
     } else {
       throw std::runtime_error("unknown part " + part);
     }
