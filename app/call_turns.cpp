@@ -9,6 +9,24 @@ namespace rollcall::app {
 
 namespace asio = boost::asio;
 
+// Lives in the coroutine that waits; the line points to it for as long as it stands in it. Thousands may.
+struct call_turns::place {
+  explicit place(std::shared_ptr<state> of)
+      : line(std::move(of)), turn(line->io, asio::steady_timer::time_point::max()) {
+    line->waiting.push_back(this);
+    line->end_turn_later();
+  }
+  place(const place&) = delete;
+  place& operator=(const place&) = delete;
+  ~place() {
+    if (in_line) std::erase(line->waiting, this);
+  }
+
+  std::shared_ptr<state> line;
+  asio::steady_timer turn;
+  bool in_line = true;
+};
+
 bool call_turns::state::begin() {
   if (!waiting.empty() || begun == in_one_turn) return false;
   ++begun;
@@ -25,26 +43,14 @@ void call_turns::state::end_turn_later() {
 void call_turns::state::end_turn() {
   ending = false;
   for (begun = 0; begun < in_one_turn && !waiting.empty(); ++begun) {
-    waiting.front()->cancel();
+    waiting.front()->in_line = false;
+    waiting.front()->turn.cancel();
     waiting.pop_front();
   }
   if (begun > 0) end_turn_later();
 }
 
 asio::awaitable<void> call_turns::wait() {
-  struct place {
-    explicit place(std::shared_ptr<state> of)
-        : line(std::move(of)), turn(line->io, asio::steady_timer::time_point::max()) {
-      line->waiting.push_back(&turn);
-      line->end_turn_later();
-    }
-    place(const place&) = delete;
-    place& operator=(const place&) = delete;
-    ~place() { std::erase(line->waiting, &turn); }
-
-    std::shared_ptr<state> line;
-    asio::steady_timer turn;
-  };
   place own(state_);
   boost::system::error_code ignored;
   co_await own.turn.async_wait(asio::redirect_error(asio::use_awaitable, ignored));

@@ -23,6 +23,7 @@ class call_turns {
   boost::asio::awaitable<void> wait();
 
  private:
+  struct place;
   struct state : std::enable_shared_from_this<state> {
     explicit state(boost::asio::io_context& context) : io(context) {}
     bool begin();
@@ -30,7 +31,7 @@ class call_turns {
     void end_turn();
 
     boost::asio::io_context& io;
-    std::deque<boost::asio::steady_timer*> waiting;
+    std::deque<place*> waiting;
     std::size_t begun = 0;
     bool ending = false;
   };
