@@ -51,7 +51,9 @@ struct examination {
             [](const cnode::request&) {
               return cnode::answer{cnode::answer_kind::undefined, nullptr};
             },
-            [this](const node_name&, cnode::byte_view message) { return probes.answered(message); }),
+            [this](const node_name& from, cnode::byte_view message) {
+              return probes.answered(from, message);
+            }),
         probes(
             io, [this] { return &node; },
             [this](node_name on, std::string module, std::string function, cnode::byte_string arguments,

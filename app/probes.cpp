@@ -1,9 +1,11 @@
 #include "app/probes.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <numeric>
 
 #include "cnode/checked_reader.hpp"
 
@@ -20,9 +22,23 @@ constexpr milliseconds call_margin{1'000};
 
 // Everything one action asked for. `unanswered` counts what is still awaited.
 struct link_probes::batch {
-  explicit batch(asio::io_context& io, std::size_t count)
-      : over(io), answered(count), reached_us(count), sent(count, link_probe::no_word) {}
+  auto name_at() const {
+    return [this](std::uint32_t i) -> const node_name& { return to[i]; };
+  }
 
+  explicit batch(asio::io_context& io, std::vector<node_name> asked)
+      : to(std::move(asked)),
+        by_name(to.size()),
+        over(io),
+        answered(to.size()),
+        reached_us(to.size()),
+        sent(to.size(), link_probe::no_word) {
+    std::iota(by_name.begin(), by_name.end(), 0U);
+    std::ranges::sort(by_name, {}, name_at());
+  }
+
+  const std::vector<node_name> to;
+  std::vector<std::uint32_t> by_name;  // indices of `to`
   asio::steady_timer over;
   std::vector<bool> answered, reached_us;  // over the link that is probed; directly
   std::vector<link_probe> sent;            // what the asked node said of its sending
@@ -32,6 +48,15 @@ struct link_probes::batch {
 
   void one_less() {
     if (--unanswered == 0) over.cancel();
+  }
+
+  void answered_by(const node_name& who, bool direct) {
+    const auto found = std::ranges::lower_bound(by_name, who, {}, name_at());
+    if (found == by_name.end() || to[*found] != who) return;
+    auto& flags = direct ? reached_us : answered;
+    if (flags[*found]) return;
+    flags[*found] = true;
+    one_less();
   }
 
   // What lists:zipwith3 gave: a word for each sending.
@@ -49,51 +74,33 @@ struct link_probes::batch {
     }
   }
 
-  link_probe result(std::size_t i, bool confirm, bool linked) const {
+  // Without our node there is no link.
+  link_probe result(std::size_t i, bool confirm, const cnode::node* ours) const {
     if (sent[i] == link_probe::no_link) return link_probe::no_link;
     if (answered[i]) return link_probe::answered;
-    const bool silence_counts = asked_node_answered && (!confirm || reached_us[i]) && linked;
+    const bool silence_counts = asked_node_answered && (!confirm || reached_us[i]) && ours != nullptr &&
+                                ours->linked(to[i]).has_value();
     return silence_counts ? link_probe::silent : link_probe::no_word;
   }
 };
 
-namespace {
-
-// Of a batch only the reference differs from one to the next.
-class is_auth_calls {
- public:
-  is_auth_calls(const cnode::pid& us, std::string_view as)
-      : before_(cnode::term_writer().tuple_header(3).atom("$gen_call").tuple_header(2).write(us).bytes()),
-        after_(cnode::term_writer().tuple_header(2).atom("is_auth").atom(as).bytes()) {}
-
-  void write(cnode::term_writer& out, const cnode::reference& ref) const {
-    out.raw(before_).write(ref).raw(after_);
-  }
-
- private:
-  cnode::byte_string before_, after_;
-};
-
-}  // namespace
-
 cnode::byte_string is_auth_call(const cnode::pid& us, const cnode::reference& ref, std::string_view as) {
   cnode::term_writer message;
-  is_auth_calls(us, as).write(message, ref);
+  message.tuple_header(3).atom("$gen_call").tuple_header(2).write(us).write(ref);
+  message.tuple_header(2).atom("is_auth").atom(as);
   return message.bytes();
 }
 
 namespace {
 
-// Arguments of lists:zipwith3(fun erlang:send/3, ...): a message to each net_kernel, in our name.
-cnode::byte_string sendings(const cnode::pid& us, const node_name& on, const std::vector<node_name>& to,
-                            const std::vector<cnode::reference>& references) {
+// Arguments of lists:zipwith3(fun erlang:send/3, ...): the same message to each net_kernel, in our name.
+cnode::byte_string sendings(const std::vector<node_name>& to, cnode::byte_view message) {
   cnode::term_writer arguments;
   arguments.list_header(4).external_fun("erlang", "send", 3);
   arguments.list_header(to.size());
   for (const auto& name : to) arguments.tuple_header(2).atom("net_kernel").atom(name.text());
   arguments.nil().list_header(to.size());
-  const is_auth_calls calls(us, on.text());
-  for (const auto& ref : references) calls.write(arguments, ref);
+  for (std::size_t i = 0; i < to.size(); ++i) arguments.raw(message);
   arguments.nil().list_header(to.size());
   const auto options = cnode::term_writer().list_header(2).atom("noconnect").atom("nosuspend").nil().bytes();
   for (std::size_t i = 0; i < to.size(); ++i) arguments.raw(options);
@@ -110,23 +117,21 @@ asio::awaitable<void> link_probes::have_sent(call_function call, node_name on, c
 
 asio::awaitable<std::vector<link_probe>> link_probes::ask(node_name on, std::vector<node_name> to,
                                                           milliseconds limit, bool confirm) {
-  const auto made = std::make_shared<batch>(io_, to.size());
+  const auto made = std::make_shared<batch>(io_, std::move(to));
   auto* node = node_();
-  if (node == nullptr) co_return std::vector(to.size(), link_probe::no_word);
-  std::vector<cnode::reference> references;
-  const auto expect = [&](std::size_t index, bool direct) {
-    references.push_back(node->new_reference());
-    waiting_.emplace(references.back(), place{made, index, direct});
-    ++made->unanswered;
-    return references.back();
+  if (node == nullptr) co_return std::vector(made->to.size(), link_probe::no_word);
+  const auto expect = [&](bool direct) {
+    made->unanswered += made->to.size();
+    return waiting_.emplace(node->new_reference(), place{made, direct}).first;
   };
-  for (std::size_t i = 0; i < to.size(); ++i) expect(i, false);
-  auto arguments = sendings(node->self(), on, to, references);
+  const auto through = expect(false);
+  auto arguments = sendings(made->to, is_auth_call(node->self(), through->first, on.text()));
+  auto direct = waiting_.end();
   if (confirm) {
-    const std::string us = node->name().text();
-    for (std::size_t i = 0; i < to.size(); ++i) {
-      const auto ref = expect(i, true);
-      if (!node->send(to[i], "net_kernel", is_auth_call(node->self(), ref, us))) made->one_less();
+    direct = expect(true);
+    const auto call = is_auth_call(node->self(), direct->first, node->name().text());
+    for (const auto& name : made->to) {
+      if (!node->send(name, "net_kernel", call)) made->one_less();
     }
   }
 
@@ -145,18 +150,17 @@ asio::awaitable<std::vector<link_probe>> link_probes::ask(node_name on, std::vec
   if (made->unanswered > 0 && !made->broken)
     co_await made->over.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 
-  for (const auto& ref : references) waiting_.erase(ref);
+  waiting_.erase(through);
+  if (confirm) waiting_.erase(direct);
   if (made->broken) std::rethrow_exception(made->broken);
   node = node_();
   std::vector<link_probe> results;
-  results.reserve(to.size());
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    results.push_back(made->result(i, confirm, node != nullptr && node->linked(to[i])));
-  }
+  results.reserve(made->to.size());
+  for (std::size_t i = 0; i < made->to.size(); ++i) results.push_back(made->result(i, confirm, node));
   co_return results;
 }
 
-bool link_probes::answered(cnode::byte_view message) {
+bool link_probes::answered(const node_name& from, cnode::byte_view message) {
   cnode::checked_reader in(message);
   if (!in.at_tuple() || in.tuple_header() != 2 || !in.at_reference()) return false;
   const auto ref = in.reference();
@@ -165,13 +169,7 @@ bool link_probes::answered(cnode::byte_view message) {
   if (node == nullptr || ref.node != node->name().text()) return false;
   const auto found = waiting_.find(ref);
   if (found == waiting_.end()) return true;  // too late: the probe has ended without it
-  const auto [of, index, direct] = found->second;
-  waiting_.erase(found);
-  auto& flags = direct ? of->reached_us : of->answered;
-  if (!flags[index]) {
-    flags[index] = true;
-    of->one_less();
-  }
+  found->second.of->answered_by(from, found->second.direct);
   return true;
 }
 

@@ -48,15 +48,15 @@ class link_probes {
                                                            milliseconds limit, bool confirm);
   // {Ref, Answer} to one of our references, also one that came too late. False: it is none of ours. Checked
   // (term_check.hpp).
-  bool answered(cnode::byte_view message);
+  bool answered(const node_name& from, cnode::byte_view message);
 
   std::size_t waiting() const noexcept { return waiting_.size(); }
 
  private:
   struct batch;
+  // One reference for all that were asked in the same way: who answers is the node that its link is to.
   struct place {
     std::shared_ptr<batch> of;
-    std::size_t index;
     bool direct;
   };
 

@@ -62,7 +62,7 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
       commands_(io, around_.node, around_.call) {}
 
 bool questions::answered(const node_name& from, cnode::byte_view message) {
-  return probes_.answered(message) || watchers_.receive(from, message);
+  return probes_.answered(from, message) || watchers_.receive(from, message);
 }
 
 milliseconds questions::view_wait() const {

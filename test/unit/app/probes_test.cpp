@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cnode/checked_reader.hpp"
 #include "test/unit/cnode/node_under_test.hpp"
 
 namespace rollcall::app {
@@ -63,6 +64,47 @@ TEST(LinkProbe, AnExceptionOfTheCallIsNotLost) {
       thread.run(probes.ask(name("a@127.0.0.1"), {name("b@127.0.0.1")}, milliseconds(60'000), false)),
       std::logic_error);
   EXPECT_EQ(probes.waiting(), 0U);
+  ours.stop();
+}
+
+// All of a batch are sent the same message, so that it is written once.
+TEST(LinkProbe, AnAnswerIsOfTheNodeThatItComesFrom) {
+  test::io_thread thread;
+  test::node_under_test ours{thread, "ours@127.0.0.1"};
+  ASSERT_TRUE(ours.start());
+  const auto name = [](const char* text) { return node_name::parse(text).value(); };
+  const auto references_in = [](const cnode::byte_string& arguments) {
+    std::vector<term> found;
+    const auto decoded = cnode::decode_term(arguments).value();
+    for (const auto& message : decoded.as<cnode::list>()->items.at(2).as<cnode::list>()->items) {
+      found.push_back(message.as<tuple>()->items.at(1).as<tuple>()->items.at(1));
+    }
+    return found;
+  };
+  std::optional<link_probes> probes;
+  std::size_t waiting = 0;
+  probes.emplace(
+      thread.io, [&] { return &*ours; },
+      [&](node_name, std::string, std::string, cnode::byte_string arguments,
+          milliseconds) -> asio::awaitable<cnode::call_result<cnode::term>> {
+        waiting = probes->waiting();
+        const auto references = references_in(arguments);
+        EXPECT_EQ(references.size(), 3U);
+        cnode::term_writer answer;
+        answer.tuple_header(2).write(references.at(0)).atom("yes");
+        for (const char* from : {"c@127.0.0.1", "c@127.0.0.1", "stranger@127.0.0.1", "a@127.0.0.1"}) {
+          EXPECT_TRUE(probes->answered(name(from), answer.view())) << from;
+        }
+        co_return cnode::list{{atom{"ok"}, atom{"ok"}, atom{"noconnect"}}, nullptr};
+      });
+  const auto results = thread.run(probes->ask(name("on@127.0.0.1"),
+                                              {name("c@127.0.0.1"), name("b@127.0.0.1"), name("d@127.0.0.1")},
+                                              milliseconds(50), false));
+  using membership::link_probe;
+  EXPECT_EQ(results, (std::vector{link_probe::answered, link_probe::no_word, link_probe::no_link}))
+      << "b is not linked: its silence says nothing";
+  EXPECT_EQ(waiting, 1U) << "one reference for all of them";
+  EXPECT_EQ(probes->waiting(), 0U);
   ours.stop();
 }
 
