@@ -13,8 +13,10 @@
 namespace rollcall::app {
 namespace {
 
+constexpr std::string_view common_part = "rollcall-check-";
+
 std::string alive_of(int number) {
-  return fmt::format("rollcall-check-{}", number);
+  return fmt::format("{}{}", common_part, number);
 }
 
 // -1: somebody else has it.
@@ -45,6 +47,7 @@ std::optional<guest_name> guest_name::take(std::string_view host, std::string_vi
 }
 
 bool guest_name::is_one(const node_name& name) {
+  if (!name.alive().starts_with(common_part)) return false;
   for (int number = 1; number <= guest_names; ++number) {
     if (name.alive() == alive_of(number)) return true;
   }
