@@ -452,6 +452,7 @@ std::vector<std::pair<membership::unnamed_node, introductions::place_pointer>> i
 }
 
 void introductions::tell(membership::source_report& of) const {
+  if (places_.empty()) return;
   const std::set<node_name> listed(of.nodes.begin(), of.nodes.end());
   const auto is_of = [&](const place& one) { return listed.contains(one.where.name); };
   if (std::ranges::none_of(places_, [&](const auto& each) { return is_of(*each.second); })) return;
