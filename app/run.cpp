@@ -160,7 +160,7 @@ struct service {
   }
 
   const app::configuration& configuration;
-  asio::io_context io{1};
+  asio::io_context io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE};  // no locks: this program has one thread
   log lines;
   metrics::exporter exporter;
   engine cluster;
