@@ -17,8 +17,11 @@ namespace rollcall::cnode {
 
 struct term_writer::buffer {
   ei_x_buff x{};
+  // Not ei_x_new: its hundred bytes would be moved twice before the first message is written.
   buffer() {
-    if (ei_x_new(&x) != 0) throw std::bad_alloc();
+    x.buff = static_cast<char*>(std::malloc(first_size));
+    if (x.buff == nullptr) throw std::bad_alloc();
+    x.buffsz = first_size;
   }
   ~buffer() { ei_x_free(&x); }
   buffer(const buffer&) = delete;
@@ -41,6 +44,8 @@ struct term_writer::buffer {
     return &x;
   }
   static constexpr int least_room = 512;  // more than a name, a pid or a number takes
+  // Room for a question as it is. glibc keeps memory of up to 1,032 bytes at hand for the next one.
+  static constexpr int first_size = 1024;
 };
 
 namespace {
