@@ -52,7 +52,7 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
                  .stopping = [this](const node_name& on) { around_.tell(fact::stopping{on}); },
                  .alive =
                      [this](const node_name& on, milliseconds took) {
-                       around_.tell(fact::heard{on, took});
+                       around_.tell(fact::heard{on, took, true});
                      },
                  .hangs = [this](const node_name& on) { around_.ask_status(on); },
                  .same =

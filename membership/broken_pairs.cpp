@@ -7,10 +7,10 @@
 namespace rollcall::membership {
 namespace {
 
-// What we know of its links is no older than this: who reports changes has a view as new as its last word,
-// once it was asked for all that it saw before.
+// What we know of its links is no older than this: whose watcher reports changes has a view as new as that
+// one's last word, once it was asked for all that it saw before. That the node answers says nothing of it.
 steady_time last_told(const member_record& m) {
-  return m.watched && m.view_of >= m.watched_at ? std::max(m.view_of, m.heard_at) : m.view_of;
+  return m.watched && m.view_of >= m.watched_at ? std::max(m.view_of, m.told_at) : m.view_of;
 }
 
 }  // namespace
@@ -143,7 +143,7 @@ void broken_pairs::watch(const step_context& context) {
   pairs_ = std::move(next);
 }
 
-bool broken_pairs::due(const member_record& a, const member_record& b, const broken_pair& pair, bool apart,
+bool broken_pairs::due(member_record& a, member_record& b, const broken_pair& pair, bool apart,
                        milliseconds gathering, const step_context& context, deadline& wake) {
   const auto now = context.now;
   const auto interval = context.options.interval;
@@ -158,7 +158,13 @@ bool broken_pairs::due(const member_record& a, const member_record& b, const bro
   if (!passed(since + intervals * interval)) return false;
   // Both told their links since, and lately: neither of them is what has just gone away.
   const auto lately = std::max(pair.since + milliseconds(1), now - 3 * interval / 2);
-  if (last_told(a) >= lately && last_told(b) >= lately) return true;
+  bool told = true;
+  for (auto* m : {&a, &b}) {
+    if (last_told(*m) >= lately) continue;
+    told = false;
+    m->status_wanted |= m->watched && !m->watcher_owes;
+  }
+  if (told) return true;
   wake.note(now + std::max(milliseconds(50), interval / 8));
   return false;
 }

@@ -40,8 +40,8 @@ class broken_pairs {
   void watch(const step_context&);
   // Whether it counts by now; notes when it may. `apart`: its ends stand in two partitions. `gathering`:
   // others of the same cause are waited for.
-  static bool due(const member_record&, const member_record&, const broken_pair&, bool apart,
-                  milliseconds gathering, const step_context&, deadline&);
+  static bool due(member_record&, member_record&, const broken_pair&, bool apart, milliseconds gathering,
+                  const step_context&, deadline&);
 
   // In order of their keys, in one piece of memory: there may be twenty thousand, and all are looked at each
   // step.

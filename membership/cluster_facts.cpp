@@ -367,8 +367,9 @@ void cluster::implementation::apply(const fact::view& told) {
 
 void cluster::implementation::apply(const fact::view_confirmed& told) {
   auto* m = members.find(told.node);
-  if (m == nullptr || !m->linked || !m->confirming) return;
-  m->heard_at = now.steady;
+  if (m == nullptr || !m->linked) return;
+  watcher_told(*m);
+  if (!m->confirming) return;
   const bool known =
       m->rank < understood.size() && understood[m->rank].kept && told.digest == understood[m->rank].digest;
   if (known && m->has_view && !m->asking_view) {
@@ -437,16 +438,22 @@ void cluster::implementation::changed(member_record& m, const node_name& peer, b
 void cluster::implementation::apply(const fact::peer_changed& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
-  m->heard_at = now.steady;
+  watcher_told(*m);
   if ((m->asking_view || m->confirming) && m->reported_meanwhile.size() < max_strangers) {
     m->reported_meanwhile.emplace_back(told.peer, told.up);
   }
   if (m->has_view) changed(*m, told.peer, told.up, told.why);
 }
 
+void cluster::implementation::watcher_told(member_record& of) const {
+  of.heard_at = of.told_at = now.steady;
+  of.watcher_owes = false;
+}
+
 void cluster::implementation::apply(const fact::watching& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
+  if (told.on) watcher_told(*m);
   m->watch_asked = told.on;
   m->next_watch = now.steady + questions::watch_retry;  // also for one that never began
   if (told.on == m->watched) return;
@@ -462,6 +469,11 @@ void cluster::implementation::apply(const fact::heard& told) {
   if (m == nullptr || !m->linked) return;
   m->asking_status = false;
   m->heard_at = now.steady;
+  if (told.by_watcher) {
+    watcher_told(*m);
+  } else if (m->watched && !std::exchange(m->watcher_owes, true)) {
+    m->view_wanted |= !m->asking_view;
+  }
   m->round_trip = told.round_trip;
   if (!m->fresh) dirty = planning_due = true;
 }

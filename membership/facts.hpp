@@ -152,6 +152,7 @@ struct stopping {
 struct heard {
   node_name node;
   milliseconds round_trip;
+  bool by_watcher = false;  // what it had to tell of views came before
 };
 // Pushed by the watcher on `node`: it gained or lost a visible peer. `why`: the reason of its nodedown, as
 // text.

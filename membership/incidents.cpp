@@ -189,7 +189,7 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
 bool incidents::implementation::due(pair_key k, const step_context& context, const standing& where,
                                     deadline& wake) const {
   if (without(rule_taken::losses_are_waited_for)) return true;
-  const auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
+  auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
   return broken_pairs::due(*a, *b, *broken.find(k), where.two_groups(a, b), gathering(), context, wake);
 }
 

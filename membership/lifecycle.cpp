@@ -112,6 +112,8 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   m.view_failure = reason::none;
   m.view_wanted = m.status_wanted = true;
   m.watch_asked = m.watched = m.asking_status = m.confirm_due = m.confirming = false;
+  m.watcher_owes = false;
+  m.told_at = {};
   m.next_watch = {};
   m.leave_told.reset();
   m.reported_meanwhile.clear();
@@ -141,7 +143,7 @@ void lifecycle::link_down(member_record& m, reason why, const std::string& detai
   if (!m.linked) return;
   m.linked = m.introducing = m.fresh = m.has_view = m.asking_view = m.answers_unseen = false;
   m.view_wanted = m.status_wanted = m.asking_status = m.watched = m.watch_asked = false;
-  m.confirm_due = m.confirming = false;
+  m.confirm_due = m.confirming = m.watcher_owes = false;
   m.reported_meanwhile.clear();
   m.first_view_ended = true;
   m.lost_at = now.steady;

@@ -82,7 +82,9 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   steady_time heard_at{};    // it answered anything, over this link
   steady_time vouched_at{};  // another member's probe of it was answered; only where stars are probed
   bool watch_asked = false, watched = false;
-  steady_time watched_at{};  // it said that it watches; what went before is in the next view
+  steady_time watched_at{};   // it said that it watches; what went before is in the next view
+  steady_time told_at{};      // its watcher said anything, over this link
+  bool watcher_owes = false;  // it was asked whether the view still holds, and says nothing
   steady_time next_watch{};
   std::vector<std::pair<node_name, bool>> reported_meanwhile;  // while a question for its view is outstanding
   std::vector<std::uint32_t> greeted_by;  // ids of those that reported to be linked to it while we were not

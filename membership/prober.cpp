@@ -82,6 +82,13 @@ void prober::ended(const request& what) {
   }
 }
 
+// Its watcher should have told before that it has lost the link.
+void prober::ask_again(const step_context& context, std::uint32_t id, std::uint32_t peer) {
+  auto *m = context.members.find(id), *other = context.members.find(peer);
+  if (m != nullptr && other != nullptr && m->watched && context.views.sees(m->rank, other->rank))
+    m->view_wanted |= !m->asking_view;
+}
+
 bool prober::probed(const fact::links_probed& told, const step_context& context) {
   const auto found = requests_.find(told.id);
   if (found == requests_.end()) return false;
@@ -106,6 +113,7 @@ bool prober::probed(const fact::links_probed& told, const step_context& context)
         // The views will say so, or one of them is wrong: that is another kind of pair.
         // What is suspected stays so for as long as one of the two believes in the link.
         if (known != doubts_.end() && !known->second.suspected) doubts_.erase(known);
+        ask_again(context, what.on, what.to[i]);
         break;
       case link_probe::no_word:
         if (known != doubts_.end() && !known->second.suspected) {

@@ -98,6 +98,7 @@ class prober {
 
   std::uint64_t mixed(std::uint64_t) const;
   void hear(const step_context&, const request&, std::span<const link_probe> said);
+  static void ask_again(const step_context&, std::uint32_t id, std::uint32_t peer);
   static member_record* heard_of(const step_context&, std::uint32_t id, steady_time sent);
   void clean(const step_context&);
   void round(const step_context&, batches&);

@@ -62,7 +62,8 @@ void questions::dial_now(const member_table& members, bool refused_for_cookie, s
 
 // Watched ones in turn, and only for a word that nothing has changed: the views of a thousand, each of a
 // thousand names, are not asked for in one moment. One whose first view, or first since it watches, did not
-// come is asked again, since what its reports say is not all; and one whose watcher owes us that word.
+// come is asked again, since what its reports say is not all; and one whose watcher owes us that word, for as
+// long as it does.
 // Who watches tells when it stops, and an answer to a probe is as good a sign of life.
 void questions::round(const member_table& members, std::uint64_t number, std::vector<std::uint32_t> heard) {
   std::ranges::sort(heard);
@@ -70,8 +71,9 @@ void questions::round(const member_table& members, std::uint64_t number, std::ve
     if (!m->linked) continue;
     const bool known_to_live = m->watched && std::ranges::binary_search(heard, m->id);
     m->status_wanted |= !known_to_live;
-    const bool told_all = m->watched && m->has_view && m->view_of >= m->watched_at;
-    m->view_wanted |= !told_all || std::exchange(m->confirming, false);
+    m->watcher_owes |= std::exchange(m->confirming, false);
+    const bool told_all = m->watched && m->has_view && m->view_of >= m->watched_at && !m->watcher_owes;
+    m->view_wanted |= !told_all;
     m->confirm_due = told_all && (number + m->id) % watched_rounds == 0;
   }
 }

@@ -161,7 +161,7 @@ void played_cluster::carry_out(const action::confirm_view& a) {
 }
 
 void played_cluster::carry_out(const action::ask_status& a) {
-  if (linked_[index(a.node)]) at(answer_time_, fact::heard{a.node, milliseconds(1)});
+  if (linked_[index(a.node)]) at(answer_time_, fact::heard{a.node, milliseconds(1), true});
 }
 
 void played_cluster::carry_out(const action::ask_settings& a) {

@@ -39,6 +39,7 @@ constexpr std::array<fault_traits, fault_kind_count> traits{{
     {"late_answers", true, false, 1, true},
     {"mixed_settings", false, false, 3, true},
     {"incompatible_releases", false, false, 1, true},
+    {"troubled_watcher", true, false, 0, true},
 }};
 
 }  // namespace

@@ -45,8 +45,11 @@ enum class fault_kind {
   late_answers,
   mixed_settings,
   incompatible_releases,
+  troubled_watcher,
 };
-inline constexpr std::size_t fault_kind_count = 32;
+inline constexpr std::size_t fault_kind_count = 33;
+// Those before it are drawn together; it comes beside them, by dice of its own.
+inline constexpr std::size_t drawn_kind_count = 32;
 
 struct fault_traits {
   std::string_view name;

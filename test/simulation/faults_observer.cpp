@@ -29,6 +29,28 @@ void mix_releases(world_options& options, std::uint64_t seed, fault_id id) {
   }
 }
 
+// Suspended, behind with its work, or killed.
+void trouble_watchers(fault& f, drawing& from) {
+  const auto some = from.luck.one_in(2) ? from.some(1) : from.part();
+  const auto by = from.luck.between(300, 8'000);
+  const auto manner = from.luck.draw(5);
+  f.begin = [=, id = f.id](world& w) {
+    for (const auto i : some) {
+      if (manner < 2) {
+        w.us.watcher_hangs(i, id);
+      } else if (manner < 4) {
+        w.us.watcher_slows(i, by, id);
+      } else {
+        w.us.watcher_hangs(i, id);
+        w.time.in(milliseconds(2'000 + by.count()), [&w, i, id] { w.us.watcher_dies(i, id); });
+      }
+    }
+  };
+  f.end = [=](world& w) {
+    for (const auto i : some) w.us.watcher_recovers(i);
+  };
+}
+
 }  // namespace
 
 void draw_observer_fault(fault& f, drawing& from) {
@@ -119,6 +141,8 @@ void draw_observer_fault(fault& f, drawing& from) {
       f.begin = f.end = [](world&) {};
       return;
     }
+    case fault_kind::troubled_watcher:
+      return trouble_watchers(f, from);
     default:
       return;
   }

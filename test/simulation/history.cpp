@@ -29,18 +29,18 @@ enum class flavour { benign, one_cut, mixture };
 
 // Every pair of kinds in turn, so that a few thousand seeds have each of them several times.
 std::pair<fault_kind, fault_kind> pair_of(std::uint64_t seed) {
-  auto number = seed % (fault_kind_count * (fault_kind_count - 1) / 2);
+  auto number = seed % (drawn_kind_count * (drawn_kind_count - 1) / 2);
   std::size_t a = 0;
-  while (number >= fault_kind_count - 1 - a) number -= fault_kind_count - 1 - a++;
+  while (number >= drawn_kind_count - 1 - a) number -= drawn_kind_count - 1 - a++;
   return {static_cast<fault_kind>(a), static_cast<fault_kind>(a + 1 + number)};
 }
 
 // Each history has its own weights: some kinds are frequent in it and others do not occur. Half of the
 // mixtures begin with the pair whose turn it is.
 std::vector<fault_kind> draw_kinds(dice& luck, flavour how, std::size_t nodes, std::uint64_t seed) {
-  std::array<std::uint64_t, fault_kind_count> weights{};
+  std::array<std::uint64_t, drawn_kind_count> weights{};
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < fault_kind_count; ++i) {
+  for (std::size_t i = 0; i < drawn_kind_count; ++i) {
     const auto kind = static_cast<fault_kind>(i);
     const auto& t = traits_of(kind);
     if (how == flavour::benign && !t.benign) continue;
@@ -73,6 +73,17 @@ struct script {
   milliseconds quiet_from{0};
 };
 
+// In some where nodes are watched.
+void trouble_a_watcher(script& s, std::uint64_t seed, milliseconds first, bool long_ticks) {
+  dice luck(seed * 2'246'822'519U + 5);
+  if (!s.options.observer.watch || !luck.one_in(4)) return;
+  drawing from{luck, s.options.nodes, long_ticks, true};
+  auto f = draw_fault(fault_kind::troubled_watcher, from, static_cast<fault_id>(s.faults.size() + 1));
+  f.onset = first + luck.between(0, 25'000);
+  s.quiet_from = std::max(s.quiet_from, f.last_end());
+  s.faults.push_back(std::move(f));
+}
+
 script draw(std::uint64_t seed, std::size_t nodes) {
   dice luck(seed * 2'654'435'761U + 17);
   script s;
@@ -102,6 +113,7 @@ script draw(std::uint64_t seed, std::size_t nodes) {
     s.quiet_from = std::max(s.quiet_from, f.last_end());
     s.faults.push_back(std::move(f));
   }
+  trouble_a_watcher(s, seed, first, long_ticks);
   for (const auto& f : s.faults) {
     if (f.prepare) f.prepare(o);
   }

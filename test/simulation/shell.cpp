@@ -38,7 +38,7 @@ void shell::stop() {
   last_views_.clear();
   asking_.clear();
   new_names_.clear();
-  for (auto& l : ours_) l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
+  for (auto& l : ours_) l = {.up = false, .number = l.number + 1, .deafness = l.deafness};
   cluster_.reset();
   wake_ = milliseconds::max();
   rests_until_ = milliseconds(0);
@@ -122,7 +122,7 @@ bool shell::reaches(place i) const {
 void shell::lose(place i, reason why) {
   auto& l = ours_[i];
   if (!l.up) return;
-  l = {.up = false, .watched = false, .number = l.number + 1, .deafness = l.deafness};
+  l = {.up = false, .number = l.number + 1, .deafness = l.deafness};
   // A call over it ends with it.
   for (const auto& end : std::exchange(asking_[i], {})) end();
   later(time_.weather.between(0, 5), [this, i, why] {
@@ -169,23 +169,6 @@ void shell::booted(place i) {
   later(time_.weather.between(1, settings_.interval.count()), [this, i, number = ours_[i].number] {
     if (ours_[i].number == number && !net_.dark(observer, i) && mesh_.present(i)) lose(i, reason::closed);
   });
-}
-
-void shell::peer_changed(place on, place peer, bool up, const std::string& why) {
-  if (!running() || !ours_[on].watched) return;
-  // One process tells all, in order.
-  auto& l = ours_[on];
-  l.told_until =
-      std::max(l.told_until, time_.now() + time_.weather.between(1, 5) + mesh_[on].slow + ours.slow);
-  l.on_its_way.emplace_back(fact::peer_changed{names_[on], names_[peer], up, why});
-  answer(on, l.told_until - time_.now(), [this, on, until = ++l.said] { tell_what_was_said(on, until); });
-}
-
-// One connection keeps the order: whatever comes over it, what was said before comes first.
-void shell::tell_what_was_said(place i, std::uint64_t until) {
-  auto& l = ours_[i];
-  for (; !l.on_its_way.empty() && l.said - l.on_its_way.size() < until; l.on_its_way.pop_front())
-    tell(std::move(l.on_its_way.front()));
 }
 
 // ---- discovery
@@ -261,7 +244,6 @@ void shell::dial(const action::dial& asked) {
     auto& l = ours_[i];
     if (!l.up)
       l = {.up = true,
-           .watched = false,
            .number = l.number + 1,
            .deafness = (l.deafness + 2U) & ~1U,
            .boots = mesh_[i].boots,
@@ -296,22 +278,6 @@ void shell::ask_view(const action::ask_view& asked) {
       last_views_[i] = {.link = number, .digest = name_list(seen).digest()};
       tell(fact::view{names_[i], seen, takes});
     }
-  });
-}
-
-// Its watcher says whether anything has changed since the last view (app/watcher.hpp).
-void shell::confirm_view(place i) {
-  std::vector<node_name> seen;
-  mesh_.each_peer(i, [&](place peer) { seen.push_back(names_[peer]); });
-  const auto& last = last_views_[i];
-  const auto digest = name_list(seen).digest();
-  const bool same = ours_[i].watched && last.link == ours_[i].number && last.digest == digest;
-  if (without_word()) return;
-  const auto takes = wait(i, 1, 20);
-  const auto told = same ? std::optional(digest) : std::nullopt;
-  answer(i, takes, [this, i, takes, told, said = ours_[i].said] {
-    tell_what_was_said(i, said);
-    tell(fact::view_confirmed{names_[i], told, takes});
   });
 }
 
@@ -483,14 +449,6 @@ void shell::connect(const action::connect& asked) {
   });
 }
 
-void shell::watch(place i) {
-  if (without_word()) return later(settings_limit, [this, i] { tell(fact::watching{names_[i], false}); });
-  answer(i, wait(i, 1, 20), [this, i] {
-    ours_[i].watched = true;
-    tell(fact::watching{names_[i], true});
-  });
-}
-
 void shell::carry_out(const any_action& any) {
   if (const auto* d = std::get_if<action::dial>(&any)) return dial(*d);
   if (const auto* v = std::get_if<action::ask_view>(&any)) return ask_view(*v);
@@ -500,20 +458,7 @@ void shell::carry_out(const any_action& any) {
   if (const auto* c = std::get_if<action::connect>(&any)) return connect(*c);
   if (const auto* a = std::get_if<action::ask_settings>(&any)) return ask_settings(at(a->node));
   if (const auto* w = std::get_if<action::watch>(&any)) return watch(at(w->node));
-  if (const auto* s = std::get_if<action::ask_status>(&any)) {
-    const auto i = at(s->node);
-    if (without_word()) return;
-    const auto takes = wait(i, 1, 20);
-    return answer(i, takes, [this, i, takes] {
-      if (mesh_[i].stopping) {
-        tell_.bit(mesh_[i].gone_by);
-        viewing_.erase(i);  // it answers what else it was asked, too
-        tell(fact::stopping{names_[i]});
-      } else {
-        tell(fact::heard{names_[i], takes});
-      }
-    });
-  }
+  if (const auto* s = std::get_if<action::ask_status>(&any)) return ask_status(at(s->node));
   if (const auto* l = std::get_if<action::leave_mesh>(&any)) {
     const auto i = at(l->node);
     return later(time_.weather.between(1, 5), [this, i] {

@@ -26,7 +26,8 @@ struct name_service {
 class shell {
  public:
   static constexpr membership::wall_time epoch{milliseconds(1'700'000'000'000)};
-  static constexpr milliseconds dial_limit{5'000}, call_limit{5'000}, settings_limit{10'000};
+  static constexpr milliseconds dial_limit{5'000}, call_limit{5'000}, settings_limit{10'000},
+      watcher_patience{1'000};
 
   struct trouble {
     milliseconds slow{0};       // added to every answer
@@ -61,6 +62,13 @@ class shell {
   void frozen_or_thawed(place);
   void path_changed(place);
 
+  // Its watcher does nothing, or everything later by this, until it recovers: what it is asked waits for it,
+  // and what it would tell. Another one that takes its place is well.
+  void watcher_hangs(place, fault_id by);
+  void watcher_slows(place, milliseconds by_this, fault_id by);
+  void watcher_recovers(place);
+  void watcher_dies(place, fault_id by);  // and the observer hears of it
+
   membership::snapshot_ptr snapshot() const { return cluster_->snapshot(); }
   void tell(membership::any_fact f) { facts_.push_back(std::move(f)); }
   const node_name& name(place i) const { return names_[i]; }
@@ -83,14 +91,27 @@ class shell {
   const std::string& asked_twice() const noexcept { return asked_twice_; }
 
  private:
+  struct question {
+    std::uint64_t number = 0;  // 0: none is under way
+    milliseconds at{0};
+  };
+  struct its_watcher {
+    bool watches = false, hangs = false, at_work = false;
+    milliseconds slow{0};
+    fault_id by = no_fault;
+    std::uint32_t run = 0;
+    question alive{}, same{};
+    std::deque<std::function<void()>> to_do{};
+  };
   struct link {
-    bool up = false, watched = false;
+    bool up = false;
     std::uint32_t number = 0, deafness = 0;
     std::uint32_t boots = 0;  // of the run it is with
     milliseconds told_until{0};
     milliseconds since{0};
     std::deque<membership::any_fact> on_its_way{};  // what its watcher said, in order
     std::uint64_t said = 0;                         // how much that was in all
+    its_watcher watcher{};
   };
 
   struct new_name {  // as app/new_names.hpp has it
@@ -104,7 +125,16 @@ class shell {
   };
 
   milliseconds rest() const;
+  // watchers
+  void in_its_turn(place, std::function<void()>);
+  void go_on(place);
+  void say(place on, membership::any_fact);
   void tell_what_was_said(place, std::uint64_t until);
+  // `look`: what the watcher does in its turn; what it makes is told with the time it took.
+  bool ask_watcher(place, question its_watcher::*about,
+                   std::function<std::function<void(milliseconds)>()> look);
+  void ask_status(place);
+  void call_for_status(place);
   // Only while we are the same life: answers to an earlier one are nobody's.
   void later(milliseconds, std::function<void()>);
   void answer(place, milliseconds, std::function<void()>);
@@ -148,6 +178,7 @@ class shell {
   std::map<place, last_view> last_views_;                       // that were told
   std::map<place, std::vector<std::function<void()>>> asking_;  // connect requests: ends each
   std::string asked_twice_;
+  std::uint64_t last_question_ = 0;
   std::vector<asked_pair> connects_;
   std::vector<membership::incident> remembered_;
   membership::incident_totals totals_;

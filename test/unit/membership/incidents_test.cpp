@@ -58,7 +58,7 @@ struct Incidents : testing::Test {
   void live(milliseconds span) {
     for (auto left = span; left > 0ms; left -= 1s) {
       for (const auto& node : all) {
-        if (!mute.contains(node)) d.step({fact::heard{full(node), 1ms}});
+        if (!mute.contains(node)) d.step({fact::heard{full(node), 1ms, true}});
       }
       d.pass(1s);
     }

@@ -57,7 +57,7 @@ struct KeptApart : testing::Test {
   // Those named show a sign of life.
   void live(const names& shorthands, milliseconds span) {
     for (auto left = span; left > 0ms; left -= 1s) {
-      for (const auto& each : shorthands) d.step({fact::heard{n(named(each)), 1ms}});
+      for (const auto& each : shorthands) d.step({fact::heard{n(named(each)), 1ms, true}});
       d.pass(1s);
     }
   }

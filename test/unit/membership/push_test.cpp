@@ -23,7 +23,7 @@ struct Push : testing::Test {
     d.events.clear();
   }
   void hear_all(const names& nodes) {
-    for (const auto& node : nodes) d.step({fact::heard{full(node), milliseconds(1)}});
+    for (const auto& node : nodes) d.step({fact::heard{full(node), milliseconds(1), true}});
   }
   // Until `node` is asked whether it sees what its view named.
   bool wait_for_the_turn_of(std::string_view node) {
@@ -246,7 +246,7 @@ TEST(PushAndProbes, WhoAnswersProbesIsAskedForNoOtherSignOfLife) {
       }
       for (const auto& s : d.take<action::ask_status>()) {
         ++asked;
-        d.step({fact::heard{s.node, milliseconds(1)}});
+        d.step({fact::heard{s.node, milliseconds(1), true}});
       }
     }
     return asked;

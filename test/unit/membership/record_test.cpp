@@ -28,7 +28,7 @@ struct Record : testing::Test {
   }
   void live(milliseconds span, const names& who) {
     for (auto left = span; left > 0ms; left -= 1s) {
-      for (const auto& node : who) d.step({fact::heard{full(node), 1ms}});
+      for (const auto& node : who) d.step({fact::heard{full(node), 1ms, true}});
       d.pass(1s);
     }
   }

@@ -1,0 +1,77 @@
+// A watcher that hangs says neither what has changed nor that it is alive, while its node answers calls.
+#include "test/unit/membership/driver.hpp"
+
+namespace rollcall::membership::test {
+namespace {
+
+settings pushing() {
+  settings s;
+  s.watch = true;
+  s.heal = heal_mode::off;
+  return s;
+}
+
+// Of a, b and c, the watcher on c.
+struct one_hangs {
+  driver d{pushing()};
+  std::size_t views_of_c = 0;
+
+  one_hangs() {
+    d.mesh({"a", "b", "c"});
+    for (const auto* node : {"a", "b", "c"}) d.step({fact::watching{full(node), true}});
+    d.answer_views();
+  }
+  void d_comes() {
+    const names all{"a", "b", "c", "d"};
+    d.list(all);
+    for (const auto& node : all) d.sees(node, d.without(all, node));
+    d.up("d");
+    d.step({fact::watching{full("d"), true}});
+    d.answer_views();
+    d.step({fact::peer_changed{full("a"), full("d"), true, ""},
+            fact::peer_changed{full("b"), full("d"), true, ""}});
+  }
+  void live(milliseconds span) {
+    for (const auto end = d.now + span; d.now < end;) {
+      d.now = std::min(end, std::max(d.wake, d.now + 1ms));
+      d.step();
+      for (const auto& s : d.take<action::ask_status>())
+        d.step({fact::heard{s.node, 1ms, s.node != full("c")}});
+      for (const auto& v : d.take<action::ask_view>()) {
+        views_of_c += v.node == full("c") ? 1 : 0;
+        d.step({fact::view{v.node, d.automatic.at(v.node), 1ms}});
+      }
+      for (const auto& v : d.take<action::confirm_view>()) {
+        if (v.node == full("c")) continue;
+        d.step({fact::view_confirmed{v.node, name_list(d.automatic.at(v.node)).digest(), 1ms}});
+      }
+    }
+  }
+};
+
+TEST(WatcherHangs, WhatItHasNotToldIsNoIncident) {
+  for (int round = 0; round < 6; ++round) {  // whenever its turn to confirm its view comes
+    one_hangs mesh;
+    mesh.live(round * mesh.d.options.interval);
+    mesh.d_comes();
+    mesh.live(20s);
+    EXPECT_TRUE(mesh.d.shown().incidents->empty()) << round;
+    mesh.live(20s);
+    EXPECT_EQ(mesh.d.shown().links_missing, 0U) << round;
+  }
+}
+
+TEST(WatcherHangs, ItsNodeIsAskedForItsViewInEachRoundForAsLongAsItOwesAnAnswer) {
+  one_hangs mesh;
+  mesh.live(35s);
+  mesh.views_of_c = 0;
+  mesh.live(25s);
+  EXPECT_GE(mesh.views_of_c, 4U);
+  mesh.d.step({fact::heard{full("c"), 30s, true}});
+  mesh.views_of_c = 0;
+  mesh.live(4 * mesh.d.options.interval);
+  EXPECT_LE(mesh.views_of_c, 2U) << "it owes nothing until it is asked again";
+}
+
+}  // namespace
+}  // namespace rollcall::membership::test
