@@ -385,10 +385,7 @@ const member_record& quarantine::side_to_ask(const step_context& context, const 
   };
   if (!worked(*on, *to) && worked(*to, *on)) std::swap(on, to);
   const auto* e = find(a.id, b.id);
-  if (e == nullptr || e->failed_sides == 0) {
-    if (const auto closed = doors_.of(on->id, to->id)) return *closed == to->id ? *to : *on;
-    return doors_.to_somebody(to->id) && !doors_.to_somebody(on->id) ? *to : *on;
-  }
+  if (e == nullptr || e->failed_sides == 0) return behind_a_closed_door(*on, *to) ? *to : *on;
   if (e->proven) return passed_handshake(paths, *e, *on, *to) ? *on : *to;
   const bool this_failed = (e->failed_sides & side(on->id, to->id)) != 0;
   const bool that_failed = (e->failed_sides & side(to->id, on->id)) != 0;
@@ -396,9 +393,16 @@ const member_record& quarantine::side_to_ask(const step_context& context, const 
   return *on;
 }
 
+// `to` could not be dialled from `on`, or, of a pair of which nothing is known, from others.
+bool quarantine::behind_a_closed_door(const member_record& on, const member_record& to) const {
+  if (const auto closed = doors_.of(on.id, to.id)) return *closed == to.id;
+  return doors_.to_somebody(to.id) && !doors_.to_somebody(on.id);
+}
+
 const member_record& quarantine::trial_side(const member_record& alone, const member_record& other) const {
   const auto* e = find(alone.id, other.id);
-  if (e == nullptr || (e->failed_sides & side(alone.id, other.id)) == 0) return alone;
+  if (e == nullptr || (e->failed_sides & side(alone.id, other.id)) == 0)
+    return behind_a_closed_door(alone, other) ? other : alone;
   const bool there = (e->failed_sides & side(other.id, alone.id)) != 0;
   return !there || e->last_failed_on == alone.id ? other : alone;
 }

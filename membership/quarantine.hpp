@@ -109,7 +109,8 @@ class quarantine {
   // The side to ask: where a probe worked and the last request did not fail.
   const member_record& side_to_ask(const step_context&, const path_book&, const member_record& a,
                                    const member_record& b) const;
-  // The side of a trial: `alone` is the one without a link, and asked unless it failed there last.
+  // The side of a trial: `alone` is the one without a link, and asked unless it failed there last, or cannot
+  // dial the other one.
   const member_record& trial_side(const member_record& alone, const member_record& other) const;
   // Whether a path between the two is known to work now, from one side at least.
   static bool path_works(const step_context&, const path_book&, const member_record& a,
@@ -218,6 +219,7 @@ class quarantine {
   static void explain(entry&, milliseconds lit, steady_time dark_at, milliseconds interval);
   static void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,
                                 const member_record& b, deadline&, std::vector<any_action>&);
+  bool behind_a_closed_door(const member_record& on, const member_record& to) const;
   static bool may_be_tried(const entry&);
   static bool passed_handshake(const path_book&, const entry&, const member_record& on,
                                const member_record& to);

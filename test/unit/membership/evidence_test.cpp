@@ -78,6 +78,22 @@ TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForANewcomerToo) {
   for (const auto& [at, request] : asked) EXPECT_NE(request, "f>a");
 }
 
+// Tried alone, since their link was lost, it is asked where the door is not closed, too.
+TEST_F(Evidence, OneThatCannotDialALonerIsNotAskedToTryItAlone) {
+  whole({"a", "b", "c", "d", "e"});
+  dials_hang = true;
+  nobody_finds("a");
+  leave("a");
+  live(10min);
+  no_mapper.clear();
+  tear("b", "a");
+  asked.clear();
+  restart("b");
+  live(10s);
+  for (const auto& [at, request] : asked) EXPECT_NE(request, "b>a");
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
+}
+
 // `global` on the others dials it in vain, and all drop it: no link broke, so nobody says which pair it was.
 TEST_F(Evidence, OneThatIsDroppedSoonAfterItCameInIsLetInEverMoreRarely) {
   whole({"a", "b", "c", "d", "e"});
