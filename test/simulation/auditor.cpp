@@ -35,7 +35,9 @@ constexpr milliseconds early{120'000}, later_each{300'000}, lingers{60'000};
 constexpr milliseconds a_moment{1'500};         // for what was under way
 constexpr milliseconds repaired_within{2'000};  // after a plain cut
 constexpr milliseconds held_at_most{
-    310'000};                  // a pair whose request failed, or whose link broke soon, though its path works
+    310'000};  // a pair whose request failed, or whose link broke soon, though its path works
+// One that broke soon a fourth time, which a restart of one of its ends lets it, and a fifth time.
+constexpr milliseconds held_longer{610'000}, held_longest{1'210'000};
 constexpr int soon_ticks = 2;  // what broke within them is held back
 constexpr milliseconds settled_at_most{110'000};
 
@@ -101,6 +103,7 @@ void auditor::lost(const beam_mesh::loss& l, bool torn) {
   // One whose path was cut is a cut, however young it was.
   const bool soon = world_.time.now() - l.born <= soon_ticks * world_.mesh[l.on].kernel.ticktime;
   broke_soon_ = broke_soon_ || (soon && !world_.net.dark(l.on, l.of));
+  if (soon && l.on < l.of) ++breaks_[{l.on, l.of}];
   // What began before the repair may go on tearing after it.
   if (stage_ == stage::healing && world_.us.connects().size() == asked_before_) {
     stage_since_ = world_.time.now();
@@ -259,6 +262,17 @@ bool auditor::whole() const {
   return true;
 }
 
+// Of those that are apart.
+milliseconds auditor::longest_hold() const {
+  unsigned most = 0;
+  for (const auto& [pair, breaks] : breaks_) {
+    const auto& mesh = world_.mesh;
+    if (!mesh.linked(pair.first, pair.second) && mesh.sound(pair.first, pair.second))
+      most = std::max(most, breaks);
+  }
+  return most < 4 ? held_at_most : most == 4 ? held_longer : held_longest;
+}
+
 std::string auditor::who_is_apart() const {
   const auto& mesh = world_.mesh;
   const auto all = those_to_be_linked();
@@ -348,7 +362,7 @@ bool auditor::finished() {
       const bool at_once = plain_ && !failed && !broke_soon_ && world_.tears().empty();
       // A lost link is told at once by a watcher, and seen within an interval where views are polled.
       const auto seen = world_.us.watches() ? milliseconds(0) : interval_;
-      if (now - stage_since_ > (at_once ? seen + repaired_within : held_at_most)) {
+      if (now - stage_since_ > (at_once ? seen + repaired_within : longest_hold())) {
         broken(at_once ? rule::whole_too_late : rule::not_whole,
                fmt::format("{} ms after the repair {}", (now - stage_since_).count(), who_is_apart()));
       }

@@ -89,6 +89,7 @@ class auditor : public witness {
   milliseconds watched_since() const;
   bool whole_for_long() const;
   std::string who_is_apart() const;
+  milliseconds longest_hold() const;
   bool shown_whole(std::string& why) const;
   // what is asked for
   void check_actions(const membership::step_result&);
@@ -128,7 +129,8 @@ class auditor : public witness {
   std::map<std::string, std::array<std::uint64_t, 4>> counters_;
   std::array<alarm, 2> alarms_{};  // netsplit, possible_split
   std::set<std::uint64_t> opened_, justified_;
-  std::set<std::pair<place, place>> lost_;  // pairs that were linked
+  std::set<std::pair<place, place>> lost_;              // pairs that were linked
+  std::map<std::pair<place, place>, unsigned> breaks_;  // soon after they had come up
   std::uint64_t life_events_ = 0;
   std::set<std::uint64_t> counted_incidents_;
 };
