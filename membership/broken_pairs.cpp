@@ -92,15 +92,14 @@ broken_pair broken_pairs::look(const step_context& context, const ends& of, cons
 }
 
 // In order of their keys.
-std::vector<broken_pairs::ends> broken_pairs::broken_now(const step_context& context,
-                                                         const compatible_sets& mesh,
-                                                         std::size_t total) const {
+void broken_pairs::find_broken(const step_context& context, const compatible_sets& mesh, std::size_t total) {
   const auto& members = context.members;
   // Of more than can be followed one by one, some of each member stand for all.
   const bool sampled = total / 2 > max_pairs;
   const auto most =
       sampled ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.count())) : members.size();
-  std::vector<ends> found;
+  auto& found = found_;
+  found.clear();
   found.reserve(std::min(total, max_pairs));
   for (const auto& m : members.all()) {
     if (total == 0 || !counts(*m) || degrees_[m->rank] == 0) continue;
@@ -122,25 +121,26 @@ std::vector<broken_pairs::ends> broken_pairs::broken_now(const step_context& con
   if (!std::ranges::is_sorted(found, {}, &ends::key)) std::ranges::sort(found, {}, &ends::key);
   const auto same = [](const ends& a, const ends& b) { return a.key == b.key; };
   found.erase(std::unique(found.begin(), found.end(), same), found.end());
-  return found;
 }
 
 void broken_pairs::watch(const step_context& context) {
   const compatible_sets mesh(context.members, counts);
-  const auto now = broken_now(context, mesh, count(context, mesh));
-  if (now.empty()) {
+  find_broken(context, mesh, count(context, mesh));
+  if (found_.empty()) {
+    std::vector<ends>().swap(found_);
     list().swap(pairs_);
+    list().swap(next_);
     return;
   }
-  list next;
-  next.reserve(now.size());
+  next_.clear();
+  next_.reserve(found_.size());
   auto known = pairs_.begin();
-  for (const auto& of : now) {
+  for (const auto& of : found_) {
     while (known != pairs_.end() && known->first < of.key) ++known;
     const bool before = known != pairs_.end() && known->first == of.key;
-    next.emplace_back(of.key, look(context, of, before ? &known->second : nullptr));
+    next_.emplace_back(of.key, look(context, of, before ? &known->second : nullptr));
   }
-  pairs_ = std::move(next);
+  pairs_.swap(next_);
 }
 
 bool broken_pairs::due(member_record& a, member_record& b, const broken_pair& pair, bool apart,

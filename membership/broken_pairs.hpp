@@ -66,10 +66,14 @@ class broken_pairs {
     pair_key key;
     const member_record *a, *b;
   };
-  std::vector<ends> broken_now(const step_context&, const compatible_sets&, std::size_t total) const;
+  void find_broken(const step_context&, const compatible_sets&, std::size_t total);
   broken_pair look(const step_context&, const ends&, const broken_pair* known) const;
 
   list pairs_;
+  // As large as what was found last, while anything is: asked for anew in each step, the system would clear
+  // megabytes each time.
+  std::vector<ends> found_;
+  list next_;
   mutable std::size_t last_ = 0;  // find_in_turn
   view_matrix ever_;              // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
