@@ -48,6 +48,7 @@ void cluster::implementation::settle() {
   }
   const auto previous = members.settle();
   understood.clear();
+  named_after.clear();
   views.reorder(previous);
   plans.reorder(previous);
   probes.reorder(previous);
@@ -313,8 +314,14 @@ const understood_view& cluster::implementation::understand(const member_record& 
   const auto digest = visible.digest();
   if (known.kept && known.digest == digest) return known;
   known = {true, digest, rank_set(members.size()), {}};
+  // Most nodes name most others in one order: who comes next is known before it is looked up.
+  named_after.resize(members.size() + 1, member_table::none);
+  auto before = members.size();
   for (const auto text : visible) {
-    if (const auto* other = members.find(text); other != nullptr) {
+    auto& next = named_after[before];
+    const bool guessed = next != member_table::none && members[next].name.text() == text;
+    if (const auto* other = guessed ? &members[next] : members.find(text); other != nullptr) {
+      next = before = other->rank;
       known.seen.insert(other->rank);
     } else if (known.others.size() < max_strangers) {
       if (auto name = node_name::parse(text)) known.others.push_back(*std::move(name));

@@ -119,6 +119,7 @@ struct cluster::implementation {
   member_table members;
   view_matrix views;
   std::vector<understood_view> understood;  // by rank; of nobody once ranks or names have changed
+  std::vector<std::size_t> named_after;     // by rank: who came next in the last view that named it
   planner plans;
   prober probes;
   path_book paths;
