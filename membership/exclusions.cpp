@@ -117,7 +117,8 @@ void planner::publish_exclusions(const step_context& context, const path_book& p
     for (const auto other : others) {
       pairs.push_back(key_of(id, other));
       // The one in the set that was joined stays; the other one is left out.
-      const bool inside = chosen_.contains(id) && !chosen_.contains(other);
+      const bool inside =
+          std::ranges::binary_search(chosen_, id) && !std::ranges::binary_search(chosen_, other);
       out[inside ? other : id].push_back(inside ? id : other);
     }
   }

@@ -236,8 +236,9 @@ void planner::between(round& r) {
   if (r.undecided) return;
   chosen_.clear();
   for (const auto g : r.main) {
-    for (const auto rank : r.groups[g]) chosen_.insert(r.at(rank).id);
+    for (const auto rank : r.groups[g]) chosen_.push_back(r.at(rank).id);
   }
+  std::ranges::sort(chosen_);
 }
 
 void planner::between_few(round& r) {

@@ -49,7 +49,7 @@ void planner::forget_requests(const member_record& member) {
   requests_.forget(member);
   had_links_.erase(member.id);
   std::erase_if(alone_, [&](const auto& e) { return e.first == member.id || e.second == member.id; });
-  chosen_.erase(member.id);
+  std::erase(chosen_, member.id);
   std::erase(forming_, member.id);
   std::erase_if(moved_for_, [&](pair_key k) { return concerns(k, member.id); });
   std::erase_if(one_way_since_, [&](const auto& e) { return concerns(e.first, member.id); });

@@ -220,7 +220,7 @@ class planner {
   trials trials_;
   std::set<std::uint32_t> had_links_;               // ids: of this creation; or took part in a first burst
   std::map<std::uint32_t, std::uint32_t> alone_;    // ids: newcomers, and who they were tried with, alone
-  std::set<std::uint32_t> chosen_;                  // ids: in the set that was joined last
+  std::vector<std::uint32_t> chosen_;               // ids, sorted: in the set that was joined last
   std::map<std::uint32_t, steady_time> odd_since_;  // by id
   std::set<pair_key> moved_for_;                    // until they are linked: never twice for one cause
   std::map<pair_key, steady_time> one_way_since_;
