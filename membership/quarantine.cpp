@@ -27,7 +27,7 @@ milliseconds quarantine::hold(unsigned strikes) {
 milliseconds quarantine::soon(const entry& e, const member_record& a, const member_record& b) {
   const auto tick =
       std::max(a.net_ticktime.value_or(default_ticktime), b.net_ticktime.value_or(default_ticktime));
-  return std::max(soon_ticks * tick, e.strikes > 0 ? soon_holds * hold(e.strikes) : milliseconds{0});
+  return std::max(soon_ticks * tick, soon_holds * hold(std::max(e.strikes, 1U)));
 }
 
 // The plan asks several things about a pair before it comes to the next one.
@@ -60,12 +60,16 @@ void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint
   admissions_.push_back({now, replaces, std::move(left), std::move(right)});
 }
 
+bool quarantine::admission::joins(std::uint32_t a, std::uint32_t b) const {
+  const auto apart = [this](std::uint32_t on_left, std::uint32_t on_right) {
+    return std::ranges::binary_search(left, on_left) && std::ranges::binary_search(right, on_right);
+  };
+  return apart(a, b) || apart(b, a);
+}
+
 const quarantine::admission* quarantine::admission_of(std::uint32_t a, std::uint32_t b) const {
   for (auto at = admissions_.rbegin(); at != admissions_.rend(); ++at) {
-    const auto apart = [&](std::uint32_t left, std::uint32_t right) {
-      return std::ranges::binary_search(at->left, left) && std::ranges::binary_search(at->right, right);
-    };
-    if (apart(a, b) || apart(b, a)) return &*at;
+    if (at->joins(a, b)) return &*at;
   }
   return nullptr;
 }
@@ -262,7 +266,7 @@ void quarantine::look_for_darkness(const step_context& context, path_book& paths
     if (!found) continue;
     asked = std::max<std::optional<steady_time>>(asked, found->asked_at);
     if (found->result != path_probe::reachable && found->answered_at > e.dark_at) {
-      explain(e, milliseconds(0), found->answered_at, interval);
+      explain(key_of(a.id, b.id), e, milliseconds(0), found->answered_at, interval);
     }
   }
   if (paths.under_way(a, b) || paths.under_way(b, a)) return;
@@ -352,7 +356,8 @@ void quarantine::no_path(const step_context& context, const member_record& a, co
   ++e->dark_rounds;
   e->since = context.now;
   if (e->broke)
-    explain(*e, std::max(e->struck_at - e->came_up, milliseconds(0)), context.now, context.options.interval);
+    explain(key_of(a.id, b.id), *e, std::max(e->struck_at - e->came_up, milliseconds(0)), context.now,
+            context.options.interval);
   const auto interval = context.options.interval;
   const auto doublings = patient ? 0U : std::min(e->dark_rounds - 1, 10U);
   const auto longest = std::min(max_probe_pause, max_probe_intervals * interval);

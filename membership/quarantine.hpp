@@ -45,7 +45,8 @@ class quarantine {
   // first.
   static constexpr milliseconds first_hold{30'000}, second_hold{300'000}, max_hold{1'800'000};
   // "Again soon": within two tick times, since a link that carries only small packets lives until its tick,
-  // and within twice the last hold, so that a slow rhythm of breaking does not look new each time.
+  // and within twice the last hold (the first one at least), so that a slow rhythm of breaking does not look
+  // new each time.
   static constexpr int soon_ticks = 2, soon_holds = 2;
   // One that broke since its path went dark waits for nothing at first, since that is a cut, and when it
   // breaks again so, for nothing but a path that has become steady: light, at each look, for twice as long as
@@ -191,6 +192,8 @@ class quarantine {
     steady_time at;
     bool replaces;
     std::vector<std::uint32_t> left, right;  // ids, sorted: of a thousand nodes hundreds hold hundreds each
+
+    bool joins(std::uint32_t a, std::uint32_t b) const;  // one is on the left, and one on the right
   };
 
   static constexpr unsigned lower_side = 1, higher_side = 2, both_sides = 3;
@@ -216,9 +219,10 @@ class quarantine {
                   milliseconds at_most);
   std::optional<steady_time> came_up_soon(const step_context&, const loss&) const;
   // Its path was dark: that explains why its link broke, and shows when it is over.
-  static void explain(entry&, milliseconds lit, steady_time dark_at, milliseconds interval);
-  static void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,
-                                const member_record& b, deadline&, std::vector<any_action>&);
+  void explain(pair_key, entry&, milliseconds lit, steady_time dark_at, milliseconds interval);
+  unsigned cuts_before(pair_key, steady_time came_up) const;
+  void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,
+                         const member_record& b, deadline&, std::vector<any_action>&);
   bool behind_a_closed_door(const member_record& on, const member_record& to) const;
   static bool may_be_tried(const entry&);
   static bool passed_handshake(const path_book&, const entry&, const member_record& on,

@@ -155,15 +155,35 @@ void quarantine::broke_soon(const step_context& context, const path_book& paths,
   e.may_be_cut = false;
   broken_.insert(key_of(l.from, l.to));
   strike(e, context.now, at_most);
+  // A side that nobody asked while the link was up seems to have been dark since before that.
+  std::optional<milliseconds> lit;
+  steady_time dark_at{};
   for (const auto& found : {paths.last(*a, *b), paths.last(*b, *a)}) {
     if (!found || found->result == path_probe::reachable || found->asked_at <= came_up) continue;
-    const auto lit = std::clamp(found->dark_since, came_up, l.at) - came_up;
-    explain(e, lit, found->answered_at, context.options.interval);
+    const auto dark_since = found->dark_since > came_up ? found->dark_since : found->asked_at;
+    lit = std::max(lit.value_or(milliseconds(0)), std::min(dark_since, l.at) - came_up);
+    dark_at = std::max(dark_at, found->answered_at);
   }
+  if (lit) explain(key_of(l.from, l.to), e, *lit, dark_at, context.options.interval);
 }
 
-void quarantine::explain(entry& e, milliseconds lit, steady_time dark_at, milliseconds interval) {
+// Of groups that are cut again and again another pair is the first to go each time. What was let in with this
+// one, and broke before its link came up since its path went dark, has broken for it as well.
+unsigned quarantine::cuts_before(pair_key pair, steady_time came_up) const {
+  const auto* let_in = admission_of(lower(pair), higher(pair));
+  if (let_in == nullptr) return 0;
+  unsigned most = 0;
+  for (const auto& [other, its] : entries_) {
+    if (its.strikes <= most || !its.steady || its.struck_at >= came_up) continue;
+    if (let_in->joins(lower(other), higher(other))) most = its.strikes;
+  }
+  return most;
+}
+
+void quarantine::explain(pair_key pair, entry& e, milliseconds lit, steady_time dark_at,
+                         milliseconds interval) {
   if (without(rule_taken::what_fails_is_held_back)) return;
+  if (!e.steady) e.strikes = std::max(e.strikes, 1 + cuts_before(pair, e.came_up));
   // Once is a cut, as any mesh may have soon after it came up; only what breaks again flaps, or is one of
   // many that are cut once more.
   const auto most = e.strikes <= 1 ? milliseconds(0) : std::min(second_hold, hold(e.strikes));

@@ -38,7 +38,9 @@ constexpr milliseconds held_at_most{
     310'000};  // a pair whose request failed, or whose link broke soon, though its path works
 // One that broke soon a fourth time, which a restart of one of its ends lets it, and a fifth time.
 constexpr milliseconds held_longer{610'000}, held_longest{1'210'000};
-constexpr int soon_ticks = 2;  // what broke within them is held back
+// What broke within so many ticks, or so much time, is held back.
+constexpr int soon_ticks = 2;
+constexpr milliseconds soon_at_least{60'000};
 constexpr milliseconds settled_at_most{110'000};
 
 }  // namespace
@@ -101,7 +103,8 @@ void auditor::bit(fault_id by) {
 void auditor::lost(const beam_mesh::loss& l, bool torn) {
   lost_.insert({std::min(l.on, l.of), std::max(l.on, l.of)});
   // One whose path was cut is a cut, however young it was.
-  const bool soon = world_.time.now() - l.born <= soon_ticks * world_.mesh[l.on].kernel.ticktime;
+  const auto within = std::max(soon_at_least, soon_ticks * world_.mesh[l.on].kernel.ticktime);
+  const bool soon = world_.time.now() - l.born <= within;
   broke_soon_ = broke_soon_ || (soon && !world_.net.dark(l.on, l.of));
   if (soon && l.on < l.of) ++breaks_[{l.on, l.of}];
   // What began before the repair may go on tearing after it.

@@ -284,7 +284,7 @@ const std::vector<named_history>& named_histories() {
       HISTORY(a_newcomer_while_a_machine_is_lost),
       HISTORY(a_newcomer_while_a_pair_flaps),
       HISTORY(a_newcomer_while_only_the_observer_cannot_reach_a_member),
-      HISTORY(a_node_that_flaps_every_six_seconds),
+      HISTORY(what_flaps_at_any_rhythm),
       LARGE_HISTORY(halves_of_ten_joined),
       LARGE_HISTORY(halves_of_twenty_joined),
       LARGE_HISTORY(halves_of_six_joined_after_an_hour),

@@ -40,7 +40,7 @@ std::string a_port_mapper_blocked_between_two();
 std::string a_newcomer_while_a_machine_is_lost();
 std::string a_newcomer_while_a_pair_flaps();
 std::string a_newcomer_while_only_the_observer_cannot_reach_a_member();
-std::string a_node_that_flaps_every_six_seconds();
+std::string what_flaps_at_any_rhythm();
 std::string halves_of_ten_joined();
 std::string halves_of_twenty_joined();
 std::string halves_of_six_joined_after_an_hour();
