@@ -13,6 +13,10 @@ const std::vector<known_finding>& known_findings() {
       {rule::too_many_tears, 1,
        "a handshake refused between two of nine while answers are late and newcomers come, where views are "
        "polled (9121); not looked into"},
+      {rule::too_many_actions, 1,
+       "two more than are allowed in ten seconds, with five nodes behind closing doors and with two of which "
+       "one "
+       "flaps (3886, 4469); not looked into"},
   };
   return all;
 }
