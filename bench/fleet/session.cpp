@@ -2,6 +2,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 
 #include "cnode/connection.hpp"
 #include "cnode/flags.hpp"
@@ -122,8 +123,10 @@ void session::send(std::string_view frames) {
   ++traffic_->frames_out;
   queue_.append(frames);
   if (std::exchange(writes_, true)) return;
-  asio::co_spawn(
-      stream_.get_executor(), [self = shared_from_this()] { return self->write(); }, asio::detached);
+  // Posted, for co_spawn would begin at once: what is sent in one moment goes in one write, as a node's does.
+  asio::post(stream_.get_executor(), [self = shared_from_this()] {
+    asio::co_spawn(self->stream_.get_executor(), self->write(), asio::detached);
+  });
 }
 
 asio::awaitable<void> session::write() {
