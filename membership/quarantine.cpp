@@ -406,8 +406,8 @@ bool quarantine::behind_a_closed_door(const member_record& on, const member_reco
 
 const member_record& quarantine::trial_side(const member_record& alone, const member_record& other) const {
   const auto* e = find(alone.id, other.id);
-  if (e == nullptr || (e->failed_sides & side(alone.id, other.id)) == 0)
-    return behind_a_closed_door(alone, other) ? other : alone;
+  if (e == nullptr || e->failed_sides == 0) return behind_a_closed_door(alone, other) ? other : alone;
+  if ((e->failed_sides & side(alone.id, other.id)) == 0) return alone;  // the other one has failed
   const bool there = (e->failed_sides & side(other.id, alone.id)) != 0;
   return !there || e->last_failed_on == alone.id ? other : alone;
 }

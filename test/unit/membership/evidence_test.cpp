@@ -94,6 +94,25 @@ TEST_F(Evidence, OneThatCannotDialALonerIsNotAskedToTryItAlone) {
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 4U) << a;
 }
 
+// The side that could dial once, and cannot any more, has the other one asked, and then both wait.
+TEST_F(Evidence, OneThatCannotBeDialledAnyMoreIsNotAskedForOverAndOver) {
+  whole({"a", "b", "c", "d", "e"});
+  nobody_finds("a");
+  leave("a");
+  live(10min);
+  no_mapper.clear();
+  refused.insert(both("a", "b"));
+  asked_at_most = 100;
+  tear("b", "a");
+  restart("b");
+  asked.clear();
+  live(10s);
+  const auto between = std::ranges::count_if(
+      asked, [](const auto& one) { return one.second == "a>b" || one.second == "b>a"; });
+  EXPECT_GE(between, 1);
+  EXPECT_LE(between, 6);
+}
+
 // `global` on the others dials it in vain, and all drop it: no link broke, so nobody says which pair it was.
 TEST_F(Evidence, OneThatIsDroppedSoonAfterItCameInIsLetInEverMoreRarely) {
   whole({"a", "b", "c", "d", "e"});
