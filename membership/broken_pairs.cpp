@@ -10,7 +10,8 @@ namespace {
 // What we know of its links is no older than this: whose watcher reports changes has a view as new as that
 // one's last word, once it was asked for all that it saw before. That the node answers says nothing of it.
 steady_time last_told(const member_record& m) {
-  return m.watched && m.view_of >= m.watched_at ? std::max(m.view_of, m.told_at) : m.view_of;
+  return m.watched && !m.view_doubted && m.view_of >= m.watched_at ? std::max(m.view_of, m.told_at)
+                                                                   : m.view_of;
 }
 
 }  // namespace

@@ -331,15 +331,17 @@ const understood_view& cluster::implementation::understand(const member_record& 
 }
 
 // What it reported while it was asked may be newer than its answer, or older: its word is followed, and it is
-// asked again. Nothing that was reported to be up is lost for an answer that was on its way.
+// asked again later. Nothing that was reported to be up is lost for an answer that was on its way.
 rank_set cluster::implementation::seen_by(member_record& m, const understood_view& known) {
   auto seen = known.seen;
   m.strangers.clear();
   std::ranges::copy_if(known.others, std::back_inserter(m.strangers),
                        [this](const node_name& name) { return !aside.contains(name); });
   if (known.others.size() > few_strangers) understood[m.rank] = {};
+  const auto asked_at = m.asking_view ? m.view_asked_at : m.confirming ? m.confirm_asked_at : now.steady;
+  if (m.view_doubted && asked_at >= *m.view_doubted) m.view_doubted.reset();
   for (const auto& [peer, up] : std::exchange(m.reported_meanwhile, {})) {
-    m.view_wanted = true;
+    m.view_doubted = now.steady;
     auto* other = members.find(peer);
     if (other == &m || aside.contains(peer)) continue;
     if (other == nullptr) {
@@ -375,7 +377,7 @@ void cluster::implementation::apply(const fact::view& told) {
 void cluster::implementation::apply(const fact::view_confirmed& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
-  watcher_told(*m);
+  watcher_told(*m, told.round_trip);
   if (!m->confirming) return;
   const bool known =
       m->rank < understood.size() && understood[m->rank].kept && told.digest == understood[m->rank].digest;
@@ -445,22 +447,31 @@ void cluster::implementation::changed(member_record& m, const node_name& peer, b
 void cluster::implementation::apply(const fact::peer_changed& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
-  watcher_told(*m);
+  m->heard_at = now.steady;
+  if (m->watcher_owes) {
+    // It is behind, or hung: what it tells may be past, and then a view that was asked for since is right.
+    m->view_doubted = now.steady;
+    if (m->view_of > m->told_at) return;
+  } else {
+    watcher_told(*m, milliseconds(0));
+  }
   if ((m->asking_view || m->confirming) && m->reported_meanwhile.size() < max_strangers) {
     m->reported_meanwhile.emplace_back(told.peer, told.up);
   }
   if (m->has_view) changed(*m, told.peer, told.up, told.why);
 }
 
-void cluster::implementation::watcher_told(member_record& of) const {
-  of.heard_at = of.told_at = now.steady;
+// An answer says that all was told that happened before it was asked for.
+void cluster::implementation::watcher_told(member_record& of, milliseconds round_trip) const {
+  of.heard_at = now.steady;
+  of.told_at = now.steady - round_trip;
   of.watcher_owes = false;
 }
 
 void cluster::implementation::apply(const fact::watching& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
-  if (told.on) watcher_told(*m);
+  if (told.on) watcher_told(*m, milliseconds(0));
   m->watch_asked = told.on;
   m->next_watch = now.steady + questions::watch_retry;  // also for one that never began
   if (told.on == m->watched) return;
@@ -477,7 +488,7 @@ void cluster::implementation::apply(const fact::heard& told) {
   m->asking_status = false;
   m->heard_at = now.steady;
   if (told.by_watcher) {
-    watcher_told(*m);
+    watcher_told(*m, told.round_trip);
   } else if (m->watched && !std::exchange(m->watcher_owes, true)) {
     m->view_wanted |= !m->asking_view;
   }

@@ -117,6 +117,7 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   m.next_watch = {};
   m.leave_told.reset();
   m.reported_meanwhile.clear();
+  m.view_doubted.reset();
   m.heard_at = now.steady;
   if (!m.settings_known) m.settings_asked = false;
   if (!another) return false;
@@ -145,6 +146,7 @@ void lifecycle::link_down(member_record& m, reason why, const std::string& detai
   m.view_wanted = m.status_wanted = m.asking_status = m.watched = m.watch_asked = false;
   m.confirm_due = m.confirming = m.watcher_owes = false;
   m.reported_meanwhile.clear();
+  m.view_doubted.reset();
   m.first_view_ended = true;
   m.lost_at = now.steady;
   m.loss = why;

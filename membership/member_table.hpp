@@ -71,9 +71,10 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   milliseconds round_trip{0};
   bool asking_view = false;  // a question is outstanding
   step_number asked_in = 0;
-  bool view_wanted = false;  // ask as soon as none is outstanding
-  bool confirm_due = false;  // its turn to say that it sees what its view named
-  bool confirming = false;   // it was asked to, and has not answered
+  bool view_wanted = false;                 // ask as soon as none is outstanding
+  std::optional<steady_time> view_doubted;  // since when: reports came while the one we hold was asked for
+  bool confirm_due = false;                 // its turn to say that it sees what its view named
+  bool confirming = false;                  // it was asked to, and has not answered
   steady_time confirm_asked_at{};
   step_number confirm_asked_in = 0;
   reason view_failure = reason::none;

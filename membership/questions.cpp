@@ -107,6 +107,11 @@ void questions::ask_linked(member_record& m, const step_context& context, deadli
   } else if (m.answers_unseen) {
     wake.note(m.first_unseen + answers_seen_within);
   }
+  if (m.view_doubted) {
+    const auto again = std::max(*m.view_doubted, m.view_asked_at) + options_.interval / 2;
+    m.view_wanted |= now >= again;
+    if (now < again) wake.note(again);
+  }
   if (m.view_wanted && (!m.asking_view || without(rule_taken::views_asked_for_once))) {
     m.view_wanted = m.answers_unseen = false;
     m.asking_view = true;

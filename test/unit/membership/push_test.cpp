@@ -42,6 +42,16 @@ struct Push : testing::Test {
       d.step();
     }
   }
+  // Not at once: while links come and go each answer is followed by another report.
+  bool is_asked_again_after_half_an_interval() {
+    const auto begin = d.now;
+    while (d.now < begin + d.options.interval) {
+      if (!d.take<action::ask_view>().empty()) return d.now - begin >= d.options.interval / 2;
+      d.now = std::max(d.wake, d.now + 1ms);
+      d.step();
+    }
+    return false;
+  }
   void confirms(std::string_view node, const names& seen) {
     d.step({fact::view_confirmed{full(node), name_list(full(seen)).digest(), milliseconds(3)}});
   }
@@ -141,7 +151,7 @@ TEST_F(Push, AnAnswerUnderWayDoesNotUndoIt) {
   d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
   d.view("a", {"b"});  // read on the node before it lost b
   EXPECT_FALSE(d.shown().sees(0, 1).value_or(true));
-  EXPECT_EQ(d.take<action::ask_view>().size(), 1U) << "it is asked again, to be sure";
+  EXPECT_TRUE(is_asked_again_after_half_an_interval());
 }
 
 TEST_F(Push, WhoSeesWhatItSawSendsNoNames) {
@@ -181,7 +191,7 @@ TEST_F(Push, AConfirmationUnderWayDoesNotUndoAReport) {
   d.step({fact::peer_changed{full("a"), full("b"), false, "closed"}});
   confirms("a", {"b"});
   EXPECT_FALSE(d.shown().sees(0, 1).value_or(true));
-  EXPECT_EQ(d.take<action::ask_view>().size(), 1U) << "it is asked again, to be sure";
+  EXPECT_TRUE(is_asked_again_after_half_an_interval());
 }
 
 TEST_F(Push, AConfirmationOfAnEarlierLinkIsNone) {
