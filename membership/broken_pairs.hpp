@@ -70,7 +70,7 @@ class broken_pairs {
   broken_pair look(const step_context&, const ends&, const broken_pair* known) const;
 
   list pairs_;
-  // As large as what was found last, while anything is: asked for anew in each step, the system would clear
+  // As large as what was found last, while anything is: asked for in each step, the system would clear
   // megabytes each time.
   std::vector<ends> found_;
   list next_;
