@@ -465,7 +465,7 @@ void cluster::implementation::apply(const fact::peer_changed& told) {
 void cluster::implementation::watcher_told(member_record& of, milliseconds round_trip) const {
   of.heard_at = now.steady;
   of.told_at = now.steady - round_trip;
-  of.watcher_owes = false;
+  of.watcher_owes = round_trip >= questions::watcher_behind;
 }
 
 void cluster::implementation::apply(const fact::watching& told) {

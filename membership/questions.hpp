@@ -56,6 +56,7 @@ class questions {
   static constexpr milliseconds answers_seen_within{500};  // views follow the first answer at the latest
   static constexpr unsigned watched_rounds =
       6;  // a node that reports changes is asked for its view this often
+  static constexpr milliseconds watcher_behind{1'000};   // what one tells that answers later may be past
   static constexpr milliseconds watch_retry{60'000};     // a watcher that ended, or could not start
   static constexpr milliseconds settings_retry{60'000};  // at most; settings that were not told in full
   static constexpr milliseconds status_wait{5'000};      // a question for the status is given up

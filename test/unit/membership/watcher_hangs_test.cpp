@@ -75,5 +75,18 @@ TEST(WatcherHangs, ItsNodeIsAskedForItsViewInEachRoundForAsLongAsItOwesAnAnswer)
   EXPECT_LE(mesh.views_of_c, 2U) << "it owes nothing until it is asked again";
 }
 
+// A loss that was over before the node was asked for its view.
+TEST(WatcherHangs, WhatItTellsLateDoesNotUndoAViewThatCameSince) {
+  one_hangs mesh;
+  mesh.live(35s);
+  mesh.d.step({fact::peer_changed{full("c"), full("a"), false, "connection_closed"}});
+  EXPECT_TRUE(mesh.d.shown().sees(2, 0).value_or(false));
+  // One that answers, and late, is behind as before.
+  mesh.d.step({fact::heard{full("c"), 6s, true}, fact::peer_changed{full("c"), full("b"), false, "closed"}});
+  EXPECT_TRUE(mesh.d.shown().sees(2, 1).value_or(false));
+  mesh.live(20s);
+  EXPECT_TRUE(mesh.d.shown().incidents->empty());
+}
+
 }  // namespace
 }  // namespace rollcall::membership::test
