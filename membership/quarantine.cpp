@@ -52,28 +52,6 @@ quarantine::entry* quarantine::obtain(std::uint32_t a, std::uint32_t b) {
   return &entries_[key_of(a, b)];
 }
 
-void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, bool replaces,
-                          steady_time now) {
-  if (admissions_.size() >= max_admissions) admissions_.pop_front();
-  std::ranges::sort(left);
-  std::ranges::sort(right);
-  admissions_.push_back({now, replaces, std::move(left), std::move(right)});
-}
-
-bool quarantine::admission::joins(std::uint32_t a, std::uint32_t b) const {
-  const auto apart = [this](std::uint32_t on_left, std::uint32_t on_right) {
-    return std::ranges::binary_search(left, on_left) && std::ranges::binary_search(right, on_right);
-  };
-  return apart(a, b) || apart(b, a);
-}
-
-const quarantine::admission* quarantine::admission_of(std::uint32_t a, std::uint32_t b) const {
-  for (auto at = admissions_.rbegin(); at != admissions_.rend(); ++at) {
-    if (at->joins(a, b)) return &*at;
-  }
-  return nullptr;
-}
-
 void quarantine::strike(entry& e, steady_time now, milliseconds at_most) {
   ++e.strikes;
   e.struck_at = now;

@@ -192,6 +192,8 @@ class quarantine {
     steady_time at;
     bool replaces;
     std::vector<std::uint32_t> left, right;  // ids, sorted: of a thousand nodes hundreds hold hundreds each
+    unsigned cuts_before;  // how often the two broke soon after they were let in, since a path went dark
+    bool cut = false;      // and once more since
 
     bool joins(std::uint32_t a, std::uint32_t b) const;  // one is on the left, and one on the right
   };
@@ -208,6 +210,7 @@ class quarantine {
   const entry* find(std::uint32_t a, std::uint32_t b) const;
   entry* obtain(std::uint32_t a, std::uint32_t b);
   const admission* admission_of(std::uint32_t a, std::uint32_t b) const;
+  admission* admission_of(std::uint32_t a, std::uint32_t b);
   static void strike(entry&, steady_time now, milliseconds at_most);
   void forgive(pair_key, entry&);  // there is a link: requests that failed are history
   std::uint64_t number_of(std::uint32_t from, std::uint32_t to);
@@ -220,7 +223,6 @@ class quarantine {
   std::optional<steady_time> came_up_soon(const step_context&, const loss&) const;
   // Its path was dark: that explains why its link broke, and shows when it is over.
   void explain(pair_key, entry&, milliseconds lit, steady_time dark_at, milliseconds interval);
-  unsigned cuts_before(pair_key, steady_time came_up) const;
   void look_for_darkness(const step_context&, path_book&, entry&, const member_record& a,
                          const member_record& b, deadline&, std::vector<any_action>&);
   bool behind_a_closed_door(const member_record& on, const member_record& to) const;

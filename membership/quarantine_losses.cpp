@@ -21,6 +21,37 @@ constexpr milliseconds remembered{2'000};
 
 }  // namespace
 
+void quarantine::admitted(std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, bool replaces,
+                          steady_time now) {
+  if (admissions_.size() >= max_admissions) admissions_.pop_front();
+  std::ranges::sort(left);
+  std::ranges::sort(right);
+  unsigned cuts = 0;
+  if (!left.empty() && !right.empty()) {
+    if (const auto* before = admission_of(left.front(), right.front()); before != nullptr && before->cut)
+      cuts = before->cuts_before + 1;
+  }
+  admissions_.push_back({now, replaces, std::move(left), std::move(right), cuts});
+}
+
+bool quarantine::admission::joins(std::uint32_t a, std::uint32_t b) const {
+  const auto apart = [this](std::uint32_t on_left, std::uint32_t on_right) {
+    return std::ranges::binary_search(left, on_left) && std::ranges::binary_search(right, on_right);
+  };
+  return apart(a, b) || apart(b, a);
+}
+
+const quarantine::admission* quarantine::admission_of(std::uint32_t a, std::uint32_t b) const {
+  for (auto at = admissions_.rbegin(); at != admissions_.rend(); ++at) {
+    if (at->joins(a, b)) return &*at;
+  }
+  return nullptr;
+}
+
+quarantine::admission* quarantine::admission_of(std::uint32_t a, std::uint32_t b) {
+  return const_cast<admission*>(std::as_const(*this).admission_of(a, b));
+}
+
 void quarantine::gained(const member_record& from, const member_record& to, bool other_holds,
                         steady_time now) {
   auto* e = find(from.id, to.id);
@@ -167,23 +198,14 @@ void quarantine::broke_soon(const step_context& context, const path_book& paths,
   if (lit) explain(key_of(l.from, l.to), e, *lit, dark_at, context.options.interval);
 }
 
-// Of groups that are cut again and again another pair is the first to go each time. What was let in with this
-// one, and broke before its link came up since its path went dark, has broken for it as well.
-unsigned quarantine::cuts_before(pair_key pair, steady_time came_up) const {
-  const auto* let_in = admission_of(lower(pair), higher(pair));
-  if (let_in == nullptr) return 0;
-  unsigned most = 0;
-  for (const auto& [other, its] : entries_) {
-    if (its.strikes <= most || !its.steady || its.struck_at >= came_up) continue;
-    if (let_in->joins(lower(other), higher(other))) most = its.strikes;
-  }
-  return most;
-}
-
 void quarantine::explain(pair_key pair, entry& e, milliseconds lit, steady_time dark_at,
                          milliseconds interval) {
   if (without(rule_taken::what_fails_is_held_back)) return;
-  if (!e.steady) e.strikes = std::max(e.strikes, 1 + cuts_before(pair, e.came_up));
+  // Of groups that are cut again and again another pair is the first to go each time.
+  if (auto* let_in = admission_of(lower(pair), higher(pair)); let_in != nullptr && !e.steady) {
+    let_in->cut = true;
+    e.strikes = std::max(e.strikes, let_in->cuts_before + 1);
+  }
   // Once is a cut, as any mesh may have soon after it came up; only what breaks again flaps, or is one of
   // many that are cut once more.
   const auto most = e.strikes <= 1 ? milliseconds(0) : std::min(second_hold, hold(e.strikes));
