@@ -96,21 +96,19 @@ TEST_F(Evidence, OneThatCannotDialALonerIsNotAskedToTryItAlone) {
 
 // The side that could dial once, and cannot any more, has the other one asked, and then both wait.
 TEST_F(Evidence, OneThatCannotBeDialledAnyMoreIsNotAskedForOverAndOver) {
-  whole({"a", "b", "c", "d", "e"});
-  nobody_finds("a");
-  leave("a");
+  whole({"a", "b"});
+  nobody_finds("b");
+  tear("a", "b");
   live(10min);
+  ASSERT_TRUE(linked("a", "b"));
   no_mapper.clear();
   refused.insert(both("a", "b"));
   asked_at_most = 100;
-  tear("b", "a");
-  restart("b");
   asked.clear();
+  tear("a", "b");
   live(10s);
-  const auto between = std::ranges::count_if(
-      asked, [](const auto& one) { return one.second == "a>b" || one.second == "b>a"; });
-  EXPECT_GE(between, 1);
-  EXPECT_LE(between, 6);
+  EXPECT_GE(asked.size(), 2U);
+  EXPECT_LE(asked.size(), 6U);
 }
 
 // `global` on the others dials it in vain, and all drop it: no link broke, so nobody says which pair it was.
