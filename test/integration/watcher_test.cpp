@@ -97,7 +97,7 @@ TEST(Watcher, OneThatWasKilledIsReplacedByPolling) {
       eventually([&] { return rollcall.whole(2) && !cluster.node(0).nodes().empty(); }, 60s, "whole again"));
 }
 
-// It owes an answer for ever, and its node is as well as ever.
+// It never answers again, and nothing else on its node is wrong.
 TEST(Watcher, OneThatHangsDoesNotMakeItsNodeSuspect) {
   loopback cluster({"a", "b"});
   const auto rollcall = cluster.rollcall();
