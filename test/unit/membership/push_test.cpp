@@ -1,16 +1,9 @@
 // Nodes that report changes by themselves: what they tell is in the snapshot at once, and is never undone by
 // an older answer.
-#include "test/unit/membership/driver.hpp"
+#include "test/unit/membership/pushing.hpp"
 
 namespace rollcall::membership::test {
 namespace {
-
-settings pushing() {
-  settings s;
-  s.watch = true;
-  s.heal = heal_mode::off;
-  return s;
-}
 
 struct Push : testing::Test {
   driver d{pushing()};

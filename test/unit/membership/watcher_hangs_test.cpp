@@ -1,15 +1,8 @@
 // A watcher that hangs says neither what has changed nor that it is alive, while its node answers calls.
-#include "test/unit/membership/driver.hpp"
+#include "test/unit/membership/pushing.hpp"
 
 namespace rollcall::membership::test {
 namespace {
-
-settings pushing() {
-  settings s;
-  s.watch = true;
-  s.heal = heal_mode::off;
-  return s;
-}
 
 // Of a, b and c, the watcher on c.
 struct one_hangs {
