@@ -76,6 +76,15 @@ struct Evidence : testing::Test {
       no_mapper.insert({other, node});
     }
   }
+  // Five: the others found that they cannot dial a, which dials them. Its port mapper answers again.
+  void nobody_could_dial_a(const names& to_come = {}) {
+    whole({"a", "b", "c", "d", "e"});
+    dials_hang = true;
+    nobody_finds("a", to_come);
+    leave("a");
+    live(10min);
+    no_mapper.clear();
+  }
   // All of these links are gone, as their nodes' ticks say.
   void lose_all(const std::set<pair_of_names>& pairs) {
     std::vector<any_fact> facts;

@@ -49,12 +49,7 @@ TEST_F(Evidence, OneThatTheOthersCannotDialAsksForAllAtOnce) {
 // Which side can dial is known for longer than what was lost of the pair, and of one door for those that
 // come.
 TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForAllAtOnceTheNextTimeToo) {
-  whole({"a", "b", "c", "d", "e"});
-  dials_hang = true;
-  nobody_finds("a");
-  leave("a");
-  live(10min);
-  no_mapper.clear();
+  nobody_could_dial_a();
   asked.clear();
   leave("a");
   live(30s);
@@ -64,12 +59,7 @@ TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForAllAtOnceTheNextTimeToo) {
 }
 
 TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForANewcomerToo) {
-  whole({"a", "b", "c", "d", "e"});
-  dials_hang = true;
-  nobody_finds("a", {"f"});
-  leave("a");
-  live(10min);
-  no_mapper.clear();
+  nobody_could_dial_a({"f"});
   asked.clear();
   comes("f");
   d.up("f");
@@ -80,12 +70,7 @@ TEST_F(Evidence, OneThatTheOthersCouldNotDialAsksForANewcomerToo) {
 
 // Tried alone, since their link was lost, it is asked where the door is not closed, too.
 TEST_F(Evidence, OneThatCannotDialALonerIsNotAskedToTryItAlone) {
-  whole({"a", "b", "c", "d", "e"});
-  dials_hang = true;
-  nobody_finds("a");
-  leave("a");
-  live(10min);
-  no_mapper.clear();
+  nobody_could_dial_a();
   tear("b", "a");
   asked.clear();
   restart("b");
