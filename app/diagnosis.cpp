@@ -139,6 +139,8 @@ asio::awaitable<bool> examinee::link() {
   if (!linked) {
     record_handshake_failure(record_, linked.error());
     found_.answered_as = linked.error().peer;
+    found_.ended_by_peer = found_.steps.back().name == step_name::handshake &&
+                           linked.error().code != cnode::make_error_code(cnode::error::timed_out);
     co_return false;
   }
   const auto& peer = *linked;

@@ -31,6 +31,7 @@ struct diagnosis {
   std::optional<node_name> answered_as;  // another name than was dialled
   std::string base{};                    // of a node that --mesh=base keeps apart from those with another one
   bool nobody = false;                   // an address of which nothing says that a node should be there
+  bool ended_by_peer = false;            // in the handshake, and not by our patience
   bool passed() const {
     return !steps.empty() && steps.back().name == step_name::view && steps.back().passed;
   }

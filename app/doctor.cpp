@@ -183,14 +183,14 @@ struct examination {
     node.cookies(cookies);
   }
 
-  // Our handshakes for two names of one node met there, and it ended this one. Forgets that diagnosis.
+  // Our handshakes for two names of one node may meet there, and it ends either. Forgets that diagnosis.
   bool disturbed(const node_name& name) {
-    const auto other = std::ranges::find(found, std::optional(name), &diagnosis::answered_as);
-    return other != found.end() && std::erase_if(found, [&](const diagnosis& d) {
-                                     return d.node == name && !d.answered_as && !d.steps.empty() &&
-                                            d.steps.back().name == step_name::handshake &&
-                                            !d.steps.back().passed;
-                                   }) > 0;
+    const auto is_other_name = [&](const diagnosis& d) {
+      return d.node != name &&
+             (d.answered_as == name || (d.node.alive() == name.alive() && !d.ended_by_peer));
+    };
+    return std::ranges::any_of(found, is_other_name) &&
+           std::erase_if(found, [&](const diagnosis& d) { return d.node == name && d.ended_by_peer; }) > 0;
   }
 
   const configuration& asked;

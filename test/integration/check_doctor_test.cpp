@@ -2,9 +2,13 @@
 // notices.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 #include "test/support/cluster.hpp"
 #include "test/support/dns_server.hpp"
@@ -294,6 +298,42 @@ TEST(Doctor, NamesTheName) {
   const beam odd({.name = "odd@127.0.0.1", .epmd_port = cluster.mapper().port()});
   const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "odd@127.0.0.2"}));
   expect_stuck(ended, "odd@127.0.0.2", "name", odd.name());
+}
+
+// Both ways, until either side ends.
+void hand_on(const socket& from, const socket& to) {
+  const auto pass = [](const socket& here, const socket& there) {
+    std::array<char, 4096> bytes;
+    const auto count = ::recv(here.descriptor(), bytes.data(), bytes.size(), 0);
+    return count > 0 && there.send({bytes.data(), static_cast<std::size_t>(count)});
+  };
+  std::array<::pollfd, 2> ends{{{from.descriptor(), POLLIN, 0}, {to.descriptor(), POLLIN, 0}}};
+  while (::poll(ends.data(), ends.size(), -1) > 0) {
+    if (ends[0].revents != 0 && !pass(from, to)) return;
+    if (ends[1].revents != 0 && !pass(to, from)) return;
+  }
+}
+
+// Two handshakes under one name meet in a node that is listed twice, and it ends either of them.
+TEST(Doctor, AsksOnceMoreWhereAnotherNameOfTheNodeWasInTheWay) {
+  loopback cluster;
+  cluster.add({.name = "a@127.0.0.1", .arguments = {"-kernel", "inet_dist_use_interface", "{127,0,0,1}"}});
+  const auto port = static_cast<std::uint16_t>(
+      std::stoul(cluster.node(0).eval("element(2, erl_epmd:port_please(\"a\", {127,0,0,1}))")));
+  bool first = true;
+  const scripted_peer other_way(
+      [&](const socket& connection, const std::stop_token&) {
+        if (std::exchange(first, false)) {
+          connection.receive(2);
+        } else {
+          hand_on(connection, connect_tcp("127.0.0.1", port));
+        }
+      },
+      "127.0.0.2", {}, port);
+  const auto ended = look("doctor", cluster.mapper().port(), as_flags({"a@127.0.0.1", "a@127.0.0.2"}));
+  EXPECT_EQ(ended.exit_code, 0) << told(ended);
+  EXPECT_EQ(other_way.connections(), 2);
+  EXPECT_THAT(ended.output, HasSubstr("another name of a@127.0.0.1"));
 }
 
 // What speaks there first says what it is; the protocol of a node waits for us.

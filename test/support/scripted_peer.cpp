@@ -51,8 +51,9 @@ constexpr std::uint64_t node_flags = 0xd0005fbdULL | 0x07000000ULL | 0x700000000
 
 }  // namespace
 
-scripted_peer::scripted_peer(script play, const std::string& address, const std::string& network_namespace)
-    : listener_(listen_tcp(address, 0, network_namespace)),
+scripted_peer::scripted_peer(script play, const std::string& address, const std::string& network_namespace,
+                             std::uint16_t port)
+    : listener_(listen_tcp(address, port, network_namespace)),
       port_(local_port(listener_)),
       thread_([this, play = std::move(play)](const std::stop_token& stop) {
         while (!stop.stop_requested()) {

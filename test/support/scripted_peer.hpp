@@ -16,8 +16,9 @@ namespace rollcall::test {
 class scripted_peer {
  public:
   using script = std::function<void(socket& connection, const std::stop_token&)>;
+  // `port` 0: any.
   explicit scripted_peer(script, const std::string& address = "127.0.0.1",
-                         const std::string& network_namespace = {});
+                         const std::string& network_namespace = {}, std::uint16_t port = 0);
   ~scripted_peer();
   scripted_peer(const scripted_peer&) = delete;
   scripted_peer& operator=(const scripted_peer&) = delete;
