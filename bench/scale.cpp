@@ -4,9 +4,11 @@
 //
 //   bench_scale [--sizes 100,300,1000] [--quiet-seconds 60] [--interval 5] [--parts
 //   quiet,answers,lists,cut,half,formation]
-//               [--beside erlang|watchers|nobody] [--tls off|both]
+//               [--beside erlang|watchers|plain|nobody] [--tls off|both]
 //
 // `--beside watchers`: the Erlang node, too, asks its watchers instead of making calls.
+// `--beside plain`: by calls, and each node whether it is alive in each round, where the others ask as rarely
+// as Rollcall does, which takes answers to probes for signs of life.
 // `--tls both`: each size plain, and then over TLS, beside nobody; of both only `quiet`.
 //
 // Needs root: it makes a network namespace of its own, in which the fleet has its addresses and its port
@@ -379,8 +381,11 @@ wishes parse(int argc, char** argv) {
     } else if (name == "--interval") {
       result.interval = std::chrono::seconds(std::stoi(value));
     } else if (name == "--beside") {
+      static const std::map<std::string, asked_by> ways{
+          {"erlang", asked_by::calls}, {"watchers", asked_by::watchers}, {"plain", asked_by::plainly}};
       result.beside = value != "nobody";
-      result.how = value == "watchers" ? asked_by::watchers : asked_by::calls;
+      if (result.beside && !ways.contains(value)) throw std::runtime_error("--beside: no " + value);
+      if (result.beside) result.how = ways.at(value);
     } else if (name == "--tls") {
       result.tls = value == "both";
     } else {

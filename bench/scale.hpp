@@ -110,8 +110,9 @@ class turn_clock {
 // The same watcher on each node, the views it sends kept up to date, and questions at the same rate, asked by
 // a hidden Erlang node.
 // How the Erlang node asks whether a node is alive and what it sees: by calls, as Erlang programs do, or by
-// a message to its watcher there, as Rollcall does.
-enum class asked_by { calls, watchers };
+// a message to its watcher there, as Rollcall does. `plainly`: by calls, and all of them in each round,
+// without regard to what their probes have told already.
+enum class asked_by { calls, watchers, plainly };
 
 class erlang_observer {
  public:

@@ -333,11 +333,12 @@ void erlang_observer::ask_like(const passed& a_minute, std::chrono::seconds inte
     return found == a_minute.asked.end() ? 0 : found->second / rounds;
   };
   const auto calls = of("lists:zipwith3"), targets = of("probed");
+  const auto living =
+      how == asked_by::plainly ? static_cast<double>(size_) : of("init:get_status") + of("watcher: alive");
   node_->eval(fmt::format(
       "observer:ask({{{}, {}, {}, {}, {}}}, {})", how == asked_by::watchers ? "watchers" : "calls",
-      std::lround(of("init:get_status") + of("watcher: alive")), std::lround(of("watcher: same")),
-      std::lround(calls), std::lround(calls == 0 ? 0 : targets / calls),
-      std::chrono::milliseconds(interval).count()));
+      std::lround(living), std::lround(of("watcher: same")), std::lround(calls),
+      std::lround(calls == 0 ? 0 : targets / calls), std::chrono::milliseconds(interval).count()));
 }
 
 std::size_t erlang_observer::whole_views() {
