@@ -33,7 +33,7 @@ void cluster::implementation::start_round() {
   next_round = next_round + options.interval > now.steady ? next_round + options.interval
                                                           : now.steady + options.interval;
   questions::round(members, static_cast<std::uint64_t>(next_round.time_since_epoch() / options.interval),
-                   probes.take_heard(context()));
+                   probes.take_heard());
   dirty |= std::exchange(told_again, false);
   if (departing.prune(context(), sources)) dirty = true;
   paths.sweep(now.steady, std::max(paths_kept, 4 * options.interval));

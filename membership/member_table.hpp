@@ -80,8 +80,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   reason view_failure = reason::none;
   std::vector<node_name> strangers;  // in its view, but no members
 
-  steady_time heard_at{};    // it answered anything, over this link
-  steady_time vouched_at{};  // another member's probe of it was answered; only where stars are probed
+  steady_time heard_at{};  // it answered anything, over this link
   bool watch_asked = false, watched = false;
   steady_time watched_at{};   // it said that it watches; what went before is in the next view
   steady_time told_at{};      // its watcher said anything, over this link

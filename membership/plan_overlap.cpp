@@ -436,8 +436,7 @@ bool planner::may_enter(round& r, const member_record& m, std::size_t newcomer, 
   if (const auto out = left_out_.find(m.id); out != left_out_.end()) {
     for (const auto id : out->second) {
       const auto* other = r.context.members.find(id);
-      const auto heard =
-          other == nullptr ? r.context.now : std::max({other->view_at, other->heard_at, other->vouched_at});
+      const auto heard = other == nullptr ? r.context.now : std::max(other->view_at, other->heard_at);
       if (r.context.now - heard > silent_intervals(r.context.options.interval)) held_.insert(m.id);
     }
     if (out->second.empty()) left_out_.erase(out);

@@ -60,7 +60,7 @@ void planner::find_who_may_be_met(round& r) {
   };
   r.silent.resize(r.groups.size());
   const auto is_silent = [&](std::size_t rank) {
-    const auto heard = std::max({r.at(rank).view_at, r.at(rank).heard_at, r.at(rank).vouched_at});
+    const auto heard = std::max(r.at(rank).view_at, r.at(rank).heard_at);
     return r.context.now - heard > silent_intervals(r.context.options.interval);
   };
   for (std::size_t g = 0; g < r.groups.size(); ++g) {

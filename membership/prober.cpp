@@ -40,39 +40,22 @@ void prober::forget(const member_record& m) {
   news_ = true;
 }
 
-// A node that answers is alive, no matter what it says of others: it was at the time it was asked. That
-// another one reaches it says nothing of our link to it, over which its reports come: in stars it spares a
-// question for one round, and no more.
+// A node that answers is alive, no matter what it says of others: it was at the time it was asked. So is one
+// that was probed, whose answer comes over its own link to us. Outside of stars all are asked themselves.
 void prober::hear(const step_context& context, const request& what, std::span<const link_probe> said) {
   if (std::ranges::all_of(said, [](link_probe one) { return one == link_probe::no_word; })) return;
-  if (auto* m = heard_of(context, what.on, what.sent); m != nullptr) {
-    heard_.push_back(m->id);
-    m->heard_at = std::max(m->heard_at, what.sent);
-  }
+  heard(context, what.on, what.sent);
   if (!few_) return;
   for (std::size_t i = 0; i < std::min(said.size(), what.to.size()); ++i) {
-    if (said[i] != link_probe::answered) continue;
-    auto* m = heard_of(context, what.to[i], what.sent);
-    if (m == nullptr) continue;
-    m->vouched_at = std::max(m->vouched_at, what.sent);
-    vouched_.push_back(m->id);
+    if (said[i] == link_probe::answered) heard(context, what.to[i], what.sent);
   }
 }
 
-std::vector<std::uint32_t> prober::take_heard(const step_context& context) {
-  auto taken = std::exchange(heard_, {});
-  for (const auto id : std::exchange(vouched_, {})) {
-    const auto* m = context.members.find(id);
-    if (m != nullptr && context.now - m->heard_at <= own_word_lasts(context.options.interval)) {
-      taken.push_back(id);
-    }
-  }
-  return taken;
-}
-
-member_record* prober::heard_of(const step_context& context, std::uint32_t id, steady_time sent) {
+void prober::heard(const step_context& context, std::uint32_t id, steady_time sent) {
   auto* m = context.members.find(id);
-  return m != nullptr && m->linked && sent >= m->link_since ? m : nullptr;
+  if (m == nullptr || !m->linked || sent < m->link_since) return;
+  heard_.push_back(id);
+  m->heard_at = std::max(m->heard_at, sent);
 }
 
 void prober::ended(const request& what) {

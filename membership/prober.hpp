@@ -28,9 +28,6 @@ class prober {
   static constexpr std::size_t per_round = 4'000;  // in all, in one interval
   // A turn over all pairs of more takes longer than the nodes themselves do to tell of a dark one.
   static constexpr std::size_t in_turn_up_to = per_round / per_node;
-  // In a star, one that others reach is asked for its status when it has not answered us itself for so long:
-  // every second round, well before it would be suspect.
-  static constexpr milliseconds own_word_lasts(milliseconds interval) { return interval * 3 / 2; }
   static constexpr std::size_t inferred_from =
       8;  // tested cross pairs, all failed: the untested take their state
 
@@ -59,7 +56,7 @@ class prober {
   const view_matrix& suspected() const noexcept { return suspected_; }
   std::vector<suspicion> take_new() { return std::exchange(new_, {}); }  // oldest first
   // Ids of those that answered since the last call, one or several times.
-  std::vector<std::uint32_t> take_heard(const step_context&);
+  std::vector<std::uint32_t> take_heard() { return std::exchange(heard_, {}); }
 
  private:
   static constexpr unsigned most_tries = 3;            // of a confirmation that says nothing
@@ -99,7 +96,7 @@ class prober {
   std::uint64_t mixed(std::uint64_t) const;
   void hear(const step_context&, const request&, std::span<const link_probe> said);
   static void ask_again(const step_context&, std::uint32_t id, std::uint32_t peer);
-  static member_record* heard_of(const step_context&, std::uint32_t id, steady_time sent);
+  void heard(const step_context&, std::uint32_t id, steady_time sent);
   void clean(const step_context&);
   void round(const step_context&, batches&);
   circle shuffled(const step_context&, std::size_t mesh, std::uint64_t salt) const;
@@ -125,7 +122,7 @@ class prober {
 
   view_matrix suspected_;
   std::vector<suspicion> new_;
-  std::vector<std::uint32_t> heard_, vouched_;  // since they were taken
+  std::vector<std::uint32_t> heard_;  // since they were taken
   request_id next_request_ = 1;
   std::unordered_map<request_id, request> requests_;
   std::unordered_map<std::uint32_t, std::size_t> asked_;  // requests under way but canaries, by asked id

@@ -161,6 +161,7 @@ void played_cluster::carry_out(const action::confirm_view& a) {
 }
 
 void played_cluster::carry_out(const action::ask_status& a) {
+  ++spent_.statuses_asked;
   if (linked_[index(a.node)]) at(answer_time_, fact::heard{a.node, milliseconds(1), true});
 }
 

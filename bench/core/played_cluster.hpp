@@ -19,7 +19,7 @@ class played_cluster {
  public:
   struct spent {
     std::uint64_t steps = 0, facts = 0, actions = 0, views_asked = 0, confirmations_asked = 0,
-                  probes_asked = 0, paths_asked = 0, connects_asked = 0, allocations = 0;
+                  statuses_asked = 0, probes_asked = 0, paths_asked = 0, connects_asked = 0, allocations = 0;
     // Of the steps alone. A piece is a step without the taking of its facts, which others may interrupt.
     double cpu_ms = 0, worst_step_ms = 0, worst_piece_ms = 0;
   };

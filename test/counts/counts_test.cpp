@@ -45,11 +45,12 @@ TEST_F(Counts, AQuietMinute) {
     EXPECT_LE(s.steps, 26U) << size;
     EXPECT_EQ(s.connects_asked + s.paths_asked, 0U) << size;
     EXPECT_LE(s.views_asked, 2 * size) << size;
+    EXPECT_EQ(s.statuses_asked, 0U) << size << ": all have answered a probe";
     if (size <= rollcall::membership::prober::in_turn_up_to) {
       EXPECT_LE(s.facts, 15 * size) << size << ": twelve answers to probes, two views";
       EXPECT_LE(s.allocations, 320 * size) << size;
     } else {
-      EXPECT_LE(s.facts, 9 * size) << size << ": one of eleven probes, two views and six statuses each";
+      EXPECT_LE(s.facts, 7 * size / 2) << size << ": one of eleven probes, and two views each";
       EXPECT_LE(s.probes_asked, 11 * size) << size;
       EXPECT_LE(s.allocations, 60 * size) << size;
     }
