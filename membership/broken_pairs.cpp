@@ -2,6 +2,7 @@
 #include "membership/broken_pairs.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace rollcall::membership {
@@ -21,6 +22,7 @@ bool counts(const member_record& m) {
 }
 
 void broken_pairs::forget(const member_record& m) {
+  counted_.reset();
   if (m.rank < ever_.size()) {
     ever_.clear(m.rank);
     for (std::size_t rank = 0; rank < ever_.size(); ++rank) ever_.unset(rank, m.rank);
@@ -124,9 +126,20 @@ void broken_pairs::find_broken(const step_context& context, const compatible_set
   found.erase(std::unique(found.begin(), found.end(), same), found.end());
 }
 
+bool broken_pairs::counts_the_same(const step_context& context) {
+  const auto degrees = degrees_;
+  const auto ever = ever_.generation();
+  return count(context, counted_->mesh) == total_ && degrees == degrees_ && ever == ever_.generation();
+}
+
 void broken_pairs::watch(const step_context& context) {
-  const compatible_sets mesh(context.members, counts);
-  find_broken(context, mesh, count(context, mesh));
+  basis now{context.views.generation(), context.suspected.generation(), {context.members, counts}};
+  if (counted_ != now) {
+    total_ = count(context, now.mesh);
+    counted_ = std::move(now);
+  }
+  assert(counts_the_same(context));
+  find_broken(context, counted_->mesh, total_);
   if (found_.empty()) {
     std::vector<ends>().swap(found_);
     list().swap(pairs_);

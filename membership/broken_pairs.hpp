@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "membership/compatible.hpp"
@@ -34,7 +35,10 @@ class broken_pairs {
   // Intervals. Two partitions are an alarm after two (conditions.cpp), and an incident then, too.
   static constexpr int never_connected_grace = 6, apart_grace = 2;
 
-  void reorder(std::span<const std::size_t> previous) { ever_.reorder(previous); }
+  void reorder(std::span<const std::size_t> previous) {
+    ever_.reorder(previous);
+    counted_.reset();
+  }
   // A new creation, or gone: its pairs are new ones.
   void forget(const member_record&);
   void watch(const step_context&);
@@ -61,7 +65,14 @@ class broken_pairs {
  private:
   word broken_word(const step_context&, const compatible_sets&, const member_record&,
                    std::size_t index) const;
+  // What count() has found, as long as nothing that it looks at is another.
+  struct basis {
+    std::uint64_t views, suspected;  // generations
+    compatible_sets mesh;
+    bool operator==(const basis&) const = default;
+  };
   std::size_t count(const step_context&, const compatible_sets&);
+  bool counts_the_same(const step_context&);
   struct ends {
     pair_key key;
     const member_record *a, *b;
@@ -77,6 +88,8 @@ class broken_pairs {
   mutable std::size_t last_ = 0;  // find_in_turn
   view_matrix ever_;              // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
+  std::optional<basis> counted_;  // what degrees_ and total_ are of
+  std::size_t total_ = 0;
 };
 
 // Sets of pairs that hang together by their ends.

@@ -6,8 +6,6 @@
 #include <set>
 
 #include "membership/cluster_implementation.hpp"
-#include "membership/partitions.hpp"
-#include "membership/picture.hpp"
 
 namespace rollcall::membership {
 namespace {
@@ -42,10 +40,9 @@ void cluster::implementation::start_round() {
 }
 
 void cluster::implementation::follow_incidents() {
-  const auto& suspected = probes.suspected();
-  partitions = find_partitions(members, suspected.any() ? views.without(suspected) : views);
+  const auto& groups = partitions.follow(members, views, probes.suspected());
   deadline next(now.steady, now.steady + options.interval);
-  if (splits.evaluate(context(), partitions, paths, next)) dirty = true;
+  if (splits.evaluate(context(), groups, paths, next)) dirty = true;
   next_split_look = next.next();
 }
 
@@ -109,7 +106,7 @@ void cluster::implementation::plan(deadline& wake, std::vector<any_action>& acti
 }
 
 void cluster::implementation::publish(deadline& wake) {
-  auto next = draw(members, views, probes.suspected(), plans.quarantined(), partitions);
+  auto next = drawn.draw(members, views, probes.suspected(), plans.quarantined(), partitions.last());
   next.incidents = splits.all();
   next.totals = splits.totals();
   for (const auto& e : plans.excluded()) {

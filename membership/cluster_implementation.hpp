@@ -11,7 +11,9 @@
 #include "membership/dial_canaries.hpp"
 #include "membership/incidents.hpp"
 #include "membership/lifecycle.hpp"
+#include "membership/partitions.hpp"
 #include "membership/path_book.hpp"
+#include "membership/picture.hpp"
 #include "membership/planner.hpp"
 #include "membership/prober.hpp"
 #include "membership/questions.hpp"
@@ -127,7 +129,8 @@ struct cluster::implementation {
   questions asks;
   dial_canaries dials;
   departures departing;
-  std::vector<std::vector<std::size_t>> partitions;
+  followed_partitions partitions;
+  picture drawn;
 
   names_aside aside;
   std::map<node_name, stranger_link> stranger_links;

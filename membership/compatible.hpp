@@ -44,6 +44,8 @@ class compatible_sets {
       if (insists(*m)) insisting_.insert(m->rank);
     }
   }
+  // Then all it says of its members is equal as well.
+  bool operator==(const compatible_sets&) const = default;
   std::size_t count() const noexcept { return count_; }
   word any(std::size_t index) const { return any_.words()[index]; }
   // Without itself.

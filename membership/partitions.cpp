@@ -2,6 +2,7 @@
 #include "membership/partitions.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <map>
 
 #include "membership/compatible.hpp"
@@ -90,6 +91,23 @@ std::vector<std::vector<std::size_t>> find_partitions(const member_table& member
   for (auto& [base, groups] : by_base) std::ranges::move(groups, std::back_inserter(all));
   order(all);
   return all;
+}
+
+const std::vector<std::vector<std::size_t>>& followed_partitions::follow(const member_table& members,
+                                                                         const view_matrix& views,
+                                                                         const view_matrix& suspected) {
+  const auto find = [&] {
+    return find_partitions(members, suspected.any() ? views.without(suspected) : views);
+  };
+  basis now{views.generation(), suspected.generation(), {members, [](const member_record& m) {
+                                                           return m.in_mesh();
+                                                         }}};
+  if (found_of_ != now) {
+    found_ = find();
+    found_of_ = std::move(now);
+  }
+  assert(found_ == find());
+  return found_;
 }
 
 }  // namespace rollcall::membership

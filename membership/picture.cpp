@@ -2,6 +2,7 @@
 #include "membership/picture.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 #include <string_view>
 #include <unordered_set>
@@ -11,7 +12,7 @@
 namespace rollcall::membership {
 namespace {
 
-member describe(const member_record& record, const view_matrix& views) {
+member describe(const member_record& record) {
   member m{.name = record.name};
   m.state = record.state;
   m.why = record.state == member_state::up ? reason::none : record.why;
@@ -24,7 +25,6 @@ member describe(const member_record& record, const view_matrix& views) {
   m.base = record.base;
   m.machine = record.machine;
   m.zone = record.zone;
-  for (const auto w : views.sees(record.rank)) m.visible_peers += bits_in(w);
   if (record.has_view) m.round_trip = record.round_trip;
   m.otp_release = record.otp_release;
   m.prevent_overlapping_partitions = record.prevent_overlapping_partitions;
@@ -45,36 +45,6 @@ member describe(const member_record& record, const view_matrix& views) {
   return m;
 }
 
-// Pairs in each state, each counted from both its ends.
-struct pair_counts {
-  std::size_t connected = 0, one_way = 0, missing = 0, in_doubt = 0, links_missing = 0;
-};
-
-pair_counts count_pairs(const member_table& members, const view_matrix& views, const view_matrix& suspected,
-                        const compatible_sets& telling, snapshot& s) {
-  const compatible_sets mesh(members, [](const member_record& m) { return m.in_mesh(); });
-  const bool any_suspected = suspected.any();
-  pair_counts counted;
-  for (const auto& record : members.all()) {
-    if (record->state == member_state::left || !record->fresh) continue;
-    const auto rank = record->rank;
-    const auto forth = views.sees(rank), back = views.seen_by(rank);
-    const bool in_mesh = record->in_mesh();
-    auto& links_missing = s.members[rank].links_missing;
-    for (std::size_t i = 0; i < forth.size(); ++i) {
-      const auto any = telling.any(i);
-      const auto doubt = any_suspected ? suspected.sees(rank)[i] & (forth[i] | back[i]) : word{0};
-      counted.connected += bits_in(forth[i] & back[i] & any & ~doubt);
-      counted.one_way += bits_in((forth[i] ^ back[i]) & any & ~doubt);
-      counted.in_doubt += bits_in(doubt & any);
-      counted.missing += bits_in(~(forth[i] | back[i]) & telling.partners(*record, i));
-      if (in_mesh) links_missing += bits_in((~(forth[i] | back[i]) | doubt) & mesh.partners(*record, i));
-    }
-    counted.links_missing += links_missing;
-  }
-  return counted;
-}
-
 // Of which members those that tell see something; who is gone and delisted, and still linked, is a stranger.
 void mark_seen(const member_table& members, const view_matrix& views, const compatible_sets& telling,
                snapshot& s, std::vector<node_name>& strangers) {
@@ -90,7 +60,7 @@ void mark_seen(const member_table& members, const view_matrix& views, const comp
   }
 }
 
-void put_pairs(const pair_counts& counted, std::size_t present, const member_table& members,
+void put_pairs(const picture::pair_counts& counted, std::size_t present, const member_table& members,
                const std::vector<pair_key>& quarantined, snapshot& s) {
   for (const auto k : quarantined) {
     const auto* one = members.find(lower(k));
@@ -113,7 +83,13 @@ void put_pairs(const pair_counts& counted, std::size_t present, const member_tab
   put(pair_state::quarantined, kept);
   put(pair_state::unknown,
       pairs - (counted.connected + counted.one_way + counted.missing + counted.in_doubt) / 2);
-  s.links_missing = counted.links_missing / 2;
+  std::size_t links_missing = 0;
+  for (std::size_t rank = 0; rank < members.size(); ++rank) {
+    s.members[rank].links_missing = counted.links_missing[rank];
+    s.members[rank].visible_peers = counted.visible_peers[rank];
+    links_missing += counted.links_missing[rank];
+  }
+  s.links_missing = links_missing / 2;
 }
 
 void put_partitions(const member_table& members, const std::vector<std::vector<std::size_t>>& partitions,
@@ -130,31 +106,66 @@ void put_partitions(const member_table& members, const std::vector<std::vector<s
 
 }  // namespace
 
-snapshot draw(const member_table& members, const view_matrix& views, const view_matrix& suspected,
-              const std::vector<pair_key>& quarantined,
-              const std::vector<std::vector<std::size_t>>& partitions) {
+picture::pair_counts picture::count_pairs(const member_table& members, const view_matrix& views,
+                                          const view_matrix& suspected, const basis& of) {
+  const bool any_suspected = suspected.any();
+  pair_counts counted;
+  counted.links_missing.resize(members.size());
+  counted.visible_peers.resize(members.size());
+  for (std::size_t rank = 0; rank < members.size(); ++rank) {
+    for (const auto w : views.sees(rank)) counted.visible_peers[rank] += bits_in(w);
+  }
+  each_rank(of.present.words(), [&](std::size_t rank) {
+    const auto& record = members[rank];
+    const auto forth = views.sees(rank), back = views.seen_by(rank);
+    const bool in_mesh = record.in_mesh();
+    auto& links_missing = counted.links_missing[rank];
+    for (std::size_t i = 0; i < forth.size(); ++i) {
+      const auto any = of.telling.any(i);
+      const auto doubt = any_suspected ? suspected.sees(rank)[i] & (forth[i] | back[i]) : word{0};
+      counted.connected += bits_in(forth[i] & back[i] & any & ~doubt);
+      counted.one_way += bits_in((forth[i] ^ back[i]) & any & ~doubt);
+      counted.in_doubt += bits_in(doubt & any);
+      counted.missing += bits_in(~(forth[i] | back[i]) & of.telling.partners(record, i));
+      if (in_mesh) links_missing += bits_in((~(forth[i] | back[i]) | doubt) & of.mesh.partners(record, i));
+    }
+  });
+  return counted;
+}
+
+snapshot picture::draw(const member_table& members, const view_matrix& views, const view_matrix& suspected,
+                       const std::vector<pair_key>& quarantined,
+                       const std::vector<std::vector<std::size_t>>& partitions) {
   snapshot s;
   s.members.reserve(members.size());
-  // Those whose view counts.
-  const compatible_sets telling(members, [](const member_record& m) { return m.fresh; });
+  basis of{views.generation(),
+           suspected.generation(),
+           {members, [](const member_record& m) { return m.fresh; }},
+           {members, [](const member_record& m) { return m.in_mesh(); }},
+           rank_set(members.size())};
   std::size_t present = 0;
   std::vector<node_name> strangers;
   std::unordered_set<std::string_view> met;  // mostly the same ones, of every member
   for (const auto& record : members.all()) {
-    auto& m = s.members.emplace_back(describe(*record, views));
+    auto& m = s.members.emplace_back(describe(*record));
     s.up += m.state == member_state::up ? 1 : 0;
     s.listed += m.listed ? 1 : 0;
     if (m.state != member_state::left) ++present;
     if (!record->fresh) continue;
+    if (m.state != member_state::left) of.present.insert(record->rank);
     std::ranges::copy_if(record->strangers, std::back_inserter(strangers),
                          [&](const node_name& name) { return met.insert(name.text()).second; });
   }
-  mark_seen(members, views, telling, s, strangers);
-  const auto counted = count_pairs(members, views, suspected, telling, s);
+  mark_seen(members, views, of.telling, s, strangers);
+  if (counted_of_ != of) {
+    counted_ = count_pairs(members, views, suspected, of);
+    counted_of_ = std::move(of);
+  }
+  assert(counted_ == count_pairs(members, views, suspected, *counted_of_));
   s.view_bits = views.bits();
   s.row_words = views.row_words();
   if (suspected.any()) s.suspected_bits = suspected.bits();
-  put_pairs(counted, present, members, quarantined, s);
+  put_pairs(counted_, present, members, quarantined, s);
   put_partitions(members, partitions, s);
 
   std::ranges::sort(strangers);

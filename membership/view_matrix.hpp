@@ -41,6 +41,7 @@ class rank_set {
   }
   std::span<const word> words() const { return words_; }
   std::span<word> words() { return words_; }
+  bool operator==(const rank_set&) const = default;
 
  private:
   std::vector<word> words_;
@@ -79,7 +80,9 @@ class view_matrix {
   void set(std::size_t from, std::size_t to);
   void unset(std::size_t from, std::size_t to);
 
-  bool any() const noexcept;
+  bool any() const noexcept { return count_ != 0; }
+  // Another number after each change: what was made of this matrix at the same number still holds.
+  std::uint64_t generation() const noexcept { return generation_; }
   // These bits without those of `pairs`, which has the same size and is symmetric.
   view_matrix without(const view_matrix& pairs) const;
 
@@ -91,6 +94,8 @@ class view_matrix {
   }
 
   std::size_t size_ = 0, row_words_ = 0;
+  std::size_t count_ = 0;  // bits set
+  std::uint64_t generation_ = 0;
   std::vector<word> sees_, seen_by_;
 };
 
