@@ -1,6 +1,7 @@
 // The plan where overlapping partitions are prevented: nothing is joined that could tear what is whole. Its
 // steps, in their order, are those of plan_overlap().
 #include <algorithm>
+#include <cassert>
 
 #include "membership/compatible.hpp"
 #include "membership/mutation.hpp"
@@ -11,12 +12,22 @@ namespace rollcall::membership {
 
 void planner::plan_overlap(const step_context& context, path_book& paths, std::size_t mesh, deadline& wake,
                            std::vector<any_action>& actions, burst_map& bursts) {
-  round r(context, paths, wake, actions, bursts, planned_for(context, mesh, wake));
+  whole_mesh now{context.views.generation(), context.suspected.generation(),
+                 planned_for(context, mesh, wake)};
+  forget_lone_attempts(context, now.planned);
+  if (const auto known = whole_.find(mesh); known != whole_.end() && known->second == now) {
+    assert(!mesh_links(context, now.planned).any_missing());
+    return;
+  }
+  round r(context, paths, wake, actions, bursts, now.planned);
   each_rank(r.links.mesh().words(), [&](std::size_t rank) {
     if (r.links.has_links(rank)) had_links_.insert(context.members[rank].id);
   });
-  forget_lone_attempts(r);
-  if (!r.links.any_missing()) return;
+  if (!r.links.any_missing()) {
+    whole_.insert_or_assign(mesh, std::move(now));
+    return;
+  }
+  whole_.erase(mesh);
   sort_groups(r);
   if (form(r)) return;
   find_trouble(r);
@@ -53,13 +64,13 @@ rank_set planner::planned_for(const step_context& context, std::size_t mesh, dea
 
 // One that was asked for alone, in vain, still has no link to lose: it is a newcomer again once both ends
 // were asked after the answer.
-void planner::forget_lone_attempts(const round& r) {
+void planner::forget_lone_attempts(const step_context& context, const rank_set& mesh) {
   std::erase_if(alone_, [&](const auto& tried) {
-    const auto *m = r.context.members.find(tried.first), *other = r.context.members.find(tried.second);
+    const auto *m = context.members.find(tried.first), *other = context.members.find(tried.second);
     if (m == nullptr || other == nullptr) return true;
     const bool busy =
         (requests_.busy(m->rank)[other->rank / word_bits] >> (other->rank % word_bits) & 1) != 0;
-    return r.links.mesh().contains(m->rank) && !busy;
+    return mesh.contains(m->rank) && !busy;
   });
 }
 

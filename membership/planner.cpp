@@ -48,6 +48,7 @@ void planner::restarted(const member_record& member) {
 void planner::forget_requests(const member_record& member) {
   requests_.forget(member);
   had_links_.erase(member.id);
+  whole_.clear();
   std::erase_if(alone_, [&](const auto& e) { return e.first == member.id || e.second == member.id; });
   std::erase(chosen_, member.id);
   std::erase(forming_, member.id);

@@ -158,7 +158,7 @@ class planner {
                     burst_map&);
   rank_set planned_for(const step_context&, std::size_t mesh, deadline&);
   void sort_groups(round&);
-  void forget_lone_attempts(const round&);
+  void forget_lone_attempts(const step_context&, const rank_set& mesh);
   bool form(round&);
   void continue_forming(round&);
   void inside(round&, std::size_t group);
@@ -218,6 +218,13 @@ class planner {
   quarantine quarantine_;
   canaries canaries_;
   trials trials_;
+  // A mesh in which nothing was missing: nothing is, until one of these changes.
+  struct whole_mesh {
+    std::uint64_t views, suspected;  // generations
+    rank_set planned;
+    bool operator==(const whole_mesh&) const = default;
+  };
+  std::map<std::size_t, whole_mesh> whole_;         // by mesh
   std::set<std::uint32_t> had_links_;               // ids: of this creation; or took part in a first burst
   std::map<std::uint32_t, std::uint32_t> alone_;    // ids: newcomers, and who they were tried with, alone
   std::vector<std::uint32_t> chosen_;               // ids, sorted: in the set that was joined last
