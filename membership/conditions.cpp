@@ -79,16 +79,19 @@ template <class Value, class Text>
 void differs(const snapshot& s, std::string_view what, Value&& value, Text&& text,
              std::vector<std::string>& found) {
   std::map<std::string_view, std::map<std::int64_t, std::size_t>> by_base;
+  // Mostly all say the same.
   const std::string* base_before = nullptr;
-  std::map<std::int64_t, std::size_t>* of_base = nullptr;
+  std::optional<std::int64_t> known_before;
+  std::size_t* said_alike = nullptr;
   for (const auto& m : s.members) {
     const auto known = m.state == member_state::up ? value(m) : std::optional<std::int64_t>();
     if (!known) continue;
-    if (base_before == nullptr || *base_before != m.base) {
+    if (said_alike == nullptr || known != known_before || *base_before != m.base) {
       base_before = &m.base;
-      of_base = &by_base[m.base];
+      known_before = known;
+      said_alike = &by_base[m.base][*known];
     }
-    ++(*of_base)[*known];
+    ++*said_alike;
   }
   for (const auto& [base, counted] : by_base) {
     if (counted.size() < 2) continue;

@@ -61,6 +61,7 @@ bool lifecycle::evaluate(const member_table& members, const view_matrix& views, 
     });
   }
   for (const auto& owned : members.all()) {
+    if (owned->fresh && owned->state == member_state::up) continue;  // whatever the others see
     bool seen = false, sees = false;
     const auto by = views.seen_by(owned->rank);
     for (std::size_t i = 0; i < by.size(); ++i) {

@@ -159,13 +159,14 @@ void prober::round(const step_context& context, batches& asked) {
   few_ = false;
   ++stars_;
   for (std::size_t mesh = 0; mesh < context.members.meshes(); ++mesh) {
-    auto members = shuffled(context, mesh, 0);
-    if (members.size() < 2) continue;
-    if (calm && members.size() > in_turn_up_to) {
+    const auto size = std::ranges::count_if(context.members.all(),
+                                            [&](const auto& m) { return m->mesh == mesh && m->in_mesh(); });
+    if (size < 2) continue;
+    if (calm && static_cast<std::size_t>(size) > in_turn_up_to) {
       few_ = true;
       stars(context, shuffled(context, mesh, stars_ << 32U), asked);
     } else {
-      in_turn(context, members, asked);
+      in_turn(context, shuffled(context, mesh, 0), asked);
     }
   }
 }
@@ -390,9 +391,9 @@ bool prober::plan(const step_context& context, path_book& paths, deadline& wake,
   }
   bool changed = false;
   if (std::exchange(news_, false) || episode_) {
-    const auto before = suspected_.bits();
+    const auto before = suspected_.generation();
     infer(context, more, wake);
-    changed = before != suspected_.bits();
+    changed = before != suspected_.generation();
   }
   for (const auto& list : {std::cref(asked), std::cref(again), std::cref(more)}) {
     send(context, list.get(), purpose::look, actions);

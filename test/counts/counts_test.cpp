@@ -52,7 +52,7 @@ TEST_F(Counts, AQuietMinute) {
     } else {
       EXPECT_LE(s.facts, 7 * size / 2) << size << ": one of eleven probes, and two views each";
       EXPECT_LE(s.probes_asked, 11 * size) << size;
-      EXPECT_LE(s.allocations, 60 * size) << size;
+      EXPECT_LE(s.allocations, 33 * size) << size;
     }
   }
 }
