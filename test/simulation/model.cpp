@@ -126,6 +126,31 @@ std::string one_that_the_others_cannot_dial_is_dropped_once() {
   return "";
 }
 
+// The connection that the answer would take is gone, and the numbers of requests begin at one in each life.
+std::string what_a_life_asked_is_not_answered_to_the_next() {
+  world w({.seed = 6, .nodes = 4, .observer = usual(), .meshed = false});
+  expectations right(w);
+  w.put_between({0, 1}, {2, 3}, obstacle::silent_door);
+  const auto& asked = w.us.connects();
+  if (!w.run_until_true([&] { return asked.size() >= 4; }, 10 * second)) return "nobody was asked";
+  w.run_for(4 * second);
+  w.restart_observer(false);
+  const auto before = asked.size();
+  if (!w.run_until_true([&] { return asked.size() > before; }, 2 * second)) return "nobody is asked again";
+  w.run_for(5 * second);  // the first ones have hung for net_setuptime
+  const auto answered = std::count_if(
+      asked.begin(), asked.begin() + static_cast<std::ptrdiff_t>(before), [](const shell::asked_pair& c) {
+        return c.answered && c.outcome != membership::connect_outcome::connected;
+      });
+  right.equal<std::ptrdiff_t>(answered, 0, "requests of the life before that were answered in vain");
+  std::set<std::pair<place, place>> pairs;
+  for (auto i = before; i < asked.size(); ++i) {
+    const bool first = pairs.insert(std::minmax(asked[i].on, asked[i].to)).second;
+    right.is_true(first, "a pair is asked for while it hangs");
+  }
+  return right.verdict();
+}
+
 }  // namespace
 
 #define BEHAVIOUR(name) \
@@ -140,6 +165,7 @@ const std::vector<named_history>& measured_behaviour() {
       BEHAVIOUR(after_the_repair_one_connect_joins_all),
       BEHAVIOUR(a_newcomer_that_cannot_reach_one_member_throws_it_out),
       BEHAVIOUR(one_that_the_others_cannot_dial_is_dropped_once),
+      BEHAVIOUR(what_a_life_asked_is_not_answered_to_the_next),
   };
   return all;
 }

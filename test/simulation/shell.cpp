@@ -426,7 +426,10 @@ void shell::connect(const action::connect& asked) {
   const auto index = connects_.size();
   connects_.push_back({.at = time_.now(), .on = on, .to = to, .life = life_});
   const auto told = std::make_shared<bool>(false);
-  const auto result = [this, id = asked.id, index, told](milliseconds after, connect_outcome outcome) {
+  // A node that answers after a restart answers the life before, and numbers begin at one in each.
+  const auto result = [this, life = life_, id = asked.id, index, told](milliseconds after,
+                                                                       connect_outcome outcome) {
+    if (life != life_) return;
     later(after, [this, id, index, told, outcome] {
       if (std::exchange(*told, true)) return;
       connects_[index].answered = true;
