@@ -32,6 +32,7 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
   if (form(r)) return;
   find_trouble(r);
   wait_for_what_breaks(r);
+  find_who_stands_apart(r);
   std::erase_if(unsound_since_, [&](const auto& e) {  // it is the first of none any more
     const auto* m = context.members.find(e.first);
     if (m == nullptr || m->mesh != mesh) return m == nullptr;
@@ -383,7 +384,9 @@ void planner::enter_together(round& r, const std::vector<std::size_t>& entering,
     quarantine_.admitted(std::move(left), std::move(right), false, r.context.now);
   }
   for (std::size_t i = 0; i < entering.size(); ++i) {
-    for (const auto& [x, y] : pairs_between(r, entering[i], target)) add(r, x, y);
+    for (const auto& [x, y] : pairs_between(r, entering[i], target)) {
+      if (!r.stands_apart(y)) add(r, x, y);
+    }
     const auto next = entering[(i + 1) % entering.size()];
     if (next != entering[i]) add(r, r.groups[entering[i]].front(), r.groups[next].front());
     if (r.asks()) had_links_.insert(r.first_of(entering[i]).id);

@@ -125,7 +125,8 @@ planner::comparison planner::compare(round& r, std::size_t g, std::size_t h, qua
         recovered.push_back(key_of(a.id, b.id));
         if (fresh.enters && dark_to_newcomers_.size() < witnesses) dark_to_newcomers_.insert(b.id);
       }
-      if (said == verdict::try_first) result.try_first({x, y}, quarantine_.tried_first(a, b));
+      if (said == verdict::try_first && !(fresh.enters && r.stands_apart(y)))
+        result.try_first({x, y}, quarantine_.tried_first(a, b));
     }
     // Whether it was a cut is known when all others were looked at.
     if ((result.said == verdict::dark || result.said == verdict::held) && !cut.open()) break;
@@ -336,7 +337,7 @@ void planner::join(round& r, std::size_t g, std::size_t h) {
   bool asks = false;
   for (const auto x : r.groups[g]) {
     for (const auto y : r.groups[h]) {
-      if (!enters || !passed_over(r, x, y)) asks |= add(r, x, y);
+      if (!enters || !(passed_over(r, x, y) || r.stands_apart(y))) asks |= add(r, x, y);
     }
   }
   if (asks) admit(r, g, h);

@@ -30,6 +30,7 @@ struct planner::round {
   std::vector<std::vector<std::size_t>> unseen_seen;  // those it holds and we do not reach: ranks
   std::vector<std::vector<std::size_t>> silent;       // those in it that did not answer us of late: ranks
   std::vector<std::vector<std::size_t>> leaving;      // those it holds that are on their way out: ranks
+  std::vector<std::size_t> apart;                     // who enters is not linked to them: ranks, sorted
   std::vector<std::size_t> main;                      // positions of the groups that are joined
   bool undecided = false;
   std::map<std::pair<std::size_t, std::size_t>, comparison> compared;  // of established groups
@@ -42,6 +43,7 @@ struct planner::round {
   bool is_silent(std::size_t rank) const {
     return std::ranges::find(silent[group_of[rank]], rank) != silent[group_of[rank]].end();
   }
+  bool stands_apart(std::size_t rank) const { return std::ranges::binary_search(apart, rank); }
   bool alone(std::size_t group) const {
     return groups[group].size() == 1 && !links.has_links(groups[group].front());
   }

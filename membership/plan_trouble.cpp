@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "membership/compatible.hpp"
 #include "membership/plan_round.hpp"
 
 namespace rollcall::membership {
@@ -107,6 +108,41 @@ bool planner::believes_in_the_dark(const round& r, std::size_t g) {
   const auto since = believes_since_.try_emplace(first.id, r.context.now).first->second;
   const auto tick = first.net_ticktime.value_or(quarantine::default_ticktime);
   return r.context.now - since < waiting_ticks * tick;
+}
+
+// Two of a group whose link is held back are still linked to others in it. A node that is linked to both
+// makes `global` name one to the other, and what fails between them then is torn on all sides. So it is
+// linked to one of the two: to the one that lacks fewer.
+void planner::find_who_stands_apart(round& r) const {
+  if (r.fresh.empty()) return;
+  const auto now = r.context.now;
+  const auto missing_of = [&](std::size_t x, std::size_t g, const auto& visit) {
+    for (std::size_t i = 0; i < r.links.words(); ++i) {
+      for (auto bits = r.links.missing(x, i); bits != 0; bits &= bits - 1) {
+        const auto y = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
+        if (r.group_of[y] == g && !incompatible(r.at(x), r.at(y)) && !visit(y)) return;
+      }
+    }
+  };
+  const auto lacks = [&](std::size_t x) {
+    std::size_t count = 0;
+    missing_of(x, r.group_of[x], [&](std::size_t) { return ++count > 0; });
+    return count;
+  };
+  rank_set apart(r.context.members.size());
+  for (std::size_t g = 0; g < r.groups.size(); ++g) {
+    // As inside a group that lacks many, which `global` is linking just now.
+    auto room = 4 * r.groups[g].size() + 64;
+    for (const auto x : r.groups[g]) {
+      missing_of(x, g, [&](std::size_t y) {
+        const bool open = y > x && !apart.contains(x) && !apart.contains(y);
+        if (open && quarantine_.barred(r.at(x), r.at(y), now)) apart.insert(lacks(x) > lacks(y) ? x : y);
+        return --room > 0;
+      });
+      if (room == 0) break;
+    }
+  }
+  each_rank(apart.words(), [&](std::size_t rank) { r.apart.push_back(rank); });
 }
 
 }  // namespace rollcall::membership

@@ -182,6 +182,7 @@ class planner {
   static void find_who_may_be_met(round&);
   void find_requests(round&) const;
   bool believes_in_the_dark(const round&, std::size_t g);
+  void find_who_stands_apart(round&) const;
   // plan_many.cpp
   void between_many(round&);
   verdict fits(round&, std::size_t group, const joint_set&);

@@ -286,6 +286,29 @@ TEST_F(Evidence, ANewcomerJoinsWhileAPairElsewhereFlaps) {
   EXPECT_FALSE(links["n"].empty()) << "within two intervals";
 }
 
+// `global` would name them to each other by it, and what fails between the two is torn on all sides.
+TEST_F(Evidence, ANewcomerIsAskedForWithOneOfTwoThatAreKeptApartInItsGroup) {
+  failures_tear = false;
+  whole({"a", "b", "c", "d", "e"});
+  refused.insert(both("a", "b"));
+  lose_all({both("a", "b")});
+  live(1min);
+  ASSERT_TRUE(linked("b", "c"));
+  tears = 0;
+  asked.clear();
+  comes("f");
+  d.up("f");
+  live(10s);
+  EXPECT_EQ(tears, 0U);
+  for (const auto* other : {"a", "c", "d", "e"}) EXPECT_TRUE(linked("f", other)) << other;
+  EXPECT_FALSE(linked("f", "b"));
+  refused.clear();
+  live(10s);
+  EXPECT_TRUE(linked("a", "b"));
+  EXPECT_TRUE(linked("f", "b"));
+  EXPECT_EQ(tears, 0U);
+}
+
 TEST_F(Evidence, WhatIsPlannedIsToldAndNotAsked) {
   auto s = careful();
   s.heal = heal_mode::plan;
