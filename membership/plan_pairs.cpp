@@ -22,7 +22,8 @@ planner::verdict planner::look(round& r, std::size_t x, std::size_t y, quarantin
 void planner::look_for_refusals(const member_record& a, const member_record& b, verdict said,
                                 refused_conflict& into) const {
   if (const auto since = quarantine_.proven(a, b)) into.proven = std::max(into.proven, since);
-  if (quarantine_.proven_long_ago(a, b)) into.proven_long_ago.emplace_back(a.id, b.id);
+  if (const auto* on = quarantine_.proven_long_ago(a, b); on != nullptr)
+    into.proven_long_ago.emplace_back(on->id, on == &a ? b.id : a.id);
   if (requests_.under_way(a, b)) {
     into.only = false;
   } else if (quarantine_.refused(a, b)) {

@@ -122,10 +122,10 @@ class quarantine {
   void judge_cut(const std::vector<pair_key>&, bool cut);
   // Held back for nothing but requests that failed, and no handshake has passed since: trials.hpp.
   bool refused(const member_record& a, const member_record& b) const;
-  // Since when a handshake has passed between two whose requests failed; and whether that is to be proven
-  // again before they are joined.
+  // Since when a handshake has passed between two whose requests failed; and where that is to be proven again
+  // before they are joined, the side from which it passed: the other one may never do.
   std::optional<steady_time> proven(const member_record& a, const member_record& b) const;
-  bool proven_long_ago(const member_record& a, const member_record& b) const;
+  const member_record* proven_long_ago(const member_record& a, const member_record& b) const;
   // Dark, failed or waiting.
   bool barred(const member_record& a, const member_record& b, steady_time now) const;
   // Pairs that are held back since their link breaks, and that have linked all the same: `global` and others
@@ -172,6 +172,7 @@ class quarantine {
     bool trial = false;  // the request under way is one
     steady_time next_trial{};
     std::optional<steady_time> proven;  // by a whole handshake since they failed
+    std::uint32_t passed_on = 0;        // the side of the last that passed
     bool stale = false;                 // too long ago
     bool let_through = false;           // nobody carries handshakes out
     bool misled = false;                // such a handshake passed, and the requests after it failed

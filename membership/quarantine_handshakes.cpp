@@ -41,8 +41,11 @@ std::optional<quarantine::verdict> quarantine::look_at_handshakes(const step_con
   std::optional<steady_time> passed;
   for (const auto* on : {&a, &b}) {
     const auto& to = on == &a ? b : a;
-    if (passed_handshake(paths, e, *on, to))
-      passed = std::max<std::optional<steady_time>>(passed, paths.last(*on, to, handshake)->answered_at);
+    if (!passed_handshake(paths, e, *on, to)) continue;
+    const auto at = paths.last(*on, to, handshake)->answered_at;
+    if (passed && at <= *passed) continue;
+    passed = at;
+    e.passed_on = on->id;
   }
   const bool on_both_sides = e.failed_sides == both_sides;
   if (passed) {
@@ -73,9 +76,10 @@ std::optional<steady_time> quarantine::proven(const member_record& a, const memb
   return e != nullptr ? e->proven : std::nullopt;
 }
 
-bool quarantine::proven_long_ago(const member_record& a, const member_record& b) const {
+const member_record* quarantine::proven_long_ago(const member_record& a, const member_record& b) const {
   const auto* e = find(a.id, b.id);
-  return e != nullptr && e->proven && e->stale;
+  if (e == nullptr || !e->proven || !e->stale) return nullptr;
+  return e->passed_on == a.id ? &a : &b;
 }
 
 }  // namespace rollcall::membership

@@ -44,7 +44,11 @@ void trials::plan(const step_context& context, path_book& paths,
   const auto joins = [&](const refused_conflict& conflict) {
     if (!conflict.pairs.empty()) return true;
     // When nothing is held back any more, what was proven long ago is proven again.
-    for (const auto& [a, b] : conflict.proven_long_ago) ask_either(context, paths, a, b, actions);
+    for (const auto& [a, b] : conflict.proven_long_ago) {
+      const auto *on = context.members.find(a), *to = context.members.find(b);
+      if (on != nullptr && to != nullptr && !under_way(paths, *on, *to))
+        ask(context, paths, *on, *to, actions);
+    }
     return false;
   };
   const auto each = [&](const refused_conflict& conflict, turn& its) {

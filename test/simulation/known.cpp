@@ -13,9 +13,6 @@ const std::vector<known_finding>& known_findings() {
       {rule::wrong_cause, 1,
        "a link of 58 nodes that is lost for half a second, and all that follow within the same five "
        "milliseconds: one of those is named (9932)"},
-      {rule::too_many_actions, 1,
-       "one more than is allowed in ten seconds, nearly all of them probes of paths, while 14 nodes in eight "
-       "groups close their doors in turns (2782); not looked into"},
   };
   return all;
 }

@@ -163,6 +163,7 @@ struct Evidence : testing::Test {
         auto result = p.port == probed_port::mapper && no_mapper.contains({on, to}) ? path_probe::timeout
                                                                                     : path_probe::reachable;
         if (p.port == probed_port::handshake) {
+          if (handshakes.size() >= handshakes_at_most) continue;
           handshakes.emplace_back(d.now, on + ">" + to);
           const bool passes = !refused.contains(both(on, to)) && !one_way_refused.contains({on, to});
           result = no_trials ? path_probe::no_word : passes ? path_probe::reachable : path_probe::refused;
@@ -266,6 +267,7 @@ struct Evidence : testing::Test {
   std::set<pair_of_names> refused, dark, fragile;
   std::set<pair_of_names> stalled;  // links that carry nothing, while new connections get through
   std::size_t asked_at_most = std::numeric_limits<std::size_t>::max();
+  std::size_t handshakes_at_most = std::numeric_limits<std::size_t>::max();
   std::set<pair_of_names> one_way_refused, no_mapper;  // from, to
   std::set<std::string> mute;
   std::vector<std::pair<milliseconds, std::string>> asked, handshakes;

@@ -55,6 +55,19 @@ TEST_F(TwoGroups, AreNotJoinedWhileSomePairsStillRefuse) {
   EXPECT_EQ(tears, before);
 }
 
+// The other side may fail at once, as often as it is asked.
+TEST_F(TwoGroups, WhatHasPassedFromOneSideIsProvenAgainFromThatSide) {
+  std::erase_if(refused, [](const auto& pair) { return pair.first != "a"; });
+  one_way_refused = {{"b", "e"}, {"f", "c"}};
+  live(120s);
+  handshakes.clear();
+  handshakes_at_most = 500;
+  refused.clear();
+  live(10s);
+  EXPECT_TRUE(all_linked());
+  EXPECT_LE(handshakes.size(), 40U);
+}
+
 TEST_F(TwoGroups, AreAskedForAfterTheirHoldsWhereNobodyCarriesTrialsOut) {
   no_trials = true;
   refused.clear();
