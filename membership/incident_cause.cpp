@@ -27,6 +27,8 @@ constexpr std::string_view unexplained = "unknown";
 constexpr std::string_view given_up_by_its_end = "disconnect";
 // Two nodes tell of what happened at one moment.
 constexpr milliseconds told_within{500};
+// A socket that the other end has closed is seen within milliseconds, and told.
+constexpr milliseconds seen_at_once{100};
 
 struct first_pair {
   std::uint32_t from = 0, to = 0;
@@ -81,20 +83,46 @@ const loss* most_torn(const degree_map& degrees, const giver_map& givers,
   });
 }
 
-// A closed socket is seen by the other end at once. Where that end said nothing of it, nothing got through.
-const loss* half_lost(const losses& known, const std::vector<const loss*>& first,
-                      const step_context& context) {
-  const auto since = first.front()->at - told_within, until = first.back()->at + told_within;
-  std::map<pair_key, std::pair<bool, bool>> told;  // by the lower id, by the higher
+// When each of two ends told that their link was lost, and the newest loss that the end had told of before.
+struct told_by_ends {
+  struct end {
+    std::optional<steady_time> at, after;
+  };
+  end by_lower, by_higher;
+  end& of(std::uint32_t one, std::uint32_t other) { return one < other ? by_lower : by_higher; }
+};
+
+std::map<pair_key, told_by_ends> told_between(const losses& known, steady_time since, steady_time until) {
+  std::map<pair_key, told_by_ends> told;
+  std::vector<std::pair<const loss*, told_by_ends*>> in_order;
   for (const auto& l : known.all()) {
     if (l.refused || l.probed || l.at < since || l.at > until) continue;
     auto& ends = told[key_of(l.from, l.to)];
-    (l.from < l.to ? ends.first : ends.second) = true;
+    in_order.emplace_back(&l, &ends);
+    auto& at = ends.of(l.from, l.to).at;
+    if (!at) at = l.at;
   }
+  std::unordered_map<std::uint32_t, std::optional<steady_time>> newest;
+  for (const auto& [l, ends] : in_order) {
+    auto& end = ends->of(l->from, l->to);
+    auto& before = newest[l->from];
+    if (!end.after) end.after = before;
+    before = std::max(before, ends->of(l->to, l->from).at);
+  }
+  return told;
+}
+
+// A closed socket is seen by the other end at once. Where that end said nothing of it, or only after it had
+// told of what was lost later, nothing got through.
+const loss* half_lost(const losses& known, const std::vector<const loss*>& first,
+                      const step_context& context) {
+  auto told = told_between(known, first.front()->at - told_within, first.back()->at + told_within);
   const auto half = std::ranges::find_if(first, [&](const loss* l) {
-    const auto& ends = told[key_of(l->from, l->to)];
-    return context.members.find(l->to)->watched && context.now > l->at + told_within &&
-           !(ends.first && ends.second);
+    auto& ends = told[key_of(l->from, l->to)];
+    const auto& other = ends.of(l->to, l->from);
+    const bool silent = !ends.of(l->from, l->to).at || !other.at;
+    const bool late = !silent && std::min(other.at, other.after) >= l->at + seen_at_once;
+    return context.members.find(l->to)->watched && context.now > l->at + told_within && (silent || late);
   });
   return half == first.end() ? nullptr : *half;
 }

@@ -235,6 +235,30 @@ TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairOfWhichOneEndHeardNoth
   EXPECT_EQ(list()[0].cause->to, full("a"));
 }
 
+TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairOfWhichOneEndHeardAfterALaterLoss) {
+  d.usual.prevent_overlapping_partitions = true;
+  meshed({"a", "b", "c", "d"});
+  part("c", "a", "disconnect");
+  lose("b", "a", "disconnect");
+  d.pass(400ms);
+  part("d", "a", "disconnect");
+  d.pass(20ms);
+  lose("a", "b", "connection_closed");
+  live(20s);
+  is_one_caused_by("b", "a");
+}
+
+// One that is behind with all that it tells has heard of everything at once.
+TEST_F(Incidents, OneEndThatIsBehindHasHeardOfWhatItTellsInItsOrder) {
+  d.usual.prevent_overlapping_partitions = true;
+  meshed({"a", "b", "c", "d"});
+  for (const auto* from : {"c", "b", "d"}) lose(from, "a", "disconnect");
+  d.pass(400ms);
+  for (const auto* other : {"c", "b", "d"}) lose("a", other, "connection_closed");
+  live(20s);
+  is_one_caused_by("c", "a");
+}
+
 TEST_F(Incidents, ATickTimeoutIsABetterCauseThanWhatWasTornBeforeIt) {
   meshed({"a", "b", "c"});
   lose("c", "b", "disconnect");
