@@ -15,6 +15,11 @@ void atom_table::add(byte_view encoded) {
   ends_.push_back(static_cast<std::uint32_t>(bytes_.size()));
 }
 
+void atom_table::clear() noexcept {
+  bytes_.clear();
+  ends_.clear();
+}
+
 byte_view atom_table::at(std::size_t index) const noexcept {
   const std::size_t begin = index == 0 ? 0 : ends_[index - 1];
   return byte_view(bytes_).substr(begin, ends_[index] - begin);

@@ -12,6 +12,7 @@ namespace rollcall::cnode {
 class atom_table {
  public:
   void add(byte_view encoded);
+  void clear() noexcept;
   std::size_t size() const noexcept { return ends_.size(); }
   byte_view at(std::size_t) const noexcept;  // below size()
   std::size_t footprint() const noexcept;

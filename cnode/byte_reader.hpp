@@ -30,15 +30,24 @@ class byte_reader {
   byte_view rest() noexcept { return take(failed_ ? 0 : left()); }
 
   // Big-endian.
-  std::uint8_t u8() noexcept { return static_cast<std::uint8_t>(number(1)); }
-  std::uint16_t u16() noexcept { return static_cast<std::uint16_t>(number(2)); }
-  std::uint32_t u32() noexcept { return static_cast<std::uint32_t>(number(4)); }
-  std::uint64_t u64() noexcept { return number(8); }
+  std::uint8_t u8() noexcept {
+    if (failed_ || position_ == bytes_.size()) {
+      failed_ = true;
+      return 0;
+    }
+    return static_cast<std::uint8_t>(bytes_[position_++]);
+  }
+  std::uint16_t u16() noexcept { return static_cast<std::uint16_t>(number<2>()); }
+  std::uint32_t u32() noexcept { return static_cast<std::uint32_t>(number<4>()); }
+  std::uint64_t u64() noexcept { return number<8>(); }
 
  private:
-  std::uint64_t number(std::size_t size) noexcept {
+  template <std::size_t size>
+  std::uint64_t number() noexcept {
+    const auto taken = take(size);
+    if (failed_) return 0;
     std::uint64_t value = 0;
-    for (const char byte : take(size)) value = (value << 8) | static_cast<std::uint8_t>(byte);
+    for (std::size_t i = 0; i < size; ++i) value = (value << 8) | static_cast<std::uint8_t>(taken[i]);
     return value;
   }
 

@@ -29,6 +29,44 @@ std::string utf8_of_latin1(byte_view text) {
   return out;
 }
 
+// Pids, references and their nodes as every node since OTP 23 writes them. False: it is another way, which is
+// libei's.
+std::optional<byte_view> short_atom(byte_reader& in) {
+  if (in.u8() != term_tag::small_atom_utf8) return {};
+  return in.take(in.u8());
+}
+
+// | 88 | node | id:4 | serial:4 | creation:4 |
+bool read_new_pid(byte_reader& in, pid& out) {
+  const auto node = in.u8() == term_tag::new_pid ? short_atom(in) : std::nullopt;
+  if (!node) return false;
+  out.node = *node;
+  out.id = in.u32();
+  out.serial = in.u32();
+  out.creation = in.u32();
+  return !in.failed();
+}
+
+// | 90 | words:2 | node | creation:4 | id:4 * words |
+struct newer_reference {
+  byte_view node;
+  std::uint32_t creation = 0;
+  std::array<std::uint32_t, 5> ids{};
+  std::uint8_t length = 0;
+
+  bool read(byte_reader& in) {
+    if (in.u8() != term_tag::newer_reference) return false;
+    const auto words = in.u16();
+    const auto name = words >= 1 && words <= ids.size() ? short_atom(in) : std::nullopt;
+    if (!name) return false;
+    node = *name;
+    length = static_cast<std::uint8_t>(words);
+    creation = in.u32();
+    for (std::size_t i = 0; i < words; ++i) ids[i] = in.u32();
+    return !in.failed();
+  }
+};
+
 }  // namespace
 
 checked_reader::checked_reader(byte_view checked, std::size_t budget) : bytes_(checked), budget_(budget) {
@@ -61,28 +99,50 @@ bool checked_reader::at_reference() const noexcept {
   return tag() == term_tag::new_reference || tag() == term_tag::newer_reference;
 }
 
+bool checked_reader::at_integer() const noexcept {
+  switch (tag()) {
+    case term_tag::small_integer:
+    case term_tag::integer:
+      return true;
+    case term_tag::small_big:
+      return static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_) + 1]) <= 8;
+    default:
+      return false;
+  }
+}
+
 std::size_t checked_reader::tuple_header() {
+  if (tag() == term_tag::small_tuple) {
+    const auto arity = static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_) + 1]);
+    index_ += 2;
+    return arity;
+  }
   int arity = 0;
   if (!require(at_tuple() && ei_decode_tuple_header(bytes_.data(), &index_, &arity) == 0)) return 0;
   return static_cast<std::size_t>(arity);
 }
 
 std::int64_t checked_reader::integer() {
+  if (tag() == term_tag::small_integer) {
+    const auto value = static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_) + 1]);
+    index_ += 2;
+    return value;
+  }
   long long value = 0;
-  if (!require(fits_64_bits() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0)) return 0;
+  if (!require(at_integer() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0)) return 0;
   return value;
 }
 
 std::uint64_t checked_reader::unsigned_integer() {
   unsigned long long value = 0;
-  if (!require(fits_64_bits() && ei_decode_ulonglong(bytes_.data(), &index_, &value) == 0)) return 0;
+  if (!require(at_integer() && ei_decode_ulonglong(bytes_.data(), &index_, &value) == 0)) return 0;
   return value;
 }
 
 // libei keeps no length of an atom's text, which may have zeros in it: so this is read here.
 atom checked_reader::atom() {
   if (!require(at_atom())) return {};
-  byte_reader reader(bytes_.substr(static_cast<std::size_t>(index_)));
+  byte_reader reader(here());
   const auto kind = reader.u8();
   const bool wide = kind == term_tag::atom || kind == term_tag::atom_utf8;
   const bool utf8 = kind == term_tag::atom_utf8 || kind == term_tag::small_atom_utf8;
@@ -92,7 +152,42 @@ atom checked_reader::atom() {
   return {utf8 ? std::string(text) : utf8_of_latin1(text)};
 }
 
+bool checked_reader::take_atom(std::string_view text) {
+  if (tag() != term_tag::small_atom_utf8) {
+    const auto before = index_;
+    if (at_atom() && atom().text == text) return true;
+    index_ = before;
+    return false;
+  }
+  byte_reader reader(here());
+  if (short_atom(reader) != text) return false;
+  index_ += static_cast<int>(reader.position());
+  return true;
+}
+
+bool checked_reader::take_reference(const cnode::reference& wanted) {
+  byte_reader reader(here());
+  newer_reference found;
+  if (failed()) return false;
+  if (!found.read(reader)) {
+    const auto before = index_;
+    if (at_reference() && reference() == wanted) return true;
+    index_ = before;
+    return false;
+  }
+  if (found.length != wanted.length || found.ids != wanted.ids || found.creation != wanted.creation ||
+      found.node != wanted.node)
+    return false;
+  index_ += static_cast<int>(reader.position());
+  return true;
+}
+
 pid checked_reader::pid() {
+  byte_reader reader(here());
+  if (cnode::pid read; !failed() && read_new_pid(reader, read)) {
+    index_ += static_cast<int>(reader.position());
+    return read;
+  }
   erlang_pid decoded;
   if (!require(at_pid() && ei_decode_pid(bytes_.data(), &index_, &decoded) == 0)) return {};
   return {decoded.node, decoded.num, decoded.serial, decoded.creation};
@@ -100,6 +195,15 @@ pid checked_reader::pid() {
 
 reference checked_reader::reference() {
   cnode::reference out;
+  byte_reader reader(here());
+  if (newer_reference read; !failed() && read.read(reader)) {
+    index_ += static_cast<int>(reader.position());
+    out.node = read.node;
+    out.creation = read.creation;
+    out.ids = read.ids;
+    out.length = read.length;
+    return out;
+  }
   erlang_ref decoded;
   if (!require(at_reference() && ei_decode_ref(bytes_.data(), &index_, &decoded) == 0)) return {};
   if (!require(decoded.len >= 1 && static_cast<std::size_t>(decoded.len) <= out.ids.size())) return {};
@@ -118,24 +222,15 @@ byte_view checked_reader::rest() {
 
 byte_view checked_reader::skip() {
   if (failed()) return {};
-  const auto here = bytes_.substr(static_cast<std::size_t>(index_));
-  const auto length = check_term(here);
+  const auto from = here();
+  if (byte_reader reader(from); short_atom(reader) && !reader.failed()) {
+    index_ += static_cast<int>(reader.position());
+    return from.substr(0, reader.position());
+  }
+  const auto length = check_term(from);
   if (!require(length.has_value())) return {};
   index_ += static_cast<int>(*length);
-  return here.substr(0, *length);
-}
-
-bool checked_reader::fits_64_bits() const noexcept {
-  const auto here = static_cast<std::size_t>(index_);
-  switch (tag()) {
-    case term_tag::small_integer:
-    case term_tag::integer:
-      return true;
-    case term_tag::small_big:
-      return static_cast<std::uint8_t>(bytes_[here + 1]) <= 8;
-    default:
-      return false;
-  }
+  return from.substr(0, *length);
 }
 
 bool checked_reader::spend(std::size_t terms) {
@@ -263,7 +358,7 @@ term checked_reader::list() {
 term checked_reader::big() {
   long long value = 0;
   const int before = index_;
-  if (fits_64_bits() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0) return std::int64_t{value};
+  if (at_integer() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0) return std::int64_t{value};
   index_ = before;
   return opaque{std::string(skip())};
 }

@@ -1,4 +1,5 @@
-// Reads what check_term has accepted, value after value, by erl_interface. Once the next value was of another
+// Reads what check_term has accepted, value after value: what every message has, here; the rest by
+// erl_interface. Once the next value was of another
 // kind than asked for (bad_term), or the budget was spent (too_many_terms), it stays failed() and gives empty
 // values, so that a caller may check at the end.
 #pragma once
@@ -23,11 +24,15 @@ class checked_reader {
   bool at_pid() const noexcept;
   bool at_tuple() const noexcept;
   bool at_reference() const noexcept;
+  bool at_integer() const noexcept;  // of 64 bits
 
   std::size_t tuple_header();
   std::int64_t integer();
   std::uint64_t unsigned_integer();
   cnode::atom atom();
+  // Whether it is that one; past it only then.
+  bool take_atom(std::string_view text);
+  bool take_reference(const cnode::reference&);
   cnode::pid pid();
   cnode::reference reference();
   cnode::term term();
@@ -38,7 +43,7 @@ class checked_reader {
   // Whether it may go on; `holds` is what has to be true for that.
   bool require(bool holds);
   std::uint8_t tag() const noexcept;  // 0, which is none, at the end and once failed()
-  bool fits_64_bits() const noexcept;
+  byte_view here() const noexcept { return bytes_.substr(static_cast<std::size_t>(index_)); }
   bool spend(std::size_t terms);
   cnode::term spent_term();
   void elements(std::vector<cnode::term>& out, std::size_t count);

@@ -22,140 +22,167 @@ class control_parser {
  public:
   explicit control_parser(byte_view checked, reasons kept) : in_(checked), reasons_(kept) {}
 
-  result<control_message> parse() {
+  // Into `out`; what is wrong, if anything is.
+  boost::system::error_code parse(control_message& out) {
     arity_ = in_.tuple_header();
     const auto number = in_.integer();
     if (in_.failed()) return error::bad_control;
-    auto parsed = operation_and_fields(number);
-    if (misshapen_ || !parsed) return misshapen_ ? error::bad_control : error::unknown_control;
+    const bool known =
+        message_and_fields(number, out) || end_and_fields(number, out) || others_and_fields(number, out);
+    if (misshapen_ || !known) return misshapen_ ? error::bad_control : error::unknown_control;
     // A value of another kind than the operation has at that place.
     if (in_.failed()) return in_.error() == error::bad_term ? error::bad_control : in_.error();
-    if (!in_.at_end()) return error::bad_control;
-    return *std::move(parsed);
+    return in_.at_end() ? boost::system::error_code() : boost::system::error_code(error::bad_control);
   }
 
   bool carries_payload() const noexcept { return payload_; }
   bool reason_is_payload() const noexcept { return reason_is_payload_; }
 
  private:
-  // Fields stand in braces, which are read from left to right. Absent: nobody defined that operation.
-  std::optional<control_message> operation_and_fields(std::int64_t number) {
-    if (auto sent = message_and_fields(number)) return sent;
-    if (auto ended = end_and_fields(number)) return ended;
+  // Fields stand in braces, which are read from left to right. False: nobody defined that operation.
+  bool others_and_fields(std::int64_t number, control_message& out) {
     switch (number) {
       case op_link:
         fields(2);
-        return control::link{in_.pid(), in_.pid()};
+        out = control::link{in_.pid(), in_.pid()};
+        return true;
       case op_unlink:
         fields(2);
-        return control::unlink{in_.pid(), in_.pid()};
+        out = control::unlink{in_.pid(), in_.pid()};
+        return true;
       case op_group_leader:
         fields(2);
-        return control::group_leader{in_.pid(), in_.pid()};
+        out = control::group_leader{in_.pid(), in_.pid()};
+        return true;
       case op_monitor_p:
         fields(3);
-        return control::monitor{in_.pid(), read_process(in_), in_.reference()};
+        out = control::monitor{in_.pid(), read_process(in_), in_.reference()};
+        return true;
       case op_demonitor_p:
         fields(3);
-        return control::demonitor{in_.pid(), read_process(in_), in_.reference()};
+        out = control::demonitor{in_.pid(), read_process(in_), in_.reference()};
+        return true;
       case op_spawn_request:
         fields(5), with_payload();
-        return spawn_request();
+        out = spawn_request();
+        return true;
       case op_spawn_request_tt:
         fields(6), with_payload();
-        return before_token(spawn_request());
+        out = before_token(spawn_request());
+        return true;
       case op_spawn_reply:
         fields(4);
-        return spawn_reply();
+        out = spawn_reply();
+        return true;
       case op_spawn_reply_tt:
         fields(5);
-        return before_token(spawn_reply());
+        out = before_token(spawn_reply());
+        return true;
       case op_unlink_id:
         fields(3);
-        return control::unlink_id{link_id(), in_.pid(), in_.pid()};
+        out = control::unlink_id{link_id(), in_.pid(), in_.pid()};
+        return true;
       case op_unlink_id_ack:
         fields(3);
-        return control::unlink_id_ack{link_id(), in_.pid(), in_.pid()};
+        out = control::unlink_id_ack{link_id(), in_.pid(), in_.pid()};
+        return true;
       default:
-        return {};
+        return false;
     }
   }
 
   // What carries a message.
-  std::optional<control_message> message_and_fields(std::int64_t number) {
+  bool message_and_fields(std::int64_t number, control_message& out) {
     switch (number) {
       case op_send:
         fields(2), with_payload(), in_.skip();
-        return control::send{in_.pid()};
+        out = control::send{in_.pid()};
+        return true;
       case op_send_tt:
         fields(3), with_payload(), in_.skip();
-        return before_token(control::send{in_.pid()});
+        out = before_token(control::send{in_.pid()});
+        return true;
       case op_reg_send: {
         fields(3), with_payload();
         auto from = in_.pid();
         in_.skip();
-        return control::reg_send{std::move(from), in_.atom()};
+        out = control::reg_send{std::move(from), in_.atom()};
+        return true;
       }
       case op_reg_send_tt: {
         fields(4), with_payload();
         auto from = in_.pid();
         in_.skip();
-        control::reg_send out{std::move(from), in_.atom()};
+        out = control::reg_send{std::move(from), in_.atom()};
         in_.skip();
-        return out;
+        return true;
       }
       case op_send_sender:
         fields(2), with_payload(), in_.pid();
-        return control::send{in_.pid()};
+        out = control::send{in_.pid()};
+        return true;
       case op_send_sender_tt:
         fields(3), with_payload(), in_.pid();
-        return before_token(control::send{in_.pid()});
+        out = before_token(control::send{in_.pid()});
+        return true;
       case op_alias_send:
         fields(2), with_payload();
-        return control::alias_send{in_.pid(), in_.reference()};
+        out = control::alias_send{in_.pid(), in_.reference()};
+        return true;
       case op_alias_send_tt:
         fields(3), with_payload();
-        return before_token(control::alias_send{in_.pid(), in_.reference()});
+        out = before_token(control::alias_send{in_.pid(), in_.reference()});
+        return true;
       default:
-        return {};
+        return false;
     }
   }
 
   // What tells of an end.
-  std::optional<control_message> end_and_fields(std::int64_t number) {
+  bool end_and_fields(std::int64_t number, control_message& out) {
     switch (number) {
       case op_exit:
         fields(3);
-        return control::exit{in_.pid(), in_.pid(), in_.term()};
+        out = control::exit{in_.pid(), in_.pid(), in_.term()};
+        return true;
       case op_exit_tt:
         fields(4);
-        return control::exit{in_.pid(), in_.pid(), after_token()};
+        out = control::exit{in_.pid(), in_.pid(), after_token()};
+        return true;
       case op_exit2:
         fields(3);
-        return control::exit2{in_.pid(), in_.pid(), in_.term()};
+        out = control::exit2{in_.pid(), in_.pid(), in_.term()};
+        return true;
       case op_exit2_tt:
         fields(4);
-        return control::exit2{in_.pid(), in_.pid(), after_token()};
+        out = control::exit2{in_.pid(), in_.pid(), after_token()};
+        return true;
       case op_monitor_p_exit:
         fields(4);
-        return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), exit_reason()};
+        out = control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), exit_reason()};
+        return true;
       case op_payload_exit:
         fields(2), with_reason();
-        return control::exit{in_.pid(), in_.pid(), {}};
+        out = control::exit{in_.pid(), in_.pid(), {}};
+        return true;
       case op_payload_exit_tt:
         fields(3), with_reason();
-        return before_token(control::exit{in_.pid(), in_.pid(), {}});
+        out = before_token(control::exit{in_.pid(), in_.pid(), {}});
+        return true;
       case op_payload_exit2:
         fields(2), with_reason();
-        return control::exit2{in_.pid(), in_.pid(), {}};
+        out = control::exit2{in_.pid(), in_.pid(), {}};
+        return true;
       case op_payload_exit2_tt:
         fields(3), with_reason();
-        return before_token(control::exit2{in_.pid(), in_.pid(), {}});
+        out = before_token(control::exit2{in_.pid(), in_.pid(), {}});
+        return true;
       case op_payload_monitor_p_exit:
         fields(3), with_reason();
-        return control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), {}};
+        out = control::monitor_exit{read_process(in_), in_.pid(), in_.reference(), {}};
+        return true;
       default:
-        return {};
+        return false;
     }
   }
 
@@ -234,12 +261,11 @@ namespace {
 
 // A control message and what follows it.
 struct front {
-  control_message control;
-  bool carries_payload, reason_is_payload;
-  byte_view rest;
+  bool carries_payload = false, reason_is_payload = false;
+  byte_view rest{};
 };
 
-result<front> parse_front(byte_view frame, reasons kept) {
+boost::system::error_code parse_front(byte_view frame, reasons kept, control_message& into, front& out) {
   if (frame.empty()) return error::truncated;
   if (frame[0] != pass_through) return error::bad_control;
   frame.remove_prefix(1);
@@ -247,12 +273,12 @@ result<front> parse_front(byte_view frame, reasons kept) {
   if (!control) return control.error();
   frame.remove_prefix(1 + control->size());
   control_parser parser(*control, kept);
-  auto parsed = parser.parse();
-  if (!parsed) return parsed.error();
-  return front{*std::move(parsed), parser.carries_payload(), parser.reason_is_payload(), frame};
+  if (const auto code = parser.parse(into)) return code;
+  out = {parser.carries_payload(), parser.reason_is_payload(), frame};
+  return {};
 }
 
-result<message> with_reason(control_message control, byte_view payload, reasons kept) {
+boost::system::error_code put_reason(control_message& control, byte_view payload, reasons kept) {
   term reason = opaque{byte_string(payload)};
   if (kept == reasons::decoded) {
     auto decoded = decode_term(payload);
@@ -264,7 +290,32 @@ result<message> with_reason(control_message control, byte_view payload, reasons 
         if constexpr (requires { it.reason; }) it.reason = std::move(reason);
       },
       control);
-  return message{std::move(control), {}};
+  return {};
+}
+
+boost::system::error_code put_payload(message& out, const front& parsed, reasons kept) {
+  if (parsed.carries_payload == out.payload.empty()) return error::bad_control;
+  if (!parsed.reason_is_payload) return {};
+  return put_reason(out.control, std::exchange(out.payload, {}), kept);
+}
+
+boost::system::error_code parse_into(message& out, byte_view frame, reasons kept) {
+  front parsed;
+  if (const auto code = parse_front(frame, kept, out.control, parsed)) return code;
+  if (!parsed.rest.empty()) {
+    const auto term = versioned_term(parsed.rest);
+    if (!term && parsed.carries_payload && !parsed.reason_is_payload &&
+        (term.error() == error::too_many_terms || term.error() == error::too_deep ||
+         term.error() == error::atom_too_long)) {
+      out.payload = parsed.rest.substr(1);
+      out.payload_skipped = true;
+      return {};
+    }
+    if (!term) return term.error();
+    if (parsed.rest.size() != 1 + term->size()) return error::trailing_bytes;
+    out.payload = *term;
+  }
+  return put_payload(out, parsed, kept);
 }
 
 }  // namespace
@@ -273,29 +324,27 @@ result<message> parse_message(byte_view frame) {
   return parse_message(frame, reasons::decoded);
 }
 
+// Made where it is wanted: a message is some hundred bytes, which would be moved four times.
 result<message> parse_message(byte_view frame, reasons kept) {
-  auto parsed = parse_front(frame, kept);
-  if (!parsed) return parsed.error();
-  byte_view payload;
-  if (!parsed->rest.empty()) {
-    const auto term = versioned_term(parsed->rest);
-    if (!term && parsed->carries_payload && !parsed->reason_is_payload &&
-        (term.error() == error::too_many_terms || term.error() == error::too_deep ||
-         term.error() == error::atom_too_long)) {
-      return message{std::move(parsed->control), parsed->rest.substr(1), true};
-    }
-    if (!term) return term.error();
-    if (parsed->rest.size() != 1 + term->size()) return error::trailing_bytes;
-    payload = *term;
-  }
-  if (parsed->carries_payload == payload.empty()) return error::bad_control;
-  if (parsed->reason_is_payload) return with_reason(std::move(parsed->control), payload, kept);
-  return message{std::move(parsed->control), payload};
+  result<message> made(boost::system::in_place_value);
+  if (const auto code = parse_into(*made, frame, kept)) made = code;
+  return made;
+}
+
+result<message> parse_checked(byte_view control, byte_view payload, reasons kept) {
+  result<message> made(boost::system::in_place_value);
+  control_parser parser(control, kept);
+  auto code = parser.parse(made->control);
+  made->payload = payload;
+  if (!code) code = put_payload(*made, {parser.carries_payload(), parser.reason_is_payload(), {}}, kept);
+  if (code) made = code;
+  return made;
 }
 
 result<message> parse_head(byte_view head) {
-  auto parsed = parse_front(head, reasons::kept);
-  if (!parsed) {
+  result<message> made(boost::system::in_place_value);
+  front parsed;
+  if (const auto code = parse_front(head, reasons::kept, made->control, parsed)) {
     // | 'p' | 131 | SMALL_TUPLE_EXT | arity | SMALL_INTEGER_EXT | operation |
     constexpr std::size_t operation_at = 5;
     const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(head[at]); };
@@ -303,15 +352,17 @@ result<message> parse_head(byte_view head) {
                             byte(4) == term_tag::small_integer &&
                             (byte(operation_at) == op_monitor_p_exit || byte(operation_at) == op_spawn_reply);
     if (answers_us) return error::frame_too_large;
-    return parsed.error();
+    return code;
   }
-  if (!parsed->carries_payload) return error::trailing_bytes;
-  if (parsed->reason_is_payload) {
-    return std::holds_alternative<control::monitor_exit>(parsed->control) ? error::frame_too_large
-                                                                          : error::unknown_control;
+  if (!parsed.carries_payload) return error::trailing_bytes;
+  if (parsed.reason_is_payload) {
+    return std::holds_alternative<control::monitor_exit>(made->control) ? error::frame_too_large
+                                                                        : error::unknown_control;
   }
-  parsed->rest.remove_prefix(parsed->rest.empty() ? 0 : 1);
-  return message{std::move(parsed->control), parsed->rest, true};
+  parsed.rest.remove_prefix(parsed.rest.empty() ? 0 : 1);
+  made->payload = parsed.rest;
+  made->payload_skipped = true;
+  return made;
 }
 
 std::optional<call_front> read_call_front(byte_view payload) {

@@ -120,6 +120,9 @@ enum class reasons { decoded, kept };
 result<message> parse_message(byte_view frame);
 result<message> parse_message(byte_view frame, reasons);
 
+// The same of terms that were checked, without their version bytes. `payload`: empty where there is none.
+result<message> parse_checked(byte_view control, byte_view payload, reasons);
+
 // The message of a frame of which only the beginning was kept. Its control message must be whole in there:
 // else frame_too_large when it answers a call of ours, and another error when nobody here waits for it.
 result<message> parse_head(byte_view head);

@@ -15,10 +15,12 @@ namespace {
 constexpr std::uint8_t whole_message = 68, first_fragment = 69, later_fragment = 70;
 constexpr unsigned new_atom = 8, segment_bits = 7, segment_size = 256, long_atoms = 1;
 
+// Without a value at first: there is room for 255 of them, and most headers have one or two.
 struct atom_reference {
-  std::uint16_t slot = 0;
-  bool is_new = false;
-  byte_view text;  // of a new one
+  std::uint16_t slot, size;
+  bool is_new;
+  const char* begin;
+  byte_view text() const { return {begin, size}; }  // of a new one
 };
 
 class atom_references {
@@ -36,7 +38,10 @@ class atom_references {
       auto& each = all_[i];
       each.slot = static_cast<std::uint16_t>((flags_of(i) & segment_bits) * segment_size + in.u8());
       each.is_new = (flags_of(i) & new_atom) != 0;
-      if (each.is_new) each.text = in.take(length_size == 2 ? in.u16() : in.u8());
+      if (!each.is_new) continue;
+      const auto text = in.take(length_size == 2 ? in.u16() : in.u8());
+      each.begin = text.data();
+      each.size = static_cast<std::uint16_t>(text.size());
     }
     return !in.failed();
   }
@@ -45,7 +50,7 @@ class atom_references {
     for (std::size_t i = 0; i < count_; ++i) {
       const auto& each = all_[i];
       if (each.is_new) {
-        const auto characters = utf8_characters(each.text);
+        const auto characters = utf8_characters(each.text());
         if (!characters || *characters > max_atom_characters) return false;
       } else if (!cache.find(each.slot) && !is_put_before(i)) {
         return false;
@@ -58,11 +63,12 @@ class atom_references {
     byte_string encoded;
     for (const auto& each : std::span(all_).first(count_)) {
       if (each.is_new) {
+        const auto text = each.text();
         encoded.clear();
-        const bool wide = each.text.size() > 0xff;
+        const bool wide = text.size() > 0xff;
         encoded.push_back(static_cast<char>(wide ? term_tag::atom_utf8 : term_tag::small_atom_utf8));
-        put_number(encoded, each.text.size(), wide ? 2 : 1);
-        encoded.append(each.text);
+        put_number(encoded, text.size(), wide ? 2 : 1);
+        encoded.append(text);
         cache.put(each.slot, encoded);
       }
       atoms.add(*cache.find(each.slot));

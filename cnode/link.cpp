@@ -24,22 +24,9 @@ std::array<char, largest_read>& read_to() {
   return bytes;
 }
 
-using parsed_message = result<std::optional<message>>;
-
-parsed_message some(result<message> parsed) {
-  if (!parsed) return parsed.error();
-  return std::optional(*std::move(parsed));
-}
-
-parsed_message parsed_whole(message_reader* headers, byte_view frame) {
-  if (headers != nullptr) return headers->take(frame, frame.size(), reasons::kept);
-  return some(parse_message(frame, reasons::kept));
-}
-
 // One whose control message is what is too large: unless it answers a call of ours nobody waits for it.
-parsed_message parsed_head(message_reader* headers, byte_view head, std::size_t size) {
-  if (headers != nullptr) return headers->take(head, size, reasons::kept);
-  auto parsed = some(parse_head(head));
+result<message> parsed_head(byte_view head) {
+  auto parsed = parse_head(head);
   if (!parsed && parsed.error() != error::frame_too_large) return error::unknown_control;
   return parsed;
 }
@@ -303,25 +290,26 @@ void link::take_frames() {
 void link::take_frame(const frame_reader::piece& frame) {
   if (frame.size == 0) {
     if (ticks_.answer_tick(ticks::clock::now(), unsent())) send(tick_frame);
-  } else if (frame.whole()) {
-    receive(parsed_whole(headers_.get(), frame.bytes), frame.size);
+  } else if (headers_) {
+    const auto parsed = headers_->take(frame.bytes, frame.size, reasons::kept);
+    if (!parsed) return refuse(parsed.error(), frame.size);
+    if (*parsed) receive_(*this, **parsed);
   } else {
-    receive(parsed_head(headers_.get(), frame.bytes, frame.size), frame.size);
+    const auto parsed = frame.whole() ? parse_message(frame.bytes, reasons::kept) : parsed_head(frame.bytes);
+    if (!parsed) return refuse(parsed.error(), frame.size);
+    receive_(*this, *parsed);
   }
 }
 
-void link::receive(const result<std::optional<message>>& parsed, std::size_t size) {
-  if (parsed) {
-    if (*parsed) receive_(*this, **parsed);
-  } else if (parsed.error() == error::unknown_control) {
+void link::refuse(boost::system::error_code code, std::size_t size) {
+  if (code == error::unknown_control) {
     // Well formed, but nothing that was agreed on: harmless, so the link stays.
     if (!std::exchange(unknown_told_, true)) unknown_(*this);
-  } else if (parsed.error() == error::frame_too_large) {
-    close(parsed.error(),
-          fmt::format("{} answered a call with more than {} bytes", peer_.name.text(), max_frame_size));
+  } else if (code == error::frame_too_large) {
+    close(code, fmt::format("{} answered a call with more than {} bytes", peer_.name.text(), max_frame_size));
   } else {
-    close(parsed.error(), fmt::format("{} sent a message of {} bytes that cannot be read: {}",
-                                      peer_.name.text(), size, parsed.error().message()));
+    close(code, fmt::format("{} sent a message of {} bytes that cannot be read: {}", peer_.name.text(), size,
+                            code.message()));
   }
 }
 

@@ -78,7 +78,7 @@ class link {
   bool take(byte_view come);
   void take_frames();
   void take_frame(const frame_reader::piece&);
-  void receive(const result<std::optional<message>>&, std::size_t size);
+  void refuse(boost::system::error_code, std::size_t size);  // a frame of that size
   byte_string& next_to_go() { return inside_long() ? later_ : queue_.back(); }
   void enqueue(byte_view frames, void (message_writer::*with_headers)(byte_string&, byte_view));
   void enqueuing();  // before something is added, and after it

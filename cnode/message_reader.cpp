@@ -19,7 +19,7 @@ bool is_more_than_is_read(boost::system::error_code code) {
 }  // namespace
 
 std::size_t message_reader::footprint() const noexcept {
-  auto sum = cache_.footprint() + plain_.capacity();
+  auto sum = cache_.footprint() + plain_.capacity() + atoms_.footprint();
   for (const auto& [id, each] : sequences_) {
     sum += sequence_size + each.kept.capacity() + each.atoms.footprint();
   }
@@ -28,15 +28,18 @@ std::size_t message_reader::footprint() const noexcept {
 
 void message_reader::rest() {
   if (plain_.capacity() > largest_resting) byte_string().swap(plain_);
+  if (atoms_.footprint() > largest_resting) atoms_ = {};
 }
 
 result<std::optional<message>> message_reader::take(byte_view kept, std::size_t size, reasons reasons) {
-  atom_table atoms;
-  const auto part = read_distribution_header(kept, cache_, atoms);
+  atoms_.clear();
+  const auto part = read_distribution_header(kept, cache_, atoms_);
   if (!part) return part.error();
   const auto beyond = size - kept.size();
-  if (part->kind != frame_part::kind::whole) return take_fragment(*part, beyond, std::move(atoms), reasons);
-  auto said = read(part->bytes, part->bytes.size() + beyond, atoms, reasons);
+  if (part->kind != frame_part::kind::whole) {
+    return take_fragment(*part, beyond, std::exchange(atoms_, {}), reasons);
+  }
+  auto said = read(part->bytes, part->bytes.size() + beyond, atoms_, reasons);
   if (!said) return said.error();
   return std::optional(*std::move(said));
 }
@@ -67,8 +70,7 @@ result<std::optional<message>> message_reader::take_fragment(const frame_part& p
   return std::optional(*std::move(said));
 }
 
-// The bytes have no header any more. Every term is walked twice: here, to write its atoms out, and as what
-// came of that, like on a link without a cache.
+// The bytes have no header any more. What was walked to write its atoms out is what check_term accepts.
 result<message> message_reader::read(byte_view kept, std::size_t size, const atom_table& atoms,
                                      reasons reasons) {
   const bool whole = kept.size() == size;
@@ -80,6 +82,7 @@ result<message> message_reader::read(byte_view kept, std::size_t size, const ato
   };
   const auto control = write_out_term(kept, atoms, plain_, max_frame_size);
   if (!control) return whole ? result<message>(control.error()) : head();
+  const auto control_end = plain_.size();
   const auto rest = kept.substr(*control);
   if (!rest.empty()) {
     plain_.push_back(term_tag::version);
@@ -88,7 +91,11 @@ result<message> message_reader::read(byte_view kept, std::size_t size, const ato
     if (!payload && whole) return payload.error();
     if (payload && whole && *payload != rest.size()) return error::trailing_bytes;
   }
-  return whole ? parse_message(plain_, reasons) : head();
+  if (!whole) return head();
+  constexpr std::size_t control_at = 2;
+  const auto plain = byte_view(plain_);
+  return parse_checked(plain.substr(control_at, control_end - control_at),
+                       rest.empty() ? byte_view() : plain.substr(control_end + 1), reasons);
 }
 
 }  // namespace rollcall::cnode

@@ -48,6 +48,7 @@ class message_reader {
   atom_cache cache_;
   std::map<std::uint64_t, sequence> sequences_;
   byte_string plain_;  // the last message, its atoms written out
+  atom_table atoms_;   // those it named
 };
 
 }  // namespace rollcall::cnode

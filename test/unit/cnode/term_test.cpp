@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "cnode/checked_reader.hpp"
 #include "cnode/term_check.hpp"
 #include "test/unit/cnode/hex.hpp"
 
@@ -111,6 +112,39 @@ TEST(Term, ReadsFormsThatAreWrittenOtherwise) {
     ASSERT_TRUE(decoded.has_value()) << decoded.error().message();
     EXPECT_EQ(*decoded, row.value);
     EXPECT_EQ(to_string(*decoded), row.text);
+  }
+}
+
+TEST(CheckedReader, GoesPastAnAtomOrAReferenceOnlyWhenItIsTheOneThatIsAskedFor) {
+  const auto words = hex("6b02c883 00000001 00000002 00000003");
+  const reference ref{"g@127.0.0.1", 0x6b02c883, {1, 2, 3}, 3};
+  auto other_node = ref, other_creation = ref, other_word = ref, shorter = ref;
+  other_node.node = "h@127.0.0.1";
+  --other_creation.creation;
+  ++other_word.ids[2];
+  --shorter.length;
+  const auto wide_atom = hex("76 000b") + g_atom.substr(2), latin1 = hex("64 000b") + g_atom.substr(2);
+  for (const auto& node : {g_atom, wide_atom, latin1}) {
+    const auto bytes = hex("68 02") + node + hex("5a 0003") + node + words;
+    ASSERT_TRUE(check_term(bytes).has_value());
+    checked_reader in(bytes);
+    ASSERT_EQ(in.tuple_header(), 2U);
+    EXPECT_FALSE(in.take_atom("g@127.0.0.2"));
+    EXPECT_FALSE(in.take_reference(ref));
+    ASSERT_TRUE(in.take_atom("g@127.0.0.1"));
+    EXPECT_FALSE(in.take_atom("g@127.0.0.1"));
+    for (const auto& other : {other_node, other_creation, other_word, shorter}) {
+      EXPECT_FALSE(in.take_reference(other));
+    }
+    const auto before = in.position();
+    auto copy = in;
+    EXPECT_EQ(copy.reference(), ref);
+    ASSERT_EQ(in.position(), before);
+    ASSERT_TRUE(in.take_reference(ref));
+    EXPECT_TRUE(in.at_end());
+    EXPECT_FALSE(in.failed());
+    EXPECT_FALSE(in.take_atom("g@127.0.0.1"));
+    EXPECT_FALSE(in.take_reference(ref));
   }
 }
 
