@@ -141,6 +141,16 @@ byte_string encode_control(const control_message&, reason_place);
 
 // A whole frame, length included. `payload` is one encoded term without version byte, or empty.
 byte_string encode_message(const control_message&, byte_view payload = {});
+// The same for many messages of one control message, which is written once.
+class message_front {
+ public:
+  explicit message_front(const control_message&);
+  byte_view with(byte_view payload);  // until the next call
+
+ private:
+  byte_string frame_;
+  std::size_t size_;
+};
 inline constexpr std::string_view tick_frame{"\0\0\0\0", 4};
 // Appends such frames as a link with distribution headers has them, with no atom in the cache.
 void append_with_headers(byte_string& to, byte_view frames);

@@ -109,6 +109,19 @@ byte_string encode_message(const control_message& control, byte_view payload) {
   return frame;
 }
 
+message_front::message_front(const control_message& control)
+    : frame_(encode_message(control)), size_(frame_.size() + 1) {
+  frame_.push_back(term_tag::version);
+}
+
+byte_view message_front::with(byte_view payload) {
+  frame_.resize(size_);
+  frame_.append(payload);
+  const auto length = frame_.size() - 4;
+  for (std::size_t i = 0; i < 4; ++i) frame_[i] = static_cast<char>(length >> (24 - 8 * i) & 0xffU);
+  return frame_;
+}
+
 // | length:4 | 'p' | 131 | control | [131 | payload] |  becomes  | length:4 | 131 | 68 | 0 | control |
 // [payload] |
 void append_with_headers(byte_string& to, byte_view frames) {

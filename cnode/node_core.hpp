@@ -119,8 +119,7 @@ class node::implementation final : public node_services, public std::enable_shar
   bool send(const node_name& on, std::string_view process, byte_view message) {
     const auto found = links_.find(on);
     if (found == links_.end()) return false;
-    found->second->send(
-        encode_message(control::reg_send{processes_.self(), atom{std::string(process)}}, message));
+    found->second->send(front_to(process).with(message));
     return true;
   }
   bool send(const pid& to, byte_view message) {
@@ -184,6 +183,7 @@ class node::implementation final : public node_services, public std::enable_shar
   using link_pointer = std::shared_ptr<link>;
 
   static constexpr milliseconds settle_limit{1'000}, stop_limit{800};
+  static constexpr std::size_t max_fronts = 16;
   static constexpr std::uint32_t least_creation = 4;  // 0 to 3 are what nodes before OTP 23 used
 
   static call_result<term> decoded(const call_result<byte_string>& answer) {
@@ -210,6 +210,15 @@ class node::implementation final : public node_services, public std::enable_shar
   void task_began() noexcept override { ++tasks_; }
   void task_ended() noexcept override {
     if (--tasks_ == 0) idle_.cancel();
+  }
+
+  // They go to processes of a few names, the same on every node.
+  message_front& front_to(std::string_view process) {
+    const auto known = fronts_.find(process);
+    if (known != fronts_.end()) return known->second;
+    if (fronts_.size() == max_fronts) fronts_.clear();
+    const control::reg_send to{processes_.self(), atom{std::string(process)}};
+    return fronts_.emplace(process, message_front(to)).first->second;
   }
 
   // The link to a node that starts processes for others: a C or a Java node does not.
@@ -312,6 +321,7 @@ class node::implementation final : public node_services, public std::enable_shar
     if (!registration_->settled()) co_await settled.async_wait(as_result);
     if (const auto given = registration_->creation(); given && *given >= least_creation) {
       processes_ = processes(options_.name, *given, own_answers());
+      fronts_.clear();  // they show who we were
     }
   }
   static asio::awaitable<void> keep_registered(self, std::shared_ptr<registration_keeper> keeper) {
@@ -400,6 +410,7 @@ class node::implementation final : public node_services, public std::enable_shar
   call_handler handler_;
   message_handler messages_;
   processes processes_;
+  std::map<std::string, message_front, std::less<>> fronts_;  // by the process that they are to
   std::shared_ptr<registration_keeper> registration_;
   std::map<node_name, link_pointer> links_;
   dials dials_;

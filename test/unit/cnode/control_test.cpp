@@ -219,6 +219,15 @@ TEST(ControlMessage, EveryCapturedFrameIsUnderstood) {
   }
 }
 
+TEST(ControlMessage, AFrontServesManyMessages) {
+  const control::reg_send to{pid{"us@127.0.0.1", 1, 0, 7}, atom{"somebody"}};
+  message_front front(to);
+  for (const std::size_t size : {300U, 1U, 70'000U}) {
+    const auto payload = term_writer().binary(std::string(size, 'x')).bytes();
+    EXPECT_EQ(front.with(payload), encode_message(to, payload)) << size;
+  }
+}
+
 TEST(ControlMessage, EveryTruncationIsRefused) {
   auto all = untraced();
   for (auto& r : traced()) all.push_back(std::move(r));
