@@ -107,7 +107,38 @@ void link::send(byte_view frames) {
                       max_queued_bytes_));
     return;
   }
-  enqueue(frames, &message_writer::append);
+  if (may_go_at_once(frames)) {
+    write_at_once(frames);
+  } else {
+    enqueue(frames, &message_writer::append);
+  }
+}
+
+// Each wakes the write loop otherwise. What follows in the same turn goes in one write.
+bool link::may_go_at_once(byte_view frames) {
+  if (frames.size() > largest_at_once || unsent() || !long_ones_.empty() || stream_.secured() != nullptr)
+    return false;
+  return std::exchange(at_once_in_, turns_.number()) != turns_.number();
+}
+
+// What fails, or is not taken, is the write loop's.
+void link::write_at_once(byte_view frames) {
+  static thread_local byte_string with_headers;
+  if (writer_) {
+    with_headers.clear();
+    writer_->append(with_headers, frames);
+    frames = with_headers;
+  }
+  boost::system::error_code code;
+  const auto size = stream_.write_some(asio::buffer(frames), code);
+  ticks_.last_progress = ticks::clock::now();
+  if (!code) {
+    ticks_.last_write = ticks_.last_progress;
+    frames.remove_prefix(size);
+  }
+  if (frames.empty()) return;
+  queue_.back().append(frames);
+  enqueued();
 }
 
 void link::answer(byte_view frames) {

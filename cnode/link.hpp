@@ -62,6 +62,7 @@ class link {
  private:
   // Below that, copying an answer costs less than a part of its own in the queue.
   static constexpr std::size_t smallest_shared = 16U << 10;
+  static constexpr std::size_t largest_at_once = 4096;
   // While more than this waits for the peer, nothing more of what it asks is read: it gets its answers as
   // fast as it takes them, and no faster.
   static constexpr std::size_t most_unread_answers = 1U << 20;
@@ -79,6 +80,8 @@ class link {
   void take_frames();
   void take_frame(const frame_reader::piece&);
   void refuse(boost::system::error_code, std::size_t size);  // a frame of that size
+  bool may_go_at_once(byte_view frames);
+  void write_at_once(byte_view frames);
   byte_string& next_to_go() { return inside_long() ? later_ : queue_.back(); }
   void enqueue(byte_view frames, void (message_writer::*with_headers)(byte_string&, byte_view));
   void enqueuing();  // before something is added, and after it
@@ -101,6 +104,7 @@ class link {
   ticks ticks_;
   asio::steady_timer written_to_, taken_, clock_, turn_;
   reading_turns& turns_;
+  std::optional<std::uint64_t> at_once_in_;  // the turn in which something was last written at once
   receive_function receive_;
   unknown_function unknown_;
   bool unknown_told_ = false, turn_over_ = false;

@@ -12,6 +12,7 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdint>
 #include <deque>
 
 namespace rollcall::cnode {
@@ -60,6 +61,9 @@ class reading_turns final : public boost::asio::execution_context::service {
     for (auto* each : {&waiting_, &called_, &postponed_}) std::erase(*each, &timer);
   }
 
+  // Of this turn, or of more than one in which nobody has read.
+  std::uint64_t number() const noexcept { return number_; }
+
   void used(duration time, const boost::asio::any_io_executor& executor) {
     spent_ += time;
     end_turn_later(executor);
@@ -81,6 +85,7 @@ class reading_turns final : public boost::asio::execution_context::service {
     if (std::exchange(ending_, true)) return;
     boost::asio::post(executor, [this, executor] {
       ending_ = false;
+      ++number_;
       spent_ = {};
       waiting_.insert(waiting_.begin(), postponed_.begin(), postponed_.end());
       postponed_.clear();
@@ -98,6 +103,7 @@ class reading_turns final : public boost::asio::execution_context::service {
   line called_;     // in this one
   line postponed_;  // called, and without time: the first of the next turn
   duration spent_{};
+  std::uint64_t number_ = 0;
   bool ending_ = false;
 };
 

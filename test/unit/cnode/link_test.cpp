@@ -8,6 +8,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <map>
@@ -70,6 +71,68 @@ TEST_F(Link, ALoopThatThrowsClosesItWithWhatWasThrown) {
   EXPECT_FALSE(thrown) << "what goes wrong on one link does not leave it";
   EXPECT_EQ(ended->code, error::closed);
   EXPECT_EQ(ended->detail, "the link to peer@127.0.0.1 failed here: an accident");
+}
+
+// What is sent in one turn of the loop, and the next turn.
+struct LinkAtOnce : Link {
+  static byte_string numbered(std::uint8_t number, std::size_t size = 1) {
+    return encode_message(control::send{them},
+                          term_writer().binary(byte_string(size, static_cast<char>(number))).view());
+  }
+  void next_turn() {
+    reading_turns::of(io.get_executor()).used({}, io.get_executor());
+    io.poll();
+  }
+  byte_string come() {
+    byte_string bytes(theirs.available(), 0);
+    asio::read(theirs, asio::buffer(bytes));
+    return bytes;
+  }
+};
+
+TEST_F(LinkAtOnce, AMessageDoesNotWaitForTheWriteLoopAndThoseAfterItShareAWrite) {
+  connect();
+  run([](link&, const message&) {});
+  next_turn();
+  for (std::uint8_t turn = 0; turn < 3; ++turn) {
+    ours->send(numbered(1));
+    EXPECT_EQ(come(), numbered(1)) << "before anything else of the loop ran";
+    ours->send(numbered(2));
+    ours->send(numbered(3));
+    EXPECT_EQ(come(), "");
+    next_turn();
+    EXPECT_EQ(come(), numbered(2) + numbered(3));
+  }
+}
+
+TEST_F(LinkAtOnce, WhatThePeerDoesNotTakeIsSentLaterAndInItsOrder) {
+  constexpr std::size_t messages = 200, size = 4'000;
+  constexpr int least_room = 4096;
+  tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  acceptor.set_option(asio::socket_base::receive_buffer_size(least_room));
+  tcp::socket connected(io, tcp::v4());
+  connected.set_option(asio::socket_base::send_buffer_size(least_room));
+  connected.connect(acceptor.local_endpoint());
+  theirs = acceptor.accept();
+  cnode::peer peer{.name = *node_name::parse("peer@127.0.0.1"), .remote = acceptor.local_endpoint()};
+  ours = std::make_unique<link>(stream(std::move(connected)), std::move(peer), 60s, 1U << 20,
+                                std::make_shared<memory_budget>(64U << 20));
+  run([](link&, const message&) {});
+  byte_string sent, taken;
+  for (std::size_t i = 0; i < messages; ++i) {
+    const auto next = numbered(static_cast<std::uint8_t>(i), size);
+    ours->send(next);
+    sent += next;
+    next_turn();
+  }
+  ASSERT_GT(ours->waiting(), 0U) << "the connection took all of it, and nothing is shown here";
+  ASSERT_TRUE(until([&] {
+    taken += come();
+    asio::post(io, [] {});
+    return taken.size() >= sent.size();
+  }));
+  EXPECT_EQ(taken, sent);
+  EXPECT_EQ(ours->waiting(), 0U);
 }
 
 // The elements of a list, each a piece, and its end.
