@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 
 #include "cnode/flags.hpp"
+#include "cnode/term_check.hpp"
 
 namespace rollcall::cnode {
 
@@ -78,10 +79,12 @@ void link::account() {
   held_.hold(now);
 }
 
-asio::awaitable<link::closing> link::run(receive_function receive, unknown_function unknown) {
+asio::awaitable<link::closing> link::run(receive_function receive, unknown_function unknown,
+                                         sent_to_us to_us) {
   using namespace asio::experimental::awaitable_operators;
   receive_ = std::move(receive);
   unknown_ = std::move(unknown);
+  to_us_ = std::move(to_us);
   if (is_open()) co_await (guarded(read_loop()) || guarded(write_loop()) || guarded(clock_loop()));
   close(make_error_code(error::closed), "the link was given up");
   co_return *closing_;
@@ -325,11 +328,18 @@ void link::take_frame(const frame_reader::piece& frame) {
     const auto parsed = headers_->take(frame.bytes, frame.size, reasons::kept);
     if (!parsed) return refuse(parsed.error(), frame.size);
     if (*parsed) receive_(*this, **parsed);
-  } else {
+  } else if (!frame.whole() || !taken_by_us(frame.bytes)) {
     const auto parsed = frame.whole() ? parse_message(frame.bytes, reasons::kept) : parsed_head(frame.bytes);
     if (!parsed) return refuse(parsed.error(), frame.size);
     receive_(*this, *parsed);
   }
+}
+
+bool link::taken_by_us(byte_view frame) {
+  if (!to_us_.front || !frame.starts_with(*to_us_.front)) return false;
+  const auto payload = frame.substr(to_us_.front->size());
+  const auto size = check_term(payload);
+  return size && *size == payload.size() && to_us_.take(*this, payload);
 }
 
 void link::refuse(boost::system::error_code code, std::size_t size) {

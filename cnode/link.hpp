@@ -33,11 +33,18 @@ class link {
   // A message this node cannot know: told once a link.
   using unknown_function = std::function<void(link&)>;
 
+  // Most of what comes is sent to our own process, and is known by its bytes.
+  struct sent_to_us {
+    std::shared_ptr<const byte_string> front;  // of such a frame: what follows its length, up to the payload
+    // Gets the payload, checked. False: it is to be received as any other message.
+    std::function<bool(link&, byte_view payload)> take;
+  };
+
   link(stream, cnode::peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
        std::shared_ptr<memory_budget>);
 
   // Once. Gives why the link ended; the socket is closed then.
-  asio::awaitable<closing> run(receive_function, unknown_function);
+  asio::awaitable<closing> run(receive_function, unknown_function, sent_to_us = {});
   // Whole frames. Queued; what does not fit into the bound closes the link with queue_full.
   void send(byte_view frames);
   // What the peer asked for: does not count for the bound, since nothing more is read of a peer that does not
@@ -79,6 +86,7 @@ class link {
   bool take(byte_view come);
   void take_frames();
   void take_frame(const frame_reader::piece&);
+  bool taken_by_us(byte_view frame);
   void refuse(boost::system::error_code, std::size_t size);  // a frame of that size
   bool may_go_at_once(byte_view frames);
   void write_at_once(byte_view frames);
@@ -107,6 +115,7 @@ class link {
   std::optional<std::uint64_t> at_once_in_;  // the turn in which something was last written at once
   receive_function receive_;
   unknown_function unknown_;
+  sent_to_us to_us_;
   bool unknown_told_ = false, turn_over_ = false;
   frame_reader frames_{skipped_frame_head};
   // Null: frames have no headers.

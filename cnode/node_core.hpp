@@ -322,6 +322,7 @@ class node::implementation final : public node_services, public std::enable_shar
     if (const auto given = registration_->creation(); given && *given >= least_creation) {
       processes_ = processes(options_.name, *given, own_answers());
       fronts_.clear();  // they show who we were
+      front_to_us_.reset();
     }
   }
   static asio::awaitable<void> keep_registered(self, std::shared_ptr<registration_keeper> keeper) {
@@ -362,12 +363,24 @@ class node::implementation final : public node_services, public std::enable_shar
     };
     cnode::link::closing closing;
     try {
-      closing = co_await link->run(std::move(receive), std::move(unknown));
+      closing = co_await link->run(std::move(receive), std::move(unknown), owner->sent_to_us());
     } catch (const std::exception& problem) {
       closing = {make_error_code(error::closed),
                  fmt::format("the link to {} failed here: {}", link->peer().name.text(), problem.what())};
     }
     node->drop(link, closing.code, closing.detail);
+  }
+
+  link::sent_to_us sent_to_us() {
+    if (!messages_) return {};
+    if (!front_to_us_) {
+      const auto frame = encode_message(control::send{processes_.self()}, term_writer().nil().view());
+      constexpr std::size_t length = 4, nil = 1;
+      front_to_us_ = std::make_shared<const byte_string>(frame, length, frame.size() - length - nil);
+    }
+    return {front_to_us_, [this](link& from, byte_view payload) {
+              return messages_ && messages_(from.peer().name, payload);
+            }};
   }
 
   void drop(const link_pointer& link, boost::system::error_code code, const std::string& detail) {
@@ -411,6 +424,7 @@ class node::implementation final : public node_services, public std::enable_shar
   message_handler messages_;
   processes processes_;
   std::map<std::string, message_front, std::less<>> fronts_;  // by the process that they are to
+  std::shared_ptr<const byte_string> front_to_us_;
   std::shared_ptr<registration_keeper> registration_;
   std::map<node_name, link_pointer> links_;
   dials dials_;

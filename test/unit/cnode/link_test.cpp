@@ -73,6 +73,38 @@ TEST_F(Link, ALoopThatThrowsClosesItWithWhatWasThrown) {
   EXPECT_EQ(ended->detail, "the link to peer@127.0.0.1 failed here: an accident");
 }
 
+TEST_F(Link, WhatIsSentToUsIsTakenByItsBytesAndCheckedAllTheSame) {
+  connect();
+  const auto one = term_writer().integer(1).bytes(), two = term_writer().integer(2).bytes();
+  const auto sent = [](const pid& to, byte_view payload) {
+    return encode_message(control::send{to}, payload);
+  };
+  constexpr std::size_t length = 4;
+  const auto front = sent(us, one).substr(length, sent(us, one).size() - length - one.size());
+  std::vector<byte_string> taken, received;
+  asio::co_spawn(io,
+                 ours->run([&](link&, const message& m) { received.emplace_back(m.payload); }, [](link&) {},
+                           {std::make_shared<const byte_string>(front),
+                            [&](link&, byte_view payload) {
+                              taken.emplace_back(payload);
+                              return payload == one;
+                            }}),
+                 [this](const std::exception_ptr&, link::closing why) { ended = std::move(why); });
+  const pid other{us.node, us.id + 1, us.serial, us.creation};
+  asio::write(theirs, asio::buffer(sent(us, one) + sent(us, two) + sent(other, one)));
+  ASSERT_TRUE(until([&] { return received.size() == 2; }));
+  EXPECT_EQ(taken, (std::vector<byte_string>{one, two}));
+  EXPECT_EQ(received, (std::vector<byte_string>{two, one})) << "what nobody took, and what is not ours";
+  EXPECT_FALSE(ended);
+  // An atom of five characters that has three.
+  asio::write(theirs, asio::buffer(sent(us,
+                                        "\x77\x05"
+                                        "abc")));
+  ASSERT_TRUE(until([&] { return ended.has_value(); }));
+  EXPECT_EQ(ended->code, error::truncated);
+  EXPECT_EQ(taken.size(), 2U);
+}
+
 // What is sent in one turn of the loop, and the next turn.
 struct LinkAtOnce : Link {
   static byte_string numbered(std::uint8_t number, std::size_t size = 1) {
