@@ -6,6 +6,8 @@
 namespace rollcall::app {
 namespace {
 
+constexpr milliseconds one_look{50};
+
 std::string ending(const cnode::call_result<cnode::term>& answer) {
   return answer ? to_string(*answer, 200) : answer.error().detail;
 }
@@ -19,11 +21,12 @@ watchers::watchers(asio::io_context& io, milliseconds patience, node_function no
       forms_(watcher_forms()),
       next_look_(io) {}
 
-std::string watchers::name_of_watcher(const cnode::node& node) const {
-  return "rollcall_watcher_" + node.name().text().substr(0, 200);
+const std::string& watchers::name_of_watcher(const cnode::node& node) {
+  if (name_.empty()) name_ = "rollcall_watcher_" + node.name().text().substr(0, 200);
+  return name_;
 }
 
-cnode::byte_string watchers::arguments(const cnode::node& node, const cnode::reference& token) const {
+cnode::byte_string watchers::arguments(const cnode::node& node, const cnode::reference& token) {
   cnode::term_writer out;
   out.list_header(2).raw(forms_);
   out.list_header(3);
@@ -64,12 +67,12 @@ bool watchers::ask(const node_name& on, watched& its, question& about, std::stri
   if (mark) out.integer(*mark);
   if (!node->send(on, name_of_watcher(*node), out.view())) return false;
   about = {number, clock::now()};
-  await(on, number, false);
+  await(on, number, about.asked_at, false);
   return true;
 }
 
-void watchers::await(const node_name& on, std::int64_t number, bool node_answered) {
-  awaited_.push_back({clock::now() + patience_, on, number, node_answered});
+void watchers::await(const node_name& on, std::int64_t number, clock::time_point from, bool node_answered) {
+  awaited_.push_back({from + patience_, on, number, node_answered});
   if (awaited_.size() == 1) look_later();
 }
 
@@ -82,7 +85,7 @@ void watchers::node_answers(const node_name& on) {
   const auto found = running_.find(on);
   if (found == running_.end() || found->second.hung) return;
   for (const auto* about : {&found->second.alive, &found->second.same}) {
-    if (owed(*about)) return await(on, about->number, true);
+    if (owed(*about)) return await(on, about->number, clock::now(), true);
   }
 }
 
@@ -91,7 +94,8 @@ bool watchers::owed(const question& about) const {
 }
 
 void watchers::look_later() {
-  next_look_.expires_at(awaited_.front().until);
+  // Those that were asked one after the other are looked for together.
+  next_look_.expires_at(awaited_.front().until + one_look);
   next_look_.async_wait([this](boost::system::error_code ended) {
     if (!ended) look_for_those_that_hang();
   });
@@ -135,28 +139,35 @@ void watchers::viewed(const node_name& on, std::size_t digest, clock::time_point
 
 bool watchers::receive(const node_name& from, cnode::byte_view message) {
   cnode::checked_reader in(message);
-  if (!in.at_tuple() || in.tuple_header() != 3 || !in.at_atom() || in.atom().text != "rollcall_watcher")
-    return false;
+  if (!in.at_tuple() || in.tuple_header() != 3 || !in.take_atom("rollcall_watcher")) return false;
   const auto found = running_.find(from);
   // Of an earlier link's watcher: that one is nobody's.
-  if (found == running_.end() || !in.at_reference() || in.reference() != found->second.token) return true;
-  const auto what = in.term();
-  if (in.failed()) return true;
-  if (what.is_atom("watching")) {
-    found->second.watching = true;
-    tell_.watching(from, true, {});
-  } else if (what.is_atom("stopping")) {
-    tell_.stopping(from);
-  } else if (const auto* said = what.as<cnode::tuple>(); said != nullptr && said->items.size() >= 2) {
-    const auto* word = said->items[0].as<cnode::atom>();
-    const auto* number = said->items[1].as<std::int64_t>();
-    if (word != nullptr && number != nullptr) {
-      answered(from, found->second, word->text, *number);
-    } else {
-      changed(from, found->second, *said);
+  if (found == running_.end() || !in.take_reference(found->second.token)) return true;
+  // Most of what it says: {Word, Number}.
+  const auto said = in.rest();
+  cnode::checked_reader pair(said);
+  if (pair.at_tuple() && pair.tuple_header() == 2 && pair.at_atom()) {
+    const auto word = pair.atom();
+    if (pair.at_integer()) {
+      answered(from, found->second, word.text, pair.integer());
+      return true;
     }
   }
+  told_otherwise(from, found->second, said);
   return true;
+}
+
+void watchers::told_otherwise(const node_name& from, watched& its, cnode::byte_view said) {
+  const auto what = cnode::decode_term(said);
+  if (!what) return;
+  if (what->is_atom("watching")) {
+    its.watching = true;
+    tell_.watching(from, true, {});
+  } else if (what->is_atom("stopping")) {
+    tell_.stopping(from);
+  } else if (const auto* change = what->as<cnode::tuple>(); change != nullptr && change->items.size() >= 2) {
+    changed(from, its, *change);
+  }
 }
 
 void watchers::answered(const node_name& from, watched& its, std::string_view word, std::int64_t number) {

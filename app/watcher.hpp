@@ -77,8 +77,9 @@ class watchers {
   // `mark`: of a question that has one.
   bool ask(const node_name& on, watched&, question&, std::string_view word, std::optional<std::int64_t> mark);
   void answered(const node_name& from, watched&, std::string_view word, std::int64_t number);
+  void told_otherwise(const node_name& from, watched&, cnode::byte_view said);
   void changed(const node_name& from, watched&, const cnode::tuple& change);
-  std::string name_of_watcher(const cnode::node&) const;
+  const std::string& name_of_watcher(const cnode::node&);  // the same for all
   struct awaited {
     clock::time_point until;
     node_name on;
@@ -87,16 +88,17 @@ class watchers {
   };
 
   bool owed(const question&) const;  // for as long as patience lasts
-  void await(const node_name& on, std::int64_t number, bool node_answered);
+  void await(const node_name& on, std::int64_t number, clock::time_point from, bool node_answered);
   void look_later();
   void look_for_those_that_hang();
   bool linked(const node_name&) const;
-  cnode::byte_string arguments(const cnode::node&, const cnode::reference& token) const;
+  cnode::byte_string arguments(const cnode::node&, const cnode::reference& token);
 
   const milliseconds patience_;
   node_function node_;
   told tell_;
   const cnode::byte_string forms_;
+  std::string name_;
   std::map<node_name, watched> running_;
   std::deque<awaited> awaited_;  // the first one first
   asio::steady_timer next_look_;
