@@ -41,9 +41,9 @@ void row(std::string_view what, milliseconds took, played_cluster& core) {
 
 // Those that are back have linked with each other before the next ones come; where answers take long, as on a
 // busy machine, some of them have.
-void come_back_a_few_at_a_time(played_cluster& core, mesh::index first, milliseconds answer_time) {
+void come_back_a_few_at_a_time(played_cluster& core, mesh::index first, milliseconds answer_time,
+                               milliseconds apart = milliseconds(60)) {
   constexpr mesh::index few = 10;
-  constexpr milliseconds apart(60);
   const auto last = static_cast<mesh::index>(core.size());
   core.answer_within(answer_time);
   for (auto next = first; next < last; next += few) {
@@ -88,6 +88,21 @@ int main(int argc, char** argv) {
       half_gone(core);
       for (auto node = first_gone; node < core.size(); ++node) core.start(node);
       row("back to whole", core.until(milliseconds(180'000), whole), core);
+    }
+    if (wanted("turn")) {
+      half_gone(core);
+      core.read_in_turn(true);
+      for (auto node = first_gone; node < core.size(); ++node) core.start(node);
+      row("back, read in turn, to whole", core.until(milliseconds(60'000), whole), core);
+      core.read_in_turn(false);
+      core.pass(milliseconds(60'000));
+      core.take();
+      half_gone(core);
+      core.read_in_turn(true);
+      come_back_a_few_at_a_time(core, first_gone, milliseconds(1), milliseconds(40));
+      row("back within 2 s, read in turn", milliseconds(40) * ((size / 2 + 9) / 10), core);
+      row("  then to whole", core.until(milliseconds(60'000), whole), core);
+      core.read_in_turn(false);
     }
     for (const auto answer_time : {milliseconds(1), milliseconds(500)}) {
       if (!wanted(answer_time > milliseconds(1) ? "late" : "few")) continue;

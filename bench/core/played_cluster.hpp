@@ -32,6 +32,9 @@ class played_cluster {
   void start(mesh::index node);
   // How long nodes take to answer, which is longer where they share a busy machine.
   void answer_within(milliseconds time) { answer_time_ = time; }
+  // What is told is read by one thread, one after the other, as over sockets: a thousand nodes that come and
+  // link keep it busy for seconds, and what one tells waits for what the others told before.
+  void read_in_turn(bool on) { in_turn_ = on; }
   void pass(milliseconds span);
   // Played time until `holds`, or until `limit` has passed.
   milliseconds until(milliseconds limit, bool (*holds)(const membership::snapshot&, std::size_t size));
@@ -41,6 +44,8 @@ class played_cluster {
 
  private:
   void step();
+  // When the first of what is told is read.
+  std::chrono::microseconds next_read() const;
   void at(milliseconds after, membership::any_fact);
   void carry_out(const membership::action::dial&);
   void carry_out(const membership::action::hang_up&) {}
@@ -65,6 +70,8 @@ class played_cluster {
   membership::snapshot_ptr shown_;
   milliseconds now_{0}, wake_{0}, rest_, next_step_{0}, answer_time_{1};
   std::multimap<milliseconds, membership::any_fact> coming_;
+  bool in_turn_ = false;
+  std::chrono::microseconds read_until_{0};
   spent spent_;
 };
 
