@@ -141,8 +141,7 @@ TEST(Reuse, AMatrixKnowsWhenItChanges) {
     const auto generation = mesh.views.generation();
     mesh.change();
     EXPECT_EQ(mesh.views.any(), std::ranges::any_of(mesh.views.bits(), [](word w) { return w != 0; }));
-    if (mesh.views.bits() != before) EXPECT_NE(mesh.views.generation(), generation);
-    if (mesh.views.generation() == generation) EXPECT_EQ(mesh.views.bits(), before);
+    EXPECT_TRUE(mesh.views.bits() == before || mesh.views.generation() != generation);
     const auto rest = mesh.views.without(mesh.suspected);
     EXPECT_EQ(rest.any(), std::ranges::any_of(rest.bits(), [](word w) { return w != 0; }));
   }
