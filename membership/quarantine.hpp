@@ -44,6 +44,10 @@ class quarantine {
   // break, and when nobody said why the link was lost (views are polled), another pair may have been the
   // first.
   static constexpr milliseconds first_hold{30'000}, second_hold{300'000}, max_hold{1'800'000};
+  // What an end gave up by itself is asked for again after one interval, where nothing else of its two ends
+  // has broken of late: somebody may have done it by hand. It counts all the same. Not what goes sooner after
+  // it came up than a dial of `global`'s that hangs fails, which is after net_setuptime.
+  static constexpr milliseconds closed_hold(milliseconds interval) { return interval; }
   // "Again soon": within two tick times, since a link that carries only small packets lives until its tick,
   // and within twice the last hold (the first one at least), so that a slow rhythm of breaking does not look
   // new each time.
@@ -218,6 +222,7 @@ class quarantine {
   bool explained(const loss&, const std::map<std::uint32_t, steady_time>&) const;
   void judge_losses(const step_context&, const path_book&);
   void judge(const step_context&, const path_book&, const loss&, bool reasoned);
+  bool may_be_by_hand(const step_context&, const loss&, steady_time came_up) const;
   bool judge_drop(const step_context&, const path_book&, const loss&);
   void broke_soon(const step_context&, const path_book&, entry&, const loss&, steady_time came_up,
                   milliseconds at_most);

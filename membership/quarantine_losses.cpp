@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "membership/connect_requests.hpp"
 #include "membership/mutation.hpp"
 #include "membership/quarantine.hpp"
 
@@ -146,6 +147,20 @@ void quarantine::judge(const step_context& context, const path_book& paths, cons
     broke_soon(context, paths, *e, l, *came_up, reasoned ? max_hold : second_hold);
 }
 
+// Nothing else of its ends has broken of late, since of links that break for a reason another one is the
+// first to go each time, and it has outlived what `global` does about a new one.
+bool quarantine::may_be_by_hand(const step_context& context, const loss& l, steady_time came_up) const {
+  auto setuptime = connect_requests::default_setuptime;
+  for (const auto id : {l.from, l.to}) {
+    if (const auto* m = context.members.find(id))
+      setuptime = std::max(setuptime, m->net_setuptime.value_or(setuptime));
+  }
+  if (l.at - came_up < setuptime + connect_requests::setuptime_margin) return false;
+  return std::ranges::none_of(entries_, [&](const auto& item) {
+    return item.second.strikes > 0 && (concerns(item.first, l.from) || concerns(item.first, l.to));
+  });
+}
+
 // A node was dropped by others, and no link of it broke: one of them could not dial it when `global` named
 // it. Which one, nobody says. So the first pair that was lost stands for it, and goes on where the last one
 // of that node stopped.
@@ -160,9 +175,10 @@ bool quarantine::judge_drop(const step_context& context, const path_book& paths,
       e->strikes = std::max(e->strikes, other.strikes - (counted ? 1U : 0U));
     }
   }
+  const bool by_hand = may_be_by_hand(context, l, *came_up);
   e->root_lost = l.at;
   e->dropped = true;
-  broke_soon(context, paths, *e, l, *came_up, second_hold);
+  broke_soon(context, paths, *e, l, *came_up, by_hand ? closed_hold(context.options.interval) : second_hold);
   return true;
 }
 

@@ -36,13 +36,13 @@ struct Evidence : testing::Test {
   }
   // The link goes, and what prevent_overlapping_partitions makes of it: `left` is dropped by everybody, and
   // `other` too where both ends say so before they hear of it.
-  void tear(const std::string& left, const std::string& other) {
+  void tear(const std::string& left, const std::string& other, const char* how = "connection_closed") {
     std::vector<any_fact> facts;
     const auto lose = [&](const std::string& from, const std::string& to, const char* why) {
       if (links[from].erase(to) == 0) return;
       facts.emplace_back(fact::peer_changed{full(from), full(to), false, why});
     };
-    lose(left, other, "connection_closed");
+    lose(left, other, how);
     lose(other, left, "connection_closed");
     const auto of_the_pair = facts.size();
     for (const auto& third : nodes) {
@@ -56,6 +56,13 @@ struct Evidence : testing::Test {
     if (facts.size() > of_the_pair) ++sound_tears;
     publish();
     d.step(facts);
+  }
+  // erlang:disconnect_node(other) on `node`, and how long after it they are linked again.
+  milliseconds disconnect(const std::string& node, const std::string& other, milliseconds at_most) {
+    tear(node, other, "disconnect");
+    const auto since = d.now;
+    while (!linked(node, other) && d.now - since < at_most) live(100ms);
+    return d.now - since;
   }
   // Five, of which a and b lose their link and make it again by themselves; it breaks whenever it carries
   // much.

@@ -180,6 +180,27 @@ TEST_F(Evidence, ALinkInsideAGroupThatBreaksAgainIsLetInEverMoreRarely) {
   EXPECT_LE(breaks, 5U) << "at once, after 30 s, and after 5 min";
 }
 
+// A mesh that was joined lately, so that each loss counts as a break soon after it.
+TEST_F(Evidence, ALinkThatIsClosedByHandIsAskedForAgainAfterAnInterval) {
+  whole({"a", "b", "c", "d", "e"});
+  leave("a");
+  live(30s);
+  ASSERT_TRUE(linked("a", "b"));
+  const auto took = disconnect("a", "b", 60s);
+  EXPECT_GE(took, 4s) << "it is no repair";
+  EXPECT_LE(took, 7s);
+  live(20s);
+  EXPECT_GE(disconnect("a", "b", 2min), 2min) << "a second break is held as any other";
+}
+
+TEST_F(Evidence, ADoorThatClosesAMomentAfterALinkIsNoHand) {
+  whole({"a", "b", "c", "d", "e"});
+  leave("a");
+  live(5s);
+  ASSERT_TRUE(linked("a", "b"));
+  EXPECT_GE(disconnect("a", "b", 60s), 28s);
+}
+
 TEST_F(Evidence, ALinkThatGlobalMakesAndThatBreaksIsLetInEverMoreRarely) {
   both_fall_out = true;
   whole({"a", "b", "c", "d", "e"});
