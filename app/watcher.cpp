@@ -148,8 +148,9 @@ bool watchers::receive(const node_name& from, cnode::byte_view message) {
   cnode::checked_reader pair(said);
   if (pair.at_tuple() && pair.tuple_header() == 2 && pair.at_atom()) {
     const auto word = pair.atom();
-    if (pair.at_integer()) {
-      answered(from, found->second, word.text, pair.integer());
+    const auto number = pair.at_integer() ? pair.integer() : 0;
+    if (number != 0 && !pair.failed()) {
+      answered(from, found->second, word.text, number);
       return true;
     }
   }

@@ -99,13 +99,19 @@ bool checked_reader::at_reference() const noexcept {
   return tag() == term_tag::new_reference || tag() == term_tag::newer_reference;
 }
 
+std::optional<std::uint8_t> checked_reader::second_byte() const noexcept {
+  const auto at = static_cast<std::size_t>(index_) + 1;
+  if (at >= bytes_.size()) return std::nullopt;
+  return static_cast<std::uint8_t>(bytes_[at]);
+}
+
 bool checked_reader::at_integer() const noexcept {
   switch (tag()) {
     case term_tag::small_integer:
     case term_tag::integer:
       return true;
     case term_tag::small_big:
-      return static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_) + 1]) <= 8;
+      return second_byte().value_or(9) <= 8;
     default:
       return false;
   }
@@ -113,9 +119,10 @@ bool checked_reader::at_integer() const noexcept {
 
 std::size_t checked_reader::tuple_header() {
   if (tag() == term_tag::small_tuple) {
-    const auto arity = static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_) + 1]);
+    const auto arity = second_byte();
+    if (!require(arity.has_value())) return 0;
     index_ += 2;
-    return arity;
+    return *arity;
   }
   int arity = 0;
   if (!require(at_tuple() && ei_decode_tuple_header(bytes_.data(), &index_, &arity) == 0)) return 0;
@@ -124,9 +131,10 @@ std::size_t checked_reader::tuple_header() {
 
 std::int64_t checked_reader::integer() {
   if (tag() == term_tag::small_integer) {
-    const auto value = static_cast<std::uint8_t>(bytes_[static_cast<std::size_t>(index_) + 1]);
+    const auto value = second_byte();
+    if (!require(value.has_value())) return 0;
     index_ += 2;
-    return value;
+    return *value;
   }
   long long value = 0;
   if (!require(at_integer() && ei_decode_longlong(bytes_.data(), &index_, &value) == 0)) return 0;

@@ -42,7 +42,8 @@ class checked_reader {
  private:
   // Whether it may go on; `holds` is what has to be true for that.
   bool require(bool holds);
-  std::uint8_t tag() const noexcept;  // 0, which is none, at the end and once failed()
+  std::uint8_t tag() const noexcept;                         // 0, which is none, at the end and once failed()
+  std::optional<std::uint8_t> second_byte() const noexcept;  // behind the tag; absent where none is left
   byte_view here() const noexcept { return bytes_.substr(static_cast<std::size_t>(index_)); }
   bool spend(std::size_t terms);
   cnode::term spent_term();

@@ -402,7 +402,7 @@ class node::implementation final : public node_services, public std::enable_shar
       return;
     }
     if (const auto* sent = std::get_if<control::send>(&received.control);
-        sent != nullptr && messages_ && sent->to == processes_.self() &&
+        sent != nullptr && messages_ && !received.payload_skipped && sent->to == processes_.self() &&
         messages_(from.peer().name, received.payload)) {
       return;
     }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
@@ -396,6 +397,27 @@ TEST_F(Node, IgnoresAnUnknownControlMessageAndTellsOnce) {
   ASSERT_TRUE(std::holds_alternative<cnode::control::monitor_exit>(*answered));
   EXPECT_TRUE(std::get<cnode::control::monitor_exit>(*answered).reason.is_atom("noproc"));
   EXPECT_EQ(ours.seen.unexpecteds().size(), 1U);
+}
+
+// It was not walked through to its end, so that nobody may read it.
+TEST_F(Node, GivesNobodyAMessageThatIsNestedTooDeeply) {
+  node_under_test reader(thread, "ours@127.0.0.1");
+  std::atomic<int> given = 0;
+  reader.messages = [&](const node_name&, cnode::byte_view) {
+    ++given;
+    return true;
+  };
+  ASSERT_TRUE(reader.start());
+  peer odd(thread, "odd@127.0.0.1", reader.port());
+  ASSERT_TRUE(odd.linked());
+  const cnode::control::send to_us{thread.on([&] { return (*reader).self(); })};
+  std::string nested;
+  for (int i = 0; i < 1'000; ++i) nested += "h\x01";
+  odd.write(cnode::encode_message(to_us, nested + "j"));
+  odd.write(cnode::encode_message(to_us, "j"));
+  EXPECT_TRUE(until([&] { return given > 0; }, 5s, "the second one"));
+  EXPECT_EQ(given, 1);
+  EXPECT_EQ(reader.peers(), std::vector<std::string>{"odd@127.0.0.1"});
 }
 
 TEST_F(Node, AFrameInSingleBytesIsAFrame) {

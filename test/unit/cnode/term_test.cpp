@@ -175,6 +175,18 @@ TEST(Term, InequalityIsSeen) {
 }
 
 // A list that is the tail of a list that is the tail of a list: one list, and the work of one.
+TEST(CheckedReader, ReadsNothingBehindATagThatIsTheLastByte) {
+  for (const char tag : {'h', 'a', 'n'}) {
+    const std::vector<char> bytes{tag};  // exactly one byte, so that the sanitizer sees the second
+    checked_reader tuple(byte_view(bytes.data(), 1));
+    EXPECT_EQ(tuple.tuple_header(), 0U);
+    EXPECT_TRUE(tuple.failed());
+    checked_reader number(byte_view(bytes.data(), 1));
+    EXPECT_EQ(number.integer(), 0);
+    EXPECT_TRUE(number.failed());
+  }
+}
+
 TEST(TermReader, ListsThatAreTailsOfListsAreNotCopiedAtEachLevel) {
   constexpr std::size_t levels = 250, many = 200'000;
   const auto element = hex("61 01");
