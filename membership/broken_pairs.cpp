@@ -129,17 +129,17 @@ void broken_pairs::find_broken(const step_context& context, const compatible_set
 bool broken_pairs::counts_the_same(const step_context& context) {
   const auto degrees = degrees_;
   const auto ever = ever_.generation();
-  return count(context, counted_->mesh) == total_ && degrees == degrees_ && ever == ever_.generation();
+  return count(context, counted_->between) == total_ && degrees == degrees_ && ever == ever_.generation();
 }
 
 void broken_pairs::watch(const step_context& context) {
-  basis now{context.views.generation(), context.suspected.generation(), {context.members, counts}};
+  link_basis now{{context.views, context.suspected}, {context.members, counts}};
   if (counted_ != now) {
-    total_ = count(context, now.mesh);
+    total_ = count(context, now.between);
     counted_ = std::move(now);
   }
   assert(counts_the_same(context));
-  find_broken(context, counted_->mesh, total_);
+  find_broken(context, counted_->between, total_);
   if (found_.empty()) {
     std::vector<ends>().swap(found_);
     list().swap(pairs_);

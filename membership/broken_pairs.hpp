@@ -65,12 +65,6 @@ class broken_pairs {
  private:
   word broken_word(const step_context&, const compatible_sets&, const member_record&,
                    std::size_t index) const;
-  // What count() has found, as long as nothing that it looks at is another.
-  struct basis {
-    std::uint64_t views, suspected;  // generations
-    compatible_sets mesh;
-    bool operator==(const basis&) const = default;
-  };
   std::size_t count(const step_context&, const compatible_sets&);
   bool counts_the_same(const step_context&);
   struct ends {
@@ -88,7 +82,7 @@ class broken_pairs {
   mutable std::size_t last_ = 0;  // find_in_turn
   view_matrix ever_;              // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
-  std::optional<basis> counted_;  // what degrees_ and total_ are of
+  std::optional<link_basis> counted_;  // what degrees_ and total_ are of
   std::size_t total_ = 0;
 };
 

@@ -63,4 +63,11 @@ class compatible_sets {
   std::size_t count_ = 0;
 };
 
+// What is counted or found of links between such members: the same where this is equal.
+struct link_basis {
+  link_generations links;
+  compatible_sets between;
+  bool operator==(const link_basis&) const = default;
+};
+
 }  // namespace rollcall::membership

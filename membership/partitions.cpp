@@ -99,9 +99,7 @@ const std::vector<std::vector<std::size_t>>& followed_partitions::follow(const m
   const auto find = [&] {
     return find_partitions(members, suspected.any() ? views.without(suspected) : views);
   };
-  basis now{views.generation(), suspected.generation(), {members, [](const member_record& m) {
-                                                           return m.in_mesh();
-                                                         }}};
+  link_basis now{{views, suspected}, {members, [](const member_record& m) { return m.in_mesh(); }}};
   if (found_of_ != now) {
     found_ = find();
     found_of_ = std::move(now);

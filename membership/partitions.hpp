@@ -24,12 +24,7 @@ class followed_partitions {
   const std::vector<std::vector<std::size_t>>& last() const noexcept { return found_; }
 
  private:
-  struct basis {
-    std::uint64_t views, suspected;  // generations
-    compatible_sets mesh;
-    bool operator==(const basis&) const = default;
-  };
-  std::optional<basis> found_of_;
+  std::optional<link_basis> found_of_;
   std::vector<std::vector<std::size_t>> found_;
 };
 

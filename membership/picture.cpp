@@ -138,8 +138,7 @@ snapshot picture::draw(const member_table& members, const view_matrix& views, co
                        const std::vector<std::vector<std::size_t>>& partitions) {
   snapshot s;
   s.members.reserve(members.size());
-  basis of{views.generation(),
-           suspected.generation(),
+  basis of{{views, suspected},
            {members, [](const member_record& m) { return m.fresh; }},
            {members, [](const member_record& m) { return m.in_mesh(); }},
            rank_set(members.size())};

@@ -29,9 +29,9 @@ class picture {
 
  private:
   struct basis {
-    std::uint64_t views, suspected;  // generations
-    compatible_sets telling, mesh;   // those whose view counts; in the mesh
-    rank_set present;                // and those of them that have not left
+    link_generations links;
+    compatible_sets telling, mesh;  // those whose view counts; in the mesh
+    rank_set present;               // and those of them that have not left
     bool operator==(const basis&) const = default;
   };
   static pair_counts count_pairs(const member_table&, const view_matrix& views, const view_matrix& suspected,

@@ -12,8 +12,7 @@ namespace rollcall::membership {
 
 void planner::plan_overlap(const step_context& context, path_book& paths, std::size_t mesh, deadline& wake,
                            std::vector<any_action>& actions, burst_map& bursts) {
-  whole_mesh now{context.views.generation(), context.suspected.generation(),
-                 planned_for(context, mesh, wake)};
+  whole_mesh now{{context.views, context.suspected}, planned_for(context, mesh, wake)};
   forget_lone_attempts(context, now.planned);
   if (const auto known = whole_.find(mesh); known != whole_.end() && known->second == now) {
     assert(!mesh_links(context, now.planned).any_missing());

@@ -221,7 +221,7 @@ class planner {
   trials trials_;
   // A mesh in which nothing was missing: nothing is, until one of these changes.
   struct whole_mesh {
-    std::uint64_t views, suspected;  // generations
+    link_generations links;
     rank_set planned;
     bool operator==(const whole_mesh&) const = default;
   };

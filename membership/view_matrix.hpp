@@ -99,4 +99,15 @@ class view_matrix {
   std::vector<word> sees_, seen_by_;
 };
 
+// Equal as long as neither the views nor what is suspected has changed.
+class link_generations {
+ public:
+  link_generations(const view_matrix& views, const view_matrix& suspected)
+      : views_(views.generation()), suspected_(suspected.generation()) {}
+  bool operator==(const link_generations&) const = default;
+
+ private:
+  std::uint64_t views_, suspected_;
+};
+
 }  // namespace rollcall::membership
