@@ -61,7 +61,7 @@ bool watchers::ask(const node_name& on, watched& its, question& about, std::stri
                    std::optional<std::int64_t> mark) {
   auto* node = node_();
   if (node == nullptr || !its.watching || its.hung || about.number != 0) return false;
-  const auto number = ++its.last_number;
+  const auto number = ++last_number_;
   cnode::term_writer out;
   out.tuple_header(mark ? 3 : 2).atom(word).integer(number);
   if (mark) out.integer(*mark);

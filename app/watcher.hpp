@@ -65,7 +65,6 @@ class watchers {
     cnode::reference token;  // the one that counts
     bool watching = false;
     bool hung = false;
-    std::int64_t last_number = 0;
     question alive, same;
     // The watcher has marked what nodes() was, under this number (0: it has not, or that is over), and said
     // so at that time. The first view asked for since then has that digest.
@@ -99,6 +98,7 @@ class watchers {
   told tell_;
   const cnode::byte_string forms_;
   std::string name_;
+  std::int64_t last_number_ = 0;  // of all questions, so that none is taken for that of an earlier watcher
   std::map<node_name, watched> running_;
   std::deque<awaited> awaited_;  // the first one first
   asio::steady_timer next_look_;
