@@ -29,8 +29,8 @@ std::string utf8_of_latin1(byte_view text) {
   return out;
 }
 
-// Pids, references and their nodes as every node since OTP 23 writes them. False: it is another way, which is
-// libei's.
+// Pids, references and their nodes as every node since OTP 23 writes them. Absent or false: they are written
+// in another way, which is libei's.
 std::optional<byte_view> short_atom(byte_reader& in) {
   if (in.u8() != term_tag::small_atom_utf8) return {};
   return in.take(in.u8());

@@ -1,7 +1,6 @@
 // Reads what check_term has accepted, value after value: what every message has, here; the rest by
-// erl_interface. Once the next value was of another
-// kind than asked for (bad_term), or the budget was spent (too_many_terms), it stays failed() and gives empty
-// values, so that a caller may check at the end.
+// erl_interface. Once the next value was of another kind than asked for (bad_term), or the budget was spent
+// (too_many_terms), it stays failed() and gives empty values, so that a caller may check at the end.
 #pragma once
 
 #include <optional>
