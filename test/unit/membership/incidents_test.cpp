@@ -1,5 +1,7 @@
 // Netsplits: when one opens, what it is called, what is named as its cause, that one cause is one, and what
 // is none.
+#include <fmt/format.h>
+
 #include "test/unit/membership/driver.hpp"
 
 namespace rollcall::membership {
