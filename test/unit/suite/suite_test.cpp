@@ -73,7 +73,7 @@ TEST(SuiteProgram, WithoutATestIsAFailureAlsoWhenItIsAskedForItsTests) {
 }
 
 // .ci/run with a `dev` that prints what CTest would.
-finished ci_run(const std::string& table, int exit_code) {
+finished ci_run(const std::string& table, int exit_code, const std::string& seconds = "") {
   temporary_directory folder;
   namespace fs = std::filesystem;
   fs::create_directory(folder.path() / ".ci");
@@ -83,7 +83,7 @@ finished ci_run(const std::string& table, int exit_code) {
                  "TEXT\nexit " + std::to_string(exit_code) + "\n");
   fs::permissions(dev, fs::perms::owner_all);
   return run({.arguments = {(folder.path() / ".ci/run").string()},
-              .environment = {{"CI", ""}},
+              .environment = {{"CI", ""}, {"ROLLCALL_CI_SECONDS", seconds}},
               .network_namespace = {}});
 }
 
@@ -98,6 +98,26 @@ TEST(Ci, PassesWhenEveryTestRan) {
   EXPECT_EQ(done.exit_code, 0) << done.output << done.errors;
   EXPECT_THAT(done.output, HasSubstr("0.51 s  Sample.Passes\n"));
   EXPECT_THAT(done.output, testing::EndsWith("\n100% tests passed, 0 tests failed out of 1\n"));
+}
+
+// A slow machine must not make a failure of tests that pass, up to what is waited for at all.
+TEST(Ci, SaysLoudlyThatARunTookTooLongAndFailsOnlyWhenItTookMuchTooLong) {
+  const std::string passed =
+      "1/1 Test #1: Sample.Passes ...   Passed    0.51 sec\n100% tests passed, 0 tests failed out of 1\n";
+  struct length {
+    int minutes, exit_code;
+    bool loud;
+  };
+  for (const auto& [minutes, exit_code, loud] :
+       {length{65, 0, false}, length{66, 0, true}, length{85, 0, true}, length{86, 1, true}}) {
+    const auto done = ci_run(passed, 0, std::to_string(minutes * 60));
+    EXPECT_EQ(done.exit_code, exit_code) << done.output << done.errors;
+    EXPECT_THAT(done.output, testing::ContainsRegex("the run took " + std::to_string(minutes) +
+                                                    " minutes.* and [0-9]+ of CPU\n"));
+    EXPECT_EQ(done.output.find("TOO LONG") != std::string::npos, loud) << done.output;
+  }
+  // Time does not make a success of tests that fail.
+  EXPECT_EQ(ci_run(passed, 8, "4200").exit_code, 8);
 }
 
 TEST(Ci, FailsWhenATestDidNotRunThoughNoneFailed) {
