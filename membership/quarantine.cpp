@@ -184,7 +184,7 @@ quarantine::verdict quarantine::look(const step_context& context, path_book& pat
                                      std::vector<any_action>& actions) {
   auto* e = find(a.id, b.id);
   if (e != nullptr) {
-    if (e->broke && e->steady && e->not_before > context.now) {
+    if (e->broke && e->not_before > context.now) {
       look_for_darkness(context, paths, *e, a, b, wake, actions);
     }
     if (e->not_before <= context.now) e->broke = false;
@@ -233,22 +233,27 @@ quarantine::verdict quarantine::look_at_sides(const step_context& context, path_
 }
 
 // A path that was dark is looked at in every interval: what is light now and dark again in a moment is not
-// over.
+// over. One that nobody has looked at since its link broke is looked at once: where many break at once, not
+// all of them were probed before, and a dark path would explain it.
 void quarantine::look_for_darkness(const step_context& context, path_book& paths, entry& e,
                                    const member_record& a, const member_record& b, deadline& wake,
                                    std::vector<any_action>& actions) {
   const auto interval = context.options.interval;
+  const bool explained = e.steady.has_value();
+  const auto lit = explained ? milliseconds(0) : std::max(e.struck_at - e.came_up, milliseconds(0));
   std::optional<steady_time> asked;
   for (const auto* on : {&a, &b}) {
     const auto found = paths.last(*on, on == &a ? b : a);
     if (!found) continue;
     asked = std::max<std::optional<steady_time>>(asked, found->asked_at);
-    if (found->result != path_probe::reachable && found->answered_at > e.dark_at) {
-      explain(key_of(a.id, b.id), e, milliseconds(0), found->answered_at, interval);
+    const bool news = explained ? found->answered_at > e.dark_at : found->asked_at > e.came_up;
+    if (found->result != path_probe::reachable && news) {
+      explain(key_of(a.id, b.id), e, lit, found->answered_at, interval);
     }
   }
   if (paths.under_way(a, b) || paths.under_way(b, a)) return;
-  if (asked && context.now < *asked + interval) {
+  if (!e.steady && asked >= e.struck_at) return;
+  if (e.steady && asked && context.now < *asked + interval) {
     wake.note(*asked + interval);
     return;
   }

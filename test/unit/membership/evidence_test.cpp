@@ -269,6 +269,27 @@ TEST_F(Evidence, APathThatIsLightAgainIsJoinedWithinASecond) {
   for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 5U) << a;
 }
 
+// All links of a young mesh are lost at once, and their paths are found dark later than that.
+TEST_F(Evidence, APathThatIsFoundDarkAfterItsYoungLinkBrokeExplainsWhy) {
+  nodes = {"a", "b", "c", "d", "e", "f"};
+  d.list(nodes);
+  publish();
+  for (const auto& node : nodes) d.up(node);
+  live(50s);
+  for (const auto& a : nodes) ASSERT_EQ(links[a].size(), 5U) << a;
+  for (const auto* left : {"a", "b", "c"}) {
+    for (const auto* right : {"d", "e", "f"}) dark.insert(both(left, right));
+  }
+  lose_all(dark);
+  for (int i = 0; i < 8; ++i) d.pass(50ms);
+  live(10s);
+  EXPECT_EQ(d.shown().partitions.size(), 2U);
+  dark.clear();
+  live(1s);
+  for (const auto& a : nodes) EXPECT_EQ(links[a].size(), 5U) << a;
+  EXPECT_EQ(tears, 0U);
+}
+
 TEST_F(Evidence, ProbesThatSayNothingAreBoundedAndTheOtherSideIsTried) {
   whole({"a", "b", "c"});
   mute.insert("a");
