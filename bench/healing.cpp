@@ -151,7 +151,10 @@ struct flapping_mesh {
     std::optional<mesh> m;
     static std::counting_semaphore<4> turns(4);  // all at once they only keep each other waiting
     turns.acquire();
-    noting([&] { m.emplace(6, by); });
+    noting([&] {
+      m.emplace(6, by);
+      rollcall::test::start_talking(m->nodes);
+    });
     turns.release();
     booted.arrive_and_wait();
     if (m) noting([&] { count(*m, span); });
@@ -220,8 +223,8 @@ void lasting(std::chrono::seconds span) {
 void flapping(std::chrono::seconds span) {
   fmt::print(
       "Six nodes; the paths of one of them, or one pair's, go dark and light in turns for {} s: nodedown\n"
-      "events in each minute. net_ticktime 8 s, --interval 5s, the loop dials each 5 s; all of them at the\n"
-      "same time\n\n",
+      "events in each minute. net_ticktime 8 s, --interval 5s, the loop dials each 5 s, and each node says\n"
+      "something to each other one each 5 s; all of them at the same time\n\n",
       span.count());
   fmt::print("{:<17}  {:>22}  {:>22}  {:>22}\n", "", "rollcall", "a loop that dials", "nobody");
   std::vector<flapping_mesh> all;

@@ -100,6 +100,7 @@ SIDE_BY_SIDE(ANodeThatFlaps) {
   found.must("another", loop.formed());
   loop.rollcall.terminate();
   start_dial_loop(loop.nodes);
+  for (auto* each : {&c, &loop}) start_talking(each->nodes);
   const auto flapped = [](scene& on) {
     return flap(
         [&on](bool cut) {

@@ -21,4 +21,15 @@ inline void start_dial_loop(pods& cluster) {
   }
 }
 
+// What no mesh in use is without: every node says something to each other one, each 5 s. It matters to what
+// breaks: a node sends no tick after a quarter of its net_ticktime in which it has sent anything.
+inline void start_talking(pods& cluster) {
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    cluster.node(i).eval(
+        "spawn(fun() -> timer:sleep(rand:uniform(5000)), (fun Loop() -> "
+        "[erlang:send({nobody_there, N}, hello, [noconnect, nosuspend]) || N <- nodes()], "
+        "timer:sleep(5000), Loop() end)() end), ok");
+  }
+}
+
 }  // namespace rollcall::test
