@@ -98,7 +98,7 @@ questions::surroundings engine::implementation::around_questions() {
                 return call_encoded(std::move(on), std::move(module), std::move(function),
                                     std::move(arguments), limit);
               },
-          .tell = [this](membership::any_fact f) { tell(std::move(f)); },
+          .tell = [this](membership::any_fact&& f) { tell(std::move(f)); },
           .ask_status =
               [this](const node_name& on) {
                 if (!stopping_ && !standing_by_) in_turn(action::ask_status{on});

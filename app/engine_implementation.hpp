@@ -88,7 +88,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
 
   // ---- facts in, actions out
 
-  void tell(membership::any_fact f);
+  void tell(membership::any_fact&& f);
   void tell_at_once(membership::any_fact f);
   void due(milliseconds patience);
   void rest_until(pace::clock::time_point due);

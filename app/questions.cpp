@@ -47,8 +47,8 @@ questions::questions(asio::io_context& io, const configuration& c, log& l, metri
       watchers_(io, std::clamp(c.interval, shortest_patience, longest_patience), around_.node,
                 {.watching = [this](const node_name& on, bool runs,
                                     const std::string& why) { watching(on, runs, why); },
-                 .changed = [this](const node_name& on, node_name peer, bool up,
-                                   std::string why) { changed(on, std::move(peer), up, std::move(why)); },
+                 .changed = [this](const node_name& on, node_name&& peer, bool up,
+                                   std::string&& why) { changed(on, std::move(peer), up, std::move(why)); },
                  .stopping = [this](const node_name& on) { around_.tell(fact::stopping{on}); },
                  .alive =
                      [this](const node_name& on, milliseconds took) {
@@ -116,7 +116,7 @@ void questions::watching(const node_name& on, bool runs, const std::string& why)
   around_.tell(fact::watching{on, runs});
 }
 
-void questions::changed(const node_name& on, node_name peer, bool up, std::string why) {
+void questions::changed(const node_name& on, node_name&& peer, bool up, std::string&& why) {
   // A thousand of these come at once: the fields are not made for nobody.
   if (log_.enabled(log_level::debug)) {
     log_.debug(up ? "a node gained a peer" : "a node lost a peer",

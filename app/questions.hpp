@@ -29,7 +29,7 @@ class questions {
     node_function node;
     call_function call;
     encoded_call_function call_encoded;
-    std::function<void(membership::any_fact)> tell;
+    std::function<void(membership::any_fact&&)> tell;
     std::function<void(const node_name&)> ask_status;  // by a call
     std::function<bool()> stopping;
     // Where a node that is not linked listens, as far as discovery or the configuration say.
@@ -62,7 +62,7 @@ class questions {
   void remember(const node_name& linked);
   asio::awaitable<membership::path_probe> names_of(membership::action::probe_path, bool ipv6);
   void watching(const node_name& on, bool runs, const std::string& why);
-  void changed(const node_name& on, node_name peer, bool up, std::string why);
+  void changed(const node_name& on, node_name&& peer, bool up, std::string&& why);
 
   const configuration& configuration_;
   log& log_;

@@ -7,6 +7,7 @@ namespace rollcall::app {
 namespace {
 
 constexpr milliseconds one_look{50};
+constexpr std::size_t longest_reason = 100;
 
 std::string ending(const cnode::call_result<cnode::term>& answer) {
   return answer ? to_string(*answer, 200) : answer.error().detail;
@@ -45,6 +46,7 @@ asio::awaitable<void> watchers::run(node_name on) {
   const auto ended = co_await node->run(on, "erl_eval", "exprs", 2, arguments(*node, token));
   const auto current = running_.find(on);
   if (current == running_.end() || current->second.token != token) co_return;  // a newer one has taken over
+  last_heard_ = running_.end();
   running_.erase(current);
   // With the link it ends as it should, and the core knows.
   const bool lost = !ended && (ended.error().kind == cnode::call_failure_kind::link_lost ||
@@ -140,21 +142,38 @@ void watchers::viewed(const node_name& on, std::size_t digest, clock::time_point
 bool watchers::receive(const node_name& from, cnode::byte_view message) {
   cnode::checked_reader in(message);
   if (!in.at_tuple() || in.tuple_header() != 3 || !in.take_atom("rollcall_watcher")) return false;
-  const auto found = running_.find(from);
+  // One that gains a thousand peers says so a thousand times in a row.
+  if (last_heard_ == running_.end() || last_heard_->first != from) last_heard_ = running_.find(from);
   // Of an earlier link's watcher: that one is nobody's.
-  if (found == running_.end() || !in.take_reference(found->second.token)) return true;
-  // Most of what it says: {Word, Number}.
+  if (last_heard_ == running_.end() || !in.take_reference(last_heard_->second.token)) return true;
+  auto& its = last_heard_->second;
   const auto said = in.rest();
-  cnode::checked_reader pair(said);
-  if (pair.at_tuple() && pair.tuple_header() == 2 && pair.at_atom()) {
-    const auto word = pair.atom();
-    const auto number = pair.at_integer() ? pair.integer() : 0;
-    if (number != 0 && !pair.failed()) {
-      answered(from, found->second, word.text, number);
-      return true;
+  if (!told_briefly(from, its, said)) told_otherwise(from, its, said);
+  return true;
+}
+
+// Most of what it says: {Word, Number}, {up, Name} and {down, Name, Reason}.
+bool watchers::told_briefly(const node_name& from, watched& its, cnode::byte_view said) {
+  cnode::checked_reader in(said);
+  const auto size = in.at_tuple() ? in.tuple_header() : 0;
+  const bool up = size == 2 && in.take_atom("up");
+  if (up || (size == 3 && in.take_atom("down"))) {
+    const auto name = in.take_short_atom();
+    if (!name || in.at_end() != up) return false;
+    std::string why;
+    if (!up) {
+      const auto reason = cnode::decode_term(in.rest());
+      if (!reason) return false;
+      why = to_string(*reason, longest_reason);
     }
+    changed(from, its, *name, up, std::move(why));
+    return true;
   }
-  told_otherwise(from, found->second, said);
+  if (size != 2 || !in.at_atom()) return false;
+  const auto word = in.atom();
+  const auto number = in.at_integer() ? in.integer() : 0;
+  if (number == 0 || in.failed()) return false;
+  answered(from, its, word.text, number);
   return true;
 }
 
@@ -167,7 +186,15 @@ void watchers::told_otherwise(const node_name& from, watched& its, cnode::byte_v
   } else if (what->is_atom("stopping")) {
     tell_.stopping(from);
   } else if (const auto* change = what->as<cnode::tuple>(); change != nullptr && change->items.size() >= 2) {
-    changed(from, its, *change);
+    its.marked = 0;
+    const auto& items = change->items;
+    const auto* name = items[1].as<cnode::atom>();
+    if (name == nullptr) return;
+    if (items[0].is_atom("up")) {
+      changed(from, its, name->text, true, {});
+    } else if (items[0].is_atom("down") && items.size() == 3) {
+      changed(from, its, name->text, false, to_string(items[2], longest_reason));
+    }
   }
 }
 
@@ -195,18 +222,13 @@ void watchers::answered(const node_name& from, watched& its, std::string_view wo
   }
 }
 
-void watchers::changed(const node_name& from, watched& its, const cnode::tuple& change) {
+void watchers::changed(const node_name& from, watched& its, std::string_view name, bool up, std::string why) {
   its.marked = 0;
-  const auto* name = change.items[1].as<cnode::atom>();
-  if (name == nullptr || its.hung) return;  // what it tells then is past: views are asked for
-  auto peer = node_name::parse(name->text);
+  if (its.hung) return;  // what it tells then is past: views are asked for
+  auto peer = node_name::parse(name);
   const auto* node = node_();
   if (!peer || node == nullptr || *peer == node->name()) return;
-  if (change.items[0].is_atom("up")) {
-    tell_.changed(from, *std::move(peer), true, {});
-  } else if (change.items[0].is_atom("down") && change.items.size() == 3) {
-    tell_.changed(from, *std::move(peer), false, to_string(change.items[2], 100));
-  }
+  tell_.changed(from, *std::move(peer), up, std::move(why));
 }
 
 }  // namespace rollcall::app

@@ -27,7 +27,7 @@ class watchers {
   struct told {
     // It runs, or does not any more although the link is there; `why` is a sentence for the log then.
     std::function<void(const node_name&, bool on, const std::string& why)> watching;
-    std::function<void(const node_name&, node_name peer, bool up, std::string why)> changed;
+    std::function<void(const node_name&, node_name&& peer, bool up, std::string&& why)> changed;
     std::function<void(const node_name&)> stopping;  // once, while its applications end
     std::function<void(const node_name&, milliseconds round_trip)> alive;
     std::function<void(const node_name&)> hangs;  // it has owed an answer for too long
@@ -76,8 +76,9 @@ class watchers {
   // `mark`: of a question that has one.
   bool ask(const node_name& on, watched&, question&, std::string_view word, std::optional<std::int64_t> mark);
   void answered(const node_name& from, watched&, std::string_view word, std::int64_t number);
+  bool told_briefly(const node_name& from, watched&, cnode::byte_view said);
   void told_otherwise(const node_name& from, watched&, cnode::byte_view said);
-  void changed(const node_name& from, watched&, const cnode::tuple& change);
+  void changed(const node_name& from, watched&, std::string_view name, bool up, std::string why);
   const std::string& name_of_watcher(const cnode::node&);  // the same for all
   struct awaited {
     clock::time_point until;
@@ -100,6 +101,7 @@ class watchers {
   std::string name_;
   std::int64_t last_number_ = 0;  // of all questions, so that none is taken for that of an earlier watcher
   std::map<node_name, watched> running_;
+  std::map<node_name, watched>::iterator last_heard_ = running_.end();
   std::deque<awaited> awaited_;  // the first one first
   asio::steady_timer next_look_;
 };

@@ -190,6 +190,15 @@ bool checked_reader::take_reference(const cnode::reference& wanted) {
   return true;
 }
 
+std::optional<byte_view> checked_reader::take_short_atom() {
+  if (tag() != term_tag::small_atom_utf8) return {};
+  byte_reader reader(here());
+  const auto text = short_atom(reader);
+  if (reader.failed()) return {};
+  index_ += static_cast<int>(reader.position());
+  return text;
+}
+
 pid checked_reader::pid() {
   byte_reader reader(here());
   if (cnode::pid read; !failed() && read_new_pid(reader, read)) {

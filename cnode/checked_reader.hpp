@@ -32,6 +32,8 @@ class checked_reader {
   // Whether it is that one; past it only then.
   bool take_atom(std::string_view text);
   bool take_reference(const cnode::reference&);
+  // The text of one as nodes write their names, in place; absent, and not past it: written otherwise.
+  std::optional<byte_view> take_short_atom();
   cnode::pid pid();
   cnode::reference reference();
   cnode::term term();

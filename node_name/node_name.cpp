@@ -1,6 +1,7 @@
 #include "node_name/node_name.hpp"
 
 #include <algorithm>
+#include <array>
 #include <ostream>
 
 namespace rollcall {
@@ -30,9 +31,15 @@ class category final : public boost::system::error_category {
   }
 };
 
+constexpr auto allowed_characters = [] {
+  std::array<bool, 256> allowed{};
+  constexpr std::string_view all = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:[]%";
+  for (const char c : all) allowed[static_cast<unsigned char>(c)] = true;
+  return allowed;
+}();
+
 bool allowed(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-         c == '.' || c == ':' || c == '[' || c == ']' || c == '%';
+  return allowed_characters[static_cast<unsigned char>(c)];
 }
 
 }  // namespace

@@ -115,6 +115,23 @@ TEST(Term, ReadsFormsThatAreWrittenOtherwise) {
   }
 }
 
+TEST(CheckedReader, GivesAShortAtomInPlaceAndNothingOfOneThatIsWrittenOtherwise) {
+  const auto wide = hex("76 000b") + g_atom.substr(2), latin1 = hex("64 000b") + g_atom.substr(2);
+  for (const auto& bytes : {wide, latin1, hex("61 05"), hex("68 00")}) {
+    checked_reader in(bytes);
+    EXPECT_FALSE(in.take_short_atom());
+    EXPECT_EQ(in.position(), 0U);
+    EXPECT_FALSE(in.failed());
+  }
+  checked_reader in(g_atom);
+  const auto text = in.take_short_atom();
+  ASSERT_TRUE(text);
+  EXPECT_EQ(*text, "g@127.0.0.1");
+  EXPECT_EQ(text->data(), g_atom.data() + 2);
+  EXPECT_TRUE(in.at_end());
+  EXPECT_FALSE(in.take_short_atom());
+}
+
 TEST(CheckedReader, GoesPastAnAtomOrAReferenceOnlyWhenItIsTheOneThatIsAskedFor) {
   const auto words = hex("6b02c883 00000001 00000002 00000003");
   const reference ref{"g@127.0.0.1", 0x6b02c883, {1, 2, 3}, 3};
