@@ -1,6 +1,7 @@
 #include "bench/fleet/mesh.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace rollcall::bench {
 
@@ -67,10 +68,21 @@ bool mesh::join_some() {
 std::size_t mesh::join(index one, const std::vector<index>& others) {
   std::size_t made = 0;
   if (!runs_[one] || degrees_[one] == size_ - 1) return made;
-  for (const auto other : others) {
-    if (one == other || linked(one, other) || !runs_[other] || !path(one, other)) continue;
+  // What each of them knows by now it tells the new one: who was linked to it meanwhile, too.
+  known_.assign(size_, 0);
+  const auto link = [&](index other) {
+    if (one == other || linked(one, other) || !runs_[other] || !path(one, other)) return false;
     set(one, other, true, {});
     ++made;
+    return true;
+  };
+  for (const auto other : others) {
+    if (!link(other)) continue;
+    const auto its = links_of(other);
+    std::ranges::transform(known_, its, known_.begin(), std::bit_or<>());
+  }
+  for (index other = 0; other < size_ && made > 0; ++other) {
+    if (known_[other] != 0) link(other);
   }
   return made;
 }

@@ -2,9 +2,10 @@
 // I/O: what a node would tell its watchers comes out through `changed`.
 //
 // Played: links that are made by a connect request and by what `global` does next (every node of the one
-// group to every node of the other); nodes that stop and come back as another run; a silent cut, which nodes
-// notice by themselves only after their net_ticktime. Not played: prevent_overlapping_partitions, names
-// registered with global, and the time that real handshakes between the nodes take.
+// group to every node of the other, and to who else those know by then); nodes that stop and come back as
+// another run; a silent cut, which nodes notice by themselves only after their net_ticktime. Not played:
+// prevent_overlapping_partitions, names registered with global, and the time that real handshakes between the
+// nodes take.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +64,7 @@ class mesh {
   changed_function changed_;
   std::vector<bool> runs_;
   std::vector<std::uint32_t> creations_;
-  std::vector<std::uint8_t> links_, blocked_;
+  std::vector<std::uint8_t> links_, blocked_, known_;
   std::vector<std::size_t> degrees_;
   std::size_t links_count_ = 0;
   struct joining {
