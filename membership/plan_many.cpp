@@ -1,8 +1,9 @@
-// What is known of all groups; and where there are so many that not all of them can be compared with each
-// other, which are joined.
+// What is known of all groups; where there are so many that not all of them can be compared with each other,
+// which are joined; and so many newcomers that not all of their pairs can be looked at.
 #include <algorithm>
 #include <tuple>
 
+#include "membership/jitter.hpp"
 #include "membership/plan_round.hpp"
 
 namespace rollcall::membership {
@@ -48,7 +49,7 @@ planner::verdict planner::fits(round& r, std::size_t group, const joint_set& set
 // be known is asked for at once; but that set waits, and after a while it counts as broken. What is left
 // over is compared with larger groups, and fewer, once these are joined.
 void planner::between_many(round& r) {
-  auto order = r.established;
+  auto order = r.standing;
   std::map<std::size_t, std::tuple<std::size_t, std::size_t, bool>> weights;
   for (const auto g : order) {
     weights[g] = {r.groups[g].size(), r.links.links_in(r.groups[g]), chosen_before(r, g)};
@@ -83,6 +84,79 @@ void planner::between_many(round& r) {
   for (const auto& set : sets) {
     if (!set.undecided) join_all(r, set.groups);
   }
+}
+
+std::size_t planner::count_newcomers(const round& r) {
+  const auto lately = r.context.now - r.context.options.interval;
+  std::size_t count = 0;
+  each_rank(r.links.mesh().words(), [&](std::size_t rank) { count += r.at(rank).came_at > lately ? 1 : 0; });
+  return std::max(count, r.fresh.size());
+}
+
+bool planner::too_many_enter(const round& r, std::size_t members) {
+  return r.newcomers * members > max_entering_pairs;
+}
+
+// So many that `global`, which names each to all others, is sooner done than a request for each pair: each is
+// linked to those that it was looked at with, and to the next one that enters. What is missing then is
+// missing inside a group.
+void planner::enter_together(round& r, const std::vector<std::size_t>& entering, std::size_t target) {
+  if (r.asks()) {
+    std::vector<std::uint32_t> left, right;
+    for (const auto g : entering) left.push_back(r.first_of(g).id);
+    right = left;
+    for (const auto x : r.groups[target]) right.push_back(r.at(x).id);
+    quarantine_.admitted(std::move(left), std::move(right), false, r.context.now);
+  }
+  for (std::size_t i = 0; i < entering.size(); ++i) {
+    for (const auto& [x, y] : pairs_between(r, entering[i], target)) {
+      if (!r.stands_apart(y)) add(r, x, y);
+    }
+    const auto next = entering[(i + 1) % entering.size()];
+    if (next != entering[i]) add(r, r.groups[entering[i]].front(), r.groups[next].front());
+    if (r.asks()) had_links_.insert(r.first_of(entering[i]).id);
+  }
+}
+
+// Of many some that are the same in each step: else those that were probed would not be those that the next
+// one asks about.
+std::vector<std::size_t> planner::fellows_of(const round& r, std::size_t g,
+                                             const std::vector<std::size_t>& others) {
+  if (others.size() <= fellow_newcomers) return others;
+  std::vector<std::pair<std::uint64_t, std::size_t>> order;
+  order.reserve(others.size());
+  for (const auto other : others) {
+    order.emplace_back(mix(r.context.options.seed, r.first_of(g).id, r.first_of(other).id), other);
+  }
+  const auto end = order.begin() + fellow_newcomers;
+  std::ranges::nth_element(order, end);
+  std::vector<std::size_t> fellows;
+  std::transform(order.begin(), end, std::back_inserter(fellows), [](const auto& of) { return of.second; });
+  return fellows;
+}
+
+// Whether the pairs that a group lacks are so many that only some of them could be looked at, and not as many
+// as a moment ago: then `global` is linking them.
+bool planner::being_linked(round& r, std::size_t g, std::size_t most) {
+  rank_set members(r.context.members.size());
+  for (const auto x : r.groups[g]) members.insert(x);
+  std::size_t twice = 0;
+  for (const auto x : r.groups[g]) {
+    for (std::size_t i = 0; i < r.links.words(); ++i) {
+      twice += bits_in(r.links.missing(x, i) & members.words()[i]);
+    }
+  }
+  const auto first = r.first_of(g).id;
+  if (twice / 2 <= most) {
+    lacking_.erase(first);
+    return false;
+  }
+  auto& known = lacking_.try_emplace(first, lacking{twice / 2, r.context.now}).first->second;
+  if (twice / 2 != known.pairs) known = {twice / 2, r.context.now};
+  const auto until = known.changed_at + linking_time;
+  if (r.context.now >= until) return false;
+  r.wake.note(until);
+  return true;
 }
 
 }  // namespace rollcall::membership

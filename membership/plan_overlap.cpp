@@ -32,12 +32,14 @@ void planner::plan_overlap(const step_context& context, path_book& paths, std::s
   find_trouble(r);
   wait_for_what_breaks(r);
   find_who_stands_apart(r);
-  std::erase_if(unsound_since_, [&](const auto& e) {  // it is the first of none any more
+  const auto first_of_none = [&](const auto& e) {
     const auto* m = context.members.find(e.first);
     if (m == nullptr || m->mesh != mesh) return m == nullptr;
     const auto g = r.group_of[m->rank];
     return g == r.groups.size() || r.groups[g].size() < 2 || r.first_of(g).id != m->id;
-  });
+  };
+  std::erase_if(unsound_since_, first_of_none);
+  std::erase_if(lacking_, first_of_none);
   for (std::size_t g = 0; g < r.groups.size(); ++g) inside(r, g);
   between(r);
   move_the_odd_one(r);
@@ -83,6 +85,7 @@ void planner::sort_groups(round& r) {
     const bool fresh = r.groups[g].size() == 1 && !had_links_.contains(first) && !alone_.contains(first);
     (fresh ? r.fresh : r.established).push_back(g);
   }
+  r.newcomers = count_newcomers(r);
 }
 
 // Nobody has a link to lose: all pairs at once, as soon as those who are on their way are here. True while a
@@ -147,7 +150,7 @@ void planner::inside(round& r, std::size_t g) {
   // links meanwhile was probed in vain, and must not keep those that are left then from being probed.
   const auto usual = 4 * group.size() + 64;
   const auto room = max_uncalm_pairs - std::min(max_uncalm_pairs, r.paths.under_way());
-  const auto most = calm(r, g, g, false) ? usual : std::min(usual, room);
+  const auto most = being_linked(r, g, usual) ? 0 : calm(r, g, g, false) ? usual : std::min(usual, room);
   std::size_t looked_at = 0;
   bool sound = most > 0;
   const auto how = lacking_for(r, g);
@@ -223,8 +226,8 @@ bool planner::ask_inside(round& r, std::size_t x, std::size_t y, quarantine::new
 
 // A pair of groups that fails decides; while one is not known, nothing is decided, for a while.
 std::vector<std::pair<std::size_t, std::size_t>> planner::find_conflicts(round& r) {
-  std::vector<std::pair<std::size_t, std::size_t>> conflicts, unknown;  // by position in `established`
-  const auto& all = r.established;
+  std::vector<std::pair<std::size_t, std::size_t>> conflicts, unknown;  // by position in `standing`
+  const auto& all = r.standing;
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = i + 1; j < all.size(); ++j) {
       const auto said = compare_established(r, all[i], all[j]);
@@ -237,9 +240,15 @@ std::vector<std::pair<std::size_t, std::size_t>> planner::find_conflicts(round& 
   return conflicts;
 }
 
-// The largest set of groups that can all reach each other is joined; then the same among those left over.
+// The largest set of groups that can all reach each other is joined; then the same among those left over. Of
+// many newcomers those on their way in are not compared: as long as the requests that link them are young,
+// nothing is joined to them.
 void planner::between(round& r) {
-  if (r.established.size() > many_groups) {
+  const bool some = too_many_enter(r, r.links.mesh().count());
+  std::ranges::copy_if(r.established, std::back_inserter(r.standing),
+                       [&](std::size_t g) { return !some || !r.on_its_way_in(g); });
+  if (r.standing.empty()) return;
+  if (r.standing.size() > many_groups) {
     between_many(r);
   } else {
     between_few(r);
@@ -256,7 +265,7 @@ void planner::between_few(round& r) {
   const auto conflicts = find_conflicts(r);
   std::vector<joinable_group> all;
   std::vector<std::size_t> open;
-  for (const auto g : r.established) {
+  for (const auto g : r.standing) {
     open.push_back(all.size());
     all.push_back({r.groups[g].size(), r.links.links_in(r.groups[g]), chosen_before(r, g)});
   }
@@ -276,7 +285,7 @@ void planner::between_few(round& r) {
     for (const auto at : choose_groups(candidates, among)) taken.push_back(open[at]);
     std::vector<std::size_t> groups;
     groups.reserve(taken.size());
-    for (const auto i : taken) groups.push_back(r.established[i]);
+    for (const auto i : taken) groups.push_back(r.standing[i]);
     if (first) r.main = groups;
     join_all(r, groups);
     std::erase_if(open, [&](std::size_t i) { return std::ranges::find(taken, i) != taken.end(); });
@@ -359,7 +368,7 @@ void planner::introduce(round& r) {
   for (auto& [target, entering] : ready) {
     if (!target && entering.size() < 2) continue;
     if (target) entering = fit_together(r, std::move(entering), *target);
-    if (target && entering.size() * r.groups[*target].size() > max_entering_pairs) {
+    if (target && too_many_enter(r, r.groups[*target].size())) {
       enter_together(r, entering, *target);
       continue;
     }
@@ -371,27 +380,6 @@ void planner::introduce(round& r) {
   }
 }
 
-// So many that `global`, which names each to all others, is sooner done than a request for each pair: each is
-// linked to those that it was looked at with, and to the next one that enters. What is missing then is
-// missing inside a group.
-void planner::enter_together(round& r, const std::vector<std::size_t>& entering, std::size_t target) {
-  if (r.asks()) {
-    std::vector<std::uint32_t> left, right;
-    for (const auto g : entering) left.push_back(r.first_of(g).id);
-    right = left;
-    for (const auto x : r.groups[target]) right.push_back(r.at(x).id);
-    quarantine_.admitted(std::move(left), std::move(right), false, r.context.now);
-  }
-  for (std::size_t i = 0; i < entering.size(); ++i) {
-    for (const auto& [x, y] : pairs_between(r, entering[i], target)) {
-      if (!r.stands_apart(y)) add(r, x, y);
-    }
-    const auto next = entering[(i + 1) % entering.size()];
-    if (next != entering[i]) add(r, r.groups[entering[i]].front(), r.groups[next].front());
-    if (r.asks()) had_links_.insert(r.first_of(entering[i]).id);
-  }
-}
-
 // Of those that may enter, the ones that can be linked with each other, first come first: `global` names each
 // to all others, and one that somebody cannot dial then is dropped by all. While that is not known, nobody
 // enters, for an interval. Who has to wait enters later.
@@ -399,8 +387,8 @@ std::vector<std::size_t> planner::fit_together(round& r, std::vector<std::size_t
                                                std::size_t target) {
   std::ranges::stable_sort(entering, {}, [&](std::size_t g) { return r.first_of(g).came_at; });
   std::vector<std::size_t> taken;
-  for (const auto g : r.established) {  // on their way in
-    if (g != target && r.alone(g) && r.busy_until[g] > r.context.now) taken.push_back(g);
+  for (const auto g : r.established) {
+    if (g != target && r.on_its_way_in(g)) taken.push_back(g);
   }
   const auto before = taken.size();
   bool known = true;
@@ -408,10 +396,9 @@ std::vector<std::size_t> planner::fit_together(round& r, std::vector<std::size_t
     const auto& m = r.first_of(g);
     const auto waited = r.context.now - m.came_at;
     const auto how = newcomer_after(r, waited);
-    const auto looked_at = std::min(taken.size(), fellow_newcomers);
     bool fits = true;
-    for (std::size_t i = 0; i < looked_at; ++i) {  // all, so that their probes run at once
-      const auto said = compare(r, g, taken[i * taken.size() / looked_at], how).said;
+    for (const auto fellow : fellows_of(r, g, taken)) {  // all, so that their probes run at once
+      const auto said = compare(r, g, fellow, how).said;
       const bool unknown = said == verdict::unknown && waited < r.context.options.interval;
       known &= !unknown;
       fits &= said == verdict::works || unknown;

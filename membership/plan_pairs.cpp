@@ -55,10 +55,10 @@ quarantine::newcomer planner::newcomer_after(const round& r, milliseconds waited
 std::vector<std::pair<std::size_t, std::size_t>> planner::pairs_between(const round& r, std::size_t g,
                                                                         std::size_t h) const {
   auto pairs = sample_pairs(r.groups[g], r.groups[h], max_probed_pairs);
-  if (r.groups[g].size() > 1 || pairs.size() * r.fresh.size() <= max_entering_pairs ||
+  if (r.groups[g].size() > 1 || !too_many_enter(r, pairs.size()) ||
       std::ranges::find(r.fresh, g) == r.fresh.end())
     return pairs;
-  const auto wanted = std::max(least_entering_pairs, max_probed_pairs / r.fresh.size());
+  const auto wanted = std::max(least_entering_pairs, max_probed_pairs / r.newcomers);
   std::uint64_t mask = 0;
   while ((pairs.size() / (mask + 1)) > wanted) mask = 2 * mask + 1;
   std::erase_if(pairs, [&](const auto& pair) {

@@ -21,6 +21,8 @@ struct planner::round {
   std::vector<rank_group> groups;
   std::vector<std::size_t> group_of;            // by rank
   std::vector<std::size_t> established, fresh;  // groups; fresh: one new member each
+  std::vector<std::size_t> standing;            // of the established, those that are compared
+  std::size_t newcomers = 0;                    // fresh ones, and who was one less than an interval ago
   // By group:
   std::vector<std::optional<steady_time>> last_loss;  // with an end in it
   std::vector<bool> torn_inside;                      // that loss may go on: its other end is elsewhere
@@ -47,6 +49,8 @@ struct planner::round {
   bool alone(std::size_t group) const {
     return groups[group].size() == 1 && !links.has_links(groups[group].front());
   }
+  // Requests of its own are about to link it.
+  bool on_its_way_in(std::size_t group) const { return alone(group) && busy_until[group] > context.now; }
 };
 
 }  // namespace rollcall::membership

@@ -36,10 +36,12 @@ class planner {
   static constexpr milliseconds quiet_time{1'750}, apart_quiet_time{500};
   static constexpr milliseconds settings_at_most{10'000};  // who has links is planned for without them then
   static constexpr std::size_t max_probed_pairs = 4'096;   // between two groups; of more, a sample
-  // Of all newcomers together with their group, more than a mesh of 256 nodes can have. Of more, a sample: as
-  // many as between two groups, or so many of each newcomer, which is then introduced by those.
+  // Of all newcomers of an interval together with their group, more than a mesh of 256 nodes can have. Of
+  // more, a sample: as many as between two groups, or so many of each newcomer, which is then introduced by
+  // those.
   static constexpr std::size_t max_entering_pairs = 16'384, least_entering_pairs = 8;
   static constexpr std::size_t max_uncalm_pairs = 1'024;  // looked at inside a group that is about to change
+  static constexpr milliseconds linking_time{300};        // what `global` links has changed by then
   static constexpr std::size_t fellow_newcomers = 8;      // of those that enter at once, looked at by each
   // More groups than this are not all compared with each other: probes grow with the nodes. So many are
   // joined at a time then, and each is compared with so many such sets that all comparisons together are
@@ -173,7 +175,6 @@ class planner {
   void join_all(round&, const std::vector<std::size_t>& taken);
   std::vector<std::optional<std::size_t>> targets(round&);
   void introduce(round&);
-  void enter_together(round&, const std::vector<std::size_t>& entering, std::size_t target);
   std::vector<std::size_t> fit_together(round&, std::vector<std::size_t> entering, std::size_t target);
   bool may_enter(round&, const member_record&, std::size_t newcomer, std::size_t target);
   // plan_trouble.cpp
@@ -186,6 +187,13 @@ class planner {
   // plan_many.cpp
   void between_many(round&);
   verdict fits(round&, std::size_t group, const joint_set&);
+  static std::size_t count_newcomers(const round&);
+  // For each to be probed with all of them.
+  static bool too_many_enter(const round&, std::size_t members);
+  void enter_together(round&, const std::vector<std::size_t>& entering, std::size_t target);
+  static std::vector<std::size_t> fellows_of(const round&, std::size_t group,
+                                             const std::vector<std::size_t>& others);
+  bool being_linked(round&, std::size_t group, std::size_t most);
   // plan_odd_one.cpp
   void move_the_odd_one(round&);
   std::optional<odd_one> find_odd_one(round&, std::size_t joined, std::size_t apart);
@@ -234,7 +242,12 @@ class planner {
   std::map<pair_key, steady_time> one_way_since_;
   std::map<std::uint32_t, steady_time> believes_since_;  // groups by their lowest id
   std::map<std::uint32_t, steady_time> unsound_since_;   // groups by their lowest id: something lacks in it
-  std::map<pair_key, steady_time> blocked_since_;        // by which one, and who wants to join
+  struct lacking {
+    std::size_t pairs;
+    steady_time changed_at;
+  };
+  std::map<std::uint32_t, lacking> lacking_;       // groups by their lowest id: those that lack many
+  std::map<pair_key, steady_time> blocked_since_;  // by which one, and who wants to join
   std::map<std::uint32_t, std::vector<std::uint32_t>>
       left_out_;                           // who each cannot reach, sorted; of this plan
   std::vector<dark_conflict> dark_;        // of this plan

@@ -202,6 +202,28 @@ TEST_F(Counts, ManyThatComeAtOnceAreIntroducedByASample) {
   EXPECT_LE(s.views_asked, 6 * size);
 }
 
+// What waits in the one thread that reads keeps newcomers out as long as it takes to be read; answers to
+// probes that nobody needs wait there, too.
+TEST_F(Counts, ManyThatComeWhileOthersAreLinkedAskNoMore) {
+  constexpr std::size_t size = 400;
+  constexpr mesh::index few = 10;
+  played_cluster core(size, true, rest);
+  settle(core);
+  for (mesh::index node = size / 2; node < size; ++node) core.stop(node);
+  core.pass(20s);
+  core.take();
+  core.read_in_turn(true);
+  for (mesh::index node = size / 2; node < size; node += few) {
+    for (mesh::index each = node; each < node + few; ++each) core.start(each);
+    core.pass(40ms);
+  }
+  EXPECT_LE(core.until(60s, whole), interval);
+  const auto s = core.take();
+  EXPECT_LE(s.paths_asked, 40 * size);
+  EXPECT_LE(s.connects_asked, 25 * size);
+  EXPECT_LE(s.views_asked, 4 * size);
+}
+
 TEST_F(Counts, HalfGoneIsOneStepAndNoQuestion) {
   constexpr std::size_t size = 200;
   played_cluster core(size, true, rest);
