@@ -71,8 +71,8 @@ bool auditor::only(const std::function<bool(const fault_traits&)>& what) const {
 
 bool auditor::observer_is_well() const {
   const auto& o = world_.us.ours;
-  return world_.us.running() && o.slow == milliseconds(0) && o.late == 0 && o.without_word == 0 &&
-         world_.time.now() >= world_.us.unwell_until();
+  return world_.us.running() && !world_.us.stalled() && o.slow == milliseconds(0) && o.late == 0 &&
+         o.without_word == 0 && world_.time.now() >= world_.us.unwell_until();
 }
 
 // ---- bites

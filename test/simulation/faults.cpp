@@ -40,6 +40,7 @@ constexpr std::array<fault_traits, fault_kind_count> traits{{
     {"mixed_settings", false, false, 3, true},
     {"incompatible_releases", false, false, 1, true},
     {"troubled_watcher", true, false, 0, true},
+    {"observer_stalled", true, false, 1, true},
 }};
 
 }  // namespace

@@ -46,9 +46,10 @@ enum class fault_kind {
   mixed_settings,
   incompatible_releases,
   troubled_watcher,
+  observer_stalled,
 };
-inline constexpr std::size_t fault_kind_count = 33;
-// Those before it are drawn together; it comes beside them, by dice of its own.
+inline constexpr std::size_t fault_kind_count = 34;
+// These are drawn together; the others come beside them, by dice of their own.
 inline constexpr std::size_t drawn_kind_count = 32;
 
 struct fault_traits {

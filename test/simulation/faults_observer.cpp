@@ -51,6 +51,23 @@ void trouble_watchers(fault& f, drawing& from) {
   };
 }
 
+// Stopped, or with its machine, and then a node with it. Shorter than its peers' tick time, if so: else that
+// one is as good as lost to them.
+void stall_observer(fault& f, drawing& from) {
+  const bool with_a_node = from.luck.one_in(2);
+  const auto node = from.one();
+  const bool is_short = with_a_node || from.luck.one_in(2);
+  f.length = from.luck.between(500, is_short && !from.long_ticks ? 5'000 : 29'000);
+  f.begin = [=, id = f.id](world& w) {
+    w.us.stall(id);
+    if (with_a_node) w.freeze(node, id);
+  };
+  f.end = [=](world& w) {
+    if (with_a_node) w.thaw(node);
+    w.us.resume();
+  };
+}
+
 }  // namespace
 
 void draw_observer_fault(fault& f, drawing& from) {
@@ -143,6 +160,8 @@ void draw_observer_fault(fault& f, drawing& from) {
     }
     case fault_kind::troubled_watcher:
       return trouble_watchers(f, from);
+    case fault_kind::observer_stalled:
+      return stall_observer(f, from);
     default:
       return;
   }

@@ -84,6 +84,17 @@ void trouble_a_watcher(script& s, std::uint64_t seed, milliseconds first, bool l
   s.faults.push_back(std::move(f));
 }
 
+// Beside whatever else there is.
+void stall_the_observer(script& s, std::uint64_t seed, milliseconds first, bool long_ticks) {
+  dice luck(seed * 3'266'489'917U + 7);
+  if (!luck.one_in(8)) return;
+  drawing from{luck, s.options.nodes, long_ticks, true};
+  auto f = draw_fault(fault_kind::observer_stalled, from, static_cast<fault_id>(s.faults.size() + 1));
+  f.onset = first + luck.between(0, 25'000);
+  s.quiet_from = std::max(s.quiet_from, f.last_end());
+  s.faults.push_back(std::move(f));
+}
+
 script draw(std::uint64_t seed, std::size_t nodes) {
   dice luck(seed * 2'654'435'761U + 17);
   script s;
@@ -114,6 +125,7 @@ script draw(std::uint64_t seed, std::size_t nodes) {
     s.faults.push_back(std::move(f));
   }
   trouble_a_watcher(s, seed, first, long_ticks);
+  stall_the_observer(s, seed, first, long_ticks);
   for (const auto& f : s.faults) {
     if (f.prepare) f.prepare(o);
   }

@@ -42,12 +42,37 @@ void shell::stop() {
   cluster_.reset();
   wake_ = milliseconds::max();
   rests_until_ = milliseconds(0);
+  stalled_by_ = no_fault;
+  listing_is_late_ = false;
 }
 
 void shell::restart(bool with_its_state) {
   stop();
   start();
   if (with_its_state) cluster_->restore(remembered_, totals_, {});
+}
+
+void shell::stall(fault_id by) {
+  if (!running() || stalled()) return;
+  stalled_by_ = by;
+  ++stalls_;
+  tell_.bit(by);
+  for (place i = 0; i < ours_.size(); ++i) {
+    if (!ours_[i].up) continue;
+    const auto tick = mesh_[i].kernel.ticktime.count();
+    later(time_.weather.between(tick * 3 / 4, tick * 5 / 4),
+          [this, i, number = ours_[i].number, this_one = stalls_] {
+            const bool still = stalled() && stalls_ == this_one && ours_[i].number == number;
+            if (still && reaches(i)) lose(i, reason::closed);
+          });
+  }
+}
+
+void shell::resume() {
+  if (!stalled()) return;
+  tell_.bit(stalled_by_);
+  stalled_by_ = no_fault;
+  if (std::exchange(listing_is_late_, false)) read_listing();
 }
 
 // As app/pace.hpp has it: a step of hundreds of members leaves others four times what it took, 50 ms at most.
@@ -57,11 +82,12 @@ milliseconds shell::rest() const {
 }
 
 milliseconds shell::wake() const noexcept {
+  if (stalled()) return milliseconds::max();
   return facts_.empty() ? wake_ : std::min(wake_, rests_until_);
 }
 
 const step_result* shell::step_if_due() {
-  if (!running() || time_.now() < wake()) return nullptr;
+  if (!running() || stalled() || time_.now() < wake()) return nullptr;
   const auto facts = std::exchange(facts_, {});
   result_ = cluster_->step(facts, {membership::steady_time(time_.now()), epoch + time_.now()});
   wake_ = result_.wake.steady.time_since_epoch();
@@ -175,6 +201,14 @@ void shell::booted(place i) {
 
 void shell::discover() {
   later(settings_.interval, [this] { discover(); });
+  if (stalled()) {
+    listing_is_late_ = true;
+  } else {
+    read_listing();
+  }
+}
+
+void shell::read_listing() {
   auto& dns = names_service_;
   dns.history[time_.now()] = dns.listed;
   source_report source{.source = "srv:n@pods.example",

@@ -49,6 +49,11 @@ class shell {
   void restart(bool with_its_state);
   void stop();  // killed
   bool running() const noexcept { return cluster_ != nullptr; }
+  // It takes no step until it resumes: all that is told waits for it, and so do its timers. Its peers hear no
+  // tick of it meanwhile.
+  void stall(fault_id by);
+  void resume();
+  bool stalled() const noexcept { return stalled_by_ != no_fault; }
   milliseconds started() const noexcept { return started_; }
 
   // One step, when there are facts or it is time; the result of it, else nullptr.
@@ -144,6 +149,7 @@ class shell {
   void lose(place, membership::reason);
   void listen(place);
   void discover();
+  void read_listing();
   void carry_out(const membership::any_action&);
   void dial(const membership::action::dial&);
   void ask_view(const membership::action::ask_view&);
@@ -166,6 +172,9 @@ class shell {
   std::unique_ptr<membership::cluster> cluster_;
   membership::step_result result_;
   unsigned life_ = 0;
+  fault_id stalled_by_ = no_fault;
+  std::uint64_t stalls_ = 0;
+  bool listing_is_late_ = false;
   milliseconds started_{0}, unwell_until_{0};
   milliseconds wake_{0}, rests_until_{0}, last_good_{0};
   std::vector<membership::any_fact> facts_;
