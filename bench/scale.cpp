@@ -357,7 +357,8 @@ void measure(std::size_t size, const wishes& wanted) {
     if (wanted.has("lists")) lists(program, id, clock, turns);
     if (wanted.has("cut")) cut(fleet, program, clock, turns);
     if (wanted.has("half")) {
-      // A link that did not last an interval is not dialled again soon, and who goes has been there for longer.
+      // A link that did not last an interval is not dialled again soon, and who goes has been there for
+      // longer.
       std::this_thread::sleep_for(wanted.interval + 1s);
       half(fleet, program, id, clock, turns);
     }

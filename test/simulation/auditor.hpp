@@ -90,6 +90,7 @@ class auditor : public witness {
   bool whole_for_long() const;
   std::string who_is_apart() const;
   milliseconds longest_hold() const;
+  milliseconds longest_hold_lately();
   bool shown_whole(std::string& why) const;
   // what is asked for
   void check_actions(const membership::step_result&);
@@ -114,7 +115,8 @@ class auditor : public witness {
   std::optional<finding> wrong_;
   stage stage_ = stage::faults;
   milliseconds stage_since_{0};
-  std::size_t asked_before_ = 0;  // requests, when healing began
+  milliseconds allowed_{0}, allowed_at_{0};  // the longest hold, and when it was
+  std::size_t asked_before_ = 0;             // requests, when healing began
   std::optional<milliseconds> whole_since_;
   bool broke_ = false, broke_soon_ = false;  // a link, soon after it had come up
   std::size_t wholes_ = 0;
