@@ -86,11 +86,12 @@ void planner::between_many(round& r) {
   }
 }
 
+// Those without a link now, and those that were an interval ago at most.
 std::size_t planner::count_newcomers(const round& r) {
+  for (const auto g : r.fresh) newcomers_.insert_or_assign(r.first_of(g).id, r.context.now);
   const auto lately = r.context.now - r.context.options.interval;
-  std::size_t count = 0;
-  each_rank(r.links.mesh().words(), [&](std::size_t rank) { count += r.at(rank).came_at > lately ? 1 : 0; });
-  return std::max(count, r.fresh.size());
+  std::erase_if(newcomers_, [&](const auto& e) { return e.second <= lately; });
+  return newcomers_.size();
 }
 
 bool planner::too_many_enter(const round& r, std::size_t members) {
@@ -151,9 +152,12 @@ bool planner::being_linked(round& r, std::size_t g, std::size_t most) {
     lacking_.erase(first);
     return false;
   }
-  auto& known = lacking_.try_emplace(first, lacking{twice / 2, r.context.now}).first->second;
-  if (twice / 2 != known.pairs) known = {twice / 2, r.context.now};
-  const auto until = known.changed_at + linking_time;
+  const auto now = r.context.now;
+  auto& known =
+      lacking_.try_emplace(first, lacking{.pairs = twice / 2, .since = now, .changed_at = now}).first->second;
+  if (std::exchange(known.pairs, twice / 2) != twice / 2) known.changed_at = now;
+  const auto until =
+      std::min(known.changed_at + linking_time, known.since + linking_intervals * r.context.options.interval);
   if (r.context.now >= until) return false;
   r.wake.note(until);
   return true;

@@ -368,6 +368,7 @@ void planner::introduce(round& r) {
   for (auto& [target, entering] : ready) {
     if (!target && entering.size() < 2) continue;
     if (target) entering = fit_together(r, std::move(entering), *target);
+    if (entering.empty()) continue;
     if (target && too_many_enter(r, r.groups[*target].size())) {
       enter_together(r, entering, *target);
       continue;

@@ -42,6 +42,7 @@ class planner {
   static constexpr std::size_t max_entering_pairs = 16'384, least_entering_pairs = 8;
   static constexpr std::size_t max_uncalm_pairs = 1'024;  // looked at inside a group that is about to change
   static constexpr milliseconds linking_time{300};        // what `global` links has changed by then
+  static constexpr int linking_intervals = 2;             // and it is looked at all the same
   static constexpr std::size_t fellow_newcomers = 8;      // of those that enter at once, looked at by each
   // More groups than this are not all compared with each other: probes grow with the nodes. So many are
   // joined at a time then, and each is compared with so many such sets that all comparisons together are
@@ -187,7 +188,7 @@ class planner {
   // plan_many.cpp
   void between_many(round&);
   verdict fits(round&, std::size_t group, const joint_set&);
-  static std::size_t count_newcomers(const round&);
+  std::size_t count_newcomers(const round&);
   // For each to be probed with all of them.
   static bool too_many_enter(const round&, std::size_t members);
   void enter_together(round&, const std::vector<std::size_t>& entering, std::size_t target);
@@ -242,9 +243,10 @@ class planner {
   std::map<pair_key, steady_time> one_way_since_;
   std::map<std::uint32_t, steady_time> believes_since_;  // groups by their lowest id
   std::map<std::uint32_t, steady_time> unsound_since_;   // groups by their lowest id: something lacks in it
+  std::map<std::uint32_t, steady_time> newcomers_;       // ids, and when they had no link last
   struct lacking {
     std::size_t pairs;
-    steady_time changed_at;
+    steady_time since, changed_at;
   };
   std::map<std::uint32_t, lacking> lacking_;       // groups by their lowest id: those that lack many
   std::map<pair_key, steady_time> blocked_since_;  // by which one, and who wants to join
