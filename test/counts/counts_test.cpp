@@ -34,6 +34,15 @@ struct Counts : testing::Test {
     core.pass(30s);
     core.take();
   }
+  // The second half of those that run stops; what follows from it takes `since`.
+  void lose_half(played_cluster& core, milliseconds since) {
+    settle(core);
+    for (auto node = first_of_half(core); node < core.size(); ++node) core.stop(node);
+    core.pass(since);
+  }
+  static mesh::index first_of_half(const played_cluster& core) {
+    return static_cast<mesh::index>(core.size() / 2);
+  }
 };
 
 TEST_F(Counts, AQuietMinute) {
@@ -190,11 +199,9 @@ TEST(CountsOfViews, ThatTellNothingNewAreShownOnceARound) {
 TEST_F(Counts, ManyThatComeAtOnceAreIntroducedByASample) {
   constexpr std::size_t size = 300;
   played_cluster core(size, true, rest);
-  settle(core);
-  for (mesh::index node = size / 2; node < size; ++node) core.stop(node);
-  core.pass(20s);
+  lose_half(core, 20s);
   core.take();
-  for (mesh::index node = size / 2; node < size; ++node) core.start(node);
+  for (auto node = first_of_half(core); node < size; ++node) core.start(node);
   EXPECT_LE(core.until(60s, whole), interval);
   const auto s = core.take();
   EXPECT_LE(s.paths_asked, 50 * size);
@@ -208,12 +215,10 @@ TEST_F(Counts, ManyThatComeWhileOthersAreLinkedAskNoMore) {
   constexpr std::size_t size = 400;
   constexpr mesh::index few = 10;
   played_cluster core(size, true, rest);
-  settle(core);
-  for (mesh::index node = size / 2; node < size; ++node) core.stop(node);
-  core.pass(20s);
+  lose_half(core, 20s);
   core.take();
   core.read_in_turn(true);
-  for (mesh::index node = size / 2; node < size; node += few) {
+  for (auto node = first_of_half(core); node < size; node += few) {
     for (mesh::index each = node; each < node + few; ++each) core.start(each);
     core.pass(40ms);
   }
@@ -227,9 +232,7 @@ TEST_F(Counts, ManyThatComeWhileOthersAreLinkedAskNoMore) {
 TEST_F(Counts, HalfGoneIsOneStepAndNoQuestion) {
   constexpr std::size_t size = 200;
   played_cluster core(size, true, rest);
-  settle(core);
-  for (mesh::index node = size / 2; node < size; ++node) core.stop(node);
-  core.pass(1s);
+  lose_half(core, 1s);
   const auto s = core.take();
   EXPECT_EQ(core.shown().up, size / 2);
   EXPECT_LE(s.steps, 8U);
