@@ -163,7 +163,7 @@ bool watchers::told_briefly(const node_name& from, watched& its, cnode::byte_vie
     std::string why;
     if (!up) {
       const auto reason = cnode::decode_term(in.rest());
-      if (!reason) return false;
+      if (!reason) return true;  // nor could the whole be
       why = to_string(*reason, longest_reason);
     }
     changed(from, its, *name, up, std::move(why));
