@@ -346,6 +346,7 @@ void measure(std::size_t size, const wishes& wanted) {
     auto program = observe(fleet, turns, wanted.interval);
     const auto id = program.running_process().id();
     const auto up = until(program, 120s, [&](const auto& now) { return whole(now, size); });
+    const auto linked_at = std::chrono::steady_clock::now();
     row("start to all up", "{} (load {:.1f}), CPU {:.2f} s",
         seconds(up ? std::optional(now_s() - begun) : up), load(), cpu_seconds(id));
     health_clock clock(program);
@@ -359,7 +360,7 @@ void measure(std::size_t size, const wishes& wanted) {
     if (wanted.has("half")) {
       // A link that did not last an interval is not dialled again soon, and who goes has been there for
       // longer.
-      std::this_thread::sleep_for(wanted.interval + 1s);
+      std::this_thread::sleep_until(linked_at + wanted.interval);
       half(fleet, program, id, clock, turns);
     }
   }
