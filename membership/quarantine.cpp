@@ -233,8 +233,8 @@ quarantine::verdict quarantine::look_at_sides(const step_context& context, path_
 }
 
 // A path that was dark is looked at in every interval: what is light now and dark again in a moment is not
-// over. One that nobody has looked at since its link broke is looked at once: where many break at once, not
-// all of them were probed before, and a dark path would explain it.
+// over. One that nobody has looked at since its link broke is looked at within an interval: where many break
+// at once, not all of them were probed before, and a path that is dark then would explain it.
 void quarantine::look_for_darkness(const step_context& context, path_book& paths, entry& e,
                                    const member_record& a, const member_record& b, deadline& wake,
                                    std::vector<any_action>& actions) {
@@ -246,13 +246,14 @@ void quarantine::look_for_darkness(const step_context& context, path_book& paths
     const auto found = paths.last(*on, on == &a ? b : a);
     if (!found) continue;
     asked = std::max<std::optional<steady_time>>(asked, found->asked_at);
-    const bool news = explained ? found->answered_at > e.dark_at : found->asked_at > e.came_up;
+    const bool news = explained ? found->answered_at > e.dark_at
+                                : found->asked_at > e.came_up && found->asked_at <= e.struck_at + interval;
     if (found->result != path_probe::reachable && news) {
       explain(key_of(a.id, b.id), e, lit, found->answered_at, interval);
     }
   }
   if (paths.under_way(a, b) || paths.under_way(b, a)) return;
-  if (!e.steady && asked >= e.struck_at) return;
+  if (!e.steady && (asked >= e.struck_at || context.now > e.struck_at + interval)) return;
   if (e.steady && asked && context.now < *asked + interval) {
     wake.note(*asked + interval);
     return;
