@@ -46,9 +46,13 @@ expression tuple(expressions items) {
 expression list(expressions items) {
   auto made = node("nil");
   for (auto item = items.rbegin(); item != items.rend(); ++item) {
-    made = node("cons", std::move(*item), std::move(made));
+    made = cons(std::move(*item), std::move(made));
   }
   return made;
+}
+
+expression cons(expression head, expression tail) {
+  return node("cons", std::move(head), std::move(tail));
 }
 
 expression match(expression pattern, expression value) {

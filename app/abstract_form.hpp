@@ -18,6 +18,7 @@ expression atom(std::string_view text);
 expression integer(std::int64_t value);
 expression tuple(expressions);
 expression list(expressions);
+expression cons(expression head, expression tail);
 expression match(expression pattern, expression value);  // Pattern = Value
 expression call(std::string_view module, std::string_view function, expressions arguments);
 expression apply(expression function, expressions arguments);  // a fun, held by a variable

@@ -146,56 +146,52 @@ bool watchers::receive(const node_name& from, cnode::byte_view message) {
   if (last_heard_ == running_.end() || last_heard_->first != from) last_heard_ = running_.find(from);
   // Of an earlier link's watcher: that one is nobody's.
   if (last_heard_ == running_.end() || !in.take_reference(last_heard_->second.token)) return true;
-  auto& its = last_heard_->second;
-  const auto said = in.rest();
-  if (!told_briefly(from, its, said)) told_otherwise(from, its, said);
+  heard(from, last_heard_->second, in.rest());
   return true;
 }
 
-// Most of what it says: {Word, Number}, {up, Name} and {down, Name, Reason}.
-bool watchers::told_briefly(const node_name& from, watched& its, cnode::byte_view said) {
+// What it says itself: watching, stopping, {Word, Number}; and what came or went, one by one or together.
+void watchers::heard(const node_name& from, watched& its, cnode::byte_view said) {
   cnode::checked_reader in(said);
-  const auto size = in.at_tuple() ? in.tuple_header() : 0;
-  const bool up = size == 2 && in.take_atom("up");
-  if (up || (size == 3 && in.take_atom("down"))) {
-    const auto name = in.take_short_atom();
-    if (!name || in.at_end() != up) return false;
-    std::string why;
-    if (!up) {
-      const auto reason = cnode::decode_term(in.rest());
-      if (!reason) return true;  // nor could the whole be
-      why = to_string(*reason, longest_reason);
-    }
-    changed(from, its, *name, up, std::move(why));
-    return true;
-  }
-  if (size != 2 || !in.at_atom()) return false;
-  const auto word = in.atom();
-  const auto number = in.at_integer() ? in.integer() : 0;
-  if (number == 0 || in.failed()) return false;
-  answered(from, its, word.text, number);
-  return true;
-}
-
-void watchers::told_otherwise(const node_name& from, watched& its, cnode::byte_view said) {
-  const auto what = cnode::decode_term(said);
-  if (!what) return;
-  if (what->is_atom("watching")) {
+  if (in.take_atom("watching")) {
     its.watching = true;
     tell_.watching(from, true, {});
-  } else if (what->is_atom("stopping")) {
+  } else if (in.take_atom("stopping")) {
     tell_.stopping(from);
-  } else if (const auto* change = what->as<cnode::tuple>(); change != nullptr && change->items.size() >= 2) {
-    its.marked = 0;
-    const auto& items = change->items;
-    const auto* name = items[1].as<cnode::atom>();
-    if (name == nullptr) return;
-    if (items[0].is_atom("up")) {
-      changed(from, its, name->text, true, {});
-    } else if (items[0].is_atom("down") && items.size() == 3) {
-      changed(from, its, name->text, false, to_string(items[2], longest_reason));
+  } else if (in.at_tuple()) {
+    const auto size = in.tuple_header();
+    if (size == 2 && in.take_atom("changes")) {
+      const auto count = in.at_list() ? in.list_header() : 0;
+      for (std::size_t i = 0; count <= most_changes_at_once && i < count && heard_of_change(from, its, in);
+           ++i) {
+      }
+    } else if (cnode::checked_reader change(said);
+               !heard_of_change(from, its, change) && size == 2 && in.at_atom()) {
+      const auto word = in.atom();
+      const auto number = in.at_integer() ? in.integer() : 0;
+      if (number != 0) answered(from, its, word.text, number);
     }
   }
+}
+
+// {up, Name} or {down, Name, Reason}; false: it is neither.
+bool watchers::heard_of_change(const node_name& from, watched& its, cnode::checked_reader& in) {
+  const auto size = in.at_tuple() ? in.tuple_header() : 0;
+  const bool up = size == 2 && in.take_atom("up");
+  if (!up && !(size == 3 && in.take_atom("down"))) return false;
+  if (!in.at_atom()) return false;
+  auto name = in.take_short_atom();
+  std::string otherwise;
+  if (!name) name = otherwise = in.atom().text;
+  std::string why;
+  if (!up) {
+    const auto reason = cnode::decode_term(in.skip());
+    if (!reason) return false;
+    why = to_string(*reason, longest_reason);
+  }
+  if (in.failed()) return false;
+  changed(from, its, *name, up, std::move(why));
+  return true;
 }
 
 void watchers::answered(const node_name& from, watched& its, std::string_view word, std::int64_t number) {

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "app/probes.hpp"
+#include "cnode/checked_reader.hpp"
 #include "cnode/node.hpp"
 
 namespace rollcall::app {
@@ -76,8 +77,8 @@ class watchers {
   // `mark`: of a question that has one.
   bool ask(const node_name& on, watched&, question&, std::string_view word, std::optional<std::int64_t> mark);
   void answered(const node_name& from, watched&, std::string_view word, std::int64_t number);
-  bool told_briefly(const node_name& from, watched&, cnode::byte_view said);
-  void told_otherwise(const node_name& from, watched&, cnode::byte_view said);
+  void heard(const node_name& from, watched&, cnode::byte_view said);
+  bool heard_of_change(const node_name& from, watched&, cnode::checked_reader& in);
   void changed(const node_name& from, watched&, std::string_view name, bool up, std::string why);
   const std::string& name_of_watcher(const cnode::node&);  // the same for all
   struct awaited {

@@ -180,13 +180,19 @@ watcher() ->
     "Ends = erlang:monitor(process, Us), ok = net_kernel:monitor_nodes(true, [nodedown_reason]), "
     "Tell = fun(What) -> erlang:send(Us, {rollcall_watcher, Token, What}, [noconnect]) end, Tell(watching), "
     "true = erlang:register(rollcall_watcher_observer, erlang:self()), "
-    "Watch = fun Again(Marked, Then) -> receive {nodeup, Node, _} -> Tell({up, Node}), Again(none, []); "
-    "{nodedown, Node, Info} -> Tell({down, Node, proplists:get_value(nodedown_reason, Info)}), Again(none, []); "
-    "{alive, Number} -> Tell({alive, Number}), Again(Marked, Then); "
-    "{same, Number, Mark} -> Now = erlang:nodes(), case {Mark, Now} of "
-    "{Marked, Then} -> Tell({same, Number}), Again(Marked, Then); "
-    "_ -> Tell({other, Number}), Again(Number, Now) end; "
-    "{'DOWN', Ends, process, _, _} -> ok; _ -> Again(Marked, Then) end end, Watch(none, []).".
+    "Hold = fun() -> erlang:send_after(50, erlang:self(), held), [] end, "
+    "Told = fun(none) -> none; ([]) -> []; (Held) -> Tell({changes, lists:reverse(Held)}), [] end, "
+    "Changed = fun(What, none) -> Tell(What), Hold(); (What, Held) -> [What | Held] end, "
+    "Watch = fun Again(Marked, Then, Held) -> receive "
+    "{nodeup, Node, _} -> Again(none, [], Changed({up, Node}, Held)); "
+    "{nodedown, Node, Info} -> "
+    "Again(none, [], Changed({down, Node, proplists:get_value(nodedown_reason, Info)}, Held)); "
+    "held -> case Told(Held) of Held -> Again(Marked, Then, none); _ -> Again(Marked, Then, Hold()) end; "
+    "{alive, Number} -> Rest = Told(Held), Tell({alive, Number}), Again(Marked, Then, Rest); "
+    "{same, Number, Mark} -> Rest = Told(Held), Now = erlang:nodes(), case {Mark, Now} of "
+    "{Marked, Then} -> Tell({same, Number}), Again(Marked, Then, Rest); "
+    "_ -> Tell({other, Number}), Again(Number, Now, Rest) end; "
+    "{'DOWN', Ends, process, _, _} -> ok; _ -> Again(Marked, Then, Held) end end, Watch(none, [], none).".
 
 start(Nodes) ->
     {ok, Tokens, _} = erl_scan:string(watcher()),
@@ -225,8 +231,8 @@ loop(State, Tokens, Views, Watching) ->
                             Us = self(),
                             spawn(fun() -> Us ! {view, N, lists:sort(erpc:call(N, erlang, nodes, [], 10000))} end),
                             loop(State, Tokens, Views, Watching#{N => {true, Mark}});
-                        {up, P} -> loop(State, Tokens, change(fun ordsets:add_element/2, N, P, Views), Watching);
-                        {down, P, _} -> loop(State, Tokens, change(fun ordsets:del_element/2, N, P, Views), Watching)
+                        {changes, All} -> loop(State, Tokens, lists:foldl(fun(C, Vs) -> changed(N, C, Vs) end, Views, All), Watching);
+                        _ -> loop(State, Tokens, changed(N, What, Views), Watching)
                     end;
                 _ -> loop(State, Tokens, Views, Watching)
             end;
@@ -247,6 +253,9 @@ loop(State, Tokens, Views, Watching) ->
         {nodes, From} -> From ! {nodes, Watching}, loop(State, Tokens, Views, Watching);
         _ -> loop(State, Tokens, Views, Watching)
     end.
+
+changed(N, {up, P}, Views) -> change(fun ordsets:add_element/2, N, P, Views);
+changed(N, {down, P, _}, Views) -> change(fun ordsets:del_element/2, N, P, Views).
 
 change(How, N, P, Views) ->
     case Views of

@@ -95,6 +95,10 @@ bool checked_reader::at_tuple() const noexcept {
   return tag() == term_tag::small_tuple || tag() == term_tag::large_tuple;
 }
 
+bool checked_reader::at_list() const noexcept {
+  return tag() == term_tag::list;
+}
+
 bool checked_reader::at_reference() const noexcept {
   return tag() == term_tag::new_reference || tag() == term_tag::newer_reference;
 }
@@ -127,6 +131,12 @@ std::size_t checked_reader::tuple_header() {
   int arity = 0;
   if (!require(at_tuple() && ei_decode_tuple_header(bytes_.data(), &index_, &arity) == 0)) return 0;
   return static_cast<std::size_t>(arity);
+}
+
+std::size_t checked_reader::list_header() {
+  int size = 0;
+  if (!require(at_list() && ei_decode_list_header(bytes_.data(), &index_, &size) == 0)) return 0;
+  return static_cast<std::size_t>(size);
 }
 
 std::int64_t checked_reader::integer() {

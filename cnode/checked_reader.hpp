@@ -22,10 +22,12 @@ class checked_reader {
   bool at_atom() const noexcept;
   bool at_pid() const noexcept;
   bool at_tuple() const noexcept;
+  bool at_list() const noexcept;  // one that is not empty, and none written as text
   bool at_reference() const noexcept;
   bool at_integer() const noexcept;  // of 64 bits
 
   std::size_t tuple_header();
+  std::size_t list_header();  // that many elements follow, and a tail
   std::int64_t integer();
   std::uint64_t unsigned_integer();
   cnode::atom atom();

@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
+#include "app/watcher_program.hpp"
 #include "cnode/connection.hpp"
 #include "cnode/flags.hpp"
 
@@ -168,10 +169,35 @@ void session::tell(mesh::index peer, bool up, std::string_view why) {
       encoded([&](term_writer& out) { out.tuple_header(up ? 2 : 3).atom(up ? "up" : "down"); });
   what += fleet_.encoded_name(peer);
   if (!up) what += atom_of(why);
-  send_as_watcher(what);
+  if (!held_.open) {
+    send_as_watcher(what);
+    hold();
+  } else {
+    held_.encoded += what;
+    if (++held_.count == app::most_changes_at_once) tell_held();
+  }
 }
 
-// As app/watcher_program.hpp has it.
+void session::hold() {
+  held_.open = true;
+  later(app::watcher_holds, [self = shared_from_this()] {
+    if (self->held_.count == 0) {
+      self->held_.open = false;
+    } else {
+      self->tell_held();
+      self->hold();
+    }
+  });
+}
+
+void session::tell_held() {
+  if (held_.count == 0) return;
+  const auto changes = std::exchange(held_, {true, 0, {}});
+  send_as_watcher(encoded([&](term_writer& out) {
+    out.tuple_header(2).atom("changes").list_header(changes.count).raw(changes.encoded).nil();
+  }));
+}
+
 void session::answer_of_watcher(byte_view payload) {
   const auto decoded = decode_term(payload);
   const auto* parts = decoded ? decoded->as<tuple>() : nullptr;
@@ -180,6 +206,7 @@ void session::answer_of_watcher(byte_view payload) {
   const auto* number = parts->items[1].as<std::int64_t>();
   if (word == nullptr || number == nullptr) return;
   ++traffic_->asked["watcher: " + word->text];
+  tell_held();
   auto said = word->text;
   if (said == "same") {
     const auto* mark = parts->items.size() == 3 ? parts->items[2].as<std::int64_t>() : nullptr;

@@ -25,6 +25,8 @@ class session : public std::enable_shared_from_this<session> {
   asio::awaitable<void> write();
   void receive(const cnode::message&);
   void answer_of_watcher(cnode::byte_view payload);
+  void hold();
+  void tell_held();
   void send_as_watcher(cnode::byte_view what);
   void spawn(const cnode::control::spawn_request&, cnode::byte_view payload);
   void watch(const cnode::control::spawn_request&, cnode::byte_view payload);
@@ -55,7 +57,13 @@ class session : public std::enable_shared_from_this<session> {
   std::string queue_, writing_;
   bool writes_ = false, sent_ = false;
   std::string watch_prefix_,
-      watch_payload_;        // of each message: control, and {rollcall_watcher, Token, ... of the payload
+      watch_payload_;  // of each message: control, and {rollcall_watcher, Token, ... of the payload
+  // As app/watcher_program.hpp has it: what changed within a moment after what was told last.
+  struct held_changes {
+    bool open = false;  // the moment
+    std::size_t count = 0;
+    cnode::byte_string encoded;
+  } held_;
   std::int64_t marked_ = 0;  // the number of the question at which it had the links of `then_`
   std::vector<std::uint8_t> then_;
   std::uint32_t next_process_ = 100;

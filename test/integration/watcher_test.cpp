@@ -16,17 +16,21 @@ using testing::HasSubstr;
 constexpr const char* watchers =
     "length([P || P <- registered(), lists:prefix(\"rollcall_watcher\", atom_to_list(P))])";
 
+// Views are polled every sixth round only: what is seen sooner was told.
+rollcall_program seldom_polling(loopback& cluster, const std::string& interval = "20s") {
+  rollcall_options options;
+  for (const auto& name : cluster.names())
+    options.arguments.insert(options.arguments.end(), {"--node", name});
+  options.epmd_port = cluster.mapper().port();
+  options.name = "rollcall@127.0.0.1";
+  options.interval = interval;
+  return rollcall_program(std::move(options));
+}
+
 TEST(Watcher, TellsAtOnceAndLeavesNothingBehind) {
   loopback cluster({"a", "b", "c"});
   {
-    // Views are polled every sixth round only: what is seen sooner was told.
-    rollcall_options options;
-    for (const auto& name : cluster.names())
-      options.arguments.insert(options.arguments.end(), {"--node", name});
-    options.epmd_port = cluster.mapper().port();
-    options.name = "rollcall@127.0.0.1";
-    options.interval = "20s";
-    rollcall_program rollcall(std::move(options));
+    auto rollcall = seldom_polling(cluster);
     ASSERT_TRUE(eventually([&] { return rollcall.whole(3); }, 60s, "three are one"));
     ASSERT_TRUE(eventually([&] { return cluster.node(0).eval(watchers) == "1"; }, 30s, "one watcher"));
     ASSERT_TRUE(eventually([&] { return cluster.node(1).eval(watchers) == "1"; }, 30s, "one watcher"));
@@ -72,6 +76,36 @@ TEST(Watcher, SaysThatNothingHasChangedAndSendsNoNames) {
   ASSERT_TRUE(eventually([&] { return told("up") >= 1; }, 30s, "it gained a node"));
   EXPECT_TRUE(eventually([&] { return told("other") > others; }, 60s, "so it is not what it was"));
   EXPECT_TRUE(eventually([&] { return rollcall.metric("erlang_cluster_unlisted_nodes") == 1; }, 15s, "seen"));
+}
+
+// A node gains more in a moment than one message tells of, and loses half of it in the same moment.
+TEST(Watcher, WhatChangesWithinAMomentIsTakenInOrder) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = seldom_polling(cluster, "5s");
+  auto& node = cluster.node(0);
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return node.eval(watchers) == "1"; }, 30s, "a watcher"));
+  const auto unlisted = [&] { return rollcall.metric("erlang_cluster_unlisted_nodes").value_or(0); };
+  ASSERT_EQ(unlisted(), 0);
+  const auto burst = [&](const std::string& messages) {
+    return node.eval(R"(
+      [Name] = [P || P <- registered(), lists:prefix("rollcall_watcher", atom_to_list(P))], W = whereis(Name),
+      Called = fun(N) -> list_to_atom("n" ++ integer_to_list(N) ++ "@127.0.0.1") end,
+      spawn(fun() -> erlang:suspend_process(W), [W ! M || M <- )" +
+                     messages + R"(], erlang:resume_process(W) end), ok)");
+  };
+  // What a watcher tells in the first round after its start may be left to the views.
+  const auto rounds = [&] { return rollcall.metric("rollcall_round_duration_seconds_count").value_or(0); };
+  ASSERT_TRUE(eventually([&, begun = rounds()] { return rounds() >= begun + 2; }, 60s, "two rounds"));
+  const auto left = [&] {
+    if (unlisted() == 71) return true;
+    burst(
+        "[{nodeup, Called(N), []} || N <- lists:seq(1, 150)] ++ "
+        "[{nodedown, Called(N), []} || N <- lists:seq(1, 149)] ++ "
+        "[{nodeup, Called(N), []} || N <- lists:seq(1, 70)]");
+    return false;
+  };
+  EXPECT_TRUE(eventually(left, 15s, "those that are left", 500ms));
 }
 
 TEST(Watcher, ThereIsNeverASecondOne) {

@@ -107,6 +107,8 @@ class shell {
     std::uint32_t run = 0;
     question alive{}, same{};
     std::deque<std::function<void()>> to_do{};
+    bool holds = false;  // what changes now is told together, in a moment
+    std::vector<membership::any_fact> held{};
   };
   struct link {
     bool up = false;
@@ -133,7 +135,9 @@ class shell {
   // watchers
   void in_its_turn(place, std::function<void()>);
   void go_on(place);
-  void say(place on, membership::any_fact);
+  void say(place on, std::vector<membership::any_fact>);
+  void hold(place);
+  void say_held(place);
   void tell_what_was_said(place, std::uint64_t until);
   // `look`: what the watcher does in its turn; what it makes is told with the time it took.
   bool ask_watcher(place, question its_watcher::*about,

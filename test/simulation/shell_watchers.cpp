@@ -1,6 +1,10 @@
 // The watchers on the nodes, and how they are asked, as app/watcher.hpp has it.
 #include "test/simulation/shell.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 namespace rollcall::simulation {
 
 using namespace membership;
@@ -33,16 +37,43 @@ void shell::go_on(place i) {
 
 void shell::peer_changed(place on, place peer, bool up, const std::string& why) {
   if (!running() || !ours_[on].watcher.watches) return;
-  in_its_turn(on,
-              [this, on, told = fact::peer_changed{names_[on], names_[peer], up, why}] { say(on, told); });
+  in_its_turn(on, [this, on, told = fact::peer_changed{names_[on], names_[peer], up, why}] {
+    auto& its = ours_[on].watcher;
+    if (its.holds) return its.held.emplace_back(told), void();
+    say(on, {told});
+    hold(on);
+  });
 }
 
-void shell::say(place on, any_fact what) {
+// As app/watcher_program.hpp has it.
+void shell::hold(place i) {
+  constexpr milliseconds moment{50};
+  ours_[i].watcher.holds = true;
+  later(moment, [this, i, number = ours_[i].number, run = ours_[i].watcher.run] {
+    if (ours_[i].number != number || ours_[i].watcher.run != run) return;
+    in_its_turn(i, [this, i] {
+      if (ours_[i].watcher.held.empty()) {
+        ours_[i].watcher.holds = false;
+      } else {
+        say_held(i);
+        hold(i);
+      }
+    });
+  });
+}
+
+void shell::say_held(place i) {
+  if (auto held = std::exchange(ours_[i].watcher.held, {}); !held.empty()) say(i, std::move(held));
+}
+
+// In one message.
+void shell::say(place on, std::vector<any_fact> what) {
   auto& l = ours_[on];
   l.told_until =
       std::max(l.told_until, time_.now() + time_.weather.between(1, 5) + mesh_[on].slow + ours.slow);
-  l.on_its_way.push_back(std::move(what));
-  answer(on, l.told_until - time_.now(), [this, on, until = ++l.said] { tell_what_was_said(on, until); });
+  l.said += what.size();
+  std::ranges::move(what, std::back_inserter(l.on_its_way));
+  answer(on, l.told_until - time_.now(), [this, on, until = l.said] { tell_what_was_said(on, until); });
 }
 
 // One connection keeps the order: whatever comes over it, what was said before comes first.
@@ -64,6 +95,7 @@ bool shell::ask_watcher(place i, question its_watcher::*about,
   if (its.hangs || its.slow > milliseconds(0)) tell_.bit(its.by);
   if (without_word()) return true;
   in_its_turn(i, [this, i, about, number, look = std::move(look)] {
+    say_held(i);
     answer(i, wait(i, 1, 20), [this, i, about, number, said = ours_[i].said, tell_it = look()] {
       tell_what_was_said(i, said);
       auto& asked = ours_[i].watcher.*about;
@@ -130,7 +162,7 @@ void shell::watcher_dies(place i, fault_id by) {
   if (!running() || !its.watches) return;
   if (its.alive.number != 0 || its.same.number != 0) tell_.bit(by);
   its = {.run = its.run + 1};
-  say(i, fact::watching{names_[i], false});
+  say(i, {fact::watching{names_[i], false}});
 }
 
 void shell::watcher_hangs(place i, fault_id by) {
