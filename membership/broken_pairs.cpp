@@ -169,14 +169,18 @@ bool broken_pairs::due(member_record& a, member_record& b, const broken_pair& pa
   const auto intervals = pair.one_way ? 2 : pair.ever ? 1 : apart ? apart_grace : never_connected_grace;
   auto since = pair.one_way ? std::max(pair.since, pair.one_way_since) : pair.since;
   if (!pair.ever) since = std::max(since, pair.held);
-  if (!passed(since + intervals * interval)) return false;
-  // Both told their links since, and lately: neither of them is what has just gone away.
+  const auto counts_from = since + intervals * interval;
+  if (!passed(counts_from)) return false;
+  // Both told their links since it broke, and lately: neither of them is what has just gone away. What a node
+  // says that no watcher speaks for is true of when it was asked: the link may have come back meanwhile.
   const auto lately = std::max(pair.since + milliseconds(1), now - 3 * interval / 2);
   bool told = true;
   for (auto* m : {&a, &b}) {
-    if (last_told(*m) >= lately) continue;
+    const bool by_watcher = m->watched && !m->watcher_owes;
+    if (last_told(*m) >= (by_watcher ? lately : std::max(lately, counts_from))) continue;
     told = false;
-    m->status_wanted |= m->watched && !m->watcher_owes;
+    m->status_wanted |= by_watcher;
+    m->view_wanted |= !by_watcher && !m->asking_view;
   }
   if (told) return true;
   wake.note(now + std::max(milliseconds(50), interval / 8));
