@@ -377,7 +377,13 @@ bool auditor::finished() {
       // A lost link is told at once by a watcher, and seen within an interval where views are polled.
       const auto seen = world_.us.watches() ? milliseconds(0) : interval_;
       const auto held = longest_hold_lately();
-      if (now - stage_since_ > (at_once ? seen + repaired_within : held)) {
+      // A dial that hung through the cut may still link the two, and nobody is joined to either end
+      // meanwhile.
+      auto since = stage_since_;
+      for (const auto& c : asked) {
+        if (at_once && c.at < stage_since_) since = std::max(since, c.answered_at);
+      }
+      if (now - since > (at_once ? seen + repaired_within : held)) {
         broken(at_once ? rule::whole_too_late : rule::not_whole,
                fmt::format("{} ms after the repair {}", (now - stage_since_).count(), who_is_apart()));
       }

@@ -468,6 +468,7 @@ void shell::connect(const action::connect& asked) {
       if (std::exchange(*told, true)) return;
       connects_[index].answered = true;
       connects_[index].outcome = outcome;
+      connects_[index].answered_at = time_.now();
       tell(fact::connect_result{id, outcome, milliseconds(1), "simulated"});
     });
   };

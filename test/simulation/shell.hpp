@@ -41,6 +41,7 @@ class shell {
     unsigned life = 0;  // of the observer
     bool answered = false;
     membership::connect_outcome outcome{};
+    milliseconds answered_at{};
   };
 
   shell(timeline&, network&, beam_mesh&, name_service&, membership::settings, beam_mesh::listener&);
