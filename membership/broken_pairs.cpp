@@ -157,16 +157,18 @@ void broken_pairs::watch(const step_context& context) {
   pairs_.swap(next_);
 }
 
-bool broken_pairs::due(member_record& a, member_record& b, const broken_pair& pair, bool apart,
-                       milliseconds gathering, const step_context& context, deadline& wake) {
+bool broken_pairs::due(member_record& a, member_record& b, const broken_pair& pair, const circumstances& how,
+                       const step_context& context, deadline& wake) {
   const auto now = context.now;
   const auto interval = context.options.interval;
   const auto passed = [&](steady_time at) {
     wake.note(at);
     return now >= at;
   };
-  if (pair.suspected_at) return passed(*pair.suspected_at + gathering);
-  const auto intervals = pair.one_way ? 2 : pair.ever ? 1 : apart ? apart_grace : never_connected_grace;
+  if (pair.suspected_at) return passed(*pair.suspected_at + how.gathering);
+  const auto never = how.apart ? apart_grace : never_connected_grace;
+  const auto missing = !pair.ever ? never : how.given_up ? given_up_grace : 1;
+  const auto intervals = pair.one_way ? 2 : missing;
   auto since = pair.one_way ? std::max(pair.since, pair.one_way_since) : pair.since;
   if (!pair.ever) since = std::max(since, pair.held);
   const auto counts_from = since + intervals * interval;

@@ -34,6 +34,8 @@ class broken_pairs {
   static constexpr std::size_t max_pairs = 20'000;  // followed one by one
   // Intervals. Two partitions are an alarm after two (conditions.cpp), and an incident then, too.
   static constexpr int never_connected_grace = 6, apart_grace = 2;
+  // What an end gave up by itself is linked again by the plan after one.
+  static constexpr int given_up_grace = 2;
 
   void reorder(std::span<const std::size_t> previous) {
     ever_.reorder(previous);
@@ -42,9 +44,13 @@ class broken_pairs {
   // A new creation, or gone: its pairs are new ones.
   void forget(const member_record&);
   void watch(const step_context&);
-  // Whether it counts by now; notes when it may. `apart`: its ends stand in two partitions. `gathering`:
-  // others of the same cause are waited for.
-  static bool due(member_record&, member_record&, const broken_pair&, bool apart, milliseconds gathering,
+  struct circumstances {
+    bool apart = false;         // its ends stand in two partitions
+    bool given_up = false;      // by one of its ends, and it will be linked again
+    milliseconds gathering{0};  // others of the same cause are waited for
+  };
+  // Whether it counts by now; notes when it may.
+  static bool due(member_record&, member_record&, const broken_pair&, const circumstances&,
                   const step_context&, deadline&);
 
   // In order of their keys, in one piece of memory: there may be twenty thousand, and all are looked at each

@@ -266,22 +266,36 @@ bool losses::lost_before(const loss& l, const std::function<bool(const loss&)>& 
                      });
 }
 
-bool losses::given_up_after(pair_key k, const std::function<bool(const loss&)>& caused) const {
+void losses::order() const {
+  if (!by_lost_one_.empty()) return;
+  by_lost_one_.resize(all_.size());
+  std::iota(by_lost_one_.begin(), by_lost_one_.end(), std::size_t{0});
+  std::ranges::stable_sort(by_lost_one_, {},
+                           [this](std::size_t at) { return std::pair(all_[at].to, all_[at].from); });
+}
+
+bool losses::any_between(std::uint32_t from, std::uint32_t to,
+                         const std::function<bool(const loss&)>& what) const {
+  order();
   const auto ends = [this](std::size_t at) { return std::pair(all_[at].to, all_[at].from); };
-  if (by_lost_one_.empty()) {
-    by_lost_one_.resize(all_.size());
-    std::iota(by_lost_one_.begin(), by_lost_one_.end(), std::size_t{0});
-    std::ranges::stable_sort(by_lost_one_, {}, ends);
-  }
+  const std::pair both(to, from);
+  return std::any_of(std::ranges::lower_bound(by_lost_one_, both, {}, ends),
+                     std::ranges::upper_bound(by_lost_one_, both, {}, ends),
+                     [&](std::size_t at) { return what(all_[at]); });
+}
+
+bool losses::given_up_after(pair_key k, const std::function<bool(const loss&)>& caused) const {
   // Of a large cut hardly any was: the losses of all others are looked at for those alone.
-  const auto given_up_by = [&](std::uint32_t from, std::uint32_t to) {
-    const std::pair both(to, from);
-    return std::any_of(std::ranges::lower_bound(by_lost_one_, both, {}, ends),
-                       std::ranges::upper_bound(by_lost_one_, both, {}, ends), [&](std::size_t at) {
-                         return all_[at].why == given_up_by_its_end && lost_before(all_[at], caused);
-                       });
+  const auto after = [&](const loss& l) { return l.why == given_up_by_its_end && lost_before(l, caused); };
+  return any_between(lower(k), higher(k), after) || any_between(higher(k), lower(k), after);
+}
+
+bool losses::given_up(pair_key k, steady_time since) const {
+  const auto either = [&](const std::function<bool(const loss&)>& what) {
+    return any_between(lower(k), higher(k), what) || any_between(higher(k), lower(k), what);
   };
-  return given_up_by(lower(k), higher(k)) || given_up_by(higher(k), lower(k));
+  return either([&](const loss& l) { return l.at >= since && l.why == given_up_by_its_end; }) &&
+         !either([&](const loss& l) { return l.at >= since && rank_of(l) <= evidence_rank::tick; });
 }
 
 std::optional<incident_cause> find_cause(const cause_question& asked, const losses& known,

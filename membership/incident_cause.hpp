@@ -41,10 +41,14 @@ class losses {
   // One of the pair gave the other up after a third one had lost that other, where `caused` says so of the
   // third one's loss: what a node hears that others have lost it drops.
   bool given_up_after(pair_key, const std::function<bool(const loss&)>& caused) const;
+  // One of the pair has given the other up since then, and neither was without a sign of the other.
+  bool given_up(pair_key, steady_time since) const;
 
  private:
   bool counts_beside_the_first(const loss&);
   bool lost_before(const loss&, const std::function<bool(const loss&)>& caused) const;
+  void order() const;
+  bool any_between(std::uint32_t from, std::uint32_t to, const std::function<bool(const loss&)>&) const;
 
   const settings& options_;
   std::deque<loss> all_;

@@ -185,12 +185,22 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
   return unassigned;
 }
 
-// Two groups that never met are told as soon as they are an alarm. One by itself has only been started.
+// Two groups that never met are told as soon as they are an alarm. One by itself has only been started. A
+// link that was closed by hand, and what was torn for it, is whole again after an interval.
 bool incidents::implementation::due(pair_key k, const step_context& context, const standing& where,
                                     deadline& wake) const {
   if (without(rule_taken::losses_are_waited_for)) return true;
   auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
-  return broken_pairs::due(*a, *b, *broken.find(k), where.two_groups(a, b), gathering(), context, wake);
+  const auto& pair = *broken.find(k);
+  const bool heals =
+      (options.heal == heal_mode::automatic || options.heal == heal_mode::all) && !context.paused;
+  const bool links_again =
+      heals && context.now - pair.since >= options.interval;  // before that nothing is due
+  return broken_pairs::due(*a, *b, pair,
+                           {.apart = where.two_groups(a, b),
+                            .given_up = links_again && lost.given_up(k, pair.since - tearing),
+                            .gathering = gathering()},
+                           context, wake);
 }
 
 // One incident for all that hang together, due or not yet.

@@ -129,6 +129,22 @@ std::string the_first_of_a_tear_is_whole_again() {
   return {};
 }
 
+// Nodes that were formed a moment before: the plan links the pair again after an interval.
+std::string a_link_closed_by_hand() {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    world w({.seed = seed, .nodes = 4, .observer = usual(), .meshed = false});
+    expectations right(w);
+    w.run_until(30 * second);
+    w.mesh.disconnect(0, 3);
+    w.run_for(7 * second);
+    right.is_true(w.whole(), "whole after an interval");
+    w.run_for(minute);
+    right.equal<std::size_t>(w.us.snapshot()->incidents->size(), 0, "incidents");
+    if (auto wrong = right.verdict(); !wrong.empty()) return wrong;
+  }
+  return {};
+}
+
 // One that is dark to all but one: the first that it gives up is dropped by that one, too, before the others
 // give it up itself. Nobody repairs, so that what was torn stays so.
 std::string a_tear_goes_on_after_the_incident_opened() {
@@ -296,6 +312,7 @@ const std::vector<named_history>& named_histories() {
       HISTORY(an_asked_node_without_local_ports),
       HISTORY(an_unbroken_cut_is_told_once),
       HISTORY(the_first_of_a_tear_is_whole_again),
+      HISTORY(a_link_closed_by_hand),
       HISTORY(a_tear_goes_on_after_the_incident_opened),
       HISTORY(two_frozen_nodes_of_six),
       HISTORY(a_half_that_dies_while_it_is_cut_off),

@@ -58,6 +58,7 @@ std::string a_dark_pair_and_a_frozen_node_of_twenty();
 std::string an_observer_restarted_in_a_cut();
 std::string an_unbroken_cut_is_told_once();
 std::string the_first_of_a_tear_is_whole_again();
+std::string a_link_closed_by_hand();
 std::string a_tear_goes_on_after_the_incident_opened();
 std::string two_frozen_nodes_of_six();
 std::string a_half_that_dies_while_it_is_cut_off();

@@ -100,6 +100,27 @@ TEST_F(Incidents, AMissingPairOpensAfterAnIntervalAndIsConfirmedTwoLater) {
   EXPECT_EQ(list()[0].cause->reason, "net_tick_timeout");
 }
 
+// The plan links it again after an interval.
+TEST_F(Incidents, ALinkThatAnEndGaveUpByItselfOpensAfterTwoIntervalsWhereItIsHealed) {
+  for (const auto* why : {"disconnect", "net_tick_timeout"}) {
+    const bool by_hand = std::string(why) == "disconnect";
+    auto healing = observing();
+    healing.heal = heal_mode::automatic;
+    d = driver(healing);
+    preventing({"a", "b", "c", "d"});
+    lose("a", "d", why);
+    lose("d", "a", "connection_closed");
+    for (const auto* third : {"b", "c"}) {
+      lose(third, "d", "disconnect");
+      lose("d", third, "connection_closed");
+    }
+    live(7s);
+    EXPECT_EQ(list().size(), by_hand ? 0U : 1U) << why;
+    live(5s);
+    is_one_caused_by("a", "d");
+  }
+}
+
 TEST_F(Incidents, ClosesAnIntervalAfterItIsWholeAndSaysWhen) {
   meshed({"a", "b", "c"});
   part("a", "b");
