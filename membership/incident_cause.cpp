@@ -63,11 +63,25 @@ giver_map givers_of(const losses& known, steady_time since, steady_time until) {
   return givers;
 }
 
+// As how many-th each end told that it had lost the other. What one node tells comes in its order, and it was
+// told to drop the others only once it, or who told it, had lost the first.
+using place_map = std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t>;
+
+place_map told_in_turn(const losses& known, steady_time since, steady_time until) {
+  place_map places;
+  std::unordered_map<std::uint32_t, std::size_t> count;
+  for (const auto& l : known.all()) {
+    if (l.refused || l.probed || l.at < since || l.at > until) continue;
+    if (places.try_emplace({l.from, l.to}, count[l.from]).second) ++count[l.from];
+  }
+  return places;
+}
+
 // Views that are polled do not tell what was lost first, and what is told at one moment comes in any order.
 // Where overlapping partitions are prevented, the others drop both ends of it: they are those that lost most.
 // Of those that lost as much, the link was first of which the others gave up both ends: what goes for another
-// one is announced by neither of its ends.
-const loss* most_torn(const degree_map& degrees, const giver_map& givers,
+// one is announced by neither of its ends. Of those, the one that both of its ends told of first.
+const loss* most_torn(const degree_map& degrees, const giver_map& givers, const place_map& places,
                       const std::vector<const loss*>& lost) {
   const auto of = [&](std::uint32_t id) {
     const auto found = degrees.find(id);
@@ -77,9 +91,15 @@ const loss* most_torn(const degree_map& degrees, const giver_map& givers,
     const auto found = givers.find(id);
     return found == givers.end() ? std::size_t{0} : found->second.size() - found->second.count(other);
   };
+  const auto before = [&](std::uint32_t from, std::uint32_t to) {
+    const auto found = places.find({from, to});
+    return found == places.end() ? of(from) : found->second;
+  };
   return *std::ranges::max_element(lost, {}, [&](const loss* l) {
     const auto dropped = std::min(given_up(l->from, l->to), given_up(l->to, l->from));
-    return std::tuple(std::min(of(l->from), of(l->to)), dropped, of(l->from) + of(l->to));
+    const auto told_after = before(l->from, l->to) + before(l->to, l->from);
+    return std::tuple(std::min(of(l->from), of(l->to)), dropped, of(l->from) + of(l->to),
+                      -static_cast<std::ptrdiff_t>(told_after), l->why == given_up_by_its_end);
   });
 }
 
@@ -166,7 +186,8 @@ const loss* torn_by(const loss& l, const losses& known, const step_context& cont
   if (first.empty()) return &l;
   if (const auto* half = half_lost(known, first, context); half != nullptr) return half;
   const auto since = first.front()->at, until = since + tearing;
-  return most_torn(lost_by_each(known, since, until), givers_of(known, since, until), first);
+  return most_torn(lost_by_each(known, since, until), givers_of(known, since, until),
+                   told_in_turn(known, since, until), first);
 }
 
 std::optional<first_pair> best_loss(const cause_question& asked, const losses& known,
@@ -190,7 +211,7 @@ std::optional<first_pair> best_loss(const cause_question& asked, const losses& k
       ++degrees[lower(k)];
       ++degrees[higher(k)];
     }
-    best = most_torn(degrees, {}, without_word);
+    best = most_torn(degrees, {}, {}, without_word);
   }
   if (rank_of(*best) == evidence_rank::told) best = torn_by(*best, known, context);
   return first_pair{best->from, best->to,

@@ -245,6 +245,17 @@ TEST_F(Incidents, OfThoseWhoseEndsLostAsMuchTheCauseIsThePairOfWhichOthersGaveUp
   is_one_caused_by("d", "c");
 }
 
+// The word of c comes before that of a, who closed the link. Nobody gave up a, since d could tell nobody.
+TEST_F(Incidents, OfThoseThatAreAlikeTheCauseIsThePairThatBothOfItsEndsToldOfFirst) {
+  preventing({"a", "b", "c", "d"});
+  lose("c", "d", "disconnect");
+  for (const auto* other : {"a", "c", "b"}) lose("d", other, "connection_closed");
+  for (const auto* other : {"a", "b"}) lose(other, "d", "disconnect");
+  live(20s);
+  is_one_caused_by("a", "d");
+  EXPECT_EQ(list()[0].cause->reason, "disconnect");
+}
+
 TEST_F(Incidents, OfWhatIsToldAtOneMomentTheCauseIsThePairOfWhichOneEndHeardNothing) {
   preventing({"a", "b", "c", "d"});
   part("c", "a", "disconnect");
