@@ -125,6 +125,7 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
   void carry_out(action::ask_status& a) { in_turn(std::move(a)); }
   void carry_out(const action::watch& a) { ask("watch", questions_.watch(a.node)); }
   void carry_out(action::probe_links& a);
+  void carry_out(const action::tick_links& a) { questions_.tick(a.node); }
   void carry_out(const action::probe_path& a) { ask("probe path", questions_.path(a)); }
   void carry_out(const action::leave_mesh& a) { ask("leave the mesh", questions_.leave(a)); }
   void carry_out(const action::connect& a) { ask("connect", questions_.connect(a)); }

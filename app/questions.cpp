@@ -130,6 +130,12 @@ asio::awaitable<void> questions::links(action::probe_links a) {
   if (!around_.stopping()) around_.tell(fact::links_probed{a.id, std::move(results)});
 }
 
+// Kernel's net_kernel.erl: what its aux_ticker sends.
+void questions::tick(const node_name& on) {
+  static const auto aux_tick = cnode::term_writer().atom("aux_tick").bytes();
+  if (auto* node = around_.node()) node->send(on, "net_kernel", aux_tick);
+}
+
 asio::awaitable<void> questions::path(action::probe_path a) {
   if (a.port == membership::probed_port::handshake) {
     const auto found = co_await try_handshake(commands_, a.on, a.to, a.limit);

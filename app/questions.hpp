@@ -51,6 +51,8 @@ class questions {
   asio::awaitable<void> connect(membership::action::connect);
   asio::awaitable<void> leave(membership::action::leave_mesh);
 
+  void tick(const node_name& on);
+
   // A message to us that is no call. True: a probe or a watcher waited for it.
   bool answered(const node_name& from, cnode::byte_view message);
   link_probes& probes() noexcept { return probes_; }

@@ -52,6 +52,7 @@ void cluster::implementation::probe(deadline& wake, std::vector<any_action>& act
     probing_due = false;
     deadline next(now.steady, now.steady + options.interval);
     if (probes.plan(context(), paths, next, actions)) dirty = planning_due = true;
+    ticks.plan(context(), next, actions);
     next_probe = next.next();
     for (const auto& found : probes.take_new()) {
       const auto* from = members.find(found.from);

@@ -9,6 +9,7 @@
 #include "membership/conditions.hpp"
 #include "membership/departures.hpp"
 #include "membership/dial_canaries.hpp"
+#include "membership/extra_ticks.hpp"
 #include "membership/incidents.hpp"
 #include "membership/lifecycle.hpp"
 #include "membership/partitions.hpp"
@@ -124,6 +125,7 @@ struct cluster::implementation {
   std::vector<std::size_t> named_after;     // by rank: who came next in the last view that named it
   planner plans;
   prober probes;
+  extra_ticks ticks;
   path_book paths;
   incidents splits;
   questions asks;

@@ -243,6 +243,11 @@ struct probe_links {
   milliseconds limit;
   bool confirm;
 };
+// On `node`: an empty frame on each of its links, as net_kernel sends while its tick time is changed. Not
+// answered.
+struct tick_links {
+  node_name node;
+};
 // On `on`: gen_tcp:connect to the distribution port of `to`, or to its port mapper; or
 // net_kernel:hidden_connect_node(to), closed again at once. Answered by exactly one path_probed.
 struct probe_path {
@@ -268,9 +273,10 @@ struct connect {
 };
 }  // namespace action
 
-using any_action = std::variant<action::dial, action::hang_up, action::ask_view, action::ask_status,
-                                action::ask_settings, action::watch, action::probe_links, action::probe_path,
-                                action::leave_mesh, action::connect, action::confirm_view>;
+using any_action =
+    std::variant<action::dial, action::hang_up, action::ask_view, action::ask_status, action::ask_settings,
+                 action::watch, action::probe_links, action::probe_path, action::leave_mesh, action::connect,
+                 action::confirm_view, action::tick_links>;
 
 enum class event_type {
   member_joined,

@@ -19,7 +19,8 @@ class played_cluster {
  public:
   struct spent {
     std::uint64_t steps = 0, facts = 0, actions = 0, views_asked = 0, confirmations_asked = 0,
-                  statuses_asked = 0, probes_asked = 0, paths_asked = 0, connects_asked = 0, allocations = 0;
+                  statuses_asked = 0, probes_asked = 0, paths_asked = 0, connects_asked = 0, ticks_asked = 0,
+                  allocations = 0;
     // Of the steps alone. A piece is a step without the taking of its facts, which others may interrupt.
     double cpu_ms = 0, worst_step_ms = 0, worst_piece_ms = 0;
   };
@@ -56,6 +57,7 @@ class played_cluster {
   void carry_out(const membership::action::watch&);
   void carry_out(const membership::action::probe_links&);
   void carry_out(const membership::action::probe_path&);
+  void carry_out(const membership::action::tick_links&) { ++spent_.ticks_asked; }
   void carry_out(const membership::action::leave_mesh&) {}
   void carry_out(const membership::action::connect&);
   name_list visible(mesh::index on) const;

@@ -86,6 +86,10 @@ class AtOnce : public testing::TestWithParam<failing> {
     ++asked["path probe"];
     return {fact::path_probed{a.id, GetParam().path}};
   }
+  std::vector<any_fact> operator()(const action::tick_links&) {
+    ++asked["ticks"];
+    return {};
+  }
   std::vector<any_fact> operator()(const action::leave_mesh&) {
     ++asked["leave"];
     return {};
