@@ -95,9 +95,9 @@ void flap(mesh& m, std::size_t others, std::chrono::seconds period, std::chrono:
   std::vector<std::string> from;
   for (std::size_t i = 1; i <= others; ++i) from.push_back(m.nodes.hostname(i));
   const auto begin = std::chrono::steady_clock::now();
-  for (int turn = 0; turn * period < span; ++turn) {
-    turn % 2 == 0 ? m.nodes.net().cut({"web-0"}, from) : m.nodes.net().heal({"web-0"}, from);
-    std::this_thread::sleep_until(begin + std::min<std::chrono::seconds>((turn + 1) * period, span));
+  for (int turn = 0; turn * 2 * period < span; ++turn) {
+    m.nodes.net().cut_for("web-0", from, period);
+    std::this_thread::sleep_until(begin + std::min<std::chrono::seconds>((turn + 1) * 2 * period, span));
   }
 }
 
@@ -144,6 +144,7 @@ struct flapping_mesh {
   std::size_t others;
   std::chrono::seconds period;
   healer by;
+  bool talking;
   std::vector<int> minutes{};
   std::string problem{};
 
@@ -153,7 +154,7 @@ struct flapping_mesh {
     turns.acquire();
     noting([&] {
       m.emplace(6, by);
-      rollcall::test::start_talking(m->nodes);
+      if (talking) rollcall::test::start_talking(m->nodes);
     });
     turns.release();
     booted.arrive_and_wait();
@@ -224,22 +225,28 @@ void flapping(std::chrono::seconds span) {
   fmt::print(
       "Six nodes; the paths of one of them, or one pair's, go dark and light in turns for {} s: nodedown\n"
       "events in each minute. net_ticktime 8 s, --interval 5s, the loop dials each 5 s, and each node says\n"
-      "something to each other one each 5 s; all of them at the same time\n\n",
+      "something to each other one each 5 s, but in the last row, which is of a node; all of them at the "
+      "same time\n\n",
       span.count());
   fmt::print("{:<17}  {:>22}  {:>22}  {:>22}\n", "", "rollcall", "a loop that dials", "nobody");
   std::vector<flapping_mesh> all;
   for (const std::size_t others : {5, 1}) {
     for (const auto period : {6s, 12s, 20s}) {
       for (const auto by : {healer::rollcall, healer::loop, healer::nobody})
-        all.push_back({others, period, by});
+        all.push_back({others, period, by, true});
     }
   }
+  for (const auto by : {healer::rollcall, healer::loop, healer::nobody}) all.push_back({5, 6s, by, false});
   std::latch booted(static_cast<std::ptrdiff_t>(all.size()));
   std::vector<std::jthread> beside;
   for (auto& one : all) beside.emplace_back([&] { one.play(span, booted); });
   beside.clear();
   for (std::size_t i = 0; i < all.size(); i += 3) {
-    fmt::print("{:<6} every {:>2} s", all[i].others == 1 ? "a pair" : "a node", all[i].period.count());
+    fmt::print("{:<6} every {:>2} s",
+               all[i].others == 1 ? "a pair"
+               : all[i].talking   ? "a node"
+                                  : "silent",
+               all[i].period.count());
     for (std::size_t by = 0; by < 3; ++by) fmt::print("  {:>22}", all[i + by].shown());
     fmt::print("\n");
   }

@@ -73,14 +73,13 @@ namespace {
 constexpr auto flapping = 90s;
 
 // Node 0 is cut off for 6 s and joined for 6 s, and so on; how many links were lost, and in which moments.
-moments flap(const std::function<void(bool)>& cut, const std::function<std::vector<loss>(moment)>& lost) {
+moments flap(scene& on) {
   const auto since = now();
   for (int turn = 0; now() - since < flapping; ++turn) {
-    cut(turn % 2 == 0);
-    std::this_thread::sleep_until(since + (turn + 1) * 6s);
+    on.nodes.net().cut_for("web-0", {"web-1", "web-2", "web-3", "web-4", "web-5"}, 6s);
+    std::this_thread::sleep_until(since + (turn + 1) * 12s);
   }
-  cut(false);
-  return tears(since, lost(since));
+  return tears(since, on.lost(since, on.all()));
 }
 
 int links(const moments& torn, double from, double to) {
@@ -91,34 +90,62 @@ int links(const moments& torn, double from, double to) {
 
 }  // namespace
 
+// A node that was probed over a link, or anything else that is sent now and then, makes it leave out a tick.
+SIDE_BY_SIDE(NodesTickLinksThatAreProbed) {
+  scene c(found, {.nodes = 3, .interval = "5s"});
+  found.must("a mesh", c.formed());
+  std::this_thread::sleep_for(10s);  // their tick time is known
+  for (const auto i : c.all()) {
+    c.nodes.node(i).eval(
+        "register(pauses, spawn(fun() -> Read = fun() -> [{N, C} || {N, P} <- erlang:system_info(dist_ctrl), "
+        "is_port(P), lists:member(N, nodes()), {ok, [{recv_cnt, C}]} <- [inet:getstat(P, [recv_cnt])]] end, "
+        "(fun Loop(Before, Longest) -> Now = erlang:monotonic_time(millisecond), "
+        "Next = maps:from_list([{N, case Before of #{N := {C, At}} -> {C, At}; _ -> {C, Now} end} "
+        "|| {N, C} <- Read()]), "
+        "Longer = lists:max([Longest | [Now - At || {_, At} <- maps:values(Next)]]), "
+        "receive {tell, To} -> To ! {longest, Longer} after 20 -> Loop(Next, Longer) end end)(#{}, 0) "
+        "end)), ok");
+  }
+  std::this_thread::sleep_for(30s);
+  std::vector<int> longest;
+  for (const auto i : c.all()) {
+    longest.push_back(std::stoi(
+        c.nodes.node(i).eval("pauses ! {tell, self()}, receive {longest, L} -> L after 5000 -> 99999 end")));
+  }
+  const auto text = fmt::format("{} ms", fmt::join(longest, ", "));
+  found.note("the longest silence that each hears from another: " + text);
+  found.claim("no link is silent for longer than with ticks alone",
+              std::ranges::all_of(longest, [](int ms) { return ms > 0 && ms < 2'500; }), text);
+}
+
 // Beside it the same cluster with a loop that connects whatever is missing, at the same time on the same
-// machine.
+// machine; and one whose nodes say nothing to each other, so that a link carries ticks and probes alone.
 SIDE_BY_SIDE(ANodeThatFlaps) {
   scene c(found, {.nodes = 6});
+  scene silent(found, {.nodes = 6});
   scene loop(found, {.nodes = 6});
   found.must("a mesh", c.formed());
+  found.must("a silent one", silent.formed());
   found.must("another", loop.formed());
   loop.rollcall.terminate();
   start_dial_loop(loop.nodes);
   for (auto* each : {&c, &loop}) start_talking(each->nodes);
-  const auto flapped = [](scene& on) {
-    return flap(
-        [&on](bool cut) {
-          on.between({0}, {1, 2, 3, 4, 5}, cut);
-        },
-        [&on](moment since) { return on.lost(since, on.all()); });
-  };
-  moments theirs;
-  std::thread beside([&] { theirs = flapped(loop); });
-  const auto ours = flapped(c);
+  moments theirs, in_silence;
+  std::thread beside([&] { theirs = flap(loop); }), as_well([&] { in_silence = flap(silent); });
+  const auto ours = flap(c);
   beside.join();
+  as_well.join();
   const auto end = now();
-  const int our_sum = links(ours, 0, 1e9), their_sum = links(theirs, 0, 1e9);
-  found.note(fmt::format("{} downs in {} s ({}); with a loop {} ({})", our_sum, flapping.count(), ours.text(),
-                         their_sum, theirs.text()));
+  const int our_sum = links(ours, 0, 1e9), their_sum = links(theirs, 0, 1e9),
+            silent_sum = links(in_silence, 0, 1e9);
+  found.note(fmt::format("{} downs in {} s ({}), {} where nodes are silent ({}); with a loop {} ({})",
+                         our_sum, flapping.count(), ours.text(), silent_sum, in_silence.text(), their_sum,
+                         theirs.text()));
   found.claim("fewer downs than with a loop that dials", our_sum <= std::max(their_sum, 10),
               fmt::format("{} to {}", our_sum, their_sum));
-  found.claim("rarer each time", links(ours, 45, 1e9) <= links(ours, 0, 45), ours.text());
+  found.claim("also where nodes are silent", silent_sum <= std::max(their_sum, 10),
+              fmt::format("{} to {}", silent_sum, their_sum));
+  found.claim("rarer each time", links(ours, 45, 1e9) <= std::max(links(ours, 0, 45), 10), ours.text());
   double took = 0;
   found.claim("whole when it is over", c.whole_after(end, 120s, took));
   found.note(fmt::format("whole {} after the last joining", time(took)));

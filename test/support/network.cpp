@@ -122,6 +122,8 @@ const host& network::add(const std::string& name) {
                 "add chain inet cut in { type filter hook input priority 0; };"
                 "add chain inet cut out { type filter hook output priority 0; };"
                 "add rule inet cut in ip saddr @peers drop; add rule inet cut out ip daddr @peers drop;"
+                "add set inet cut passing { type ipv4_addr; flags timeout; };"
+                "add rule inet cut in ip saddr @passing drop; add rule inet cut out ip daddr @passing drop;"
                 "add set inet cut mute { type ipv4_addr; }; add rule inet cut in ip saddr @mute drop;"
                 "add set inet cut closing { type ipv4_addr; };"
                 "add rule inet cut out ip daddr @closing tcp flags & (fin | rst) != 0 drop;"
@@ -214,6 +216,17 @@ void network::heal(const std::vector<std::string>& some, const std::vector<std::
   for (const auto* side : {&some, &others}) {
     for (const auto& name : *side) apply(at(name));
   }
+}
+
+void network::cut_for(const std::string& one, const std::vector<std::string>& others,
+                      std::chrono::milliseconds time) {
+  std::string peers;
+  for (const auto& other : others) {
+    peers +=
+        (peers.empty() ? "" : ", ") + at(other).address + " timeout " + std::to_string(time.count()) + "ms";
+  }
+  run_or_throw({"ip", "netns", "exec", at(one).network_namespace, "nft",
+                "add element inet cut passing { " + peers + " }"});
 }
 
 void network::mute(const std::string& from, const std::string& to) {

@@ -3,6 +3,7 @@
 // the object.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -45,6 +46,9 @@ class network {
   // Every pair between the two, each host's filter changed once: as nearly at one moment as it gets.
   void cut(const std::vector<std::string>& some, const std::vector<std::string>& others);
   void heal(const std::vector<std::string>& some, const std::vector<std::string>& others);
+  // `one` and the others are cut for exactly so long. The kernel ends it: on a busy machine the commands that
+  // would do it take seconds.
+  void cut_for(const std::string& one, const std::vector<std::string>& others, std::chrono::milliseconds);
   // `to` hears nothing of `from` any more; the other direction goes on. heal() ends it.
   void mute(const std::string& from, const std::string& to);
   // What would close a connection (FIN, RST) is lost on its way; all else goes through. heal() ends it.
