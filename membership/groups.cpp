@@ -15,12 +15,6 @@ mesh_links::mesh_links(const step_context& context, rank_set mesh)
   });
 }
 
-word mesh_links::missing(std::size_t rank, std::size_t i) const {
-  auto bits = mesh_.words()[i] & ~(context_.views.sees(rank)[i] & context_.views.seen_by(rank)[i]);
-  if (i == rank / word_bits) bits &= ~(word{1} << (rank % word_bits));
-  return bits;
-}
-
 bool mesh_links::any_missing() const {
   bool any = false;
   each_rank(mesh_.words(), [&](std::size_t rank) {

@@ -27,7 +27,11 @@ class mesh_links {
            ~bare_.words()[i] & ~suspected(rank, i);
   }
   // Not in both views.
-  word missing(std::size_t rank, std::size_t i) const;
+  word missing(std::size_t rank, std::size_t i) const {
+    auto bits = mesh_.words()[i] & ~(context_.views.sees(rank)[i] & context_.views.seen_by(rank)[i]);
+    if (i == rank / word_bits) bits &= ~(word{1} << (rank % word_bits));
+    return bits;
+  }
   // Still in a view, and dark: among all members, not only those planned for.
   word dark(std::size_t rank, std::size_t i) const {
     return (context_.views.sees(rank)[i] | context_.views.seen_by(rank)[i]) & suspected(rank, i);

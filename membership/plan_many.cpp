@@ -139,12 +139,11 @@ std::vector<std::size_t> planner::fellows_of(const round& r, std::size_t g,
 // Whether the pairs that a group lacks are so many that only some of them could be looked at, and not as many
 // as a moment ago: then `global` is linking them.
 bool planner::being_linked(round& r, std::size_t g, std::size_t most) {
-  rank_set members(r.context.members.size());
-  for (const auto x : r.groups[g]) members.insert(x);
+  const auto members = r.within[g].words();
   std::size_t twice = 0;
   for (const auto x : r.groups[g]) {
     for (std::size_t i = 0; i < r.links.words(); ++i) {
-      twice += bits_in(r.links.missing(x, i) & members.words()[i]);
+      twice += bits_in(r.links.missing(x, i) & members[i]);
     }
   }
   const auto first = r.first_of(g).id;

@@ -79,8 +79,13 @@ void planner::forget_lone_attempts(const step_context& context, const rank_set& 
 void planner::sort_groups(round& r) {
   r.groups = find_groups(r.links);
   r.group_of.assign(r.context.members.size(), r.groups.size());
+  r.within.resize(r.groups.size());
   for (std::size_t g = 0; g < r.groups.size(); ++g) {
     for (const auto rank : r.groups[g]) r.group_of[rank] = g;
+    if (r.groups[g].size() > 1) {
+      r.within[g] = rank_set(r.context.members.size());
+      for (const auto rank : r.groups[g]) r.within[g].insert(rank);
+    }
     const auto first = r.first_of(g).id;
     const bool fresh = r.groups[g].size() == 1 && !had_links_.contains(first) && !alone_.contains(first);
     (fresh ? r.fresh : r.established).push_back(g);
@@ -157,9 +162,10 @@ void planner::inside(round& r, std::size_t g) {
   std::vector<std::pair<std::size_t, std::size_t>> asks;
   for (const auto x : group) {
     for (std::size_t i = x / word_bits; i < r.links.words() && looked_at < most; ++i) {
-      for (auto bits = r.links.missing(x, i) & ~requests_.busy(x)[i]; bits != 0; bits &= bits - 1) {
+      auto bits = r.links.missing(x, i) & r.within[g].words()[i] & ~requests_.busy(x)[i];
+      for (; bits != 0; bits &= bits - 1) {
         const auto y = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
-        if (y < x || r.group_of[y] != g || incompatible(r.at(x), r.at(y))) continue;
+        if (y < x || incompatible(r.at(x), r.at(y))) continue;
         ++looked_at;
         if (ask_inside(r, x, y, how)) {
           asks.emplace_back(x, y);

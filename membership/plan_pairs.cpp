@@ -54,17 +54,22 @@ quarantine::newcomer planner::newcomer_after(const round& r, milliseconds waited
 // in each step, and what is held back already.
 std::vector<std::pair<std::size_t, std::size_t>> planner::pairs_between(const round& r, std::size_t g,
                                                                         std::size_t h) const {
-  auto pairs = sample_pairs(r.groups[g], r.groups[h], max_probed_pairs);
-  if (r.groups[g].size() > 1 || !too_many_enter(r, pairs.size()) ||
-      std::ranges::find(r.fresh, g) == r.fresh.end())
-    return pairs;
+  const auto &some = r.groups[g], &others = r.groups[h];
+  if (some.size() > 1 || !too_many_enter(r, others.size()) || !std::ranges::binary_search(r.fresh, g))
+    return sample_pairs(some, others, max_probed_pairs);
   const auto wanted = std::max(least_entering_pairs, max_probed_pairs / r.newcomers);
   std::uint64_t mask = 0;
-  while ((pairs.size() / (mask + 1)) > wanted) mask = 2 * mask + 1;
-  std::erase_if(pairs, [&](const auto& pair) {
-    const auto &a = r.at(pair.first), &b = r.at(pair.second);
-    return (mix(r.context.options.seed, a.id, b.id) & mask) != 0 && !quarantine_.barred(a, b, r.context.now);
-  });
+  while ((others.size() / (mask + 1)) > wanted) mask = 2 * mask + 1;
+  const auto& a = r.first_of(g);
+  const bool known = quarantine_.knows(a.id);
+  std::vector<std::pair<std::size_t, std::size_t>> pairs;
+  pairs.reserve(2 * wanted);
+  for (const auto y : others) {
+    const auto& b = r.at(y);
+    if ((mix(r.context.options.seed, a.id, b.id) & mask) == 0 ||
+        (known && quarantine_.barred(a, b, r.context.now)))
+      pairs.emplace_back(a.rank, y);
+  }
   return pairs;
 }
 

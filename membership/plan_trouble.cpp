@@ -51,6 +51,7 @@ void planner::find_who_may_be_met(round& r) {
   r.unseen_seen.resize(r.groups.size());
   r.leaving.resize(r.groups.size());
   const auto seen_by = [&](std::size_t g, const rank_set& some, std::vector<std::size_t>& into) {
+    if (std::ranges::none_of(some.words(), [](word w) { return w != 0; })) return;
     rank_set seen(size);
     for (const auto rank : r.groups[g]) {
       for (std::size_t i = 0; i < r.links.words(); ++i) {
@@ -118,9 +119,9 @@ void planner::find_who_stands_apart(round& r) const {
   const auto now = r.context.now;
   const auto missing_of = [&](std::size_t x, std::size_t g, const auto& visit) {
     for (std::size_t i = 0; i < r.links.words(); ++i) {
-      for (auto bits = r.links.missing(x, i); bits != 0; bits &= bits - 1) {
+      for (auto bits = r.links.missing(x, i) & r.within[g].words()[i]; bits != 0; bits &= bits - 1) {
         const auto y = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
-        if (r.group_of[y] == g && !incompatible(r.at(x), r.at(y)) && !visit(y)) return;
+        if (!incompatible(r.at(x), r.at(y)) && !visit(y)) return;
       }
     }
   };
@@ -131,11 +132,13 @@ void planner::find_who_stands_apart(round& r) const {
   };
   rank_set apart(r.context.members.size());
   for (std::size_t g = 0; g < r.groups.size(); ++g) {
+    if (r.groups[g].size() < 2) continue;
     // As inside a group that lacks many, which `global` is linking just now.
     auto room = 4 * r.groups[g].size() + 64;
     for (const auto x : r.groups[g]) {
+      const bool known = quarantine_.knows(r.at(x).id);
       missing_of(x, g, [&](std::size_t y) {
-        const bool open = y > x && !apart.contains(x) && !apart.contains(y);
+        const bool open = known && y > x && !apart.contains(x) && !apart.contains(y);
         if (open && quarantine_.barred(r.at(x), r.at(y), now)) apart.insert(lacks(x) > lacks(y) ? x : y);
         return --room > 0;
       });

@@ -49,6 +49,8 @@ quarantine::entry* quarantine::obtain(std::uint32_t a, std::uint32_t b) {
   if (auto* known = find(a, b); known != nullptr) return known;
   if (entries_.size() >= max_entries) return nullptr;
   found_key_ = no_key;
+  ++kept_of_[a];
+  ++kept_of_[b];
   return &entries_[key_of(a, b)];
 }
 
@@ -133,7 +135,13 @@ void quarantine::forget(const member_record& m) {
 
 void quarantine::drop_entries(const std::function<bool(pair_key, const entry&)>& which) {
   found_key_ = no_key;
-  std::erase_if(entries_, [&](const auto& item) { return which(item.first, item.second); });
+  std::erase_if(entries_, [&](const auto& item) {
+    if (!which(item.first, item.second)) return false;
+    for (const auto id : {lower(item.first), higher(item.first)}) {
+      if (const auto of = kept_of_.find(id); --of->second == 0) kept_of_.erase(of);
+    }
+    return true;
+  });
 }
 
 void quarantine::forget_links(const member_record& m) {

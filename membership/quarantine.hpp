@@ -130,6 +130,8 @@ class quarantine {
   // before they are joined, the side from which it passed: the other one may never do.
   std::optional<steady_time> proven(const member_record& a, const member_record& b) const;
   const member_record* proven_long_ago(const member_record& a, const member_record& b) const;
+  // Something is kept of it and somebody: else it is barred from nobody.
+  bool knows(std::uint32_t id) const { return kept_of_.contains(id); }
   // Dark, failed or waiting.
   bool barred(const member_record& a, const member_record& b, steady_time now) const;
   // Pairs that are held back since their link breaks, and that have linked all the same: `global` and others
@@ -257,8 +259,9 @@ class quarantine {
   bool lost_lately(pair_key k) const { return lost_pairs_.contains(k); }
 
   std::unordered_map<pair_key, entry> entries_;
-  static constexpr pair_key no_key = 0;  // ids begin with 1
-  mutable pair_key found_key_ = no_key;  // what find() was asked for last
+  std::unordered_map<std::uint32_t, std::size_t> kept_of_;  // how many of entries_ are of each
+  static constexpr pair_key no_key = 0;                     // ids begin with 1
+  mutable pair_key found_key_ = no_key;                     // what find() was asked for last
   mutable const entry* found_ = nullptr;
   closed_doors doors_;
   std::unordered_set<pair_key> broken_;  // of them, those that broke, of late
