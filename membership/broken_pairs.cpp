@@ -43,12 +43,24 @@ bool broken_pairs::ever_whole(std::size_t rank) const {
   return std::ranges::any_of(ever_.sees(rank), [](word w) { return w != 0; });
 }
 
-word broken_pairs::broken_word(const step_context& context, const compatible_sets& mesh,
-                               const member_record& m, std::size_t index) const {
-  auto bits = ~(context.views.sees(m.rank)[index] & context.views.seen_by(m.rank)[index]);
-  bits |= context.suspected.sees(m.rank)[index];
-  return bits & mesh.partners(m, index);
-}
+// What is known of the pairs of one member, each row by the rank of the other.
+struct broken_pairs::row {
+  row(const step_context& context, const view_matrix& was_whole, const member_record& m)
+      : sees(context.views.sees(m.rank)),
+        seen_by(context.views.seen_by(m.rank)),
+        suspected(context.suspected.sees(m.rank)),
+        ever(was_whole.sees(m.rank)),
+        held(!context.held.empty() && context.held.contains(m.id)) {}
+
+  static bool has(std::span<const word> bits, std::size_t rank) {
+    return ((bits[rank / word_bits] >> (rank % word_bits)) & 1U) != 0;
+  }
+  word whole(std::size_t i) const { return sees[i] & seen_by[i]; }
+  word broken(std::size_t i, word partners) const { return (~whole(i) | suspected[i]) & partners; }
+
+  std::span<const word> sees, seen_by, suspected, ever;
+  bool held;
+};
 
 // Fills the degrees, and remembers what is whole until one of the two ends is restarted.
 std::size_t broken_pairs::count(const step_context& context, const compatible_sets& mesh) {
@@ -57,33 +69,33 @@ std::size_t broken_pairs::count(const step_context& context, const compatible_se
   std::size_t total = 0;
   for (const auto& m : members.all()) {
     if (!counts(*m)) continue;
+    const row of(context, ever_, *m);
+    std::size_t degree = 0;
     for (std::size_t i = 0; i < context.views.row_words(); ++i) {
-      degrees_[m->rank] += bits_in(broken_word(context, mesh, *m, i));
-      auto whole =
-          context.views.sees(m->rank)[i] & context.views.seen_by(m->rank)[i] & ~ever_.sees(m->rank)[i];
-      for (; whole != 0; whole &= whole - 1) {
-        const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(whole));
+      degree += bits_in(of.broken(i, mesh.partners(*m, i)));
+      for (auto fresh = of.whole(i) & ~of.ever[i]; fresh != 0; fresh &= fresh - 1) {
+        const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(fresh));
         ever_.set(m->rank, rank);
         ever_.set(rank, m->rank);
       }
     }
-    total += degrees_[m->rank];
+    degrees_[m->rank] = degree;
+    total += degree;
   }
   return total;
 }
 
-broken_pair broken_pairs::look(const step_context& context, const ends& of, const broken_pair* known) const {
-  const auto &a = *of.a, &b = *of.b;
+broken_pair broken_pairs::look(const step_context& context, const row& of, const member_record& other,
+                               const broken_pair* known) {
   auto pair = known != nullptr ? *known : broken_pair{.since = context.now, .since_wall = context.at.wall};
-  const bool forth = context.views.sees(a.rank, b.rank), back = context.views.sees(b.rank, a.rank);
-  const bool suspected = (forth || back) && context.suspected.sees(a.rank, b.rank);
+  const bool forth = row::has(of.sees, other.rank), back = row::has(of.seen_by, other.rank);
+  const bool suspected = (forth || back) && row::has(of.suspected, other.rank);
   const bool one_way = forth != back && !suspected;
   if (one_way && !pair.one_way) pair.one_way_since = context.now;
   pair.one_way = one_way;
-  pair.ever = ever_.sees(a.rank, b.rank);
+  pair.ever = row::has(of.ever, other.rank);
   // Not connected by our own decision, for a while.
-  if (!context.held.empty() && (context.held.contains(a.id) || context.held.contains(b.id)))
-    pair.held = context.now;
+  if (of.held || (!context.held.empty() && context.held.contains(other.id))) pair.held = context.now;
   if (!suspected && forth == back) {
     // missing: a suspicion that turned out right keeps its time
   } else if (!suspected) {
@@ -94,36 +106,41 @@ broken_pair broken_pairs::look(const step_context& context, const ends& of, cons
   return pair;
 }
 
-// In order of their keys.
-void broken_pairs::find_broken(const step_context& context, const compatible_sets& mesh, std::size_t total) {
+void broken_pairs::order_by_id(const member_table& members) {
+  in_order_.resize(members.size());
+  place_.resize(members.size());
+  for (std::size_t rank = 0; rank < members.size(); ++rank) in_order_[rank] = rank;
+  std::ranges::sort(in_order_, {}, [&](std::size_t rank) { return members[rank].id; });
+  for (std::size_t place = 0; place < in_order_.size(); ++place) place_[in_order_[place]] = place;
+}
+
+// As bits, so that they are in order of their keys without being sorted: rows and bits are places in the
+// order of ids, and a pair stands in the row of its lower one.
+void broken_pairs::mark_broken(const step_context& context, const compatible_sets& mesh) {
   const auto& members = context.members;
+  const auto words = context.views.row_words();
+  if (in_order_.size() != members.size()) order_by_id(members);
   // Of more than can be followed one by one, some of each member stand for all.
-  const bool sampled = total / 2 > max_pairs;
+  const bool sampled = total_ / 2 > max_pairs;
   const auto most =
       sampled ? std::max<std::size_t>(1, max_pairs / std::max<std::size_t>(1, mesh.count())) : members.size();
-  auto& found = found_;
-  found.clear();
-  found.reserve(std::min(total, max_pairs));
+  marked_.assign(members.size() * words, 0);
   for (const auto& m : members.all()) {
-    if (total == 0 || !counts(*m) || degrees_[m->rank] == 0) continue;
+    if (!counts(*m) || degrees_[m->rank] == 0) continue;
+    const row of(context, ever_, *m);
+    const auto own = place_[m->rank];
     std::size_t taken = 0;
-    for (std::size_t i = 0; i < context.views.row_words() && taken < most; ++i) {
-      for (auto bits = broken_word(context, mesh, *m, i); bits != 0 && taken < most; bits &= bits - 1) {
+    for (std::size_t i = 0; i < words && taken < most; ++i) {
+      for (auto bits = of.broken(i, mesh.partners(*m, i)); bits != 0 && taken < most; bits &= bits - 1) {
         const auto rank = i * word_bits + static_cast<std::size_t>(std::countr_zero(bits));
         ++taken;
         // It is broken for both of its ends.
-        if (sampled || rank > m->rank)
-          found.push_back({key_of(m->id, members[rank].id), m.get(), &members[rank]});
+        if (!sampled && rank < m->rank) continue;
+        const auto [first, second] = std::minmax(own, place_[rank]);
+        marked_[first * words + second / word_bits] |= word{1} << (second % word_bits);
       }
     }
   }
-  for (auto& of : found) {
-    if (of.a->id > of.b->id) std::swap(of.a, of.b);
-  }
-  // Members that were listed in order of their names have ids in that order, too.
-  if (!std::ranges::is_sorted(found, {}, &ends::key)) std::ranges::sort(found, {}, &ends::key);
-  const auto same = [](const ends& a, const ends& b) { return a.key == b.key; };
-  found.erase(std::unique(found.begin(), found.end(), same), found.end());
 }
 
 bool broken_pairs::counts_the_same(const step_context& context) {
@@ -139,20 +156,27 @@ void broken_pairs::watch(const step_context& context) {
     counted_ = std::move(now);
   }
   assert(counts_the_same(context));
-  find_broken(context, counted_->between, total_);
-  if (found_.empty()) {
-    std::vector<ends>().swap(found_);
+  if (total_ == 0) {
+    std::vector<word>().swap(marked_);
     list().swap(pairs_);
     list().swap(next_);
     return;
   }
+  mark_broken(context, counted_->between);
+  const auto words = context.views.row_words();
   next_.clear();
-  next_.reserve(found_.size());
+  next_.reserve(std::min(total_, max_pairs));
   auto known = pairs_.begin();
-  for (const auto& of : found_) {
-    while (known != pairs_.end() && known->first < of.key) ++known;
-    const bool before = known != pairs_.end() && known->first == of.key;
-    next_.emplace_back(of.key, look(context, of, before ? &known->second : nullptr));
+  for (std::size_t place = 0; place < in_order_.size(); ++place) {
+    const auto& m = context.members[in_order_[place]];
+    const row of(context, ever_, m);
+    each_rank(std::span(marked_).subspan(place * words, words), [&](std::size_t other_place) {
+      const auto& other = context.members[in_order_[other_place]];
+      const auto k = key_of(m.id, other.id);
+      while (known != pairs_.end() && known->first < k) ++known;
+      const bool before = known != pairs_.end() && known->first == k;
+      next_.emplace_back(k, look(context, of, other, before ? &known->second : nullptr));
+    });
   }
   pairs_.swap(next_);
 }

@@ -22,11 +22,11 @@ struct broken_pair {
   steady_time since;
   wall_time since_wall;
   std::optional<steady_time> suspected_at{};
-  bool one_way = false;
   steady_time one_way_since{};
-  bool ever = false;           // was whole since both were started
   steady_time held{};          // until when we kept it from connecting
   std::uint64_t incident = 0;  // 0: of none
+  bool one_way = false;
+  bool ever = false;  // was whole since both were started
 };
 
 class broken_pairs {
@@ -40,6 +40,7 @@ class broken_pairs {
   void reorder(std::span<const std::size_t> previous) {
     ever_.reorder(previous);
     counted_.reset();
+    in_order_.clear();
   }
   // A new creation, or gone: its pairs are new ones.
   void forget(const member_record&);
@@ -69,24 +70,21 @@ class broken_pairs {
   }
 
  private:
-  word broken_word(const step_context&, const compatible_sets&, const member_record&,
-                   std::size_t index) const;
+  struct row;
   std::size_t count(const step_context&, const compatible_sets&);
   bool counts_the_same(const step_context&);
-  struct ends {
-    pair_key key;
-    const member_record *a, *b;
-  };
-  void find_broken(const step_context&, const compatible_sets&, std::size_t total);
-  broken_pair look(const step_context&, const ends&, const broken_pair* known) const;
+  void order_by_id(const member_table&);
+  void mark_broken(const step_context&, const compatible_sets&);
+  static broken_pair look(const step_context&, const row&, const member_record& other,
+                          const broken_pair* known);
 
   list pairs_;
-  // As large as what was found last, while anything is: asked for in each step, the system would clear
-  // megabytes each time.
-  std::vector<ends> found_;
+  // Kept while anything is broken: asked for in each step, the system would clear megabytes each time.
   list next_;
-  mutable std::size_t last_ = 0;  // find_in_turn
-  view_matrix ever_;              // pairs that were whole since both ends were started
+  std::vector<word> marked_;                   // mark_broken
+  std::vector<std::size_t> in_order_, place_;  // ranks in the order of their ids, and where each stands
+  mutable std::size_t last_ = 0;               // find_in_turn
+  view_matrix ever_;                           // pairs that were whole since both ends were started
   std::vector<std::size_t> degrees_;
   std::optional<link_basis> counted_;  // what degrees_ and total_ are of
   std::size_t total_ = 0;

@@ -53,9 +53,9 @@ struct incidents::implementation {
   void settle_pairs(open_incident&, const step_context&);
   void merge();
   void absorb(open_incident& into, open_incident& from);
-  std::vector<pair_key> assign_to_open(const step_context&);
-  bool due(pair_key, const step_context&, const standing&, deadline&) const;
-  void open_new(const std::vector<pair_key>& unassigned, const step_context&, const standing&, deadline&);
+  std::vector<std::size_t> assign_to_open(const step_context&);
+  bool due(std::size_t at, const step_context&, const standing&, deadline&) const;
+  void open_new(const std::vector<std::size_t>& unassigned, const step_context&, const standing&, deadline&);
   void record_cut(const silence::cut&, const step_context&);
   open_incident& begin(moment opened, moment now);
   void tell_returned(const step_context&);
@@ -152,10 +152,12 @@ open_incident& incidents::implementation::begin(moment opened, moment now) {
   return i;
 }
 
-// Those that no open incident explains are returned.
-std::vector<pair_key> incidents::implementation::assign_to_open(const step_context& context) {
-  std::vector<pair_key> unassigned;
-  for (auto& [k, pair] : broken.all()) {
+// Those that no open incident explains are returned: where they stand in broken.all().
+std::vector<std::size_t> incidents::implementation::assign_to_open(const step_context& context) {
+  std::vector<std::size_t> unassigned;
+  auto& all = broken.all();
+  for (std::size_t at = 0; at < all.size(); ++at) {
+    auto& [k, pair] = all[at];
     if (pair.incident != 0) {
       // Broken again within an incident that has not closed yet.
       if (auto* i = find(pair.incident); i != nullptr) {
@@ -173,7 +175,7 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
              (torn_by(i, k, pair, lost, context) && !without(rule_taken::what_is_torn_has_one_cause));
     });
     if (shares == open.end()) {
-      unassigned.push_back(k);
+      unassigned.push_back(at);
       continue;
     }
     pair.incident = shares->shown.id;
@@ -187,11 +189,11 @@ std::vector<pair_key> incidents::implementation::assign_to_open(const step_conte
 
 // Two groups that never met are told as soon as they are an alarm. One by itself has only been started. A
 // link that was closed by hand, and what was torn for it, is whole again after an interval.
-bool incidents::implementation::due(pair_key k, const step_context& context, const standing& where,
+bool incidents::implementation::due(std::size_t at, const step_context& context, const standing& where,
                                     deadline& wake) const {
   if (without(rule_taken::losses_are_waited_for)) return true;
+  const auto& [k, pair] = broken.all()[at];
   auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
-  const auto& pair = *broken.find(k);
   const bool heals =
       (options.heal == heal_mode::automatic || options.heal == heal_mode::all) && !context.paused;
   const bool links_again =
@@ -204,29 +206,33 @@ bool incidents::implementation::due(pair_key k, const step_context& context, con
 }
 
 // One incident for all that hang together, due or not yet.
-void incidents::implementation::open_new(const std::vector<pair_key>& unassigned, const step_context& context,
-                                         const standing& where, deadline& wake) {
-  std::set<pair_key> due;
-  for (const auto k : unassigned) {
-    if (this->due(k, context, where, wake)) due.insert(k);
+void incidents::implementation::open_new(const std::vector<std::size_t>& unassigned,
+                                         const step_context& context, const standing& where, deadline& wake) {
+  std::vector<std::size_t> due;
+  for (const auto at : unassigned) {
+    if (this->due(at, context, where, wake)) due.push_back(at);
   }
   if (due.empty()) return;
-  clusters_of_pairs together(unassigned);
-  std::map<std::uint32_t, std::vector<pair_key>> groups;
-  std::set<std::uint32_t> opening_now;
-  for (const auto k : unassigned) groups[together.root(lower(k))].push_back(k);
-  for (const auto k : due) opening_now.insert(together.root(lower(k)));
-  for (const auto group : opening_now) {
+  auto& all = broken.all();
+  std::vector<pair_key> keys;
+  keys.reserve(unassigned.size());
+  for (const auto at : unassigned) keys.push_back(all[at].first);
+  clusters_of_pairs together(keys);
+  const auto group_of = [&](std::size_t at) { return together.root(lower(all[at].first)); };
+  std::map<std::uint32_t, std::vector<std::size_t>> groups;
+  std::map<std::uint32_t, moment> opening_now;  // since when the first that is due is broken
+  for (const auto at : unassigned) groups[group_of(at)].push_back(at);
+  for (const auto at : due) {
+    const auto& pair = all[at].second;
+    const moment broken_at{pair.since, pair.since_wall};
+    auto& first = opening_now.try_emplace(group_of(at), broken_at).first->second;
+    if (broken_at.steady < first.steady) first = broken_at;
+  }
+  for (const auto& [group, first] : opening_now) {
     if (open.size() >= max_open) return;
-    std::optional<moment> first;
-    for (const auto k : groups[group]) {
-      const auto& pair = *broken.find(k);
-      if (due.contains(k) && (!first || pair.since < first->steady))
-        first = moment{pair.since, pair.since_wall};
-    }
-    auto& i = begin(*first, context.at);
-    for (const auto k : groups[group]) {
-      auto& pair = *broken.find(k);
+    auto& i = begin(first, context.at);
+    for (const auto at : groups[group]) {
+      auto& [k, pair] = all[at];
       pair.incident = i.shown.id;
       i.last_broken = std::max(i.last_broken, pair.since);
       i.pairs.insert(k);

@@ -74,6 +74,29 @@ struct Incidents : testing::Test {
   std::set<std::string> mute;
 };
 
+// Ranks go by names, and the pairs are kept in the order in which their nodes were listed.
+TEST_F(Incidents, PairsAreFollowedInWhateverOrderTheirNodesWereListed) {
+  meshed({"d", "b", "e", "a", "c"});
+  const std::vector<std::pair<std::string, std::string>> broken{
+      {"a", "d"}, {"c", "d"}, {"a", "c"}, {"b", "e"}};
+  for (const auto& [one, other] : broken) part(one, other);
+  live(15s);
+  ASSERT_EQ(list().size(), 2U);
+  EXPECT_EQ(list()[0].broken_pairs + list()[1].broken_pairs, broken.size());
+  for (const auto& [one, other] : broken) {
+    const std::pair pair(full(one), full(other)), turned(full(other), full(one));
+    EXPECT_TRUE(std::ranges::any_of(list(),
+                                    [&](const incident& i) {
+                                      return std::ranges::any_of(
+                                          i.pairs, [&](const auto& p) { return p == pair || p == turned; });
+                                    }))
+        << one << " and " << other;
+  }
+  for (const auto& [one, other] : broken) join(one, other);
+  live(15s);
+  for (const auto& i : list()) EXPECT_TRUE(i.closed_at.has_value()) << i.id;
+}
+
 TEST_F(Incidents, AWholeMeshHasNone) {
   meshed({"a", "b", "c"});
   live(120s);
