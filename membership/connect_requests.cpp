@@ -113,7 +113,7 @@ void connect_requests::hurry() {
 }
 
 void connect_requests::sweep(const step_context& context) {
-  std::erase_if(attempts_, [&](const auto& entry) {
+  erase_if(attempts_, [&](const auto& entry) {
     const auto& [pair, tried] = entry;
     if (tried.under_way) return false;
     const auto* a = context.members.find(lower(pair));
@@ -122,6 +122,7 @@ void connect_requests::sweep(const step_context& context) {
     const bool joined = context.views.sees(a->rank, b->rank) || context.views.sees(b->rank, a->rank);
     return joined && context.now - tried.answered_at > remembered_after_success;
   });
+  if (8 * attempts_.size() < attempts_.bucket_count()) attempts_.rehash(0);
   if (noted_.outdated(attempts_.size())) {
     noted_.clear();
     for (const auto& [pair, tried] : attempts_) noted_.note(lower(pair), higher(pair));

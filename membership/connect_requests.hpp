@@ -7,6 +7,7 @@
 // until both its ends were asked for their views again.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -62,6 +63,7 @@ class connect_requests {
   // Asks for as many as there is room for, whole bursts of one node at a time.
   void ask(const step_context&, const burst_map&, std::vector<any_action>&);
 
+  // Until the next request.
   const attempt* last(const member_record& a, const member_record& b) const;
   bool under_way(const member_record& a, const member_record& b) const;
   // The node pauses after a burst that failed.
@@ -86,8 +88,8 @@ class connect_requests {
   void set_busy(const member_record&, const member_record&, bool);
 
   request_id next_request_ = 1;
-  std::unordered_map<request_id, asked_pair> requests_;
-  std::unordered_map<pair_key, attempt> attempts_;
+  boost::unordered_flat_map<request_id, asked_pair> requests_;
+  boost::unordered_flat_map<pair_key, attempt> attempts_;
   partners noted_;
   std::unordered_map<std::uint32_t, asker> askers_;
   std::vector<asked_pair> asked_;

@@ -113,11 +113,12 @@ void path_book::forget(const member_record& m) {
 
 void path_book::sweep(steady_time now, milliseconds keep) {
   found_ = {};
-  std::erase_if(entries_, [&](const auto& e) {
+  erase_if(entries_, [&](const auto& e) {
     const auto& kept = e.second;
     return !kept.under_way && kept.mute_until < now && now - kept.found.answered_at > keep &&
            now - kept.asked_at > keep;
   });
+  if (8 * entries_.size() < entries_.bucket_count()) entries_.rehash(0);
   if (!noted_.outdated(entries_.size())) return;
   noted_.clear();
   for (const auto& [pair, kept] : entries_) noted_.note(on_of(pair), to_of(pair));

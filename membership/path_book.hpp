@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <optional>
 #include <unordered_map>
 
@@ -64,17 +65,18 @@ class path_book {
   static std::uint32_t to_of(key k) { return static_cast<std::uint32_t>(k & 0xffffffffU); }
   struct entry {
     finding found;
-    bool known = false, under_way = false;
     steady_time asked_at;
     milliseconds limit{0};
     unsigned no_words = 0;  // in a row
+    bool known = false, under_way = false;
     std::optional<steady_time> mute_until;
     std::optional<steady_time> too_late;  // given up then, without an answer
   };
 
   request_id next_ = 1;
-  std::unordered_map<request_id, key> requests_;
-  std::unordered_map<key, entry> entries_;
+  // Tens of thousands, all of them swept each round: in one piece of memory.
+  boost::unordered_flat_map<request_id, key> requests_;
+  boost::unordered_flat_map<key, entry> entries_;
   partners noted_;
   struct looked_up {
     key of = 0;  // ids begin with 1

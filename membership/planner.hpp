@@ -9,6 +9,7 @@
 // pairs of one.
 #pragma once
 
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <map>
 #include <optional>
 #include <set>
@@ -234,8 +235,9 @@ class planner {
     rank_set planned;
     bool operator==(const whole_mesh&) const = default;
   };
-  std::map<std::size_t, whole_mesh> whole_;         // by mesh
-  std::set<std::uint32_t> had_links_;               // ids: of this creation; or took part in a first burst
+  std::map<std::size_t, whole_mesh> whole_;  // by mesh
+  // Ids: of this creation; or took part in a first burst.
+  boost::unordered_flat_set<std::uint32_t> had_links_;
   std::map<std::uint32_t, std::uint32_t> alone_;    // ids: newcomers, and who they were tried with, alone
   std::vector<std::uint32_t> chosen_;               // ids, sorted: in the set that was joined last
   std::map<std::uint32_t, steady_time> odd_since_;  // by id
