@@ -50,6 +50,7 @@ struct broken_pairs::row {
         seen_by(context.views.seen_by(m.rank)),
         suspected(context.suspected.sees(m.rank)),
         ever(was_whole.sees(m.rank)),
+        rank(static_cast<std::uint32_t>(m.rank)),
         held(!context.held.empty() && context.held.contains(m.id)) {}
 
   static bool has(std::span<const word> bits, std::size_t rank) {
@@ -59,6 +60,7 @@ struct broken_pairs::row {
   word broken(std::size_t i, word partners) const { return (~whole(i) | suspected[i]) & partners; }
 
   std::span<const word> sees, seen_by, suspected, ever;
+  std::uint32_t rank;
   bool held;
 };
 
@@ -93,6 +95,8 @@ broken_pair broken_pairs::look(const step_context& context, const row& of, const
   const bool one_way = forth != back && !suspected;
   if (one_way && !pair.one_way) pair.one_way_since = context.now;
   pair.one_way = one_way;
+  pair.one = of.rank;
+  pair.other = static_cast<std::uint32_t>(other.rank);
   pair.ever = row::has(of.ever, other.rank);
   // Not connected by our own decision, for a while.
   if (of.held || (!context.held.empty() && context.held.contains(other.id))) pair.held = context.now;
@@ -181,8 +185,8 @@ void broken_pairs::watch(const step_context& context) {
   pairs_.swap(next_);
 }
 
-bool broken_pairs::due(member_record& a, member_record& b, const broken_pair& pair, const circumstances& how,
-                       const step_context& context, deadline& wake) {
+bool broken_pairs::due(const broken_pair& pair, const circumstances& how, const step_context& context,
+                       deadline& wake) {
   const auto now = context.now;
   const auto interval = context.options.interval;
   const auto passed = [&](steady_time at) {
@@ -201,7 +205,7 @@ bool broken_pairs::due(member_record& a, member_record& b, const broken_pair& pa
   // says that no watcher speaks for is true of when it was asked: the link may have come back meanwhile.
   const auto lately = std::max(pair.since + milliseconds(1), now - 3 * interval / 2);
   bool told = true;
-  for (auto* m : {&a, &b}) {
+  for (auto* m : {&context.members[pair.one], &context.members[pair.other]}) {
     const bool by_watcher = m->watched && !m->watcher_owes;
     if (last_told(*m) >= (by_watcher ? lately : std::max(lately, counts_from))) continue;
     told = false;

@@ -26,7 +26,8 @@ struct broken_pair {
   steady_time held{};          // until when we kept it from connecting
   std::uint64_t incident = 0;  // 0: of none
   bool one_way = false;
-  bool ever = false;  // was whole since both were started
+  bool ever = false;             // was whole since both were started
+  std::uint32_t one{}, other{};  // ranks, as of the last watch()
 };
 
 class broken_pairs {
@@ -51,8 +52,7 @@ class broken_pairs {
     milliseconds gathering{0};  // others of the same cause are waited for
   };
   // Whether it counts by now; notes when it may.
-  static bool due(member_record&, member_record&, const broken_pair&, const circumstances&,
-                  const step_context&, deadline&);
+  static bool due(const broken_pair&, const circumstances&, const step_context&, deadline&);
 
   // In order of their keys, in one piece of memory: there may be twenty thousand, and all are looked at each
   // step.

@@ -193,13 +193,12 @@ bool incidents::implementation::due(std::size_t at, const step_context& context,
                                     deadline& wake) const {
   if (without(rule_taken::losses_are_waited_for)) return true;
   const auto& [k, pair] = broken.all()[at];
-  auto *a = context.members.find(lower(k)), *b = context.members.find(higher(k));
   const bool heals =
       (options.heal == heal_mode::automatic || options.heal == heal_mode::all) && !context.paused;
   const bool links_again =
       heals && context.now - pair.since >= options.interval;  // before that nothing is due
-  return broken_pairs::due(*a, *b, pair,
-                           {.apart = where.two_groups(a, b),
+  return broken_pairs::due(pair,
+                           {.apart = where.two_groups(pair.one, pair.other),
                             .given_up = links_again && lost.given_up(k, pair.since - tearing),
                             .gathering = gathering()},
                            context, wake);

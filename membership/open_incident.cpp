@@ -108,8 +108,8 @@ standing::standing(const member_table& members, const std::vector<std::vector<st
   }
 }
 
-bool standing::two_groups(const member_record* a, const member_record* b) const {
-  const auto one = of(a), other = of(b);
+bool standing::two_groups(std::size_t a, std::size_t b) const {
+  const auto one = place[a], other = place[b];
   return one != other && one != nowhere && other != nowhere && partitions[one].size() > 1 &&
          partitions[other].size() > 1;
 }

@@ -42,8 +42,8 @@ struct standing {
   std::vector<std::size_t> place;
 
   std::size_t of(const member_record* m) const { return m == nullptr ? nowhere : place[m->rank]; }
-  // In two partitions, of two members at least each.
-  bool two_groups(const member_record* a, const member_record* b) const;
+  // In two partitions, of two members at least each; by ranks.
+  bool two_groups(std::size_t a, std::size_t b) const;
 };
 
 // All three: whether anything that readers see changed.

@@ -126,8 +126,9 @@ std::vector<std::size_t> planner::fellows_of(const round& r, std::size_t g,
   if (others.size() <= fellow_newcomers) return others;
   std::vector<std::pair<std::uint64_t, std::size_t>> order;
   order.reserve(others.size());
+  const auto own = r.first_of(g).id;
   for (const auto other : others) {
-    order.emplace_back(mix(r.context.options.seed, r.first_of(g).id, r.first_of(other).id), other);
+    order.emplace_back(mix(r.context.options.seed, own, r.ids[r.groups[other].front()]), other);
   }
   const auto end = order.begin() + fellow_newcomers;
   std::ranges::nth_element(order, end);

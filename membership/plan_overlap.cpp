@@ -79,6 +79,8 @@ void planner::forget_lone_attempts(const step_context& context, const rank_set& 
 void planner::sort_groups(round& r) {
   r.groups = find_groups(r.links);
   r.group_of.assign(r.context.members.size(), r.groups.size());
+  r.ids.reserve(r.context.members.size());
+  for (const auto& m : r.context.members.all()) r.ids.push_back(m->id);
   r.within.resize(r.groups.size());
   for (std::size_t g = 0; g < r.groups.size(); ++g) {
     for (const auto rank : r.groups[g]) r.group_of[rank] = g;

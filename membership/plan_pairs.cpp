@@ -65,9 +65,8 @@ std::vector<std::pair<std::size_t, std::size_t>> planner::pairs_between(const ro
   std::vector<std::pair<std::size_t, std::size_t>> pairs;
   pairs.reserve(2 * wanted);
   for (const auto y : others) {
-    const auto& b = r.at(y);
-    if ((mix(r.context.options.seed, a.id, b.id) & mask) == 0 ||
-        (known && quarantine_.barred(a, b, r.context.now)))
+    if ((mix(r.context.options.seed, a.id, r.ids[y]) & mask) == 0 ||
+        (known && quarantine_.barred(a, r.at(y), r.context.now)))
       pairs.emplace_back(a.rank, y);
   }
   return pairs;

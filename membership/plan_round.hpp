@@ -20,6 +20,7 @@ struct planner::round {
 
   std::vector<rank_group> groups;
   std::vector<std::size_t> group_of;            // by rank
+  std::vector<std::uint32_t> ids;               // by rank
   std::vector<rank_set> within;                 // by group, the same ranks; of a group of one none
   std::vector<std::size_t> established, fresh;  // groups, in order; fresh: one new member each
   std::vector<std::size_t> standing;            // of the established, those that are compared
