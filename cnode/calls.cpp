@@ -58,6 +58,44 @@ control::spawn_request monitored(const pid& caller, const reference& id, functio
           list{{atom{"monitor"}}, nullptr}};
 }
 
+// What asks a node for a call. From one to the next only the reference and the payload differ.
+class call_request {
+ public:
+  // Until the next one.
+  byte_view of(const pid& caller, const reference& id, const function_name& what, byte_view arguments) {
+    constexpr std::size_t list_header = 5;
+    term_writer payload;
+    payload.list_header(4).write(id);
+    const byte_string written_id(payload.view().substr(list_header));
+    payload.atom(what.module).atom(what.function).raw(arguments).nil();
+    if (caller != caller_ || behind_.empty()) begin(caller, id, written_id);
+    // What thousands of names in one call took is not held for good.
+    if (frame_.capacity() > largest_kept) byte_string(frame_, 0, front_).swap(frame_);
+    frame_.resize(front_);
+    frame_.append(written_id).append(behind_).append(payload.view());
+    const auto length = frame_.size() - length_size;
+    for (std::size_t i = 0; i < length_size; ++i)
+      frame_[i] = static_cast<char>(length >> (8 * (length_size - 1 - i)) & 0xffU);
+    return frame_;
+  }
+
+ private:
+  static constexpr std::size_t length_size = 4, largest_kept = 16U << 10;
+  // | length | 'p' | 131 | { 29, | reference | , ... } | 131 |
+  void begin(const pid& caller, const reference& id, byte_view written_id) {
+    const auto nil = term_writer().nil().bytes();
+    frame_ = encode_message(monitored(caller, id, {"erpc", "execute_call"}, 4), nil);
+    front_ = frame_.find(written_id);
+    behind_ = frame_.substr(front_ + written_id.size());
+    behind_.resize(behind_.size() - nil.size());
+    caller_ = caller;
+  }
+
+  pid caller_;
+  byte_string frame_, behind_;
+  std::size_t front_ = 0;
+};
+
 }  // namespace
 
 asio::awaitable<call_result<byte_string>> calls::call(node_name on, pid caller, reference id,
@@ -66,12 +104,9 @@ asio::awaitable<call_result<byte_string>> calls::call(node_name on, pid caller, 
   pending waiting(co_await asio::this_coro::executor);
   waiting.wake.expires_after(limit);
   waiting_.emplace(id, &waiting);
-  {
-    term_writer payload;
-    payload.list_header(4).write(id).atom(what.module).atom(what.function).raw(arguments).nil();
-    send_(encode_message(monitored(caller, id, {"erpc", "execute_call"}, 4), payload.view()));
-    byte_string().swap(arguments);
-  }
+  static thread_local call_request request;
+  send_(request.of(caller, id, what, arguments));
+  byte_string().swap(arguments);
   co_await waiting.wake.async_wait(as_result);
   waiting_.erase(id);
   if (waiting.answer) co_return *std::move(waiting.answer);
