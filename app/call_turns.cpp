@@ -1,37 +1,27 @@
 #include "app/call_turns.hpp"
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 namespace rollcall::app {
 
 namespace asio = boost::asio;
 
-// Lives in the coroutine that waits; the line points to it for as long as it stands in it. Thousands may.
-struct call_turns::place {
-  explicit place(std::shared_ptr<state> of)
-      : line(std::move(of)), turn(line->io, asio::steady_timer::time_point::max()) {
-    line->waiting.push_back(this);
-    line->end_turn_later();
+void call_turns::begin(std::unique_ptr<caller> who) {
+  auto& line = *state_;
+  line.end_turn_later();
+  if (!line.waiting.empty() || line.begun == in_one_turn) {
+    line.waiting.push_back(std::move(who));
+    return;
   }
-  place(const place&) = delete;
-  place& operator=(const place&) = delete;
-  ~place() {
-    if (in_line) std::erase(line->waiting, this);
-  }
+  ++line.begun;
+  auto& its = *who;
+  its.begin(std::move(who));
+}
 
-  std::shared_ptr<state> line;
-  asio::steady_timer turn;
-  bool in_line = true;
-};
-
-bool call_turns::state::begin() {
-  if (!waiting.empty() || begun == in_one_turn) return false;
-  ++begun;
-  end_turn_later();
-  return true;
+// Who is given up may hold what holds the line.
+void call_turns::drop() {
+  const auto given_up = std::exchange(state_->waiting, {});
 }
 
 // What is posted runs after the loop has looked at all sockets and timers again.
@@ -43,17 +33,12 @@ void call_turns::state::end_turn_later() {
 void call_turns::state::end_turn() {
   ending = false;
   for (begun = 0; begun < in_one_turn && !waiting.empty(); ++begun) {
-    waiting.front()->in_line = false;
-    waiting.front()->turn.cancel();
+    auto next = std::move(waiting.front());
     waiting.pop_front();
+    auto& its = *next;
+    its.begin(std::move(next));
   }
   if (begun > 0) end_turn_later();
-}
-
-asio::awaitable<void> call_turns::wait() {
-  place own(state_);
-  boost::system::error_code ignored;
-  co_await own.turn.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
 }  // namespace rollcall::app

@@ -3,9 +3,7 @@
 // and all would begin at once when it comes.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -16,22 +14,30 @@ class call_turns {
  public:
   static constexpr std::size_t in_one_turn = 32;  // two to four milliseconds
 
+  class caller {
+   public:
+    caller() = default;
+    caller(const caller&) = delete;
+    caller& operator=(const caller&) = delete;
+    virtual ~caller() = default;
+    virtual void begin(std::unique_ptr<caller> self) = 0;
+  };
+
   explicit call_turns(boost::asio::io_context& io) : state_(std::make_shared<state>(io)) {}
 
-  // False: this turn has had its share, and the caller is to wait().
-  bool begin() { return state_->begin(); }
-  boost::asio::awaitable<void> wait();
+  // At once, or when its turn comes.
+  void begin(std::unique_ptr<caller>);
+  // Who waits does not begin any more.
+  void drop();
 
  private:
-  struct place;
   struct state : std::enable_shared_from_this<state> {
     explicit state(boost::asio::io_context& context) : io(context) {}
-    bool begin();
     void end_turn_later();
     void end_turn();
 
     boost::asio::io_context& io;
-    std::deque<place*> waiting;
+    std::deque<std::unique_ptr<caller>> waiting;
     std::size_t begun = 0;
     bool ending = false;
   };

@@ -346,6 +346,7 @@ asio::awaitable<void> engine::implementation::stop() {
 void engine::implementation::abandon() {
   stopping_ = true;
   drop_turns();
+  call_turns_.drop();
   inquiry_.reset();
   node_.reset();
 }

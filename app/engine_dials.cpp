@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "cnode/await_call.hpp"
+
 namespace rollcall::app {
 namespace {
 
@@ -145,32 +147,63 @@ bool engine::implementation::nothing_to_dial_with(const cnode::failure& failed) 
   return out;
 }
 
+// A call that has its turn, and is counted: `Handler` gets its end.
+template <class Value, class Handler>
+class engine::implementation::call_in_turn final : public call_turns::caller, public cnode::call_waiter {
+ public:
+  call_in_turn(std::shared_ptr<implementation> owner, wanted_call wanted, Handler handler)
+      : owner_(std::move(owner)), wanted_(std::move(wanted)), handler_(std::move(handler)) {}
+
+  void begin(std::unique_ptr<caller> self) override {
+    std::unique_ptr<call_waiter> told(static_cast<call_in_turn*>(self.release()));
+    if (!owner_->node_) {
+      asio::post(owner_->io_, [told = std::move(told)] {
+        told->ended(cnode::call_failure{cnode::call_failure_kind::link_lost, "the node is gone"});
+      });
+      return;
+    }
+    begun_ = std::chrono::steady_clock::now();
+    const auto once = std::move(wanted_);
+    owner_->node_->call(once.on, once.module, once.function, once.arguments, once.limit, std::move(told));
+  }
+
+  void ended(cnode::call_result<cnode::byte_string> with) override {
+    auto answer = cnode::answer_as<Value>(std::move(with));
+    if (begun_) owner_->count(answer, *begun_);
+    std::move(handler_)(std::move(answer));
+  }
+
+ private:
+  std::shared_ptr<implementation> owner_;
+  wanted_call wanted_;
+  Handler handler_;
+  std::optional<std::chrono::steady_clock::time_point> begun_;
+};
+
+template <class Value>
+asio::awaitable<cnode::call_result<Value>> engine::implementation::call_of(wanted_call wanted) {
+  return cnode::await_end<Value>(
+      [self = shared_from_this(), wanted = std::move(wanted)](auto handler) mutable {
+        using made = call_in_turn<Value, decltype(handler)>;
+        auto& turns = self->call_turns_;
+        turns.begin(std::make_unique<made>(std::move(self), std::move(wanted), std::move(handler)));
+      });
+}
+
 asio::awaitable<cnode::call_result<cnode::term>> engine::implementation::call(node_name on,
                                                                               std::string module,
                                                                               std::string function,
                                                                               cnode::byte_string arguments,
                                                                               milliseconds limit) {
-  auto self = shared_from_this();
-  if (!call_turns_.begin()) co_await call_turns_.wait();
-  if (!node_) co_return cnode::call_failure{cnode::call_failure_kind::link_lost, "the node is gone"};
-  const auto begun = std::chrono::steady_clock::now();
-  auto answer = co_await node_->call(std::move(on), std::move(module), std::move(function),
-                                     std::move(arguments), limit);
-  count(answer, begun);
-  co_return answer;
+  return call_of<cnode::term>(
+      {std::move(on), std::move(module), std::move(function), std::move(arguments), limit});
 }
 
 asio::awaitable<cnode::call_result<cnode::byte_string>> engine::implementation::call_encoded(
     node_name on, std::string module, std::string function, cnode::byte_string arguments,
     milliseconds limit) {
-  auto self = shared_from_this();
-  if (!call_turns_.begin()) co_await call_turns_.wait();
-  if (!node_) co_return cnode::call_failure{cnode::call_failure_kind::link_lost, "the node is gone"};
-  const auto begun = std::chrono::steady_clock::now();
-  auto answer = co_await node_->call_encoded(std::move(on), std::move(module), std::move(function),
-                                             std::move(arguments), limit);
-  count(answer, begun);
-  co_return answer;
+  return call_of<cnode::byte_string>(
+      {std::move(on), std::move(module), std::move(function), std::move(arguments), limit});
 }
 
 }  // namespace rollcall::app

@@ -173,6 +173,16 @@ struct engine::implementation final : cnode::node_observer, std::enable_shared_f
       exporter_.call_failed(rpc_error_of(answer.error()));
     }
   }
+  struct wanted_call {
+    node_name on;
+    std::string module, function;
+    cnode::byte_string arguments;
+    milliseconds limit;
+  };
+  template <class Value, class Handler>
+  class call_in_turn;
+  template <class Value>
+  asio::awaitable<cnode::call_result<Value>> call_of(wanted_call);
   asio::awaitable<cnode::call_result<cnode::term>> call(node_name on, std::string module,
                                                         std::string function, cnode::byte_string arguments,
                                                         milliseconds limit);

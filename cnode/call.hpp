@@ -21,6 +21,20 @@ struct call_failure {
 template <class T>
 using call_result = boost::system::result<T, call_failure>;
 
+// Who waits for the end of a call of ours. It is told once: from the loop, and never from inside a call into
+// the node; not at all when the loop is given up before.
+class call_waiter {
+ public:
+  call_waiter() = default;
+  call_waiter(const call_waiter&) = delete;
+  call_waiter& operator=(const call_waiter&) = delete;
+  virtual ~call_waiter() = default;
+  // The answer is checked, and encoded still.
+  virtual void ended(call_result<byte_string>) = 0;
+};
+// What an answer says.
+call_result<term> decoded(const call_result<byte_string>&);
+
 // A call that came in, whichever way it was made (erpc, rpc, gen_call). Views are valid during the handler
 // only.
 struct request {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/post.hpp>
 #include <stdexcept>
 
 #include "cnode/checked_reader.hpp"
@@ -98,74 +99,97 @@ class call_request {
 
 }  // namespace
 
-asio::awaitable<call_result<byte_string>> calls::call(node_name on, pid caller, reference id,
-                                                      function_name what, byte_string arguments,
-                                                      std::chrono::milliseconds limit) {
-  pending waiting(co_await asio::this_coro::executor);
-  waiting.wake.expires_after(limit);
-  waiting_.emplace(id, &waiting);
-  static thread_local call_request request;
-  send_(request.of(caller, id, what, arguments));
-  byte_string().swap(arguments);
-  co_await waiting.wake.async_wait(as_result);
-  waiting_.erase(id);
-  if (waiting.answer) co_return *std::move(waiting.answer);
-  // What still comes is for a reference nobody knows any more, and is dropped.
-  if (waiting.process) send_(encode_message(control::demonitor{caller, *waiting.process, id}));
-  co_return call_failure{call_failure_kind::timed_out,
-                         fmt::format("{}:{} on {} was not answered within {} ms", what.module, what.function,
-                                     on.text(), limit.count())};
+calls::calls(asio::any_io_executor executor, const peer& on, send_function send)
+    : executor_(std::move(executor)), limits_(call_limits::of(executor_)), on_(on), send_(std::move(send)) {}
+
+calls::~calls() {
+  for (const auto& [number, each] : waiting_) {
+    if (each.place) limits_.remove(*each.place);
+  }
 }
 
-asio::awaitable<call_result<byte_string>> calls::run(pid caller, reference id, function_name what,
-                                                     std::uint8_t arity, byte_string arguments) {
-  pending waiting(co_await asio::this_coro::executor);
-  waiting.ends_with_reason = true;
-  waiting.wake.expires_at(asio::steady_timer::time_point::max());
-  waiting_.emplace(id, &waiting);
-  send_(encode_message(monitored(caller, id, std::move(what), arity), arguments));
-  byte_string().swap(arguments);  // a watcher's forms: nobody needs them for as long as it runs
-  co_await waiting.wake.async_wait(as_result);
-  waiting_.erase(id);
-  if (waiting.answer) co_return *std::move(waiting.answer);
-  co_return call_failure{call_failure_kind::link_lost, "given up"};
+// Ours differ in it.
+std::uint64_t calls::number_of(const reference& id) {
+  return std::uint64_t{id.ids[1]} << 32U | id.ids[0];
+}
+
+calls::table::iterator calls::find(const reference& id) {
+  const auto found = waiting_.find(number_of(id));
+  return found == waiting_.end() || found->second.id != id ? waiting_.end() : found;
+}
+
+void calls::call(const pid& caller, reference id, function_name what, byte_view arguments,
+                 std::chrono::milliseconds limit, waiter& told) {
+  static thread_local call_request request;
+  const auto frames = request.of(caller, id, what, arguments);
+  const auto number = number_of(id);
+  const auto place = limits_.add(call_limits::clock::now() + limit, {this, number});
+  waiting_.try_emplace(
+      number, pending{std::move(id), std::move(told), {}, false, caller, std::move(what), limit, place});
+  send_(frames);
+}
+
+void calls::run(const pid& caller, reference id, function_name what, std::uint8_t arity, byte_view arguments,
+                waiter& told) {
+  const auto frames = encode_message(monitored(caller, id, std::move(what), arity), arguments);
+  const auto number = number_of(id);
+  waiting_.try_emplace(number,
+                       pending{.id = std::move(id), .told = std::move(told), .ends_with_reason = true});
+  send_(frames);
 }
 
 bool calls::receive(const control_message& received) {
   if (const auto* reply = std::get_if<control::spawn_reply>(&received)) {
-    const auto found = waiting_.find(reply->id);
+    const auto found = find(reply->id);
     if (found == waiting_.end()) return true;
     if (const auto* why = std::get_if<atom>(&reply->outcome)) {
-      answer(found, call_failure{call_failure_kind::refused, why->text});
+      end(found, call_failure{call_failure_kind::refused, why->text});
     } else {
-      found->second->process = std::get<pid>(reply->outcome);
+      found->second.process = std::get<pid>(reply->outcome);
     }
     return true;
   }
   const auto* down = std::get_if<control::monitor_exit>(&received);
-  const auto found = down == nullptr ? waiting_.end() : waiting_.find(down->ref);
+  const auto found = down == nullptr ? waiting_.end() : find(down->ref);
   if (found == waiting_.end()) return false;
   // Of a view of a thousand names no more is copied than what the caller gets.
   const auto* kept = down->reason.as<opaque>();
   const auto written = kept == nullptr ? encoded(down->reason) : byte_string();
   const byte_view reason = kept == nullptr ? written : kept->encoded;
-  answer(found, found->second->ends_with_reason ? call_result<byte_string>(byte_string(reason))
-                                                : read_answer(found->first, reason));
+  const auto& its = found->second;
+  end(found,
+      its.ends_with_reason ? call_result<byte_string>(byte_string(reason)) : read_answer(its.id, reason));
   return true;
 }
 
 void calls::lost(const std::string& why) {
-  for (auto& [id, waiting] : waiting_) {
-    waiting->answer = call_failure{call_failure_kind::link_lost, why};
-    waiting->wake.cancel();
-  }
-  waiting_.clear();
+  while (!waiting_.empty()) end(waiting_.begin(), call_failure{call_failure_kind::link_lost, why});
 }
 
-void calls::answer(std::map<reference, pending*>::iterator which, call_result<byte_string> with) {
-  which->second->answer = std::move(with);
-  which->second->wake.cancel();
+// What still comes is for a reference nobody knows any more, and is dropped.
+void calls::late(std::uint64_t call) {
+  const auto found = waiting_.find(call);
+  auto& its = found->second;
+  its.place.reset();
+  if (its.process) send_(encode_message(control::demonitor{its.caller, *its.process, its.id}));
+  end(found, call_failure{call_failure_kind::timed_out,
+                          fmt::format("{}:{} on {} was not answered within {} ms", its.what.module,
+                                      its.what.function, on_.name.text(), its.limit.count())});
+}
+
+void calls::end(table::iterator which, call_result<byte_string> with) {
+  if (which->second.place) limits_.remove(*which->second.place);
+  asio::post(executor_, [told = std::move(which->second.told), with = std::move(with)]() mutable {
+    told->ended(std::move(with));
+  });
   waiting_.erase(which);
+}
+
+call_result<term> decoded(const call_result<byte_string>& answer) {
+  if (!answer) return answer.error();
+  auto value = decode_term(*answer);
+  if (!value) return call_failure{call_failure_kind::bad_answer, value.error().message()};
+  return *std::move(value);
 }
 
 void throw_exception_from_error(const call_failure& failed, const boost::source_location&) {

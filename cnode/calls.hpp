@@ -1,17 +1,18 @@
-// Our calls to one node that it has not answered: a link's own table. Who calls waits in a coroutine until
-// the answer came, the limit was reached, or the link is lost.
+// Our calls to one node that it has not answered: a link's own table. Each ends with its answer, at its
+// limit, or with the link, and who waits for it is told in a turn of the loop after that.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "cnode/call.hpp"
+#include "cnode/call_limits.hpp"
 #include "cnode/connection.hpp"
 #include "cnode/control.hpp"
+#include "cnode/peer.hpp"
 
 namespace rollcall::cnode {
 
@@ -20,36 +21,52 @@ struct function_name {
   std::string module, function;
 };
 
-class calls {
+class calls final : private call_limits::owner {
  public:
   using send_function = std::function<void(byte_view frames)>;
-  explicit calls(send_function send) : send_(std::move(send)) {}
+  using waiter = std::unique_ptr<call_waiter>;
+  // `on` outlives them.
+  calls(asio::any_io_executor, const peer& on, send_function);
+  ~calls();
+  calls(const calls&) = delete;
+  calls& operator=(const calls&) = delete;
 
-  // erpc:execute_call/4 on `on`, as `caller`, under the reference `id`. The table must outlive it. The answer
-  // is checked, and encoded still.
-  asio::awaitable<call_result<byte_string>> call(node_name on, pid caller, reference id, function_name what,
-                                                 byte_string arguments, std::chrono::milliseconds limit);
+  // erpc:execute_call/4, as `caller`, under the reference `id`, one of our own. The waiter is taken, unless
+  // it throws since that cannot be written.
+  void call(const pid& caller, reference id, function_name what, byte_view arguments,
+            std::chrono::milliseconds limit, waiter&);
   // The function as a process of its own: ends with what it ended with.
-  asio::awaitable<call_result<byte_string>> run(pid caller, reference id, function_name what,
-                                                std::uint8_t arity, byte_string arguments);
+  void run(const pid& caller, reference id, function_name what, std::uint8_t arity, byte_view arguments,
+           waiter&);
 
   // True: it was an answer to one of them, or to one that nobody waits for any more.
   bool receive(const control_message&);
   void lost(const std::string& why);
 
  private:
-  // Lives in the coroutine that waits; the table points to it.
   struct pending {
-    explicit pending(const asio::any_io_executor& executor) : wake(executor) {}
-    asio::steady_timer wake;
-    std::optional<pid> process;     // once the peer said who runs it
+    reference id;
+    waiter told;
+    std::optional<pid> process{};   // once the peer said who runs it
     bool ends_with_reason = false;  // a process of its own: what it ended with is the answer as it stands
-    std::optional<call_result<byte_string>> answer;
+    // Of what has a limit: who asked, for what, and until when.
+    pid caller{};
+    function_name what{};
+    std::chrono::milliseconds limit{};
+    std::optional<call_limits::place> place{};
   };
-  void answer(std::map<reference, pending*>::iterator which, call_result<byte_string>);
+  using table = std::map<std::uint64_t, pending>;
 
+  static std::uint64_t number_of(const reference&);
+  table::iterator find(const reference&);
+  void late(std::uint64_t call) override;
+  void end(table::iterator which, call_result<byte_string>);
+
+  asio::any_io_executor executor_;
+  call_limits& limits_;
+  const peer& on_;
   send_function send_;
-  std::map<reference, pending*> waiting_;
+  table waiting_;
 };
 
 }  // namespace rollcall::cnode

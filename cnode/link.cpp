@@ -36,7 +36,7 @@ result<message> parsed_head(byte_view head) {
 
 link::link(stream connected, cnode::peer peer, milliseconds net_ticktime, std::size_t max_queued_bytes,
            std::shared_ptr<memory_budget> budget)
-    : calls([this](byte_view frames) { send(frames); }),
+    : calls(connected.get_executor(), peer_, [this](byte_view frames) { send(frames); }),
       stream_(std::move(connected)),
       peer_(std::move(peer)),
       max_queued_bytes_(max_queued_bytes),

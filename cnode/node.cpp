@@ -3,9 +3,24 @@
 
 #include <stdexcept>
 
+#include "cnode/await_call.hpp"
 #include "cnode/node_core.hpp"
 
 namespace rollcall::cnode {
+namespace {
+
+template <class Value, class Node>
+asio::awaitable<call_result<Value>> called(Node node, node_name on, std::string module, std::string function,
+                                           byte_string arguments, milliseconds limit) {
+  return await_call<Value>([node = std::move(node), on = std::move(on), module = std::move(module),
+                            function = std::move(function), arguments = std::move(arguments),
+                            limit](std::unique_ptr<call_waiter> told) mutable {
+    const auto once = std::move(arguments);
+    node->call(on, std::move(module), std::move(function), once, limit, std::move(told));
+  });
+}
+
+}  // namespace
 
 node::node(asio::io_context& io, node_options options, node_observer& observer, resolve_function resolve,
            call_handler handler, message_handler messages)
@@ -28,21 +43,30 @@ asio::awaitable<outcome<peer>> node::dial(target where, milliseconds limit) {
 void node::hang_up(const node_name& name) {
   implementation_->hang_up(name);
 }
+void node::call(const node_name& on, std::string module, std::string function, byte_view arguments,
+                milliseconds limit, std::unique_ptr<call_waiter> told) {
+  implementation_->call(on, std::move(module), std::move(function), arguments, limit, std::move(told));
+}
 asio::awaitable<call_result<term>> node::call(node_name on, std::string module, std::string function,
                                               byte_string arguments, milliseconds limit) {
-  return implementation::call(implementation_, std::move(on), std::move(module), std::move(function),
-                              std::move(arguments), limit);
+  return called<term>(implementation_, std::move(on), std::move(module), std::move(function),
+                      std::move(arguments), limit);
 }
 asio::awaitable<call_result<byte_string>> node::call_encoded(node_name on, std::string module,
                                                              std::string function, byte_string arguments,
                                                              milliseconds limit) {
-  return implementation::call_encoded(implementation_, std::move(on), std::move(module), std::move(function),
-                                      std::move(arguments), limit);
+  return called<byte_string>(implementation_, std::move(on), std::move(module), std::move(function),
+                             std::move(arguments), limit);
 }
 asio::awaitable<call_result<term>> node::run(node_name on, std::string module, std::string function,
                                              std::uint8_t arity, byte_string arguments) {
-  return implementation::run_process(implementation_, std::move(on), std::move(module), std::move(function),
-                                     arity, std::move(arguments));
+  return await_call<term>([node = implementation_, on = std::move(on), module = std::move(module),
+                           function = std::move(function), arity,
+                           arguments = std::move(arguments)](std::unique_ptr<call_waiter> told) mutable {
+    // A watcher's forms: nobody needs them for as long as it runs.
+    const auto once = std::move(arguments);
+    node->run_process(on, std::move(module), std::move(function), arity, once, std::move(told));
+  });
 }
 bool node::send(const node_name& on, std::string_view process, byte_view message) {
   return implementation_->send(on, process, message);

@@ -88,6 +88,10 @@ class node {
   asio::awaitable<call_result<term>> call(node_name on, std::string module, std::string function,
                                           byte_string arguments, milliseconds limit);
 
+  // The same, by who has no coroutine.
+  void call(const node_name& on, std::string module, std::string function, byte_view arguments,
+            milliseconds limit, std::unique_ptr<call_waiter>);
+
   // The same; the answer was bounds-checked, and is as it came, without a version byte.
   asio::awaitable<call_result<byte_string>> call_encoded(node_name on, std::string module,
                                                          std::string function, byte_string arguments,

@@ -87,39 +87,19 @@ class node::implementation final : public node_services, public std::enable_shar
     }
   }
 
-  static asio::awaitable<call_result<byte_string>> call_encoded(self node, node_name on, std::string module,
-                                                                std::string function, byte_string arguments,
-                                                                milliseconds limit) {
-    const auto link = node->runs_calls(on);
-    if (!link) co_return link.error();
-    const function_name what{std::move(module), std::move(function)};
-    co_return co_await (*link)->calls.call(std::move(on), node->processes_.self(),
-                                           node->processes_.next_reference(), what, std::move(arguments),
-                                           limit);
+  void call(const node_name& on, std::string module, std::string function, byte_view arguments,
+            milliseconds limit, std::unique_ptr<call_waiter> told) {
+    begin(on, std::move(told), [&](link& to, std::unique_ptr<call_waiter>& waiting) {
+      to.calls.call(processes_.self(), processes_.next_reference(), {std::move(module), std::move(function)},
+                    arguments, limit, waiting);
+    });
   }
-
-  static asio::awaitable<call_result<term>> call(self node, node_name on, std::string module,
-                                                 std::string function, byte_string arguments,
-                                                 milliseconds limit) {
-    // As call_encoded(), and not by it: of thousands of calls each would have one more frame.
-    const auto link = node->runs_calls(on);
-    if (!link) co_return link.error();
-    const function_name what{std::move(module), std::move(function)};
-    const auto answer =
-        co_await (*link)->calls.call(std::move(on), node->processes_.self(),
-                                     node->processes_.next_reference(), what, std::move(arguments), limit);
-    co_return decoded(answer);
-  }
-
-  static asio::awaitable<call_result<term>> run_process(self node, node_name on, std::string module,
-                                                        std::string function, std::uint8_t arity,
-                                                        byte_string arguments) {
-    const auto link = node->runs_calls(on);
-    if (!link) co_return link.error();
-    const function_name what{std::move(module), std::move(function)};
-    const auto ended = co_await (*link)->calls.run(node->processes_.self(), node->processes_.next_reference(),
-                                                   what, arity, std::move(arguments));
-    co_return decoded(ended);
+  void run_process(const node_name& on, std::string module, std::string function, std::uint8_t arity,
+                   byte_view arguments, std::unique_ptr<call_waiter> told) {
+    begin(on, std::move(told), [&](link& to, std::unique_ptr<call_waiter>& waiting) {
+      to.calls.run(processes_.self(), processes_.next_reference(), {std::move(module), std::move(function)},
+                   arity, arguments, waiting);
+    });
   }
 
   bool send(const node_name& on, std::string_view process, byte_view message) {
@@ -192,11 +172,21 @@ class node::implementation final : public node_services, public std::enable_shar
   static constexpr std::size_t max_fronts = 16;
   static constexpr std::uint32_t least_creation = 4;  // 0 to 3 are what nodes before OTP 23 used
 
-  static call_result<term> decoded(const call_result<byte_string>& answer) {
-    if (!answer) return answer.error();
-    auto value = decode_term(*answer);
-    if (!value) return call_failure{call_failure_kind::bad_answer, value.error().message()};
-    return *std::move(value);
+  // What cannot even be asked ends as a call does, too: later, and told to who waits for it.
+  template <class Ask>
+  void begin(const node_name& on, std::unique_ptr<call_waiter> told, Ask ask) {
+    auto link = runs_calls(on);
+    if (link) {
+      try {
+        ask(**link, told);
+        return;
+      } catch (const std::exception& problem) {
+        link =
+            call_failure{call_failure_kind::refused, fmt::format("it cannot be asked: {}", problem.what())};
+      }
+    }
+    if (!told) return;  // it is in the link's table, and ends with that
+    asio::post(io_, [told = std::move(told), why = link.error()]() mutable { told->ended(std::move(why)); });
   }
 
   static std::uint32_t random_creation() { return std::max(random_word(), least_creation); }

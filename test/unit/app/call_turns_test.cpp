@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <memory>
 #include <vector>
 
 namespace {
@@ -13,14 +13,19 @@ namespace {
 using rollcall::app::call_turns;
 namespace asio = boost::asio;
 
-asio::awaitable<void> one_call(call_turns& turns, std::vector<int>& begun, int number) {
-  if (!turns.begin()) co_await turns.wait();
-  begun.push_back(number);
-}
+class one_call final : public call_turns::caller {
+ public:
+  one_call(std::vector<int>& begun, int number) : begun_(begun), number_(number) {}
+  void begin(std::unique_ptr<caller> /*self*/) override { begun_.push_back(number_); }
+
+ private:
+  std::vector<int>& begun_;
+  int number_;
+};
 
 struct CallTurns : testing::Test {
   void all_want_one(int count) {
-    for (int i = 0; i < count; ++i) asio::co_spawn(io, one_call(turns, begun, i), asio::detached);
+    for (int i = 0; i < count; ++i) turns.begin(std::make_unique<one_call>(begun, i));
   }
   // As the loop does it: what is there now, and not what that leads to.
   void pass() {
@@ -35,13 +40,14 @@ struct CallTurns : testing::Test {
 };
 
 TEST_F(CallTurns, OneThatIsAloneBeginsAtOnce) {
-  EXPECT_TRUE(turns.begin());
+  all_want_one(1);
+  EXPECT_EQ(begun.size(), 1U);
 }
 
 TEST_F(CallTurns, HundredsThatWaitForOneAnswerBeginAFewAtATimeInTheirOrder) {
   constexpr int count = 500;
   all_want_one(count);
-  std::size_t most = 0, turns_taken = 0;
+  std::size_t most = begun.size(), turns_taken = 0;
   while (begun.size() < count && turns_taken < 10 * count) {
     const auto before = begun.size();
     pass();
@@ -54,23 +60,34 @@ TEST_F(CallTurns, HundredsThatWaitForOneAnswerBeginAFewAtATimeInTheirOrder) {
 }
 
 TEST_F(CallTurns, NobodyIsOvertakenByOneThatComesLater) {
-  all_want_one(static_cast<int>(call_turns::in_one_turn) + 1);
+  constexpr int others = static_cast<int>(call_turns::in_one_turn) + 1;
+  all_want_one(others);
+  turns.begin(std::make_unique<one_call>(begun, others));
   pass();
-  EXPECT_FALSE(turns.begin());
+  ASSERT_EQ(begun.size(), static_cast<std::size_t>(others) + 1);
+  EXPECT_EQ(begun.back(), others);
 }
 
-TEST_F(CallTurns, OneThatIsGivenUpLeavesItsPlace) {
-  {
-    asio::io_context other;
-    call_turns own(other);
-    std::vector<int> ignored;
-    for (int i = 0; i < 100; ++i) asio::co_spawn(other, one_call(own, ignored, i), asio::detached);
-    for (int i = 0; i < 100; ++i) other.run_one();
-    EXPECT_LE(ignored.size(), 2 * call_turns::in_one_turn);
-  }
-  all_want_one(1);
+TEST_F(CallTurns, WhoIsGivenUpDoesNotBegin) {
+  all_want_one(100);
+  turns.drop();
   io.run();
-  EXPECT_EQ(begun.size(), 1U);
+  EXPECT_EQ(begun.size(), call_turns::in_one_turn);
+}
+
+// A task that holds the line waits in it.
+TEST_F(CallTurns, WhoIsGivenUpMayHoldTheLine) {
+  struct holder final : call_turns::caller {
+    explicit holder(std::shared_ptr<call_turns> of) : line(std::move(of)) {}
+    void begin(std::unique_ptr<caller> /*self*/) override {}
+    std::shared_ptr<call_turns> line;
+  };
+  auto line = std::make_shared<call_turns>(io);
+  const std::weak_ptr<call_turns> watched = line;
+  for (std::size_t i = 0; i <= call_turns::in_one_turn; ++i) line->begin(std::make_unique<holder>(line));
+  line->drop();
+  line.reset();
+  EXPECT_TRUE(watched.expired());
 }
 
 }  // namespace
