@@ -10,9 +10,10 @@ namespace {
 
 // What we know of its links is no older than this: whose watcher reports changes has a view as new as that
 // one's last word, once it was asked for all that it saw before. That the node answers says nothing of it.
-steady_time last_told(const member_record& m) {
-  return m.watched && !m.view_doubted && m.view_of >= m.watched_at ? std::max(m.view_of, m.told_at)
-                                                                   : m.view_of;
+// `answers`: what it says by itself does not count, since it may be long past where the watcher is behind.
+steady_time last_told(const member_record& m, bool answers) {
+  if (!m.watched || m.view_doubted || m.view_of < m.watched_at) return m.view_of;
+  return std::max(m.view_of, answers ? m.answered_at : m.told_at);
 }
 
 }  // namespace
@@ -207,7 +208,7 @@ bool broken_pairs::due(const broken_pair& pair, const circumstances& how, const 
   bool told = true;
   for (auto* m : {&context.members[pair.one], &context.members[pair.other]}) {
     const bool by_watcher = m->watched && !m->watcher_owes;
-    if (last_told(*m) >= (by_watcher ? lately : std::max(lately, counts_from))) continue;
+    if (last_told(*m, pair.one_way) >= (by_watcher ? lately : std::max(lately, counts_from))) continue;
     told = false;
     m->status_wanted |= by_watcher;
     m->view_wanted |= !by_watcher && !m->asking_view;

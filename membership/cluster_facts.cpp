@@ -377,7 +377,7 @@ void cluster::implementation::apply(const fact::view& told) {
 void cluster::implementation::apply(const fact::view_confirmed& told) {
   auto* m = members.find(told.node);
   if (m == nullptr || !m->linked) return;
-  watcher_told(*m, told.round_trip);
+  m->answered_at = watcher_told(*m, told.round_trip);
   if (!m->confirming) return;
   const bool known =
       m->rank < understood.size() && understood[m->rank].kept && told.digest == understood[m->rank].digest;
@@ -461,11 +461,11 @@ void cluster::implementation::apply(const fact::peer_changed& told) {
   if (m->has_view) changed(*m, told.peer, told.up, told.why);
 }
 
-// An answer says that all was told that happened before it was asked for.
-void cluster::implementation::watcher_told(member_record& of, milliseconds round_trip) const {
+// Until when all is told, if that was an answer: what happened before it was asked for is.
+steady_time cluster::implementation::watcher_told(member_record& of, milliseconds round_trip) const {
   of.heard_at = now.steady;
-  of.told_at = now.steady - round_trip;
   of.watcher_owes = round_trip >= questions::watcher_behind;
+  return of.told_at = now.steady - round_trip;
 }
 
 void cluster::implementation::apply(const fact::watching& told) {
@@ -488,7 +488,7 @@ void cluster::implementation::apply(const fact::heard& told) {
   m->asking_status = false;
   m->heard_at = now.steady;
   if (told.by_watcher) {
-    watcher_told(*m, told.round_trip);
+    m->answered_at = watcher_told(*m, told.round_trip);
   } else if (m->watched && !std::exchange(m->watcher_owes, true)) {
     m->view_wanted |= !m->asking_view;
   }

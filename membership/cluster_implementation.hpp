@@ -57,7 +57,7 @@ struct cluster::implementation {
   void apply(const fact::dial_failed&);
   void apply(const fact::view&);
   void apply(const fact::view_confirmed&);
-  void watcher_told(member_record&, milliseconds round_trip) const;
+  steady_time watcher_told(member_record&, milliseconds round_trip) const;
   void apply(const fact::view_failed&);
   void apply(const fact::settings&);
   void apply(const fact::stopping&);

@@ -113,7 +113,7 @@ bool lifecycle::link_up(member_record& m, std::uint32_t creation, moment now) {
   m.view_wanted = m.status_wanted = true;
   m.watch_asked = m.watched = m.asking_status = m.confirm_due = m.confirming = false;
   m.watcher_owes = false;
-  m.told_at = {};
+  m.told_at = m.answered_at = {};
   m.next_watch = {};
   m.leave_told.reset();
   m.reported_meanwhile.clear();

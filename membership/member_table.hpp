@@ -84,6 +84,7 @@ struct member_record {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool watch_asked = false, watched = false;
   steady_time watched_at{};   // it said that it watches; what went before is in the next view
   steady_time told_at{};      // its watcher said anything, over this link
+  steady_time answered_at{};  // its watcher was asked for the last answer it gave: all before that was told
   bool watcher_owes = false;  // it was asked whether the view still holds, and says nothing
   steady_time next_watch{};
   std::vector<std::pair<node_name, bool>> reported_meanwhile;  // while a question for its view is outstanding
