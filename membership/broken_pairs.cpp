@@ -203,15 +203,17 @@ bool broken_pairs::due(const broken_pair& pair, const circumstances& how, const 
   const auto counts_from = since + intervals * interval;
   if (!passed(counts_from)) return false;
   // Both told their links since it broke, and lately: neither of them is what has just gone away. What a node
-  // says that no watcher speaks for is true of when it was asked: the link may have come back meanwhile.
+  // says whose watcher is not relied on is true of when it was asked: the link may have come back meanwhile.
+  // Where all are polled, that is how it is.
   const auto lately = std::max(pair.since + milliseconds(1), now - 3 * interval / 2);
   bool told = true;
   for (auto* m : {&context.members[pair.one], &context.members[pair.other]}) {
     const bool by_watcher = m->watched && !m->watcher_owes;
-    if (last_told(*m, pair.one_way) >= (by_watcher ? lately : std::max(lately, counts_from))) continue;
+    const bool once_more = !by_watcher && context.options.watch;
+    if (last_told(*m, pair.one_way) >= (once_more ? std::max(lately, counts_from) : lately)) continue;
     told = false;
     m->status_wanted |= by_watcher;
-    m->view_wanted |= !by_watcher && !m->asking_view;
+    m->view_wanted |= once_more && !m->asking_view;
   }
   if (told) return true;
   wake.note(now + std::max(milliseconds(50), interval / 8));
