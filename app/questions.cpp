@@ -71,6 +71,7 @@ milliseconds questions::view_wait() const {
 
 asio::awaitable<void> questions::view(node_name on) {
   remember(on);
+  watchers_.tell_what_it_holds(on);
   const auto begun = std::chrono::steady_clock::now();
   const auto answer = co_await around_.call_encoded(on, "erlang", "nodes", no_arguments(), view_wait());
   const auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun);

@@ -7,6 +7,7 @@ namespace rollcall::app {
 namespace {
 
 constexpr milliseconds one_look{50};
+constexpr milliseconds held_at_most = 20 * watcher_holds;  // also where a node, or its link, is slow
 constexpr std::size_t longest_reason = 100;
 
 std::string ending(const cnode::call_result<cnode::term>& answer) {
@@ -131,6 +132,16 @@ bool watchers::ask_same(const node_name& on) {
   return ask(on, its, its.same, "same", its.digest ? its.marked : 0);
 }
 
+void watchers::tell_what_it_holds(const node_name& on) {
+  static const auto held = cnode::term_writer().atom("held").bytes();
+  const auto found = running_.find(on);
+  auto* node = node_();
+  if (node == nullptr || found == running_.end() || !found->second.watching) return;
+  // It holds only what follows soon after what it told.
+  if (clock::now() - found->second.changed_at > held_at_most) return;
+  node->send(on, name_of_watcher(*node), held);
+}
+
 void watchers::viewed(const node_name& on, std::size_t digest, clock::time_point asked_at) {
   const auto found = running_.find(on);
   if (found == running_.end() || found->second.marked == 0 || asked_at < found->second.marked_at) return;
@@ -162,9 +173,9 @@ void watchers::heard(const node_name& from, watched& its, cnode::byte_view said)
     const auto size = in.tuple_header();
     if (size == 2 && in.take_atom("changes")) {
       const auto count = in.at_list() ? in.list_header() : 0;
-      for (std::size_t i = 0; count <= most_changes_at_once && i < count && heard_of_change(from, its, in);
-           ++i) {
-      }
+      std::size_t read = 0;
+      while (count <= most_changes_at_once && read < count && heard_of_change(from, its, in)) ++read;
+      if (read == 0 || read < count) its.marked = 0;  // what it says next is no proof of the view we hold
     } else if (cnode::checked_reader change(said);
                !heard_of_change(from, its, change) && size == 2 && in.at_atom()) {
       const auto word = in.atom();
@@ -220,6 +231,7 @@ void watchers::answered(const node_name& from, watched& its, std::string_view wo
 
 void watchers::changed(const node_name& from, watched& its, std::string_view name, bool up, std::string why) {
   its.marked = 0;
+  its.changed_at = clock::now();
   if (its.hung) return;  // what it tells then is past: views are asked for
   auto peer = node_name::parse(name);
   const auto* node = node_();

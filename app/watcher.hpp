@@ -51,6 +51,8 @@ class watchers {
   // The node answers, by a call. A watcher that still owes its answer after as long again does not watch, for
   // all that can be known, until it gives it.
   void node_answers(const node_name& on);
+  // Before the node is asked for all that it sees: what its watcher holds comes first, with its reasons.
+  void tell_what_it_holds(const node_name& on);
   // The node was asked at that time for all that it sees.
   void viewed(const node_name& on, std::size_t digest, std::chrono::steady_clock::time_point asked_at);
 
@@ -66,6 +68,7 @@ class watchers {
     cnode::reference token;  // the one that counts
     bool watching = false;
     bool hung = false;
+    clock::time_point changed_at{};  // it told last of a change
     question alive, same;
     // The watcher has marked what nodes() was, under this number (0: it has not, or that is over), and said
     // so at that time. The first view asked for since then has that digest.

@@ -123,9 +123,9 @@ void calls::call(const pid& caller, reference id, function_name what, byte_view 
   static thread_local call_request request;
   const auto frames = request.of(caller, id, what, arguments);
   const auto number = number_of(id);
-  const auto place = limits_.add(call_limits::clock::now() + limit, {this, number});
-  waiting_.try_emplace(
-      number, pending{std::move(id), std::move(told), {}, false, caller, std::move(what), limit, place});
+  const auto [at, fresh] = waiting_.try_emplace(
+      number, pending{std::move(id), std::move(told), {}, false, caller, std::move(what), limit, {}});
+  at->second.place = limits_.add(call_limits::clock::now() + limit, {this, number});
   send_(frames);
 }
 
@@ -169,6 +169,7 @@ void calls::lost(const std::string& why) {
 // What still comes is for a reference nobody knows any more, and is dropped.
 void calls::late(std::uint64_t call) {
   const auto found = waiting_.find(call);
+  if (found == waiting_.end()) return;
   auto& its = found->second;
   its.place.reset();
   if (its.process) send_(encode_message(control::demonitor{its.caller, *its.process, its.id}));

@@ -8,6 +8,10 @@
 namespace rollcall::membership {
 namespace {
 
+// What is told counts from when it was asked for, and an answer may take a second, however short the
+// interval.
+constexpr milliseconds slow_answer{1'500};
+
 // What we know of its links is no older than this: whose watcher reports changes has a view as new as that
 // one's last word, once it was asked for all that it saw before. That the node answers says nothing of it.
 // `answers`: what it says by itself does not count, since it may be long past where the watcher is behind.
@@ -205,7 +209,7 @@ bool broken_pairs::due(const broken_pair& pair, const circumstances& how, const 
   // Both told their links since it broke, and lately: neither of them is what has just gone away. What a node
   // says whose watcher is not relied on is true of when it was asked: the link may have come back meanwhile.
   // Where all are polled, that is how it is.
-  const auto lately = std::max(pair.since + milliseconds(1), now - 3 * interval / 2);
+  const auto lately = std::max(pair.since + milliseconds(1), now - std::max(3 * interval / 2, slow_answer));
   bool told = true;
   for (auto* m : {&context.members[pair.one], &context.members[pair.other]}) {
     const bool by_watcher = m->watched && !m->watcher_owes;

@@ -22,7 +22,7 @@ class extra_ticks {
   // certain.
   static constexpr int in_a_ticktime = 8;
   // However small the net_ticktime of one member is.
-  static constexpr milliseconds pause_at_least{500};
+  static constexpr milliseconds pause_at_least{1'000};
 
   void plan(const step_context&, deadline&, std::vector<any_action>&);
 

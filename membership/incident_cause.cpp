@@ -27,8 +27,9 @@ constexpr std::string_view unexplained = "unknown";
 constexpr std::string_view given_up_by_its_end = "disconnect";
 // Two nodes tell of what happened at one moment.
 constexpr milliseconds told_within{500};
-// A socket that the other end has closed is seen within milliseconds, and told.
-constexpr milliseconds seen_at_once{100};
+// A socket that the other end has closed is seen within milliseconds, and told: 50 ms later where that end
+// has just told something else.
+constexpr milliseconds seen_at_once{150};
 
 struct first_pair {
   std::uint32_t from = 0, to = 0;

@@ -200,6 +200,7 @@ void session::tell_held() {
 
 void session::answer_of_watcher(byte_view payload) {
   const auto decoded = decode_term(payload);
+  if (decoded && decoded->is_atom("held")) return tell_held();
   const auto* parts = decoded ? decoded->as<tuple>() : nullptr;
   if (watch_payload_.empty() || parts == nullptr || parts->items.size() < 2) return;
   const auto* word = parts->items[0].as<atom>();

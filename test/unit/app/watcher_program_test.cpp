@@ -102,7 +102,12 @@ TEST(WatcherProgram, TellsTogetherAndInOrderWhatChangesWithinAMoment) {
       Burst([Up(a), Down(a), Up(b), Up(a), Down(b), {same, 2, 0}]),
       Others = Parts({other, 2}),
       {Changed, true} = {lists:append(Others), length(Others) =< 2},
-      % Nor are they kept for want of one.
+      % Asked for, they come at once.
+      Burst([Up(a), Up(b), held, Up(c), {alive, 3}]),
+      Told = Parts({alive, 3}),
+      [{up, a}, {up, b}, {up, c}] = lists:append(Told),
+      [[{up, c}]] = [Part || Part <- Told, lists:member({up, c}, Part)],
+      % Nor are they kept for want of a question.
       Gather = fun Gather([]) -> 0; Gather(Left) -> case Said() of
         {changes, All} -> true = lists:prefix(All, Left), true = length(All) =< 1000,
                           1 + Gather(lists:nthtail(length(All), Left));
