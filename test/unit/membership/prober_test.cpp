@@ -7,25 +7,18 @@
 #include <map>
 #include <set>
 
-#include "test/unit/membership/driver.hpp"
+#include "test/unit/membership/some_up.hpp"
 
 namespace rollcall::membership::test {
 namespace {
 
 // Members that are all linked to each other in their views, and a network between them that need not carry
 // it.
-struct field {
-  explicit field(std::size_t count) {
+struct field : some_up {
+  explicit field(std::size_t count) : some_up(count) {
     options.probe = true;
     rank_set all(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      auto& m = members.add(n("n" + std::to_string(1'000 + i) + "@h.example"));
-      m.state = member_state::up;
-      m.fresh = m.linked = m.has_view = true;
-      all.insert(i);
-    }
-    const auto previous = members.settle();
-    views.reorder(previous);
+    for (std::size_t i = 0; i < count; ++i) all.insert(i);
     probes.reorder(previous);
     for (std::size_t i = 0; i < count; ++i) {
       auto row = all;
@@ -34,20 +27,7 @@ struct field {
     }
   }
 
-  step_context context() {
-    return {.members = members,
-            .views = views,
-            .suspected = probes.suspected(),
-            .options = options,
-            .at = {now, {}},
-            .now = now,
-            .step = ++steps,
-            .listing_changed = {},
-            .starting = false,
-            .paused = false,
-            .isolated = false,
-            .held = nobody};
-  }
+  step_context context() { return some_up::context(probes.suspected()); }
   bool carries(std::size_t a, std::size_t b) const { return !dark || !dark(a, b); }
 
   // Answers what is asked after its time, until `until`.
@@ -107,14 +87,8 @@ struct field {
     return sum / 2;
   }
 
-  settings options;
-  member_table members;
-  view_matrix views;
   prober probes;
   path_book paths;
-  steady_time now{1s};
-  step_number steps = 0;
-  std::set<std::uint32_t> nobody;
   std::function<bool(std::size_t, std::size_t)> dark;
   std::set<std::size_t> frozen, deaf;  // deaf: only our link to it is dark
   std::multimap<steady_time, any_fact> pending;
