@@ -489,7 +489,7 @@ void cluster::implementation::apply(const fact::heard& told) {
   m->heard_at = now.steady;
   if (told.by_watcher) {
     m->answered_at = watcher_told(*m, told.round_trip);
-  } else if (m->watched && !std::exchange(m->watcher_owes, true)) {
+  } else if (m->watched && m->status_asked >= m->watched_at && !std::exchange(m->watcher_owes, true)) {
     m->view_wanted |= !m->asking_view;
   }
   m->round_trip = told.round_trip;

@@ -119,6 +119,22 @@ TEST_F(Push, AWatcherThatEndsAtOnceIsTriedOnceAMinute) {
   EXPECT_GE(asked, 5U);
 }
 
+// It was asked by a call because no watcher ran yet, not because one owed an answer.
+TEST_F(Push, AnAnswerFromBeforeItWatchedMakesItsWatcherOweNothing) {
+  d.mesh({"a", "b"});
+  pass_a_round();
+  ASSERT_FALSE(d.take<action::ask_status>().empty());
+  d.now += 1ms;
+  for (const auto* node : {"a", "b"}) d.step({fact::watching{full(node), true}});
+  d.answer_views();
+  d.now += 1ms;
+  d.step({fact::heard{full("a"), milliseconds(30)}});
+  d.now += 1ms;
+  d.answer_views();
+  d.step({fact::peer_changed{full("a"), full("b"), false, "connection_closed"}});
+  EXPECT_EQ(pair("a", "b"), pair_state::one_way) << "what it tells is believed";
+}
+
 TEST_F(Push, NobodyIsAskedForAWatcherWhenViewsArePolled) {
   driver polled;
   polled.mesh({"a", "b"});
