@@ -108,6 +108,47 @@ TEST(Watcher, WhatChangesWithinAMomentIsTakenInOrder) {
   EXPECT_TRUE(eventually(left, 15s, "those that are left", 500ms));
 }
 
+// Sent by a member that knows the token of its watcher, as that one does.
+TEST(Watcher, ListsOfChangesThatMeanNothingHarmNobody) {
+  loopback cluster({"a", "b"});
+  const auto rollcall = cluster.rollcall();
+  auto& node = cluster.node(0);
+  ASSERT_TRUE(eventually([&] { return rollcall.whole(2) && rollcall.is_ready(); }, 60s, "two are one"));
+  ASSERT_TRUE(eventually([&] { return node.eval(watchers) == "1"; }, 30s, "a watcher"));
+  ASSERT_EQ(node.eval(R"(
+      [Name] = [P || P <- registered(), lists:prefix("rollcall_watcher", atom_to_list(P))],
+      Self = self(),
+      Tracer = spawn(fun() -> receive {trace, _, send, {rollcall_watcher, Token, _}, Us} -> Self ! {Us, Token} end end),
+      erlang:trace(whereis(Name), true, [send, {tracer, Tracer}]),
+      whereis(Name) ! {alive, 0},
+      receive {Us, Token} -> persistent_term:put(watcher, {Us, Token}) after 20000 -> nothing end)"),
+            "ok");
+  const auto tell = [&](const std::string& changes) {
+    node.eval(
+        "{Us, Token} = persistent_term:get(watcher), "
+        "[Us ! {rollcall_watcher, Token, {changes, C}} || C <- " +
+        changes + "], ok");
+  };
+  const auto unlisted = [&] { return rollcall.metric("erlang_cluster_unlisted_nodes").value_or(0); };
+  for (int times = 0; times < 20; ++times) {
+    tell(R"([[], nothing, "text", 7, <<1>>, [a], [{}], [{up}], [{up, 7}], [{up, nobody}], [{up, 'x@h', y}],
+             [{down, 'x@h'}], [[{up, 'x@h'}]], [{up, 'x@h'} | 'x@h'], [{changes, [{up, 'x@h'}]}],
+             [{up, 'x@h'}, nonsense, {up, 'y@h'}], [{down, 'y@h', lists:seq(1, 100000)}, {up, 'y@h'}],
+             [{down, 'y@h', lists:foldl(fun(_, T) -> {T} end, [], lists:seq(1, 20000))}],
+             [{up, list_to_atom(lists:duplicate(255, 233))}],
+             lists:duplicate(1001, {down, 'b@127.0.0.1', lost})])");
+  }
+  const auto believed = [&] {
+    tell("[[{up, 'z@h'}]]");
+    return unlisted() >= 1;
+  };
+  EXPECT_TRUE(eventually(believed, 30s, "what follows is taken up", 200ms));
+  EXPECT_TRUE(
+      eventually([&] { return unlisted() == 0 && rollcall.whole(2); }, 60s, "its view has the last word"));
+  EXPECT_TRUE(rollcall.log_with({"suspect"}).empty());
+  EXPECT_TRUE(rollcall.json("/api/v1/netsplits").as_array().empty());
+}
+
 TEST(Watcher, ThereIsNeverASecondOne) {
   loopback cluster({"a", "b"});
   for (int life = 0; life < 3; ++life) {
